@@ -1,0 +1,1 @@
+"""Open, start, drive and watch an incident: wires the rooms together."""

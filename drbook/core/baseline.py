@@ -1,0 +1,241 @@
+"""Baselines and manifests: what was known good, and the comparison of three sets of row counts.
+
+Everything here is a function of data. A count that could not be taken is `None` with a reason and
+never compares as equal to anything.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+
+from drbook.core.values import Frozen, UtcTime
+
+
+class Identity(Frozen):
+    """What tells one PostgreSQL server and database from another.
+
+    A physical copy shares `system_identifier`; there the data directory's device and inode decide.
+    """
+
+    system_identifier: str
+    """`pg_control_system()`, as text: it exceeds what JSON numbers hold."""
+    database: str
+    database_oid: int
+    addresses: tuple[str, ...] = ()
+    """Addresses and ports the server answers at, or its socket directory."""
+    data_directory: str | None = None
+    directory_device: int | None = None
+    directory_inode: int | None = None
+    server_version: int = 0
+    """As `server_version_num`, like 180003."""
+    cluster_name: str = ""
+    started_at: UtcTime | None = None
+
+
+class TableCount(Frozen):
+    """One table in one place at one moment."""
+
+    table: str
+    """`schema.name`, as PostgreSQL spells it, unquoted."""
+    rows: int | None
+    """Exact count; None where it could not be taken."""
+    newest: UtcTime | None = None
+    """The largest value of `newest_column`."""
+    newest_column: str | None = None
+    content: str | None = None
+    """Order-independent hash of the rows with its method, like `hash_record_extended:123`."""
+    why_unknown: str = ""
+
+
+class TableCounts(Frozen):
+    """All tables of one database in one snapshot."""
+
+    identity: Identity
+    taken_at: UtcTime
+    tables: tuple[TableCount, ...]
+
+    def by_name(self) -> Mapping[str, TableCount]:
+        return {count.table: count for count in self.tables}
+
+
+class Baseline(Frozen):
+    """Known-good figures of production, captured in calm times and stored away from it."""
+
+    drbook_baseline: int = 1
+    captured_at: UtcTime
+    counts: TableCounts
+    drbook_version: str = ""
+
+    def sealed(self) -> bytes:
+        """The document's exact bytes: its own JSON plus the digest of it, in two lines."""
+        body = self.model_dump_json().encode()
+        return (
+            body + b"\n" + json.dumps({"sha256": hashlib.sha256(body).hexdigest()}).encode() + b"\n"
+        )
+
+    @classmethod
+    def unseal(cls, document: bytes) -> "Baseline":
+        """Read what `sealed` wrote. Raises ValueError where the bytes do not match their digest."""
+        lines = document.split(b"\n")
+        if len(lines) != 3 or lines[2]:
+            raise ValueError("it does not have the two lines of a sealed baseline")
+        try:
+            stated = json.loads(lines[1])["sha256"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError("its second line holds no digest") from error
+        if stated != hashlib.sha256(lines[0]).hexdigest():
+            raise ValueError("its bytes do not match their digest")
+        return cls.model_validate_json(lines[0])
+
+
+class Manifest(Frozen):
+    """What a backup says it holds; stored beside it as `<key>.manifest.json`."""
+
+    drbook_manifest: int = 1
+    name: str
+    size: int
+    sha256: str
+    taken_at: UtcTime
+    format: str = "pg_dump"
+    counts: TableCounts | None = None
+
+
+class TableVerdict(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    COULD_NOT_VERIFY = "could-not-verify"
+
+
+class TableComparison(Frozen):
+    """One table: what the backup held, what was restored, and what production had before the loss."""
+
+    table: str
+    expected: int | None
+    """Rows the backup's manifest states; None without a manifest."""
+    restored: int | None
+    before: int | None
+    """Rows in production's baseline before the incident."""
+    lost: int | None
+    """`before - restored`: rows that users have lost. Negative where the restore holds more."""
+    verdict: TableVerdict
+    reason: str = ""
+    newest: UtcTime | None = None
+    """Newest row restored."""
+
+
+class Comparison(Frozen):
+    """The result of a verification: per table, and as a whole."""
+
+    tables: tuple[TableComparison, ...]
+    verdict: TableVerdict
+    reference: str
+    """What `expected` comes from: `manifest`, `baseline` or `none`."""
+    expected_at: UtcTime | None = None
+    baseline_at: UtcTime | None = None
+    counted_at: UtcTime | None = None
+    newest: UtcTime | None = None
+    """Newest row restored in any table."""
+
+    def count(self, verdict: TableVerdict) -> int:
+        return sum(1 for table in self.tables if table.verdict is verdict)
+
+
+def compare(
+    restored: TableCounts, manifest: TableCounts | None, baseline: TableCounts | None
+) -> Comparison:
+    """Restored counts against the manifest (fidelity) and against the baseline (loss).
+
+    Fidelity decides the verdict. Without a manifest nothing states what the copy should hold: a
+    table of the baseline that is missing or came back empty is a failure, everything else that
+    merely differs could not be verified, since rows written or deleted between the baseline and the
+    backup look the same as damage.
+    """
+    held = dict(manifest.by_name()) if manifest else {}
+    known = dict(baseline.by_name()) if baseline else {}
+    found = restored.by_name()
+    names = sorted({*held, *known, *found})
+    rows = tuple(
+        _compare_table(name, found.get(name), held.get(name), known.get(name), manifest is not None)
+        for name in names
+    )
+    verdicts = {row.verdict for row in rows}
+    whole = TableVerdict.PASS
+    if TableVerdict.FAIL in verdicts:
+        whole = TableVerdict.FAIL
+    elif TableVerdict.COULD_NOT_VERIFY in verdicts or not rows:
+        whole = TableVerdict.COULD_NOT_VERIFY
+    return Comparison(
+        tables=rows,
+        verdict=whole,
+        reference="manifest" if manifest else "baseline" if baseline else "none",
+        expected_at=manifest.taken_at if manifest else None,
+        baseline_at=baseline.taken_at if baseline else None,
+        counted_at=restored.taken_at,
+        newest=max((row.newest for row in rows if row.newest), default=None),
+    )
+
+
+def _compare_table(
+    name: str,
+    found: TableCount | None,
+    held: TableCount | None,
+    known: TableCount | None,
+    has_manifest: bool,
+) -> TableComparison:
+    restored = found.rows if found else None
+    expected = held.rows if held else None
+    before = known.rows if known else None
+    lost = before - restored if before is not None and restored is not None else None
+    verdict, reason = _judge(found, held, known, has_manifest)
+    return TableComparison(
+        table=name,
+        expected=expected,
+        restored=restored,
+        before=before,
+        lost=before if found is None and before is not None else lost,
+        verdict=verdict,
+        reason=reason,
+        newest=found.newest if found else None,
+    )
+
+
+def _judge(
+    found: TableCount | None, held: TableCount | None, known: TableCount | None, has_manifest: bool
+) -> tuple[TableVerdict, str]:
+    unsure, fail, good = TableVerdict.COULD_NOT_VERIFY, TableVerdict.FAIL, TableVerdict.PASS
+    if found is None:
+        if has_manifest and held is None:
+            return unsure, "in the baseline, but neither in the backup nor restored"
+        return fail, "missing in the restored database"
+    if found.rows is None:
+        return unsure, found.why_unknown or "not counted"
+    if has_manifest:
+        return _judge_fidelity(found, held)
+    if known is None:
+        return unsure, "no manifest and no baseline to compare with"
+    if known.rows is None:
+        return unsure, known.why_unknown or "not counted in the baseline"
+    if found.rows == 0 and known.rows > 0:
+        return fail, f"empty, where the baseline has {known.rows} rows"
+    if found.rows == known.rows:
+        return good, "as in the baseline"
+    return unsure, "differs from the baseline, and no manifest says what the backup held"
+
+
+def _judge_fidelity(found: TableCount, held: TableCount | None) -> tuple[TableVerdict, str]:
+    if held is None:
+        return TableVerdict.FAIL, "not in the backup's manifest"
+    if held.rows is None:
+        return TableVerdict.COULD_NOT_VERIFY, held.why_unknown or "not counted in the manifest"
+    if found.rows != held.rows:
+        return TableVerdict.FAIL, f"the backup held {held.rows} rows, {found.rows} were restored"
+    if held.content is not None and found.content is not None:
+        if held.content.split(":")[0] != found.content.split(":")[0]:
+            return TableVerdict.COULD_NOT_VERIFY, "content was hashed by another method"
+        if held.content != found.content:
+            return TableVerdict.FAIL, "the rows' content differs from what the backup held"
+        return TableVerdict.PASS, "content"
+    if held.newest is not None and found.newest != held.newest:
+        return TableVerdict.FAIL, "the newest row differs from what the backup held"
+    return TableVerdict.PASS, "empty, as in the backup" if found.rows == 0 else "count"

@@ -1,0 +1,228 @@
+"""Recovery points, failure domains, and the facts and verdicts that independence is judged by."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from drbook.core.values import Frozen, Json, UtcTime
+
+
+class FailureDomain(Frozen):
+    """Where a thing lives and who can destroy it. None means *not stated*, never *none*."""
+
+    provider: str | None = None
+    """The company or technology that holds it, like `aws` or `railway`."""
+    account: str | None = None
+    """The account within the provider."""
+    project: str | None = None
+    region: str | None = None
+    resource: str | None = None
+    """The volume, bucket, instance or directory it is stored in."""
+    credentials: tuple[str, ...] | None = None
+    """Names of the credentials that can destroy it; their storage is stated under `credentials:`."""
+    reads: tuple[str, ...] = ()
+    """Places where other credentials are stored that this domain's holder can read."""
+
+
+class CredentialPlace(Frozen):
+    """Where one credential is stored and what its holder can read. None means *not stated*."""
+
+    stored_in: tuple[str, ...] | None = None
+    """Places (hosts, vaults, repositories) that hold a copy of the credential."""
+    reads: tuple[str, ...] = ()
+    """Places that somebody who has the credential can read; what is stored there leaks with it."""
+
+
+Format = Literal["pg_dump"]
+"""How a backup is written. `pg_dump` stands for all four of its output formats."""
+
+Clock = Literal["manifest", "tool", "store", "name", "file"]
+"""Whose clock says when a recovery point was taken, the most trusted first (FACTS §4)."""
+
+
+class RecoveryPoint(Frozen):
+    """One restorable copy."""
+
+    source: str
+    """The id of the backup source in the runbook."""
+    id: str
+    """The object key or path within the source, exactly as the store spells it."""
+    version: str | None = None
+    """The store's version id, pinned so that a later overwrite or delete marker does not matter."""
+    taken_at: UtcTime
+    taken_by: Clock
+    """Whose clock said so; `taken_note` names a disagreement."""
+    taken_note: str = ""
+    size: int
+    """Bytes, as stored."""
+    format: Format = "pg_dump"
+    digest: str | None = None
+    """Expected SHA-256 of the bytes (hex), from a manifest or the store; None where nobody recorded one."""
+    digest_by: Literal["manifest", "store", "none"] = "none"
+    manifest: str | None = None
+    """The id of the manifest that describes this copy."""
+    manifest_version: str | None = None
+    location: str
+    """For people: `s3://bucket/key` or an absolute path."""
+    domain: FailureDomain = FailureDomain()
+
+    @property
+    def key(self) -> str:
+        """One string that names the point within an incident."""
+        return f"{self.source}:{self.id}" + (f"@{self.version}" if self.version else "")
+
+
+class Criterion(StrEnum):
+    """FACTS §3, numbers 1–11, by name."""
+
+    RESOURCE = "resource"
+    ACCOUNT = "account"
+    CREDENTIAL = "credential"
+    VERSIONED = "versioned"
+    LOCKED = "locked"
+    LOCK_OUTLIVES = "lock_outlives"
+    VISIBLE = "visible"
+    REPLICATION = "replication"
+    LIFECYCLE = "lifecycle"
+    POLICY = "policy"
+    BYTES = "bytes"
+
+
+class Answer(StrEnum):
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+class Basis(StrEnum):
+    """How an answer is known. *Declared* is somebody's word in the runbook, and is shown as such."""
+
+    OBSERVED = "observed"
+    DECLARED = "declared"
+    DERIVED = "derived"
+    NONE = "none"
+
+
+class Verdict(StrEnum):
+    INDEPENDENT = "independent"
+    SHARED = "shared"
+    DESTROYED = "destroyed"
+    DAMAGED = "damaged"
+    UNKNOWN = "unknown"
+
+
+class Finding(Frozen):
+    """One criterion's answer for one recovery point, and how it is known."""
+
+    criterion: Criterion
+    answer: Answer
+    basis: Basis
+    reason: str
+
+
+class Judgement(Frozen):
+    """The verdict on one recovery point, with every criterion's answer and the reasons in words."""
+
+    point: RecoveryPoint
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    def finding(self, criterion: Criterion) -> Finding:
+        return next(found for found in self.findings if found.criterion is criterion)
+
+
+class Observed(Frozen):
+    """A fact that a provider answered, or why it could not be had.
+
+    `value` None with `why` set means the store was asked and nobody knows; it is never read as *no*.
+    """
+
+    value: Json = None
+    why: str = ""
+
+    @property
+    def known(self) -> bool:
+        return not self.why
+
+
+class LockFact(Frozen):
+    """Object Lock on one version. `mode` is None where the store says there is none."""
+
+    mode: Literal["COMPLIANCE", "GOVERNANCE"] | None = None
+    until: UtcTime | None = None
+    legal_hold: bool = False
+    why_unknown: str = ""
+
+
+class ByteFact(Frozen):
+    """What reading the bytes showed. `unread` means that nobody looked at more than names."""
+
+    state: Literal["intact", "damaged", "structure", "unread", "unknown"] = "unread"
+    """`intact`: the digest matches. `structure`: read to its end, content unproven. `damaged`: not
+    what it claims. `unread`: not looked at. `unknown`: looking failed."""
+    reason: str = ""
+
+
+class SourceFacts(Frozen):
+    """What the provider of one source answered about the place as a whole."""
+
+    source: str
+    reachable: bool
+    why_unreachable: str = ""
+    resource: str | None = None
+    """The place's own name, as observed: the bucket's name or the directory's device and path."""
+    account: Observed = Observed(why="not asked")
+    """The account that the place's own credentials belong to."""
+    versioned: Observed = Observed(why="not asked")
+    """True or False."""
+    lock_default: Observed = Observed(why="not asked")
+    """True where Object Lock is on for the place."""
+    deletes_replicated: Observed = Observed(why="not asked")
+    """True where a delete here or elsewhere is mirrored."""
+    expires_after_days: Observed = Observed(why="not asked")
+    """Days after which a lifecycle rule removes current objects; None where there is no rule."""
+    policy_limits_deletes: Observed = Observed(why="not asked")
+    """True where a policy denies deletes to everybody but named principals."""
+
+
+class PointFacts(Frozen):
+    """What is known about one recovery point beyond its listing."""
+
+    point: RecoveryPoint
+    lock: LockFact = LockFact(why_unknown="not asked")
+    hidden_by_delete_marker: bool | None = None
+    """True where a delete marker stands on top of this version; None where versions cannot be listed."""
+    still_there: bool = True
+    bytes: ByteFact = ByteFact()
+
+
+class Located(Frozen):
+    """The result of `backups.locate`: what was found, what was chosen and what that costs."""
+
+    point: RecoveryPoint | None
+    """The newest independent recovery point; None where there is none."""
+    newest: RecoveryPoint | None = None
+    """The newest copy of all, whatever its verdict."""
+    judgements: tuple[Judgement, ...] = ()
+    """Newest first."""
+    unreachable: tuple[SourceFacts, ...] = ()
+    require: tuple[Criterion, ...] = ()
+    prefer: tuple[Criterion, ...] = ()
+    asked_at: UtcTime
+    loss_seconds: int | None = None
+    """From the chosen point's time to the incident: what goes back to users as lost."""
+    newest_loss_seconds: int | None = None
+    local_copy: str | None = None
+    """Name of the checked copy inside the incident folder, where the check downloaded one."""
+    local_digest: str | None = None
+
+
+class SourceConfig(Frozen):
+    """The part of a `backups:` entry that every kind has; kinds add their own fields."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")
+    kind: str
+    format: Format = "pg_dump"
+    domain: FailureDomain = FailureDomain()

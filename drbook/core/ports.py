@@ -1,0 +1,200 @@
+"""The doors to the outside, as the core sees them. Providers implement them; modes choose which.
+
+An action gets `Ports` and nothing else. In a dry run the doors that change anything outside the
+incident folder raise `NotExercised`; which implementation stands behind a door is decided once,
+where the incident is wired, never in a step.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Literal, Protocol
+
+from drbook.core.baseline import Baseline, Identity, Manifest, TableCounts
+from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
+from drbook.core.signals import Working
+from drbook.core.targets import (
+    DatabaseProbe,
+    DatabaseRef,
+    HttpResult,
+    LoadReport,
+    LocalCopy,
+    ProcessResult,
+    QueryResult,
+    Target,
+    TargetLook,
+    TargetSpec,
+)
+from drbook.core.values import Json
+
+
+class Cancel(Protocol):
+    """A request to stop, seen from the work: ask it often, or leave it something to call."""
+
+    @property
+    def requested(self) -> bool: ...
+
+    def raise_if_requested(self) -> None:
+        """Raises Cancelled (or StepFailed with code `timeout`) once a stop was asked for."""
+
+    def on_request(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` when a stop is asked for (at once if it was); returns what unregisters it."""
+
+    def wait(self, timeout: timedelta) -> bool:
+        """Sleep at most that long; True where a stop was asked for meanwhile."""
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The wall clock in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go backwards."""
+
+
+class Databases(Protocol):
+    """Reading PostgreSQL: every method runs in its own guarded read-only session."""
+
+    def probe(self, database: DatabaseRef, *, volume: Path | None = None) -> DatabaseProbe:
+        """Look whether a database answers; never raises for a server that does not."""
+
+    def count(
+        self, database: DatabaseRef, *, ignore_schemas: Sequence[str] = (), content: bool = False
+    ) -> Working[TableCounts]:
+        """Exact counts of every table in one snapshot. Raises CouldNotVerify where it cannot start."""
+
+    def query(
+        self,
+        database: DatabaseRef,
+        sql: str,
+        params: Mapping[str, Json],
+        *,
+        limit: int,
+        timeout: timedelta,
+    ) -> QueryResult:
+        """One operator's query behind a cursor. Raises StepFailed, or Refused by the guard."""
+
+
+class Backups(Protocol):
+    """Backup sources. Nothing here writes outside the incident folder."""
+
+    def sources(self) -> Sequence[SourceConfig]: ...
+
+    def survey(self, source: str) -> SourceFacts:
+        """The facts of the place; a place that does not answer is a fact too, not an error."""
+
+    def points(self, source: str) -> Working[Sequence[RecoveryPoint]]:
+        """Every restorable copy, newest first. Raises CouldNotVerify where the list is not whole."""
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        """Lock, delete marker and quick byte facts of one copy; what fails is recorded as unknown."""
+
+    def manifest(self, point: RecoveryPoint) -> Manifest | None:
+        """What the copy says it holds. Raises CouldNotVerify where a manifest exists and cannot be read."""
+
+    def fetch(self, point: RecoveryPoint) -> Working[tuple[ByteFact, LocalCopy | None]]:
+        """Download into the incident folder (resuming), then check digest or structure.
+
+        A damaged copy is an answer (`ByteFact.state == "damaged"`), not an error. A copy that is
+        already there and still matches is not downloaded again. Raises StepFailed where it cannot
+        be read to its end, with what arrived kept for the next attempt.
+        """
+
+
+class Baselines(Protocol):
+    def listed(self) -> Sequence[tuple[str, datetime]]:
+        """Ids and capture times, newest first."""
+
+    def load(self, id: str) -> Baseline:
+        """Raises CouldNotVerify where it is missing or does not match its seal."""
+
+    def save(self, baseline: Baseline) -> str:
+        """Store away from production; returns the id. Never overwrites."""
+
+    def location(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProductionIdentity:
+    """One thing that is known about production's identity, and where it is known from."""
+
+    basis: Literal["live", "baseline", "declared"]
+    described: str
+    identity: Identity
+
+
+class Targets(Protocol):
+    """Fresh places. Every write goes through a lease that proves the target again on its connection."""
+
+    def create(
+        self, spec: TargetSpec, name: str, production: Sequence[ProductionIdentity]
+    ) -> Working[Target]:
+        """Make a fresh target under this name. Raises Refused where rule 2 is not proven."""
+
+    def load(
+        self, target: Target, copy: LocalCopy, *, first: Sequence[str] = ()
+    ) -> Working[LoadReport]:
+        """Load an archive; errors of the tool raise StepFailed with all of them kept."""
+
+    def count(
+        self, target: Target, *, ignore_schemas: Sequence[str] = (), content: bool = False
+    ) -> Working[TableCounts]:
+        """Exact counts on the target, whose server is started again where it had stopped."""
+
+    def look(self, spec: TargetSpec, name: str) -> TargetLook: ...
+
+
+class Processes(Protocol):
+    """The one place that starts a process."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        declared: Literal["reads", "target", "outside"],
+        secrets: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+    ) -> Working[ProcessResult]:
+        """Run to its end and return its exit code, whatever it is.
+
+        `declared` is the runbook's word on what it changes; `secrets` maps environment names to
+        secret references. Raises StepFailed where it cannot be started or does not end in time.
+        """
+
+
+class Http(Protocol):
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        secret_headers: Mapping[str, str],
+        body: Json = None,
+        timeout: timedelta,
+    ) -> HttpResult:
+        """One request, no redirects, only to hosts the runbook names. Raises StepFailed or Refused."""
+
+
+class Artifacts(Protocol):
+    def keep(self, data: bytes, suffix: str) -> str:
+        """Store evidence under its SHA-256, synced; returns the relative name."""
+
+    def folder(self) -> Path:
+        """The incident folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All doors of one step. Opened for one attempt, closed at its end."""
+
+    clock: Clock
+    cancel: Cancel
+    databases: Databases
+    backups: Backups
+    baselines: Baselines
+    targets: Targets
+    processes: Processes
+    http: Http
+    artifacts: Artifacts

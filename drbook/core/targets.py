@@ -1,0 +1,156 @@
+"""Targets: the fresh places that are restored into, and what is known about them."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from drbook.core.baseline import Identity
+from drbook.core.values import Duration, Frozen, parse_duration
+
+_REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|cmd:.+)$"
+
+SecretRef = Annotated[str, Field(pattern=_REFERENCE, max_length=1000)]
+"""`env:NAME`, `file:PATH` or `cmd:PROGRAM ARG …`: where a secret is, never the secret."""
+
+
+class DatabaseRef(Frozen):
+    """How to reach a database: a libpq service, a DSN that is itself a secret, or the parts.
+
+    What is not given here comes from libpq's own defaults and files (`.pgpass`, `pg_service.conf`).
+    """
+
+    service: str | None = None
+    dsn: SecretRef | None = None
+    host: str | None = None
+    """Host name, address or absolute socket directory."""
+    port: int | None = Field(default=None, ge=1, le=65535)
+    dbname: str | None = None
+    user: str | None = None
+    password: SecretRef | None = None
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = (
+        None
+    )
+    sslrootcert: str | None = None
+    connect_timeout: Duration = parse_duration("10s")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [self.service is not None, self.dsn is not None, self.host is not None]
+        if sum(ways) != 1:
+            raise ValueError("give exactly one of service, dsn or host")
+        return self
+
+    def show(self) -> str:
+        """For people; never a secret."""
+        if self.service is not None:
+            return f"service {self.service}"
+        if self.dsn is not None:
+            return f"the DSN in {self.dsn.split(' ')[0]}"
+        port = f":{self.port}" if self.port else ""
+        return f"{self.host}{port}/{self.dbname or self.user or 'postgres'}"
+
+
+def _name(text: str) -> str:
+    if "/" in text or text in (".", ".."):
+        raise ValueError("a name without slashes")
+    return text
+
+
+class TargetSpec(Frozen):
+    """What the runbook asks for: a new cluster on this host, or a new database on a given server."""
+
+    kind: Literal["cluster", "database"] = "cluster"
+    server: DatabaseRef | None = None
+    """For `database`: the server to create it on. Refused where it is production or may be."""
+    dbname: Annotated[str, AfterValidator(_name)] | None = Field(default=None, max_length=63)
+    """Name of the restored database in a new cluster; on a given server names are derived."""
+
+    @model_validator(mode="after")
+    def _server_fits(self) -> Self:
+        if (self.kind == "database") != (self.server is not None):
+            raise ValueError("`server` belongs to kind database, and kind database needs it")
+        return self
+
+
+class Target(Frozen):
+    """A target that was created in this incident. It is the key to writing: a lease is bound to it."""
+
+    kind: Literal["cluster", "database"]
+    name: str
+    """Derived from incident, step and attempt."""
+    nonce: str
+    location: str
+    """The cluster's folder, or where the server is."""
+    connect: DatabaseRef
+    """How to reach the restored database; for a new cluster a private socket directory."""
+    identity: Identity
+    proof: str
+    """Why it is fresh and not production, in words."""
+
+
+class TargetLook(Frozen):
+    """What a look at a derived name showed: the probe of an interrupted creation."""
+
+    name: str
+    state: Literal["absent", "present", "unknown"]
+    reason: str
+
+
+class LoadReport(Frozen):
+    """What loading an archive did."""
+
+    tool: str
+    tool_version: str
+    archive_format: str
+    items: int
+    """Archive entries or statements that the tool reported."""
+    errors: tuple[str, ...] = ()
+    roles_standing_in: tuple[str, ...] = ()
+    """NOLOGIN roles that were made because the archive grants to them."""
+    seconds: int
+
+
+class DatabaseProbe(Frozen):
+    """What one look at a database showed."""
+
+    state: Literal["reachable", "unreachable", "denied", "unknown"]
+    """`denied`: a server answered and refused this login or database."""
+    reason: str
+    identity: Identity | None = None
+    volume: Literal["present", "missing", "not-declared", "unknown"] = "not-declared"
+    """The declared local data directory, where there is one."""
+    diagnosis: Literal["available", "loss", "outage", "unknown"] = "unknown"
+
+
+class LocalCopy(Frozen):
+    """A recovery point's bytes inside the incident folder."""
+
+    name: str
+    """Relative to the incident folder."""
+    size: int
+    sha256: str
+    checked: Literal["digest", "structure", "nothing"]
+    """What is proven: the digest was compared, the archive was read to its end, or neither."""
+
+
+class ProcessResult(Frozen):
+    argv: tuple[str, ...]
+    exit_code: int
+    seconds: int
+    stdout: str
+    """At most the last 64 KiB, safe to show."""
+    stderr: str
+
+
+class QueryResult(Frozen):
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    """Every value as PostgreSQL's own text."""
+    truncated: bool = False
+
+
+class HttpResult(Frozen):
+    status: int
+    seconds: int
+    body: str
+    """At most 64 KiB, safe to show."""

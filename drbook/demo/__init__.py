@@ -1,0 +1,1 @@
+"""A disposable world with a disaster in it."""

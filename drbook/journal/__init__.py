@@ -1,0 +1,1 @@
+"""The record of an incident: append-only, chained, locked, verifiable."""

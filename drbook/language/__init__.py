@@ -1,0 +1,1 @@
+"""Reading runbooks: YAML with positions, expressions, action specs, JSON Schema."""

@@ -1,0 +1,1 @@
+"""Kinds of fresh place to restore into."""

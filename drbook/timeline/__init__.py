@@ -1,0 +1,1 @@
+"""The incident timeline, built from the journal alone, and its exports."""
