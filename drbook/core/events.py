@@ -1,0 +1,284 @@
+"""What can happen in an incident, one immutable value per kind; the journal holds nothing else.
+
+An event says *what*; who said it, when and on which host stand in the record around it.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+from drbook.core.errors import JournalError
+from drbook.core.values import Frozen, Json, UtcTime
+
+
+class Mode(StrEnum):
+    LIVE = "live"
+    DRILL = "drill"
+    DRY_RUN = "dry-run"
+
+
+class StepEnd(StrEnum):
+    """How an attempt of a step can end."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    COULD_NOT_VERIFY = "could-not-verify"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    NOT_EXERCISED = "not-exercised"
+    IN_DOUBT = "in-doubt"
+
+
+class Effect(StrEnum):
+    """What an interrupted action may have left behind, and so whether it may simply run again."""
+
+    NONE = "none"
+    IDEMPOTENT = "idempotent"
+    ONCE = "once"
+
+
+class Question(Frozen):
+    """What a step asks a person before it runs."""
+
+    kind: Literal["done", "text", "choice"]
+    prompt: str
+    choices: tuple[str, ...] = ()
+    type: Literal["text", "time", "number", "boolean"] = "text"
+
+
+class Plan(Frozen):
+    """Exactly what a step will do, before it does anything."""
+
+    does: tuple[str, ...]
+    """One sentence per thing that will happen, in order."""
+    source: str = ""
+    """What it reads from."""
+    into: str = ""
+    """What it writes into."""
+    touches: str = "nothing outside the incident folder"
+    expects: str = ""
+    damage: str = ""
+    """What cannot be undone, in one sentence; empty where nothing is damaged."""
+    asks: Question | None = None
+    confirm: str | None = None
+    """The name that a person types before it runs."""
+    cool_off_seconds: int = 0
+    approve: str | None = None
+    """Who else has to approve."""
+
+
+class Event(Frozen):
+    """Base of all events; the class name is the event's name in the journal."""
+
+
+class StepEvent(Event):
+    step: str
+
+
+class AttemptEvent(StepEvent):
+    attempt: int
+    """Counts from 1."""
+
+
+class IncidentOpened(Event):
+    incident: str
+    mode: Mode
+    title: str
+    runbook_sha256: str
+    runbook_file: str
+    drbook_version: str
+    inputs: Mapping[str, Json] = {}
+    occurred: UtcTime | None = None
+    rpo_seconds: int | None = None
+    rto_seconds: int | None = None
+    steps: tuple[str, ...]
+    environment: Mapping[str, str] = {}
+    """Versions of Python, the platform and the tools."""
+
+
+class IncidentResumed(Event):
+    head: str
+    """SHA-256 of the last line before; what follows hangs on it."""
+    repaired: str = ""
+    """What was cut off a torn tail, in words; empty where the tail was whole."""
+
+
+class RunbookAmended(Event):
+    runbook_sha256: str
+    changed: tuple[str, ...]
+    steps: tuple[str, ...]
+
+
+class InputChanged(Event):
+    name: str
+    value: Json
+
+
+class StepPlanned(AttemptEvent):
+    action: str
+    effect: Effect
+    params: Json
+    """Evaluated arguments; secrets are references here too."""
+    plan: Plan
+    digest: str
+    """SHA-256 of action, arguments and plan."""
+
+
+class ConfirmationGiven(AttemptEvent):
+    typed: str
+
+
+class ApprovalGiven(AttemptEvent):
+    by: str
+    break_glass: bool = False
+
+
+class AnswerGiven(AttemptEvent):
+    answer: Json
+    """What was answered: `done`, a text, a number, a time or one of the choices."""
+    comment: str = ""
+
+
+class StepStarted(AttemptEvent):
+    pass
+
+
+class ResourceIntended(AttemptEvent):
+    kind: str
+    name: str
+    nonce: str
+    location: str
+
+
+class ResourceCreated(AttemptEvent):
+    kind: str
+    name: str
+    location: str
+    identity: Json = None
+
+
+class ResourceReleased(AttemptEvent):
+    kind: str
+    name: str
+    location: str
+
+
+class ProcessStarted(AttemptEvent):
+    pid: int
+    started: int
+    argv: tuple[str, ...]
+
+
+class MilestoneReached(AttemptEvent):
+    text: str
+    data: Json = None
+
+
+class CancelRequested(AttemptEvent):
+    reason: str
+
+
+class StepFinished(AttemptEvent):
+    state: StepEnd
+    result: Json = None
+    reason: str = ""
+    """What happened, for a person."""
+    means: str = ""
+    next: str = ""
+    code: str = ""
+    duration_ms: int
+    artifacts: tuple[str, ...] = ()
+
+
+class StepResolved(AttemptEvent):
+    """An in-doubt step, after somebody looked."""
+
+    state: Literal[StepEnd.SUCCEEDED, StepEnd.FAILED]
+    reason: str
+    result: Json = None
+
+
+class StepSkipped(StepEvent):
+    reason: str
+    automatic: bool = False
+    """True where the runbook's own `when` said so."""
+
+
+class StepInvalidated(StepEvent):
+    because: str
+
+
+class DecisionRecorded(StepEvent):
+    """A person accepts a step that could not be verified, and why."""
+
+    decision: Literal["accept"]
+    reason: str
+
+
+class NoteAdded(Event):
+    text: str
+    happened_at: UtcTime | None = None
+    step: str | None = None
+
+
+class HandedOver(Event):
+    to: str
+    comment: str = ""
+
+
+class IncidentClosed(Event):
+    outcome: str
+    exit_code: int
+    reason: str = ""
+
+
+EVENT_TYPES: Mapping[str, type[Event]] = {
+    kind.__name__: kind
+    for kind in (
+        IncidentOpened,
+        IncidentResumed,
+        RunbookAmended,
+        InputChanged,
+        StepPlanned,
+        ConfirmationGiven,
+        ApprovalGiven,
+        AnswerGiven,
+        StepStarted,
+        ResourceIntended,
+        ResourceCreated,
+        ResourceReleased,
+        ProcessStarted,
+        MilestoneReached,
+        CancelRequested,
+        StepFinished,
+        StepResolved,
+        StepSkipped,
+        StepInvalidated,
+        DecisionRecorded,
+        NoteAdded,
+        HandedOver,
+        IncidentClosed,
+    )
+}
+
+
+class Record(Frozen):
+    """One line of the journal: an event, who caused it, when, where, and the line before."""
+
+    seq: int
+    """Counts from 1 without gaps."""
+    at: UtcTime
+    mono_ns: int
+    """The host's monotonic clock, for durations that survive a change of the wall clock."""
+    mode: Mode
+    actor: str
+    host: str
+    event: Event
+    prev: str
+    """SHA-256 of the previous line's exact bytes without its line end; 64 zeros for the first."""
+
+
+class IllegalEvent(JournalError):
+    """An event that cannot follow what happened before it; the record or the driver is wrong."""
+
+    code = "illegal-event"

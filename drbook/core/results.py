@@ -1,0 +1,31 @@
+"""What the actions with a meaning of their own hand back; the timeline and the screen read these."""
+
+from drbook.core.baseline import Comparison
+from drbook.core.points import RecoveryPoint
+from drbook.core.targets import LoadReport, LocalCopy, Target
+from drbook.core.values import Frozen, UtcTime
+
+
+class RestoreResult(Frozen):
+    """`postgres.restore`: what was restored, from where, and where it is now."""
+
+    point: RecoveryPoint
+    copy_used: LocalCopy
+    target: Target
+    load: LoadReport
+    first_verified: tuple[str, ...] = ()
+    """Tables that were asked for first and were counted as soon as they were loaded."""
+
+
+class VerifyResult(Frozen):
+    """`postgres.verify` and `postgres.compare_baseline`."""
+
+    comparison: Comparison
+    point: RecoveryPoint | None = None
+    baseline: str = ""
+    """Where the baseline came from."""
+    manifest: str = ""
+    """Where the manifest came from."""
+    loss_seconds: int | None = None
+    """From the moment that the copy is consistent at to the incident."""
+    consistent_at: UtcTime | None = None
