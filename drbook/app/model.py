@@ -1,0 +1,203 @@
+"""What the driver shows and what it can be asked: immutable snapshots, and one value per command."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+from drbook.core.engine import Decision, Outcome
+from drbook.core.events import Plan, Record
+from drbook.core.runbook import Runbook
+from drbook.core.state import IncidentState
+from drbook.core.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressView:
+    """One bar: how far, how fast, and how long still."""
+
+    label: str
+    done: int
+    total: int | None
+    unit: str
+    now: str
+    rate: float
+    """Units per second since the work began; 0 while nobody can tell."""
+    seconds_left: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStep:
+    """What a running step shows; nothing of it is on record."""
+
+    progress: tuple[ProgressView, ...] = ()
+    """In the order in which the labels appeared."""
+    output: tuple[str, ...] = ()
+    """The last lines that its tools printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that could not be done, for the person who asked."""
+
+    what: str
+    means: str
+    next: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An incident at one moment, complete in itself."""
+
+    runbook: Runbook
+    state: IncidentState
+    decision: Decision
+    outcome: Outcome
+    """How it would end if it were closed now."""
+    records: tuple[Record, ...]
+    """The whole record so far, oldest first."""
+    head: str
+    """SHA-256 of the journal's last line."""
+    journal: Path
+    live: Mapping[str, LiveStep] = field(default_factory=dict)
+    previews: Mapping[str, Plan] = field(default_factory=dict)
+    """What each ready step would do."""
+    preview_problems: Mapping[str, str] = field(default_factory=dict)
+    """Why a ready step cannot be planned."""
+    cooling: Mapping[str, datetime] = field(default_factory=dict)
+    """Confirmed steps that start at the time given, until when they can be cancelled."""
+    trouble: Trouble | None = None
+    """The last command that was not carried out, or a failure of the driver itself."""
+    broken: bool = False
+    """True where the journal cannot be written any more: nothing can be done in this process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Plan a step, and start it once nothing is lacking; also runs it again."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    step: str
+    answer: Json
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The typed name; the step starts after its cooling-off."""
+
+    step: str
+    typed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    step: str
+    by: str
+    break_glass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelStep:
+    """Stop a running step, or take back one that waits for a person."""
+
+    step: str
+    reason: str = "the operator cancelled it"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Go on although a step could not be verified, and say why."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Let an in-doubt step look whether it happened; what it saw comes as a note on record."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """Settle an in-doubt step after somebody looked."""
+
+    step: str
+    state: Literal["succeeded", "failed"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteNote:
+    text: str
+    happened_at: datetime | None = None
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetInput:
+    name: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End the incident with the outcome that its steps have."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """Cancel what runs and end the incident as aborted."""
+
+    reason: str
+
+
+Command = (
+    Run
+    | Answer
+    | Confirm
+    | Approve
+    | CancelStep
+    | Skip
+    | Accept
+    | Probe
+    | Resolve
+    | WriteNote
+    | SetInput
+    | Close
+    | Abort
+)
+
+
+class Incident(Protocol):
+    """An open incident as the screen, the command line and the autopilot see it."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
+        """Call back with each new snapshot, from the driver's thread, about ten times a second at
+        most; returns what unsubscribes."""
+
+    def submit(self, command: Command, actor: str | None = None) -> "Future[None]":
+        """Ask for something. The future ends once it is on record, or with a DrbookError."""
+
+    def stop(self) -> None:
+        """Cancel what runs, give up the lock, end the driver. The incident stays open."""

@@ -1,0 +1,274 @@
+"""What may happen next: pure answers from a runbook and a state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from drbook.core.errors import DrbookError, ExitCode
+from drbook.core.expressions import ExpressionError, evaluate
+from drbook.core.runbook import CompiledStep, Phase, Runbook
+from drbook.core.state import ENDED, RETRYABLE, SKIPPABLE, IncidentState, StepRun, StepState, lacks
+from drbook.core.values import Json, format_time
+
+
+class Readiness(StrEnum):
+    """Whether a step may start now."""
+
+    READY = "ready"
+    BLOCKED = "blocked"
+    """A need is not satisfied."""
+    SKIP = "skip"
+    """Its needs are satisfied and its own condition says no."""
+    AWAITING = "awaiting"
+    """Planned; a person has to answer, approve or confirm."""
+    RUNNING = "running"
+    ENDED = "ended"
+    ERROR = "error"
+    """Its condition cannot be evaluated."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step, seen from what may happen next."""
+
+    id: str
+    readiness: Readiness
+    reason: str = ""
+    waiting_for: tuple[str, ...] = ()
+    """Needs that are not satisfied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What may happen next in the whole incident."""
+
+    steps: tuple[StepView, ...]
+
+    @property
+    def ready(self) -> tuple[str, ...]:
+        return self._with(Readiness.READY)
+
+    @property
+    def to_skip(self) -> tuple[str, ...]:
+        return self._with(Readiness.SKIP)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        return self._with(Readiness.RUNNING)
+
+    @property
+    def awaiting(self) -> tuple[str, ...]:
+        return self._with(Readiness.AWAITING)
+
+    @property
+    def finished(self) -> bool:
+        """True where every step has ended."""
+        return all(view.readiness is Readiness.ENDED for view in self.steps)
+
+    @property
+    def stuck(self) -> bool:
+        """True where nothing runs, nothing may start and nobody is asked, and it is not finished."""
+        moving = (Readiness.READY, Readiness.SKIP, Readiness.RUNNING, Readiness.AWAITING)
+        return not self.finished and not any(view.readiness in moving for view in self.steps)
+
+    def view(self, step: str) -> StepView:
+        return next(view for view in self.steps if view.id == step)
+
+    def _with(self, readiness: Readiness) -> tuple[str, ...]:
+        return tuple(view.id for view in self.steps if view.readiness is readiness)
+
+
+def scope(runbook: Runbook, state: IncidentState) -> Mapping[str, Json]:
+    """What expressions can see: `inputs`, `incident`, and `steps` that have an output."""
+    outputs = {
+        run.id: run.result
+        for run in state.steps.values()
+        if run.result is not None
+        and (run.state is StepState.SUCCEEDED or (run.accepted is not None))
+    }
+    occurred = format_time(state.occurred) if state.occurred else None
+    return {
+        "inputs": dict(state.inputs),
+        "steps": outputs,
+        "incident": {"id": state.incident, "mode": state.mode.value, "occurred": occurred},
+        "runbook": {"title": runbook.title, "sha256": runbook.sha256},
+    }
+
+
+def satisfied(run: StepRun, *, output_used: bool) -> bool:
+    """Whether a need is met. Could-not-verify never is without a recorded decision."""
+    if run.state is StepState.SUCCEEDED:
+        return True
+    if run.state is StepState.COULD_NOT_VERIFY:
+        return run.accepted is not None
+    if run.state in (StepState.SKIPPED, StepState.NOT_EXERCISED):
+        return not output_used
+    return False
+
+
+def decide(runbook: Runbook, state: IncidentState) -> Decision:
+    """What may happen next. Nothing may once the incident is closed."""
+    names = scope(runbook, state)
+    views = tuple(_view(step, state, names) for step in runbook.steps)
+    if state.closed_at is not None:
+        views = tuple(
+            view
+            if view.readiness is Readiness.ENDED
+            else StepView(view.id, Readiness.BLOCKED, "the incident is closed")
+            for view in views
+        )
+    return Decision(views)
+
+
+def _view(step: CompiledStep, state: IncidentState, names: Mapping[str, Json]) -> StepView:
+    run = state.steps[step.id]
+    if run.state is StepState.STARTED:
+        return StepView(step.id, Readiness.RUNNING)
+    if run.state is StepState.AWAITING:
+        return StepView(step.id, Readiness.AWAITING, " and ".join(lacks(run)))
+    if run.state is StepState.STALE:
+        return StepView(step.id, Readiness.BLOCKED, "stale: run it again or skip it", ())
+    if run.state in ENDED:
+        return StepView(step.id, Readiness.ENDED)
+    return _may_start(step, state, names)
+
+
+def _may_start(step: CompiledStep, state: IncidentState, names: Mapping[str, Json]) -> StepView:
+    missing = unmet(step, state)
+    if missing:
+        return StepView(step.id, Readiness.BLOCKED, _why_blocked(missing, state), missing)
+    if step.when is not None:
+        try:
+            wanted = evaluate(step.when, names)
+        except DrbookError as error:
+            return StepView(step.id, Readiness.ERROR, error.what)
+        if not isinstance(wanted, bool):
+            return StepView(step.id, Readiness.ERROR, "`when` must be true or false")
+        if not wanted:
+            return StepView(step.id, Readiness.SKIP, "its condition is false")
+    return StepView(step.id, Readiness.READY)
+
+
+def unmet(step: CompiledStep, state: IncidentState) -> tuple[str, ...]:
+    """The needs of a step that are not satisfied, in the runbook's order."""
+    return tuple(
+        need
+        for need in state.order
+        if need in step.needs and not satisfied(state.steps[need], output_used=need in step.uses)
+    )
+
+
+def _why_blocked(missing: tuple[str, ...], state: IncidentState) -> str:
+    parts = []
+    for need in missing:
+        run = state.steps[need]
+        word = "done" if run.state is StepState.PENDING else f"mended; it is {run.state.value}"
+        parts.append(f"{need} to be {word}")
+    return "waits for " + ", ".join(parts)
+
+
+def may_run(runbook: Runbook, state: IncidentState, step: str) -> str:
+    """Empty where the step may be planned now; otherwise the reason why not."""
+    if state.closed_at is not None:
+        return "the incident is closed"
+    if step not in state.steps:
+        return f"there is no step {step!r}"
+    run = state.steps[step]
+    if run.state in (StepState.STARTED, StepState.AWAITING):
+        return f"it is {run.state.value} already"
+    if run.state is StepState.IN_DOUBT:
+        return "nobody knows whether it happened; look first, and record what you saw"
+    missing = unmet(runbook.step(step), state)
+    if missing:
+        return _why_blocked(missing, state)
+    if run.state is StepState.PENDING:
+        view = decide(runbook, state).view(step)
+        return view.reason if view.readiness in (Readiness.SKIP, Readiness.ERROR) else ""
+    if run.state in RETRYABLE or run.state is StepState.SKIPPED:
+        return ""
+    return f"it is {run.state.value}"
+
+
+def may_skip(state: IncidentState, step: str) -> str:
+    """Empty where the step may be skipped; otherwise the reason why not."""
+    if state.closed_at is not None:
+        return "the incident is closed"
+    run = state.steps.get(step)
+    if run is None:
+        return f"there is no step {step!r}"
+    return "" if run.state in SKIPPABLE else f"it is {run.state.value}"
+
+
+def stale_after(runbook: Runbook, state: IncidentState, step: str) -> tuple[str, ...]:
+    """Steps that used the output of `step` and ended: a new run of it makes them stale."""
+    affected: list[str] = []
+    changed = {step}
+    for candidate in runbook.steps:
+        if candidate.uses & changed and state.steps[candidate.id].state in ENDED:
+            run = state.steps[candidate.id]
+            if run.state not in (StepState.STALE, StepState.SKIPPED):
+                affected.append(candidate.id)
+                changed.add(candidate.id)
+    return tuple(affected)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an incident stands: a word, an exit code and a sentence."""
+
+    word: str
+    code: ExitCode
+    reason: str
+
+
+_WORST: tuple[tuple[StepState, str, ExitCode], ...] = (
+    (StepState.IN_DOUBT, "in-doubt", ExitCode.IN_DOUBT),
+    (StepState.REFUSED, "refused", ExitCode.REFUSED),
+    (StepState.FAILED, "fail", ExitCode.FAILED),
+    (StepState.CANCELLED, "aborted", ExitCode.ABORTED),
+    (StepState.COULD_NOT_VERIFY, "could-not-verify", ExitCode.COULD_NOT_VERIFY),
+    (StepState.STALE, "could-not-verify", ExitCode.COULD_NOT_VERIFY),
+)
+
+
+def outcome(runbook: Runbook, state: IncidentState) -> Outcome:
+    """How the incident would end if it were closed now."""
+    runs = [state.steps[step.id] for step in runbook.steps]
+    for kind, word, code in _WORST:
+        bad = [run for run in runs if run.state is kind]
+        if bad:
+            return Outcome(word, code, f"{_names(bad)}: {kind.value}")
+    if state.mode.value == "dry-run":
+        planned = [run for run in runs if run.state is StepState.NOT_EXERCISED]
+        if planned:
+            return Outcome(
+                "not-exercised", ExitCode.DONE, f"{len(planned)} steps planned, not done"
+            )
+    open_runs = [run for run in runs if run.state not in ENDED]
+    if open_runs:
+        return Outcome("unfinished", ExitCode.NEEDS_HUMAN, f"{_names(open_runs)}: not done")
+    skipped = [run for run in runs if run.state is StepState.SKIPPED and not run.skipped_by_rule]
+    checks = [run for run in skipped if _phase(runbook, run) is Phase.VERIFY]
+    if checks:
+        return Outcome(
+            "could-not-verify", ExitCode.COULD_NOT_VERIFY, f"{_names(checks)}: skipped by a person"
+        )
+    if skipped:
+        return Outcome("partial", ExitCode.DONE, f"{_names(skipped)}: skipped by a person")
+    return Outcome("pass", ExitCode.DONE, "every step is done and every check passed")
+
+
+def _phase(runbook: Runbook, run: StepRun) -> Phase:
+    return runbook.step(run.id).step.phase
+
+
+def _names(runs: list[StepRun]) -> str:
+    return ", ".join(run.id for run in runs)
+
+
+def arguments(runbook: Runbook, state: IncidentState, step: str) -> Mapping[str, Json]:
+    """The step's evaluated arguments. Raises ExpressionError."""
+    value = evaluate(runbook.step(step).arguments, scope(runbook, state))
+    if not isinstance(value, Mapping):
+        raise ExpressionError(f"The arguments of step {step} are not a mapping.")
+    return value

@@ -1,0 +1,174 @@
+"""The runbook: the document as written, and the compiled form that the engine works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from drbook.core.expressions import Expr, Tree
+from drbook.core.points import CredentialPlace, FailureDomain, SourceConfig
+from drbook.core.targets import DatabaseRef
+from drbook.core.values import Duration, Frozen, Json, parse_duration
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+"""Letters, digits and underscores, so that an expression can say it."""
+
+
+class Phase(StrEnum):
+    """The phases of a recovery, in the order in which they are shown."""
+
+    PRESERVE = "preserve"
+    DETECT = "detect"
+    CONTAIN = "contain"
+    LOCATE = "locate"
+    RESTORE = "restore"
+    VERIFY = "verify"
+    DECIDE = "decide"
+    CUTOVER = "cutover"
+    PROTECT = "protect"
+    RECONCILE = "reconcile"
+    CLOSE = "close"
+
+
+class Objectives(Frozen):
+    """What the business tolerates; shown beside what was measured."""
+
+    rpo: Duration | None = None
+    """Recovery point objective: the longest tolerated loss window."""
+    rto: Duration | None = None
+    """Recovery time objective: the longest tolerated time to restore."""
+
+
+class Input(Frozen):
+    """A value that the operator gives when the incident is opened."""
+
+    type: Literal["text", "time", "number", "boolean"] = "text"
+    prompt: str = ""
+    default: Json = None
+    required: bool = True
+
+
+class Production(Frozen):
+    """The thing that is protected, and that a restore never writes to."""
+
+    database: DatabaseRef | None = None
+    domain: FailureDomain = FailureDomain()
+    volume: str | None = None
+    """Its data directory on this host, where it has one that this host can see."""
+    ignore_schemas: tuple[str, ...] = ()
+    """Schemas that neither count nor make a target non-empty."""
+
+
+class Confirm(Frozen):
+    """A typed confirmation: the operator types `type` exactly."""
+
+    type: str = Field(min_length=1, max_length=200)
+    irreversible: str = ""
+    """What cannot be undone, in one sentence."""
+    cool_off: Duration = parse_duration("10s")
+
+
+class Approve(Frozen):
+    """Approval by somebody else than the operator."""
+
+    by: str = Field(min_length=1)
+    """The role or person that is asked."""
+    break_glass_after: Duration | None = None
+    """After that long without an answer the operator may go on alone; it is shown in every export."""
+
+
+class Retry(Frozen):
+    """Automatic retries; never applied to an action that may have happened (`effect: once`)."""
+
+    times: int = Field(default=1, ge=1, le=20)
+    wait: Duration = parse_duration("5s")
+
+
+class Step(Frozen):
+    """One step as written."""
+
+    id: Name
+    phase: Phase
+    title: str = ""
+    """What is to be done, in a few words; the action's own title where it is absent."""
+    why: str = ""
+    do: str
+    """The action."""
+    with_: Mapping[str, Json] = Field(default_factory=dict, alias="with")
+    """The action's arguments; values may be expressions."""
+    needs: tuple[Name, ...] | None = None
+    """Steps that must be done before; absent = the previous step, `[]` = none."""
+    when: bool | str | None = None
+    """A condition; where it is false the step is skipped."""
+    timeout: Duration | None = None
+    retry: Retry | None = None
+    on_failure: Literal["stop", "continue"] = "stop"
+    """Whether an unattended run goes on with other steps after this one failed."""
+    confirm: Confirm | None = None
+    approve: Approve | None = None
+    notes: str = ""
+
+
+class RunbookDocument(Frozen):
+    """A runbook file, as written. Backups and baselines are checked by their own kinds."""
+
+    drbook: Literal[1]
+    title: str = Field(min_length=1, max_length=200)
+    description: str = ""
+    objectives: Objectives = Objectives()
+    inputs: Mapping[Name, Input] = {}
+    production: Production = Production()
+    credentials: Mapping[str, CredentialPlace] = {}
+    """Where each credential is stored and what its holder can read."""
+    backups: tuple[Mapping[str, Json], ...] = ()
+    """Backup sources; `id`, `kind` and the fields of that kind."""
+    baselines: Mapping[str, Json] | None = None
+    """Where baselines are stored, away from production; `kind` and the fields of that kind."""
+    hosts: tuple[str, ...] = ()
+    """Hosts that the `http` action may talk to."""
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=500)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStep:
+    """A step with its arguments compiled and its needs resolved."""
+
+    step: Step
+    arguments: Tree
+    when: Expr | None
+    confirm_type: Expr | None
+    needs: frozenset[str]
+    """Stated needs plus every step that an expression refers to."""
+    uses: frozenset[str]
+    """Steps whose output an expression refers to."""
+
+    @property
+    def id(self) -> str:
+        return self.step.id
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """A runbook that was loaded without a problem."""
+
+    document: RunbookDocument
+    sha256: str
+    """Of the file's exact bytes."""
+    file: str
+    source: bytes = field(repr=False)
+    """The file's exact bytes, copied into every incident."""
+    steps: tuple[CompiledStep, ...]
+    """In the order of the file."""
+    sources: tuple[SourceConfig, ...] = ()
+    """`backups:`, each read by its own kind."""
+    baseline_store: Frozen | None = None
+    """`baselines:`, read by its own kind."""
+
+    def step(self, id: str) -> CompiledStep:
+        return next(step for step in self.steps if step.id == id)
+
+    @property
+    def title(self) -> str:
+        return self.document.title

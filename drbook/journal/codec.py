@@ -1,0 +1,93 @@
+"""One record, one line: compact JSON in a fixed order of fields, ended by a line feed.
+
+There are no floats in a line, and integers beyond 2^53 - 1 are strings, so that every JSON reader
+sees the same values. `append` hands out what it can read back, so state in memory and state after a
+replay are the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
+
+from drbook.core.errors import JournalError
+from drbook.core.events import EVENT_TYPES, Record
+from drbook.core.values import Json, format_time, plain
+
+FIRST = "0" * 64
+"""`prev` of the first record."""
+
+_SAFE = 2**53 - 1
+_FIELDS = ("seq", "at", "mono_ns", "mode", "actor", "host", "event", "data", "prev")
+
+
+def encode(record: Record) -> bytes:
+    """The record's exact line, without its line end."""
+    event = record.event
+    document: dict[str, Json] = {
+        "seq": record.seq,
+        "at": format_time(record.at),
+        "mono_ns": record.mono_ns,
+        "mode": record.mode.value,
+        "actor": record.actor,
+        "host": record.host,
+        "event": type(event).__name__,
+        "data": event.model_dump(mode="json", exclude_defaults=True),
+        "prev": record.prev,
+    }
+    text = json.dumps(normal(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8", "backslashreplace")
+
+
+def decode(line: bytes) -> Record:
+    """Read one line. Raises JournalError that says what is wrong with it."""
+    try:
+        document = json.loads(line, parse_float=_no_float)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(f"it is not JSON ({plain(str(error), 120)})") from None
+    if not isinstance(document, dict) or tuple(document) != _FIELDS:
+        raise _unreadable("it does not have the fields of a record")
+    kind = EVENT_TYPES.get(str(document["event"]))
+    if kind is None:
+        raise _unreadable(f"it holds the unknown event {plain(str(document['event']), 60)}")
+    try:
+        event = kind.model_validate(document["data"])
+        return Record.model_validate(
+            {
+                **{key: document[key] for key in _FIELDS if key not in ("event", "data")},
+                "event": event,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise _unreadable(f"{kind.__name__} {where}: {plain(first['msg'], 120)}") from None
+
+
+def digest(line: bytes) -> str:
+    """SHA-256 of a line's exact bytes without its line end, in hex."""
+    return hashlib.sha256(line).hexdigest()
+
+
+def normal(value: Json) -> Json:
+    """The value without floats and large integers: both become their texts."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return value if -_SAFE <= value <= _SAFE else str(value)
+    if isinstance(value, float):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): normal(item) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [normal(item) for item in value]
+    raise TypeError(f"{type(value).__name__} cannot be recorded")
+
+
+def _no_float(text: str) -> Json:
+    raise ValueError(f"a float, {text}")
+
+
+def _unreadable(why: str) -> JournalError:
+    return JournalError(f"The line cannot be read: {why}.", code="journal-line")

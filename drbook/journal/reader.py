@@ -1,0 +1,134 @@
+"""Reading and verifying a journal; a writer is never in the way.
+
+A last line without its line end is *torn*: the machine stopped while it was written. It is told
+apart from every other change, which is *tampering* or damage.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from drbook.core.errors import DrbookError, JournalError
+from drbook.core.events import Record
+from drbook.core.state import IncidentState, evolve
+from drbook.journal.codec import FIRST, decode, digest
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a journal's bytes say about themselves."""
+
+    path: Path
+    records: int
+    head: str
+    """SHA-256 of the last whole line; 64 zeros for an empty journal."""
+    problem: str = ""
+    """The first thing that is wrong, with its line; empty where the chain is whole."""
+    torn: int = 0
+    """Bytes of a last line that was not finished."""
+    after_head: int = 0
+    """Records that follow the head that was asked for."""
+
+    @property
+    def intact(self) -> bool:
+        return not self.problem
+
+
+def read(path: Path) -> tuple[Record, ...]:
+    """All whole records. Raises JournalError at the first line that is damaged or out of the chain."""
+    return tuple(record for record, _ in records(path))
+
+
+def records(path: Path) -> Iterator[tuple[Record, str]]:
+    """Each whole record with the digest of its line, the chain checked on the way."""
+    previous = FIRST
+    for number, line in enumerate(_lines(path), 1):
+        if not line.endswith(b"\n"):
+            return
+        body = line[:-1]
+        try:
+            record = decode(body)
+        except JournalError as error:
+            raise _damaged(path, number, error.what) from None
+        if record.seq != number:
+            raise _damaged(path, number, f"It is numbered {record.seq}.")
+        if record.prev != previous:
+            raise _damaged(path, number, "It does not follow the line before it.")
+        previous = digest(body)
+        yield record, previous
+
+
+def verify(path: Path, head: str | None = None) -> Verification:
+    """Check every line, the chain, the rules of the events and, where one is known, the head.
+
+    A known head (printed in every export) finds what the chain alone cannot: lines cut off at the
+    end, or a chain that was written anew. Raises JournalError where the file cannot be read at all.
+    """
+    count, last, state = 0, FIRST, IncidentState()
+    position: int | None = 0 if head == FIRST else None
+    problem = ""
+    try:
+        for record, line_digest in records(path):
+            state = evolve(state, record)
+            count, last = record.seq, line_digest
+            if head is not None and line_digest == head.lower():
+                position = count
+    except DrbookError as error:
+        if error.code == "journal-missing":
+            raise
+        problem = error.what
+    if not problem and count == 0:
+        problem = "It holds no record."
+    if not problem and head is not None and position is None:
+        problem = (
+            f"No line has the digest {head[:16]}…: lines were cut off at the end, "
+            "or the whole chain was written anew."
+        )
+    return Verification(
+        path=path,
+        records=count,
+        head=last,
+        problem=problem,
+        torn=len(torn_tail(path)),
+        after_head=count - position if position is not None else 0,
+    )
+
+
+def torn_tail(path: Path) -> bytes:
+    """The bytes after the last line end."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        block, tail, position = 65536, b"", size
+        while position > 0:
+            position = max(0, position - block)
+            stream.seek(position)
+            tail = stream.read(min(block, size - position - len(tail))) + tail
+            end = tail.rfind(b"\n")
+            if end >= 0:
+                return tail[end + 1 :]
+    return tail
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            yield from stream
+    except FileNotFoundError:
+        raise JournalError(
+            f"There is no journal at {path}.",
+            next="`drbook incidents` lists the incidents of this machine.",
+            code="journal-missing",
+        ) from None
+    except OSError as error:
+        raise JournalError(
+            f"The journal {path} cannot be read: {error.strerror or error}.", code="journal-missing"
+        ) from None
+
+
+def _damaged(path: Path, number: int, why: str) -> JournalError:
+    return JournalError(
+        f"{path.name}, line {number}: {why}",
+        means="From this line on the record was changed or damaged after it was written.",
+        next="Compare it with a copy elsewhere; the lines before this one still hold.",
+        code="journal-damaged",
+    )

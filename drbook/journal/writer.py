@@ -1,0 +1,165 @@
+"""Appending to a journal: one writer at a time, and nothing is done before its line is on disk."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from drbook.core.errors import JournalError
+from drbook.core.events import Event, Mode, Record
+from drbook.journal.codec import FIRST, decode, digest, encode
+from drbook.journal.reader import records, torn_tail
+
+
+class Writer:
+    """The only writer of one journal; holds its lock until `close`.
+
+    `at` never goes backwards: where the wall clock does, the last time is repeated, and `mono_ns`
+    keeps the order.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        mode: Mode,
+        host: str,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self.path = path
+        self.mode = mode
+        self.host = host
+        self._now = now
+        self._monotonic_ns = monotonic_ns
+        self.repaired = ""
+        """What was mended when it was opened, in words."""
+        self._seq = 0
+        self.head = FIRST
+        self._last = datetime.min.replace(tzinfo=UTC)
+        self._file = self._open()
+        try:
+            self._catch_up()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            handle = os.open(self.path, flags, 0o600)
+        except OSError as error:
+            raise JournalError(
+                f"The journal {self.path} cannot be opened: {error.strerror or error}.",
+                means="Nothing is done that cannot be recorded.",
+                next="Make room or mend the permissions, then resume the incident.",
+            ) from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise JournalError(
+                f"Another drbook is writing {self.path}.",
+                means="One incident has one writer, so that its record stays in order.",
+                next="Use `drbook watch` to follow it, or `drbook note` to write a note into it.",
+                code="journal-locked",
+            ) from None
+        return handle
+
+    def _catch_up(self) -> None:
+        for record, line_digest in records(self.path):
+            self._seq, self.head, self._last = record.seq, line_digest, record.at
+        torn = torn_tail(self.path)
+        if torn:
+            self._mend(torn)
+        _sync_folder(self.path.parent)
+
+    def _mend(self, torn: bytes) -> None:
+        """A whole record that lacks only its line end gets it; anything else is kept aside and cut."""
+        try:
+            record = decode(torn)
+        except JournalError:
+            record = None
+        if record is not None and record.prev == self.head and record.seq == self._seq + 1:
+            self._write(b"\n")
+            self._seq, self.head, self._last = record.seq, digest(torn), record.at
+            self.repaired = "the last record lacked its line end"
+            return
+        aside = self.path.with_name(f"torn-after-{self._seq}.bin")
+        with os.fdopen(
+            os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+        ) as stream:
+            stream.write(torn)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.ftruncate(self._file, os.fstat(self._file).st_size - len(torn))
+        os.fsync(self._file)
+        self.repaired = f"{len(torn)} bytes of an unfinished record were moved to {aside.name}"
+
+    def append(self, actor: str, event: Event) -> Record:
+        """Write one record and sync it; returns it as a reader will see it.
+
+        Raises JournalError where it is not on disk; then the file ends where it ended before, and
+        nothing may be done that the record would have covered.
+        """
+        at = max(self._now(), self._last)
+        line = encode(
+            Record(
+                seq=self._seq + 1,
+                at=at,
+                mono_ns=self._monotonic_ns(),
+                mode=self.mode,
+                actor=actor,
+                host=self.host,
+                event=event,
+                prev=self.head,
+            )
+        )
+        record = decode(line)
+        self._write(line + b"\n")
+        self._seq, self.head, self._last = record.seq, digest(line), record.at
+        return record
+
+    def _write(self, data: bytes) -> None:
+        before = os.fstat(self._file).st_size
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+            os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, before)
+            raise JournalError(
+                f"The record could not be written to {self.path}: {error.strerror or error}.",
+                means="Nothing was done that it would have covered.",
+                next="Make room on that disk, then resume the incident.",
+                code="journal-write",
+            ) from error
+
+    def close(self) -> None:
+        """Give up the lock."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def __enter__(self) -> "Writer":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
