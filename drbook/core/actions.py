@@ -6,7 +6,7 @@ signals. `probe` looks, after an interruption, whether it happened.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
@@ -34,6 +34,8 @@ class StepContext:
     comment: str = ""
     resources: tuple[Resource, ...] = ()
     """Resources of this incident."""
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    """Results of the steps that succeeded."""
 
     @property
     def resource_name(self) -> str:

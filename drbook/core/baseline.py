@@ -159,21 +159,23 @@ def compare(
         _compare_table(name, found.get(name), held.get(name), known.get(name), manifest is not None)
         for name in names
     )
-    verdicts = {row.verdict for row in rows}
-    whole = TableVerdict.PASS
-    if TableVerdict.FAIL in verdicts:
-        whole = TableVerdict.FAIL
-    elif TableVerdict.COULD_NOT_VERIFY in verdicts or not rows:
-        whole = TableVerdict.COULD_NOT_VERIFY
     return Comparison(
         tables=rows,
-        verdict=whole,
+        verdict=_whole({row.verdict for row in rows}),
         reference="manifest" if manifest else "baseline" if baseline else "none",
         expected_at=manifest.taken_at if manifest else None,
         baseline_at=baseline.taken_at if baseline else None,
         counted_at=restored.taken_at,
         newest=max((row.newest for row in rows if row.newest), default=None),
     )
+
+
+def _whole(verdicts: set[TableVerdict]) -> TableVerdict:
+    """The worst of all; of nothing at all, nobody can say that it passed."""
+    for worst in (TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY):
+        if worst in verdicts:
+            return worst
+    return TableVerdict.PASS if verdicts else TableVerdict.COULD_NOT_VERIFY
 
 
 def _compare_table(
@@ -239,3 +241,59 @@ def _judge_fidelity(found: TableCount, held: TableCount | None) -> tuple[TableVe
     if held.newest is not None and found.newest != held.newest:
         return TableVerdict.FAIL, "the newest row differs from what the backup held"
     return TableVerdict.PASS, "empty, as in the backup" if found.rows == 0 else "count"
+
+
+def compare_production(
+    current: TableCounts, baseline: TableCounts, max_drop_percent: int = 5
+) -> Comparison:
+    """Production as it is now against its baseline: is something gone?
+
+    Rows come and go in a living database, so more rows are well, and fewer are as long as the drop
+    stays within the stated share. A table that is missing or empty is a loss.
+    """
+    known, found = baseline.by_name(), current.by_name()
+    rows = []
+    for name in sorted({*known, *found}):
+        before, now = known.get(name), found.get(name)
+        verdict, reason = _judge_production(before, now, max_drop_percent)
+        counts = (before.rows if before else None, now.rows if now else None)
+        gone = counts[0] if now is None else None
+        rows.append(
+            TableComparison(
+                table=name,
+                expected=counts[0],
+                restored=counts[1],
+                before=counts[0],
+                lost=counts[0] - counts[1] if None not in counts else gone,  # type: ignore[operator]
+                verdict=verdict,
+                reason=reason,
+                newest=now.newest if now else None,
+            )
+        )
+    return Comparison(
+        tables=tuple(rows),
+        verdict=_whole({row.verdict for row in rows}),
+        reference="baseline",
+        baseline_at=baseline.taken_at,
+        counted_at=current.taken_at,
+        newest=max((row.newest for row in rows if row.newest), default=None),
+    )
+
+
+def _judge_production(
+    before: TableCount | None, now: TableCount | None, max_drop_percent: int
+) -> tuple[TableVerdict, str]:
+    if now is None:
+        return TableVerdict.FAIL, "missing"
+    if now.rows is None:
+        return TableVerdict.COULD_NOT_VERIFY, now.why_unknown or "not counted"
+    if before is None:
+        return TableVerdict.PASS, "newer than the baseline"
+    if before.rows is None:
+        return TableVerdict.COULD_NOT_VERIFY, before.why_unknown or "not counted in the baseline"
+    if now.rows == 0 and before.rows > 0:
+        return TableVerdict.FAIL, f"empty, where the baseline has {before.rows} rows"
+    drop = before.rows - now.rows
+    if drop * 100 > before.rows * max_drop_percent:
+        return TableVerdict.FAIL, f"{drop} rows fewer than in the baseline"
+    return TableVerdict.PASS, "not fewer than expected"

@@ -235,7 +235,7 @@ def outcome(runbook: Runbook, state: IncidentState) -> Outcome:
     """How the incident would end if it were closed now."""
     runs = [state.steps[step.id] for step in runbook.steps]
     for kind, word, code in _WORST:
-        bad = [run for run in runs if run.state is kind]
+        bad = [run for run in runs if run.state is kind and not _settled(runbook, run)]
         if bad:
             return Outcome(word, code, f"{_names(bad)}: {kind.value}")
     if state.mode.value == "dry-run":
@@ -248,14 +248,26 @@ def outcome(runbook: Runbook, state: IncidentState) -> Outcome:
     if open_runs:
         return Outcome("unfinished", ExitCode.NEEDS_HUMAN, f"{_names(open_runs)}: not done")
     skipped = [run for run in runs if run.state is StepState.SKIPPED and not run.skipped_by_rule]
+    accepted = [run for run in runs if run.state is StepState.COULD_NOT_VERIFY]
     checks = [run for run in skipped if _phase(runbook, run) is Phase.VERIFY]
     if checks:
         return Outcome(
             "could-not-verify", ExitCode.COULD_NOT_VERIFY, f"{_names(checks)}: skipped by a person"
         )
-    if skipped:
-        return Outcome("partial", ExitCode.DONE, f"{_names(skipped)}: skipped by a person")
+    if skipped or accepted:
+        words = [f"{_names(skipped)}: skipped by a person"] if skipped else []
+        words += [f"{_names(accepted)}: not verified, accepted by a person"] if accepted else []
+        return Outcome("partial", ExitCode.DONE, "; ".join(words))
     return Outcome("pass", ExitCode.DONE, "every step is done and every check passed")
+
+
+def _settled(runbook: Runbook, run: StepRun) -> bool:
+    """A check that a person accepted unverified no longer decides, unless it verifies the restore."""
+    return (
+        run.state is StepState.COULD_NOT_VERIFY
+        and run.accepted is not None
+        and _phase(runbook, run) is not Phase.VERIFY
+    )
 
 
 def _phase(runbook: Runbook, run: StepRun) -> Phase:

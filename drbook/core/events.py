@@ -112,6 +112,8 @@ class RunbookAmended(Event):
 class InputChanged(Event):
     name: str
     value: Json
+    occurred: UtcTime | None = None
+    """The value as a time, where the input is `occurred`."""
 
 
 class StepPlanned(AttemptEvent):

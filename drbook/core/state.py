@@ -157,7 +157,8 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
     if isinstance(event, ev.IncidentResumed):
         return _resumed(state)
     if isinstance(event, ev.InputChanged):
-        return replace(state, inputs={**state.inputs, event.name: event.value})
+        occurred = event.occurred if event.name == "occurred" else state.occurred
+        return replace(state, inputs={**state.inputs, event.name: event.value}, occurred=occurred)
     if isinstance(event, ev.RunbookAmended):
         steps = {name: state.steps.get(name, StepRun(name)) for name in event.steps}
         return replace(state, order=event.steps, steps=steps, runbook_sha256=event.runbook_sha256)

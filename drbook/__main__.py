@@ -1,0 +1,7 @@
+"""`python -m drbook`."""
+
+import sys
+
+from drbook.cli.main import main
+
+sys.exit(main())

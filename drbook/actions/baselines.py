@@ -1,0 +1,50 @@
+"""Choosing the baseline that a step means."""
+
+from dataclasses import dataclass
+
+from drbook.core.actions import StepContext
+from drbook.core.baseline import Baseline
+from drbook.core.errors import CouldNotVerify
+from drbook.core.ports import Ports
+from drbook.core.values import show_time
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenBaseline:
+    id: str
+    baseline: Baseline
+    described: str
+
+
+def baseline_for(wanted: str, context: StepContext, ports: Ports) -> ChosenBaseline:
+    """The baseline called `before_incident`, `newest`, or by its id.
+
+    `before_incident` is the newest one captured before the loss; where nobody has said when that
+    was, it is not guessed. Raises CouldNotVerify where there is none, or it does not match its seal.
+    """
+    listed = ports.baselines.listed()
+    if wanted == "newest":
+        names = [name for name, _ in listed]
+    elif wanted == "before_incident":
+        occurred = context.occurred
+        if occurred is None:
+            raise CouldNotVerify(
+                "Nobody has said when the loss happened, so `before_incident` names no baseline.",
+                means="Figures captured after the loss would pass as good.",
+                next="Give the time (`--set occurred=2026-04-24T19:04:00Z`, or edit the input), "
+                "or name a baseline by its id.",
+            )
+        names = [name for name, captured in listed if captured < occurred]
+    else:
+        names = [name for name, _ in listed if name == wanted]
+    if not names:
+        raise CouldNotVerify(
+            f"There is no baseline {wanted!r} in {ports.baselines.location()}.",
+            means=f"{len(listed)} baselines are stored there; none of them is this one.",
+            next="`drbook baseline show` lists them; capture one in calm times with "
+            "`drbook baseline capture`.",
+        )
+    baseline = ports.baselines.load(names[0])
+    return ChosenBaseline(
+        names[0], baseline, f"{names[0]}, captured {show_time(baseline.captured_at)}"
+    )

@@ -1,0 +1,229 @@
+"""Actions that reach outside by the operator's own words: sql, http, shell.
+
+What they may do is not decided here: a query runs behind a read-only cursor, a request goes only to
+hosts that the runbook names, and a process says in the runbook what it changes.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.errors import UsageError
+from drbook.core.events import Effect, Plan, StepEnd
+from drbook.core.ports import Ports
+from drbook.core.signals import Working
+from drbook.core.targets import DatabaseRef, HttpResult, ProcessResult, SecretRef, Target
+from drbook.core.values import Duration, Frozen, Json, parse_duration, plain
+
+
+class SqlParams(Frozen):
+    sql: str = Field(min_length=1)
+    """One query. Values go into `params` and stand in the text as `%(name)s`."""
+    params: Mapping[str, Json] = {}
+    database: DatabaseRef | None = None
+    """Absent: production."""
+    target: Target | None = None
+    """A target of this incident, instead of `database`."""
+    limit: int = Field(default=100, ge=1, le=10_000)
+    timeout: Duration = parse_duration("30s")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.database is not None and self.target is not None:
+            raise ValueError("give `database` or `target`, not both")
+        return self
+
+
+class SqlResult(Frozen):
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    value: str | None
+    """The first value of the first row."""
+    count: int
+    truncated: bool
+
+
+class Sql(Action[SqlParams]):
+    """One read-only query."""
+
+    name = "sql"
+    title = "Ask the database"
+    params = SqlParams
+    result = SqlResult
+    literal = ("sql",)
+
+    def plan(self, params: SqlParams, context: StepContext) -> Plan:
+        return Plan(
+            does=(
+                "runs one query in a read-only transaction, behind a cursor",
+                plain(params.sql, 500),
+            ),
+            source=_place(params, context),
+            touches="nothing: functions with effects stay possible for a login that may call them",
+        )
+
+    def perform(self, params: SqlParams, context: StepContext, ports: Ports) -> Working[Finished]:
+        found = ports.databases.query(
+            _database(params, context),
+            params.sql,
+            params.params,
+            limit=params.limit,
+            timeout=params.timeout,
+        )
+        first = found.rows[0][0] if found.rows and found.rows[0] else None
+        result = SqlResult(
+            columns=found.columns,
+            rows=found.rows,
+            value=first,
+            count=len(found.rows),
+            truncated=found.truncated,
+        )
+        more = " or more" if found.truncated else ""
+        return Finished(
+            result, reason=f"{len(found.rows)}{more} rows; first value {plain(str(first), 80)}"
+        )
+        yield  # makes this a generator; nothing is signalled
+
+
+def _database(params: SqlParams, context: StepContext) -> DatabaseRef:
+    if params.target is not None:
+        return params.target.connect
+    return production_database(params.database, context)
+
+
+def _place(params: SqlParams, context: StepContext) -> str:
+    if params.target is not None:
+        return f"target {params.target.name}"
+    known = params.database or context.document.production.database
+    return known.show() if known else "production, which the runbook does not say how to reach"
+
+
+def production_database(given: DatabaseRef | None, context: StepContext) -> DatabaseRef:
+    """The database that a step names, or production's. Raises UsageError where neither is known."""
+    database = given or context.document.production.database
+    if database is None:
+        raise UsageError(
+            f"Step {context.step} needs a database, and the runbook names none.",
+            means="Nothing was asked.",
+            next="Give `with: {database: …}`, or `production: {database: …}` for all steps.",
+        )
+    return database
+
+
+class HttpParams(Frozen):
+    url: str = Field(pattern=r"^https?://")
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    headers: Mapping[str, str] = {}
+    secret_headers: Mapping[str, SecretRef] = {}
+    """Headers whose values are references to secrets."""
+    body: Json = None
+    """Sent as JSON."""
+    expect: tuple[int, ...] = ()
+    """Status codes that are well; absent: 200 to 299."""
+    timeout: Duration = parse_duration("30s")
+
+
+class Http(Action[HttpParams]):
+    """One HTTP request to a host that the runbook names under `hosts:`."""
+
+    name = "http"
+    title = "Send a request"
+    params = HttpParams
+    result = HttpResult
+
+    def effect_of(self, params: HttpParams) -> Effect:
+        return Effect.NONE if params.method in ("GET", "HEAD") else Effect.ONCE
+
+    def plan(self, params: HttpParams, context: StepContext) -> Plan:
+        reads = params.method in ("GET", "HEAD")
+        return Plan(
+            does=(f"{params.method} {plain(params.url, 300)}, without following redirects",),
+            touches="nothing, as far as the method says" if reads else plain(params.url, 300),
+        )
+
+    def perform(self, params: HttpParams, context: StepContext, ports: Ports) -> Working[Finished]:
+        found = ports.http.send(
+            params.method,
+            params.url,
+            headers=params.headers,
+            secret_headers=params.secret_headers,
+            body=params.body,
+            timeout=params.timeout,
+        )
+        well = found.status in params.expect if params.expect else 200 <= found.status < 300
+        if well:
+            return Finished(found, reason=f"answered {found.status}")
+        expected = ", ".join(map(str, params.expect)) or "200 to 299"
+        return Finished(
+            found,
+            StepEnd.FAILED,
+            f"{params.method} {plain(params.url, 200)} answered {found.status}, not {expected}.",
+            means="The other side got the request and did not do what was asked, as far as it says.",
+            next="Read its answer in the evidence; then run the step again or skip it with a reason.",
+        )
+        yield  # makes this a generator; nothing is signalled
+
+
+class ShellParams(Frozen):
+    shell: str = Field(min_length=1)
+    """For `sh -c`. Values go into `args` and stand in the text as `"$1"`, `"$2"`, …"""
+    args: tuple[str | int, ...] = ()
+    changes: Literal["nothing", "target", "outside"] = "outside"
+    """What it changes; nobody can check that, so it is the runbook's word."""
+    secrets: Mapping[str, SecretRef] = {}
+    """Environment variables whose values are references to secrets."""
+    timeout: Duration = timedelta(minutes=10)
+    expect: tuple[int, ...] = (0,)
+    """Exit codes that are well."""
+
+
+class Shell(Action[ShellParams]):
+    """One command line, with arguments that are never part of its text."""
+
+    name = "shell"
+    title = "Run a command"
+    params = ShellParams
+    result = ProcessResult
+    literal = ("shell",)
+
+    def effect_of(self, params: ShellParams) -> Effect:
+        return Effect.NONE if params.changes == "nothing" else Effect.ONCE
+
+    def plan(self, params: ShellParams, context: StepContext) -> Plan:
+        arguments = " ".join(plain(str(item), 100) for item in params.args)
+        does = ["runs " + plain(params.shell, 500)]
+        if arguments:
+            does.append("with the arguments " + arguments)
+        touches = {
+            "nothing": "nothing, says the runbook",
+            "target": "the target, says the runbook",
+            "outside": "whatever the command changes",
+        }
+        return Plan(does=tuple(does), touches=touches[params.changes])
+
+    def perform(self, params: ShellParams, context: StepContext, ports: Ports) -> Working[Finished]:
+        declared: dict[str, Literal["reads", "target", "outside"]] = {
+            "nothing": "reads",
+            "target": "target",
+            "outside": "outside",
+        }
+        found = yield from ports.processes.run(
+            ["/bin/sh", "-c", params.shell, "drbook", *(str(item) for item in params.args)],
+            declared=declared[params.changes],
+            secrets=params.secrets,
+            timeout=params.timeout,
+        )
+        if found.exit_code in params.expect:
+            return Finished(found, reason=f"exit code {found.exit_code}")
+        last = found.stderr.strip().splitlines()[-1:] or found.stdout.strip().splitlines()[-1:]
+        return Finished(
+            found,
+            StepEnd.FAILED,
+            f"The command ended with exit code {found.exit_code}"
+            + (f": {last[0]}" if last else "."),
+            means="What it did before it ended is not known to drbook.",
+            next="Read its output in the evidence before you run it again.",
+        )

@@ -1,0 +1,114 @@
+"""`postgres.restore`: one recovery point into a fresh target that is proven not to be production."""
+
+from drbook.core.actions import Action, Finished, Probed, StepContext
+from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.events import Effect, Plan
+from drbook.core.points import RecoveryPoint
+from drbook.core.ports import Ports, ProductionIdentity
+from drbook.core.results import RestoreResult
+from drbook.core.signals import Milestone, Working
+from drbook.core.targets import TargetSpec
+from drbook.core.values import Frozen, plain, show_size, show_time
+
+
+class RestoreParams(Frozen):
+    point: RecoveryPoint
+    """What `backups.locate` chose."""
+    target: TargetSpec = TargetSpec()
+    first: tuple[str, ...] = ()
+    """Tables to load before the others, where the archive allows it."""
+
+
+class Restore(Action[RestoreParams]):
+    """Download, create a fresh target, load. Each attempt makes a target of its own."""
+
+    name = "postgres.restore"
+    title = "Restore to a fresh target"
+    params = RestoreParams
+    result = RestoreResult
+    effect = Effect.IDEMPOTENT
+
+    def plan(self, params: RestoreParams, context: StepContext) -> Plan:
+        point = params.point
+        made = "new cluster" if params.target.kind == "cluster" else "new database"
+        into = f"{made} {context.resource_name}"
+        if params.target.server is not None:
+            into += f" on {params.target.server.show()}"
+        digest = "digest known" if point.digest else "no digest recorded"
+        where = (
+            "creates an empty cluster in the incident folder, on a private socket"
+            if params.target.kind == "cluster"
+            else "proves that the server is not production, then creates an empty database"
+        )
+        load = "loads the archive"
+        if params.first:
+            load += ", first " + ", ".join(plain(name, 60) for name in params.first)
+        return Plan(
+            does=(
+                f"downloads {show_size(point.size)} and checks it ({digest}), "
+                "or uses the checked copy that is already here",
+                where,
+                load,
+            ),
+            source=f"{point.source} · {plain(point.id, 200)} · {show_size(point.size)} · "
+            f"taken {show_time(point.taken_at)}",
+            into=f"{into}  (fresh; not production)",
+            touches="only the new directory on this host"
+            if params.target.kind == "cluster"
+            else "only the new database on that server",
+            expects="a running database that holds what the backup held",
+        )
+
+    def perform(
+        self, params: RestoreParams, context: StepContext, ports: Ports
+    ) -> Working[Finished]:
+        facts, copy = yield from ports.backups.fetch(params.point)
+        if copy is None or facts.state in ("damaged", "unknown"):
+            raise StepFailed(
+                f"{plain(params.point.location, 300)} cannot be restored: {facts.reason}",
+                means="Nothing was created and nothing was loaded.",
+                next="Run the locate step again; it passes over copies that are damaged.",
+                code="copy-damaged",
+            )
+        yield Milestone(
+            f"copy ready: {show_size(copy.size)}, {facts.reason}", {"sha256": copy.sha256}
+        )
+        identities = yield from _production(context, ports)
+        target = yield from ports.targets.create(params.target, context.resource_name, identities)
+        yield Milestone(f"fresh target {target.name}: {target.proof}")
+        report = yield from ports.targets.load(target, copy, first=params.first)
+        result = RestoreResult(point=params.point, copy_used=copy, target=target, load=report)
+        return Finished(
+            result,
+            reason=f"restored into {target.kind} {target.name} in {report.seconds} s; "
+            f"{report.items} items, {len(report.errors)} errors",
+        )
+
+    def probe(self, params: RestoreParams, context: StepContext, ports: Ports) -> Probed:
+        look = ports.targets.look(params.target, context.resource_name)
+        if look.state == "absent":
+            return Probed("did-not-happen", look.reason)
+        return Probed(
+            "unknown",
+            f"{look.reason} It may be half-filled: it is never used again; a new attempt makes another.",
+        )
+
+
+def _production(context: StepContext, ports: Ports) -> Working[list[ProductionIdentity]]:
+    """Everything that is known about production's identity: asked now, and from every baseline."""
+    known: list[ProductionIdentity] = []
+    database = context.document.production.database
+    if database is not None:
+        probe = ports.databases.probe(database)
+        if probe.identity is not None:
+            known.append(
+                ProductionIdentity("live", f"{database.show()}, asked now", probe.identity)
+            )
+    for name, _ in ports.baselines.listed()[:1]:
+        try:
+            baseline = ports.baselines.load(name)
+        except CouldNotVerify as error:
+            yield Milestone(f"the newest baseline says nothing about production: {error.what}")
+            continue
+        known.append(ProductionIdentity("baseline", f"baseline {name}", baseline.counts.identity))
+    return known

@@ -1,0 +1,139 @@
+"""`postgres.verify`: the restored rows against what the backup held, and against what was lost."""
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from drbook.actions.baselines import baseline_for
+from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.baseline import Comparison, Manifest, TableVerdict, compare
+from drbook.core.errors import CouldNotVerify, DrbookError
+from drbook.core.events import Plan, StepEnd
+from drbook.core.points import RecoveryPoint
+from drbook.core.ports import Ports
+from drbook.core.results import RestoreResult, VerifyResult
+from drbook.core.signals import Milestone, Working
+from drbook.core.targets import Target
+from drbook.core.values import Frozen
+
+
+class VerifyParams(Frozen):
+    target: Target
+    """What `postgres.restore` made."""
+    point: RecoveryPoint | None = None
+    """The copy that was restored; absent: the one that the restore step recorded."""
+    baseline: str | None = "before_incident"
+    """`before_incident`, `newest`, the id of one, or null for none."""
+    content: bool = False
+    """Also compare content hashes where the manifest holds them."""
+
+
+class Verify(Action[VerifyParams]):
+    """Exact counts of every table, in one snapshot, on the target itself."""
+
+    name = "postgres.verify"
+    title = "Verify row counts"
+    params = VerifyParams
+    result = VerifyResult
+
+    def plan(self, params: VerifyParams, context: StepContext) -> Plan:
+        content = " and hashes their rows" if params.content else ""
+        does = [f"counts every table of {params.target.name} in one snapshot{content}"]
+        does.append("compares with what the backup's manifest says it held")
+        if params.baseline:
+            does.append(f"compares with the baseline `{params.baseline}`: what users have lost")
+        return Plan(
+            does=tuple(does),
+            source=f"{params.target.kind} {params.target.name}",
+            touches="nothing",
+            expects="every table equal to the manifest",
+        )
+
+    def perform(
+        self, params: VerifyParams, context: StepContext, ports: Ports
+    ) -> Working[Finished]:
+        counts = yield from ports.targets.count(
+            params.target,
+            ignore_schemas=context.document.production.ignore_schemas,
+            content=params.content,
+        )
+        point = params.point or restored_point(params.target, context)
+        manifest, manifest_note = _manifest(point, ports)
+        if manifest_note:
+            yield Milestone(manifest_note)
+        baseline, described = None, ""
+        if params.baseline:
+            try:
+                chosen = baseline_for(params.baseline, context, ports)
+                baseline, described = chosen.baseline.counts, chosen.described
+            except CouldNotVerify as error:
+                described = f"none: {error.what}"
+                yield Milestone(f"the loss cannot be told: {error.what}")
+        comparison = compare(counts, manifest.counts if manifest else None, baseline)
+        consistent = manifest.taken_at if manifest else point.taken_at if point else None
+        loss = None
+        if consistent is not None and context.occurred is not None:
+            loss = max(0, int((context.occurred - consistent).total_seconds()))
+        result = VerifyResult(
+            comparison=comparison,
+            point=point,
+            baseline=described,
+            manifest=(point.manifest or "") if point and manifest else manifest_note,
+            loss_seconds=loss,
+            consistent_at=consistent,
+        )
+        return _finish(result, comparison)
+
+
+def _finish(result: VerifyResult, comparison: Comparison) -> Finished:
+    total = len(comparison.tables)
+    passed = comparison.count(TableVerdict.PASS)
+    failed = [row for row in comparison.tables if row.verdict is TableVerdict.FAIL]
+    unsure = comparison.count(TableVerdict.COULD_NOT_VERIFY)
+    if comparison.verdict is TableVerdict.PASS:
+        return Finished(
+            result, reason=f"{total} tables equal what the backup held ({comparison.reference})"
+        )
+    if failed:
+        shown = "; ".join(f"{row.table}: {row.reason}" for row in failed[:5])
+        return Finished(
+            result,
+            StepEnd.FAILED,
+            f"{len(failed)} of {total} tables do not hold what they should: {shown}",
+            means="The restored database is not what the backup says it held.",
+            next="Do not send users to it. Restore another recovery point into another target.",
+        )
+    return Finished(
+        result,
+        StepEnd.COULD_NOT_VERIFY,
+        f"{unsure} of {total} tables could not be verified; {passed} are equal.",
+        means="Nothing says what these tables should hold, or they could not be counted.",
+        next="See the reasons in the table list; go on only with a recorded decision.",
+    )
+
+
+def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None:
+    """The copy that a restore step of this incident loaded into the target."""
+    for output in context.outputs.values():
+        if isinstance(output, Mapping) and "copy_used" in output:
+            try:
+                restored = RestoreResult.model_validate(output)
+            except ValidationError:
+                continue  # the output of another action that only looks alike
+            if restored.target.nonce == target.nonce:
+                return restored.point
+    return None
+
+
+def _manifest(point: RecoveryPoint | None, ports: Ports) -> tuple[Manifest | None, str]:
+    if point is None:
+        return None, "no restore step of this incident made this target: its manifest is not known"
+    try:
+        manifest = ports.backups.manifest(point)
+    except DrbookError as error:
+        return None, f"the manifest could not be read: {error.what}"
+    if manifest is None:
+        return None, "this copy has no manifest: nothing says what it held"
+    if manifest.counts is None:
+        return None, "the manifest holds no counts"
+    return manifest, ""

@@ -1,0 +1,146 @@
+"""Running an incident without a person: every ready step in order, until one needs somebody."""
+
+import queue
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Protocol
+
+from drbook.app.model import (
+    Abort,
+    Answer,
+    Approve,
+    Close,
+    Command,
+    Confirm,
+    Incident,
+    Run,
+    Snapshot,
+)
+from drbook.core.engine import Outcome
+from drbook.core.errors import DrbookError, ExitCode, JournalError
+from drbook.core.events import Mode, Plan
+from drbook.core.state import StepState
+
+
+class Responder(Protocol):
+    """Answers in place of a person, in its own name; what it does not answer stays unanswered."""
+
+    @property
+    def actor(self) -> str: ...
+
+    def respond(self, step: str, plan: Plan) -> "Answer | Approve | Confirm | None": ...
+
+
+class Nobody:
+    """No answers: an unattended run ends where a person is needed."""
+
+    actor = "nobody"
+
+    def respond(self, step: str, plan: Plan) -> Answer | Approve | Confirm | None:
+        return None
+
+
+def run_unattended(
+    incident: Incident, responder: Responder, tell: Callable[[Snapshot], None]
+) -> Outcome:
+    """Drive until everything has ended, something stops it, or a person is needed.
+
+    An incident that ends is closed; one that needs a person, or is in doubt, stays open for
+    `drbook resume`. `tell` gets every snapshot.
+    """
+    inbox: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
+    unsubscribe = incident.subscribe(inbox.put)
+    try:
+        while True:
+            snapshot = inbox.get()
+            while not inbox.empty():
+                snapshot = inbox.get_nowait()
+            tell(snapshot)
+            if snapshot.broken:
+                trouble = snapshot.trouble
+                raise JournalError(
+                    trouble.what if trouble else "The journal cannot be written.",
+                    means=trouble.means if trouble else "",
+                    next=trouble.next if trouble else "",
+                )
+            ended = _move(incident, snapshot, responder)
+            if ended is not None:
+                tell(incident.snapshot)
+                return ended
+    finally:
+        unsubscribe()
+
+
+def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outcome | None:
+    """One move; an outcome once there is none left."""
+    state, decision = snapshot.state, snapshot.decision
+    if state.closed_at is not None:
+        return Outcome(state.outcome, ExitCode(state.exit_code or 0), snapshot.outcome.reason)
+    waiting = [step for step in decision.awaiting if step not in snapshot.cooling]
+    if waiting:
+        return _respond(incident, snapshot, responder, waiting[0])
+    if decision.running or decision.to_skip or snapshot.cooling:
+        return None
+    stopped = _stopped_by(snapshot)
+    if decision.ready and stopped is None:
+        step = decision.ready[0]
+        _do(incident, Run(step))
+        return None
+    if decision.finished:
+        _do(incident, Close())
+        return None
+    if stopped is None and snapshot.outcome.code is ExitCode.NEEDS_HUMAN:
+        blocked = "; ".join(f"{view.id} {view.reason}" for view in decision.steps if view.reason)
+        return Outcome("needs-human", ExitCode.NEEDS_HUMAN, f"nothing may start: {blocked}")
+    return snapshot.outcome
+
+
+def _stopped_by(snapshot: Snapshot) -> str | None:
+    """The first step whose end stops an unattended run."""
+    bad = (
+        StepState.FAILED,
+        StepState.REFUSED,
+        StepState.CANCELLED,
+        StepState.IN_DOUBT,
+        StepState.COULD_NOT_VERIFY,
+    )
+    for step in snapshot.runbook.steps:
+        run = snapshot.state.steps[step.id]
+        if run.state in bad and run.accepted is None and step.step.on_failure == "stop":
+            retry = step.step.retry
+            if retry and run.state is StepState.FAILED and run.attempt <= retry.times:
+                continue
+            return step.id
+    return None
+
+
+def _respond(
+    incident: Incident, snapshot: Snapshot, responder: Responder, step: str
+) -> Outcome | None:
+    plan = snapshot.state.steps[step].plan
+    command = responder.respond(step, plan) if plan is not None else None
+    if command is None or (snapshot.state.mode is Mode.LIVE and isinstance(command, Confirm)):
+        lacking = snapshot.decision.view(step).reason
+        return Outcome(
+            "needs-human", ExitCode.NEEDS_HUMAN, f"step {step} needs {lacking} by a person"
+        )
+    _do(incident, command, responder.actor)
+    return None
+
+
+def _do(incident: Incident, command: Command, actor: str | None = None) -> None:
+    """Submit and wait until it is on record. Raises what the driver refused."""
+    future = incident.submit(command, actor)
+    try:
+        future.result(timeout=60)
+    except FutureTimeout:
+        raise JournalError("The driver did not answer within a minute.") from None
+
+
+def abort(incident: Incident, reason: str) -> None:
+    """End the incident as aborted; used where the process is interrupted."""
+    try:
+        _do(incident, Abort(reason))
+    except DrbookError as error:
+        if error.code != "not-now":
+            raise

@@ -1,0 +1,51 @@
+"""What the incidents of this machine are, from their journals alone."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from drbook.app.places import JOURNAL, Home, listed
+from drbook.core.errors import DrbookError
+from drbook.core.state import IncidentState, fold
+from drbook.journal.reader import read
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One incident in a line. `outcome` is `open` or `damaged` where it has none."""
+
+    incident: str
+    title: str
+    mode: str
+    opened_at: datetime | None
+    closed_at: datetime | None
+    outcome: str
+    exit_code: int | None
+    folder: Path
+    problem: str = ""
+
+
+def summaries(home: Home) -> list[Summary]:
+    """All incidents, oldest first; one whose record is damaged is listed as such."""
+    return [summary(folder) for folder in listed(home)]
+
+
+def summary(folder: Path) -> Summary:
+    try:
+        state = fold(read(folder / JOURNAL))
+    except DrbookError as error:
+        return Summary(folder.name, "", "", None, None, "damaged", None, folder, error.what)
+    return _of(state, folder)
+
+
+def _of(state: IncidentState, folder: Path) -> Summary:
+    return Summary(
+        incident=state.incident or folder.name,
+        title=state.title,
+        mode=state.mode.value if state.opened_at else "",
+        opened_at=state.opened_at,
+        closed_at=state.closed_at,
+        outcome=state.outcome or "open",
+        exit_code=state.exit_code,
+        folder=folder,
+    )

@@ -1,0 +1,71 @@
+"""The values an operator gives when an incident is opened, in the types that the runbook declares."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal
+
+from drbook.core.errors import UsageError
+from drbook.core.runbook import Runbook
+from drbook.core.values import Json, format_time, parse_time, plain
+
+
+def read_input(name: str, value: Json, kind: Literal["text", "time", "number", "boolean"]) -> Json:
+    """One input in its type; times in UTC. Raises ValueError with a sentence for the operator."""
+    if kind == "text":
+        return str(value)
+    if kind == "time":
+        return format_time(parse_time(str(value)))
+    if kind == "number":
+        try:
+            return int(str(value))
+        except ValueError:
+            raise ValueError(f"{name}: {plain(str(value), 80)!r} is not a whole number") from None
+    words = {"true": True, "yes": True, "false": False, "no": False}
+    answer = words.get(str(value).lower())
+    if answer is None:
+        raise ValueError(f"{name}: {plain(str(value), 80)!r} is neither yes nor no")
+    return answer
+
+
+def read_inputs(runbook: Runbook, given: Mapping[str, str]) -> Mapping[str, Json]:
+    """All declared inputs with what was given, or their defaults.
+
+    Raises UsageError for what is unknown, not of its type, or missing.
+    """
+    declared = runbook.document.inputs
+    problems = [
+        f"there is no input `{plain(name, 60)}`; declared are: {', '.join(declared) or 'none'}"
+        for name in given
+        if name not in declared
+    ]
+    values: dict[str, Json] = {}
+    for name, definition in declared.items():
+        value: Json = given.get(name, definition.default)
+        if value is None:
+            if definition.required:
+                prompt = f" ({definition.prompt})" if definition.prompt else ""
+                problems.append(f"`{name}` is missing{prompt}: give it with --set {name}=VALUE")
+            continue
+        try:
+            values[name] = read_input(name, value, definition.type)
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise UsageError(
+            "The runbook's inputs are not complete: " + "; ".join(problems) + ".",
+            means="Nothing was started.",
+            next="Give every input and start again.",
+            code="inputs",
+        )
+    return values
+
+
+def occurred_in(values: Mapping[str, Json]) -> datetime | None:
+    """When the loss happened, where the runbook has an input `occurred` of type time."""
+    value = values.get("occurred")
+    if value is None:
+        return None
+    try:
+        return parse_time(str(value))
+    except ValueError:
+        return None

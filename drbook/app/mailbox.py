@@ -1,0 +1,52 @@
+"""Notes from other seats: a file dropped into the incident folder, put on record by the writer.
+
+Only one process writes a journal; anybody with access to the folder may leave a note for it.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from drbook.core.values import plain
+
+_LONGEST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    actor: str
+    text: str
+
+
+def leave(folder: Path, letter: Letter) -> None:
+    """Drop a note; it is complete before it can be seen."""
+    box = folder / "inbox"
+    box.mkdir(mode=0o700, exist_ok=True)
+    name = f"{os.times().elapsed:.6f}-{secrets.token_hex(4)}"
+    draft = box / f".{name}"
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+        json.dump({"actor": letter.actor, "text": letter.text}, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.rename(box / f"{name}.json")
+
+
+def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:
+    """Notes that wait, oldest first. One that cannot be read becomes a note that says so."""
+    box = folder / "inbox"
+    if not box.is_dir():
+        return
+    for path in sorted(box.glob("*.json")):
+        try:
+            with path.open("rb") as stream:
+                document = json.loads(stream.read(_LONGEST))
+            letter = Letter(str(document["actor"]), str(document["text"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            letter = Letter(
+                "unknown", f"a note could not be read ({plain(str(error), 120)}): {path.name}"
+            )
+        yield path, letter

@@ -1,0 +1,93 @@
+"""Where incidents are kept: `$DRBOOK_HOME`, else the platform's state directory."""
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from platformdirs import user_state_path
+
+from drbook.core.errors import JournalError, UsageError
+from drbook.core.values import plain
+
+JOURNAL = "journal.jsonl"
+RUNBOOK = "runbook.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The state directory."""
+
+    path: Path
+
+    @property
+    def incidents(self) -> Path:
+        return self.path / "incidents"
+
+    def folder(self, incident: str) -> Path:
+        return self.incidents / incident
+
+
+def home(environment: Mapping[str, str] = os.environ) -> Home:
+    given = environment.get("DRBOOK_HOME")
+    return Home(Path(given).expanduser().resolve() if given else user_state_path("drbook"))
+
+
+def new_incident_id(title: str, at: datetime) -> str:
+    """`20260424-211912-production-postgres-7f3a`: sorts by time, says what it is, and is unique."""
+    words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:24].strip("-") or "incident"
+    return f"{at:%Y%m%d-%H%M%S}-{words}-{secrets.token_hex(2)}"
+
+
+def make_folder(path: Path) -> None:
+    """A folder of one's own, mode 0700. Raises JournalError where it cannot be made."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o700)
+    except OSError as error:
+        raise JournalError(
+            f"The incident folder {path} cannot be made: {error.strerror or error}.",
+            means="Nothing is done that cannot be recorded.",
+            next="Make room or mend the permissions, or point DRBOOK_HOME at another place.",
+        ) from None
+
+
+def find_incident(where: Home, name: str | None) -> Path:
+    """The folder of an incident by its id, the start of its id, or its path; the newest for None.
+
+    Raises UsageError where there is none or more than one.
+    """
+    if name is not None and (Path(name) / JOURNAL).is_file():
+        return Path(name)
+    folders = listed(where)
+    if name is None:
+        if folders:
+            return folders[-1]
+        raise UsageError(
+            f"There is no incident in {where.incidents}.", next="`drbook run RUNBOOK` opens one."
+        )
+    matching = [folder for folder in folders if folder.name == name] or [
+        folder for folder in folders if folder.name.startswith(name) or folder.name.endswith(name)
+    ]
+    if len(matching) == 1:
+        return matching[0]
+    shown = plain(name, 80)
+    if matching:
+        names = ", ".join(folder.name for folder in matching[:5])
+        raise UsageError(
+            f"{shown!r} names {len(matching)} incidents: {names}.", next="Give more of the id."
+        )
+    raise UsageError(
+        f"There is no incident {shown!r} in {where.incidents}.",
+        next="`drbook incidents` lists them.",
+    )
+
+
+def listed(where: Home) -> list[Path]:
+    """All incident folders, oldest first."""
+    if not where.incidents.is_dir():
+        return []
+    return sorted(path.parent for path in where.incidents.glob(f"*/{JOURNAL}"))

@@ -1,0 +1,126 @@
+"""From a runbook, a state and the actions to one planned attempt; nothing is asked or done here."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from drbook.core.actions import Actions, AnyAction, StepContext
+from drbook.core.engine import arguments, scope
+from drbook.core.errors import DrbookError, StepFailed
+from drbook.core.events import Effect, Plan
+from drbook.core.expressions import evaluate
+from drbook.core.runbook import Runbook
+from drbook.core.state import IncidentState
+from drbook.core.values import Frozen, Json, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One attempt, ready to be put on record."""
+
+    action: AnyAction
+    params: Frozen
+    context: StepContext
+    effect: Effect
+    plan: Plan
+    digest: str
+
+    @property
+    def recorded_params(self) -> Json:
+        return self.params.model_dump(mode="json", by_alias=True)
+
+
+def title_of(runbook: Runbook, actions: Actions, step: str) -> str:
+    """The step's title, or its action's."""
+    written = runbook.step(step).step
+    action = actions.get(written.do)
+    return written.title or (action.title if action else written.do)
+
+
+def context_of(
+    runbook: Runbook, state: IncidentState, actions: Actions, step: str, attempt: int
+) -> StepContext:
+    """What an attempt of the step knows."""
+    run = state.steps[step]
+    outputs = scope(runbook, state)["steps"]
+    return StepContext(
+        incident=state.incident,
+        mode=state.mode,
+        step=step,
+        attempt=attempt,
+        title=title_of(runbook, actions, step),
+        occurred=state.occurred,
+        document=runbook.document,
+        answer=run.answer,
+        comment=run.comment,
+        resources=state.resources,
+        outputs=outputs if isinstance(outputs, dict) else {},
+    )
+
+
+def plan_step(runbook: Runbook, state: IncidentState, actions: Actions, step: str) -> Planned:
+    """The next attempt of a step. Raises StepFailed where its arguments do not fit."""
+    compiled = runbook.step(step)
+    written = compiled.step
+    action = actions[written.do]
+    values = arguments(runbook, state, step)
+    try:
+        params = action.params.model_validate(values)
+    except ValidationError as error:
+        raise StepFailed(
+            f"The arguments of step {step} do not fit {written.do}: {_in_words(error)}",
+            means="The step was not started.",
+            next="Look at the outputs that its expressions use, or mend the runbook.",
+            code="arguments",
+        ) from None
+    attempt = state.steps[step].attempt + 1
+    context = context_of(runbook, state, actions, step, attempt)
+    plan = action.plan(params, context)
+    confirm, approve = written.confirm, written.approve
+    if confirm is not None and compiled.confirm_type is not None:
+        plan = plan.model_copy(
+            update={
+                "confirm": str(evaluate(compiled.confirm_type, scope(runbook, state))),
+                "cool_off_seconds": int(confirm.cool_off.total_seconds()),
+                "damage": confirm.irreversible or plan.damage,
+            }
+        )
+    if approve is not None:
+        plan = plan.model_copy(update={"approve": approve.by})
+    digest = _digest(action.name, params, plan)
+    return Planned(action, params, context, action.effect_of(params), plan, digest)
+
+
+def preview(
+    runbook: Runbook, state: IncidentState, actions: Actions, ready: Sequence[str]
+) -> tuple[dict[str, Plan], dict[str, str]]:
+    """What each ready step would do, and why some of them cannot be planned."""
+    plans: dict[str, Plan] = {}
+    problems: dict[str, str] = {}
+    for step in ready:
+        try:
+            plans[step] = plan_step(runbook, state, actions, step).plan
+        except DrbookError as error:
+            problems[step] = error.what
+    return plans, problems
+
+
+def _digest(action: str, params: Frozen, plan: Plan) -> str:
+    document = {
+        "action": action,
+        "params": params.model_dump(mode="json", by_alias=True),
+        "plan": plan.model_dump(mode="json"),
+    }
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _in_words(error: ValidationError) -> str:
+    parts = []
+    for detail in error.errors(include_url=False)[:5]:
+        where = ".".join(str(part) for part in detail["loc"])
+        parts.append(f"{where}: {plain(detail['msg'], 200)}")
+    return "; ".join(parts)

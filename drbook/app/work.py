@@ -1,0 +1,163 @@
+"""One attempt of one step, in a thread of its own: signals out, an ending back."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from drbook.app.live import LiveBoard
+from drbook.app.planning import Planned
+from drbook.core.actions import StepContext
+from drbook.core.errors import (
+    Cancelled,
+    CouldNotVerify,
+    DrbookError,
+    InDoubt,
+    JournalError,
+    NotExercised,
+    Refused,
+)
+from drbook.core.events import Effect, StepEnd
+from drbook.core.ports import Cancel, Ports
+from drbook.core.signals import Output, Progress, Recordable
+from drbook.core.values import Json, plain
+
+
+class CancelSwitch(Cancel, Protocol):
+    """A cancel token as its owner holds it."""
+
+    def request(self, reason: str) -> None: ...
+
+
+class PortsOpener(Protocol):
+    """Makes the doors of one attempt; which ones a mode gets is decided behind it."""
+
+    def open(self, context: StepContext, cancel: Cancel) -> AbstractContextManager[Ports]: ...
+
+    def switch(self) -> CancelSwitch: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended."""
+
+    state: StepEnd
+    result: Json = None
+    reason: str = ""
+    means: str = ""
+    next: str = ""
+    code: str = ""
+    duration_ms: int = 0
+
+
+def ending_of(error: BaseException, effect: Effect) -> Ending:
+    """What an error means for the attempt; an interrupted effect that may have happened is in doubt."""
+    if not isinstance(error, DrbookError):
+        return Ending(
+            StepEnd.IN_DOUBT if effect is Effect.ONCE else StepEnd.FAILED,
+            reason=f"drbook itself failed: {type(error).__name__}: {plain(str(error), 300)}",
+            means="This is a defect of drbook. What the step had done before is in the journal.",
+            next="The details are in `errors.log` in the incident folder; run the step again or skip it.",
+            code="internal",
+        )
+    states: tuple[tuple[type[DrbookError], StepEnd], ...] = (
+        (Refused, StepEnd.REFUSED),
+        (CouldNotVerify, StepEnd.COULD_NOT_VERIFY),
+        (Cancelled, StepEnd.CANCELLED),
+        (NotExercised, StepEnd.NOT_EXERCISED),
+        (InDoubt, StepEnd.IN_DOUBT),
+    )
+    state = next((state for kind, state in states if isinstance(error, kind)), StepEnd.FAILED)
+    interrupted = state is StepEnd.CANCELLED or error.code == "timeout"
+    if interrupted and effect is Effect.ONCE:
+        state = StepEnd.IN_DOUBT
+    return Ending(state, reason=error.what, means=error.means, next=error.next, code=error.code)
+
+
+class Attempt:
+    """A running attempt. `record` blocks until a signal is on record, or raises JournalError."""
+
+    def __init__(
+        self,
+        planned: Planned,
+        opener: PortsOpener,
+        board: LiveBoard,
+        record: Callable[["Attempt", Recordable], None],
+        ended: Callable[["Attempt", Ending], None],
+        error_log: Path,
+    ) -> None:
+        self.planned = planned
+        self.step = planned.context.step
+        self.attempt = planned.context.attempt
+        self.cancel = opener.switch()
+        self.begun = time.monotonic()
+        self.deadline: float | None = None
+        self.give_up_at: float | None = None
+        """When a cancelled attempt that does not stop is left behind, in doubt."""
+        self._opener = opener
+        self._board = board
+        self._record = record
+        self._ended = ended
+        self._error_log = error_log
+        self._thread = threading.Thread(target=self._run, name=f"step-{self.step}", daemon=True)
+
+    def start(self) -> None:
+        self._board.begin(self.step)
+        self._thread.start()
+
+    def request_cancel(self, reason: str, grace: float) -> None:
+        """Ask it to stop; after `grace` seconds it is left behind."""
+        self.give_up_at = time.monotonic() + grace
+        threading.Thread(target=self.cancel.request, args=(reason,), daemon=True).start()
+
+    def duration_ms(self) -> int:
+        return round((time.monotonic() - self.begun) * 1000)
+
+    def _run(self) -> None:
+        try:
+            ending = self._perform()
+        except JournalError as error:
+            ending = Ending(StepEnd.IN_DOUBT, reason=error.what, means=error.means, code=error.code)
+        except DrbookError as error:
+            ending = ending_of(error, self.planned.effect)
+        except Exception as error:  # noqa: BLE001 - a defect ends the step, with its traceback kept
+            self._keep_traceback(error)
+            ending = ending_of(error, self.planned.effect)
+        self._ended(self, ending)
+
+    def _perform(self) -> Ending:
+        planned = self.planned
+        with self._opener.open(planned.context, self.cancel) as ports:
+            work = planned.action.perform(planned.params, planned.context, ports)
+            try:
+                signal = next(work)
+                while True:
+                    if isinstance(signal, Progress | Output):
+                        self._board.show(self.step, signal)
+                    else:
+                        try:
+                            self._record(self, signal)
+                        except JournalError as error:
+                            work.throw(error)
+                            raise
+                    signal = next(work)
+            except StopIteration as end:
+                finished = end.value
+            finally:
+                work.close()
+        return Ending(
+            finished.state,
+            finished.result.model_dump(mode="json", by_alias=True),
+            finished.reason,
+            finished.means,
+            finished.next,
+        )
+
+    def _keep_traceback(self, error: Exception) -> None:
+        text = "".join(traceback.format_exception(error))
+        with self._error_log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(f"step {self.step}, attempt {self.attempt}\n{text}\n")

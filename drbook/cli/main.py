@@ -1,0 +1,139 @@
+"""The entry point: finds the command, and turns every end into an exit code and words.
+
+Commands are loaded when they are called, so that `drbook --help` pays for none of them.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+
+import click
+
+from drbook import __version__
+from drbook.core.errors import DrbookError, ExitCode
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": ("run", "Open an incident and lead through it."),
+    "rehearse": ("rehearse", "The same as a drill, or as a dry run."),
+    "resume": ("resume", "Go on with an incident after a crash or a closed terminal."),
+    "note": ("note", "Write a note into an incident's record."),
+    "watch": ("watch", "Follow an incident, read-only."),
+    "backups": ("backups", "Every recovery point, its verdict and the reasons."),
+    "baseline": ("baseline", "Capture, show or compare known-good figures."),
+    "incidents": ("incidents", "The incidents of this machine."),
+    "timeline": ("timeline", "Export an incident: html, md, json or csv."),
+    "journal": ("journal", "Check a record for tampering."),
+    "lint": ("lint", "Check runbooks; every problem at once."),
+    "show": ("show", "A runbook as drbook understands it."),
+    "schema": ("schema", "The runbook language as JSON Schema."),
+    "runbooks": ("runbooks", "The runbooks that are installed."),
+    "doctor": ("doctor", "What this machine has for a restore."),
+    "demo": ("demo", "A disposable world with a disaster in it."),
+}
+
+
+class Lazy(click.Group):
+    """A group that imports a command's module when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"drbook.cli.{COMMANDS[name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS:
+            from drbook.language.source import did_you_mean
+
+            near = did_you_mean(args[0], list(COMMANDS))
+            raise click.UsageError(f"There is no command {args[0]!r}{near or '.'}", context)
+        return super().resolve_command(context, args)
+
+
+@click.group(
+    cls=Lazy,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="drbook")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Lead an on-call engineer through disaster recovery, one recorded step at a time.
+
+    Start with `drbook demo`: a rental business loses its database, and you get it back.
+
+    Exit codes: 0 done and verified, 1 failed, 2 usage or invalid runbook, 3 aborted,
+    4 refused by a guard, 5 could not verify, 6 in doubt, 7 needs a human, 70 internal error.
+    """
+    if context.invoked_subcommand is None:
+        from drbook.cli.home import show_home
+
+        show_home(context)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run and return the exit code. A traceback is never shown; it is kept in a file."""
+    os.umask(0o077)
+    try:
+        result = cli.main(
+            list(arguments) if arguments is not None else None,
+            prog_name="drbook",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped by the operator.", err=True)
+        return int(ExitCode.ABORTED)
+    except DrbookError as error:
+        click.echo(error.explain(), err=True)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.DONE)
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        return _internal(error)
+    return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _internal(error: Exception) -> int:
+    from drbook.app.places import home
+
+    text = "".join(traceback.format_exception(error))
+    where = "It could not be kept in a file."
+    try:
+        folder = home().path
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / "last-error.log"
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        where = f"The details are in {path}."
+    except OSError as problem:
+        where = f"The details could not be kept: {problem}."
+    click.echo(
+        f"drbook itself failed: {type(error).__name__}: {error}\n"
+        "What it means: this is a defect of drbook; what was recorded before is on disk.\n"
+        f"What to do: `drbook resume` goes on with an open incident. {where}",
+        err=True,
+    )
+    return int(ExitCode.INTERNAL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

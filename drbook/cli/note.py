@@ -1,0 +1,36 @@
+"""`drbook note`: write into the record from any seat."""
+
+import socket
+
+import click
+
+from drbook.app.mailbox import Letter, leave
+from drbook.app.places import JOURNAL, find_incident, home
+from drbook.app.session import operator
+from drbook.cli.output import say
+from drbook.core.errors import JournalError
+from drbook.core.events import NoteAdded
+from drbook.core.state import fold
+from drbook.journal.reader import read
+from drbook.journal.writer import Writer
+
+
+@click.command("note")
+@click.argument("text")
+@click.option("--incident", help="The incident; the newest where absent.")
+def command(text: str, incident: str | None) -> None:
+    """Write a note. Where another drbook leads the incident, that one puts it on record."""
+    folder = find_incident(home(), incident)
+    state = fold(read(folder / JOURNAL))
+    who = operator()
+    try:
+        with Writer(folder / JOURNAL, mode=state.mode, host=socket.gethostname()) as writer:
+            record = writer.append(who, NoteAdded(text=text))
+            say(f"Recorded as {record.seq} in {state.incident}.")
+    except JournalError as error:
+        if error.code != "journal-locked":
+            raise
+        leave(folder, Letter(who, text))
+        say(
+            f"Left for the drbook that leads {state.incident}; it records it within a second or two."
+        )

@@ -1,0 +1,40 @@
+"""Printing: data to standard output, words for people to standard error."""
+
+import json
+from collections.abc import Sequence
+
+import click
+
+from drbook.core.values import Json, plain
+
+
+def print_json(document: Json) -> None:
+    """One JSON document, indented for people too."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """A sentence for a person."""
+    click.echo(text, err=True)
+
+
+def print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
+) -> None:
+    """Aligned columns; `right` names the ones that hold numbers. Text from outside is made plain."""
+    cells = [[plain(cell, 400) for cell in row] for row in rows]
+    widths = [
+        max(len(header[column]), *(len(row[column]) for row in cells), 0)
+        for column in range(len(header))
+    ]
+
+    def line(row: Sequence[str]) -> str:
+        shown = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return "  ".join(shown).rstrip()
+
+    click.echo(line(header))
+    for row in cells:
+        click.echo(line(row))

@@ -1,0 +1,77 @@
+"""`drbook show`: a runbook as drbook understands it."""
+
+import click
+
+from drbook.app.planning import title_of
+from drbook.app.shipped import open_runbook
+from drbook.app.vocabulary import vocabulary
+from drbook.cli.output import print_json
+from drbook.core.runbook import CompiledStep, Runbook
+from drbook.core.values import Json, format_duration, show_duration
+
+
+@click.command("show")
+@click.argument("runbook")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(runbook: str, as_json: bool) -> None:
+    """Show phases, steps, needs, sources and objectives. Nothing is contacted."""
+    loaded = open_runbook(runbook)
+    if as_json:
+        print_json(_document(loaded))
+        return
+    document = loaded.document
+    click.echo(loaded.title)
+    click.echo(f"  file     {loaded.file}")
+    click.echo(f"  sha256   {loaded.sha256}")
+    objectives = document.objectives
+    rpo = show_duration(objectives.rpo) if objectives.rpo else "not stated"
+    rto = show_duration(objectives.rto) if objectives.rto else "not stated"
+    click.echo(f"  RPO {rpo} · RTO {rto}")
+    if document.production.database:
+        click.echo(f"  protects {document.production.database.show()}")
+    for source in loaded.sources:
+        click.echo(f"  backups  {source.id} ({source.kind}, {source.format})")
+    for name, definition in document.inputs.items():
+        click.echo(f"  input    {name} ({definition.type}) {definition.prompt}")
+    phase = None
+    for number, step in enumerate(loaded.steps, 1):
+        if step.step.phase is not phase:
+            phase = step.step.phase
+            click.echo(f"\n{phase.value.upper()}")
+        click.echo(_line(loaded, number, step))
+        if step.step.why:
+            click.echo(f"        {step.step.why}")
+
+
+def _line(runbook: Runbook, number: int, step: CompiledStep) -> str:
+    title = title_of(runbook, vocabulary().actions, step.id)
+    needs = ", ".join(sorted(step.needs)) or "nothing"
+    extra = f"; type {step.step.confirm.type!r}" if step.step.confirm else ""
+    if step.step.timeout:
+        extra += f"; at most {format_duration(step.step.timeout)}"
+    return f"  {number:>2}  {title}\n        {step.id}: {step.step.do}; after {needs}{extra}"
+
+
+def _document(runbook: Runbook) -> Json:
+    return {
+        "title": runbook.title,
+        "file": runbook.file,
+        "sha256": runbook.sha256,
+        "objectives": runbook.document.objectives.model_dump(mode="json"),
+        "sources": [source.model_dump(mode="json") for source in runbook.sources],
+        "inputs": {
+            name: definition.model_dump(mode="json")
+            for name, definition in runbook.document.inputs.items()
+        },
+        "steps": [
+            {
+                "id": step.id,
+                "phase": step.step.phase.value,
+                "title": title_of(runbook, vocabulary().actions, step.id),
+                "do": step.step.do,
+                "needs": sorted(step.needs),
+                "uses": sorted(step.uses),
+            }
+            for step in runbook.steps
+        ],
+    }
