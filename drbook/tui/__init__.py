@@ -1,1 +1,1 @@
-"""The terminal application."""
+"""The terminal application: the only room that knows Textual. It shows snapshots and sends commands."""

@@ -1,0 +1,137 @@
+"""Leading an open incident to its end: with the terminal application, or unattended."""
+
+import signal
+import sys
+import threading
+from datetime import timedelta
+from types import FrameType
+
+import click
+
+from drbook.app.autopilot import Nobody, Responder, abort, run_unattended
+from drbook.app.model import Snapshot
+from drbook.app.report import report, report_lines
+from drbook.app.session import Session
+from drbook.cli.output import print_json, say
+from drbook.core import events as ev
+from drbook.core.engine import Outcome
+from drbook.core.errors import ExitCode, UsageError
+from drbook.core.events import Record
+from drbook.core.values import plain, show_duration
+
+
+def need_terminal(command: str) -> None:
+    """Raises UsageError where there is no terminal to draw in."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "There is no terminal here to draw the application in.",
+            means="Nothing was started.",
+            next=f"Run `{command} --headless` for an unattended run (add --json for its result as "
+            "JSON), or start it in a terminal.",
+            code="no-terminal",
+        )
+
+
+def lead(
+    session: Session, *, headless: bool, as_json: bool, responder: Responder | None = None
+) -> int:
+    """Lead the incident of a session; the exit code says how it stands."""
+    with session:
+        ended = _unattended(session, responder or Nobody()) if headless else _attended(session)
+        final = session.driver.snapshot
+    document = report(final, ended)
+    if as_json:
+        print_json(document)
+    else:
+        for line in report_lines(document, session.folder):
+            click.echo(line)
+    return int(ended.code)
+
+
+def _attended(session: Session) -> Outcome:
+    from drbook.tui.app import run_incident
+
+    run_incident(session.driver)
+    snapshot = session.driver.snapshot
+    state = snapshot.state
+    if state.closed_at is not None:
+        return Outcome(state.outcome, ExitCode(state.exit_code or 0), snapshot.outcome.reason)
+    say(f"The incident is still open. Go on with:  drbook resume {state.incident}")
+    return Outcome("open", ExitCode.NEEDS_HUMAN, "left open by the operator")
+
+
+def _unattended(session: Session, responder: Responder) -> Outcome:
+    teller = _Teller()
+    previous = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        return run_unattended(session.driver, responder, teller)
+    except KeyboardInterrupt:
+        say("Stopping: what runs is cancelled and recorded.")
+        abort(session.driver, "interrupted while it ran unattended")
+        _wait_closed(session)
+        return Outcome("aborted", ExitCode.ABORTED, "interrupted")
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _as_interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _wait_closed(session: Session) -> None:
+    """Wait until the abort is on record; the driver bounds how long its steps may take to stop."""
+    closed = threading.Event()
+
+    def look(snapshot: Snapshot) -> None:
+        if snapshot.state.closed_at is not None or snapshot.broken:
+            closed.set()
+
+    unsubscribe = session.driver.subscribe(look)
+    closed.wait(timeout=45)
+    unsubscribe()
+
+
+class _Teller:
+    """Says each new record that a person wants to see, in a line, on standard error."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        for record in snapshot.records[self._told :]:
+            line = describe(record)
+            if line:
+                say(f"{record.at:%H:%M:%S} {line}")
+        self._told = len(snapshot.records)
+
+
+def describe(record: Record) -> str:
+    """A record in a line; empty for what is of no interest while it runs."""
+    event = record.event
+    if isinstance(event, ev.IncidentOpened):
+        return f"{event.mode.value.upper()} {event.incident}: {plain(event.title, 120)}"
+    if isinstance(event, ev.StepStarted):
+        return f"{event.step}: started"
+    if isinstance(event, ev.StepFinished):
+        took = show_duration(_milliseconds(event.duration_ms))
+        return f"{event.step}: {event.state.value.upper()} in {took}. {plain(event.reason, 400)}"
+    if isinstance(event, ev.MilestoneReached):
+        return f"{event.step}: {plain(event.text, 300)}"
+    if isinstance(event, ev.AnswerGiven):
+        return f"{event.step}: answered {plain(str(event.answer), 80)!r} by {record.actor}"
+    if isinstance(event, ev.ConfirmationGiven):
+        return f"{event.step}: confirmed by {record.actor}, who typed {plain(event.typed, 80)!r}"
+    if isinstance(event, ev.StepSkipped):
+        return f"{event.step}: skipped, {plain(event.reason, 200)}"
+    if isinstance(event, ev.NoteAdded):
+        return f"note ({record.actor}): {plain(event.text, 300)}"
+    if isinstance(event, ev.IncidentClosed):
+        return f"closed: {event.outcome}. {plain(event.reason, 300)}"
+    return ""
+
+
+def _milliseconds(count: int) -> timedelta:
+    return timedelta(milliseconds=count)

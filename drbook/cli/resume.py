@@ -1,0 +1,25 @@
+"""`drbook resume`: go on after a crash or a closed terminal."""
+
+import click
+
+from drbook.app.places import find_incident, home
+from drbook.app.session import resume_incident
+from drbook.cli.lead import lead, need_terminal
+
+
+@click.command("resume")
+@click.argument("incident", required=False)
+@click.option(
+    "--headless", is_flag=True, help="No screen; stops with exit code 7 where a person is needed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
+def command(incident: str | None, headless: bool, as_json: bool) -> int:
+    """Go on with INCIDENT (an id, its start, or a folder); the newest where absent.
+
+    A step that was interrupted is never run again by itself: without an effect it is ready again,
+    with one it is in doubt until somebody looked.
+    """
+    if not headless:
+        need_terminal("drbook resume")
+    session = resume_incident(find_incident(home(), incident))
+    return lead(session, headless=headless, as_json=as_json)

@@ -1,0 +1,149 @@
+"""Text made ready for the terminal: colours, fixed widths, numbers and bars.
+
+Everything shown goes through `rich.text.Text`, which never interprets markup, and text from outside
+through `values.plain` first. Colour only repeats what a sign and a word already say.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from drbook.app.model import ProgressView
+from drbook.core.values import clock_duration, plain, show_size
+from datetime import timedelta
+
+URGENT = "bold #ff6b6b"
+"""Kept for what needs a human now."""
+WARN = "#ffb454"
+GOOD = "#8bd649"
+BUSY = "#5cc8ff"
+DIM = "#8b95a5"
+STRONG = "bold #ffffff"
+PLAIN = "#d7dce2"
+
+
+def cut(text: str, width: int) -> str:
+    """Plain text in at most `width` terminal cells, ending in … where something is left out."""
+    shown = plain(text)
+    if cell_len(shown) <= width:
+        return shown
+    return set_cell_size(shown, max(0, width - 1)).rstrip() + "…" if width > 0 else ""
+
+
+def cut_middle(text: str, width: int) -> str:
+    """Like `cut`, but keeps both ends: keys and paths differ at their ends."""
+    shown = plain(text)
+    if cell_len(shown) <= width or width < 8:
+        return cut(shown, width)
+    tail = (width - 1) * 3 // 5
+    return cut(shown[: width - tail - 1], width - tail - 1) + "…" + shown[-tail:]
+
+
+def said(text: str, style: str = PLAIN) -> Text:
+    """Text from anywhere as one plain span."""
+    return Text(plain(text), style=style)
+
+
+def spread(left: Text, right: Text, width: int) -> Text:
+    """One line: `left` cut to what `right` leaves."""
+    room = max(0, width - right.cell_len - 1)
+    line = left.copy()
+    line.truncate(room, overflow="ellipsis")
+    gap = max(1, width - line.cell_len - right.cell_len)
+    return Text.assemble(line, " " * gap, right, no_wrap=True, overflow="crop", end="")
+
+
+def fields(rows: Iterable[tuple[str, RenderableType]], label_width: int = 8) -> Table:
+    """Labels on the left, wrapped text on the right."""
+    grid = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    grid.add_column(width=label_width, no_wrap=True, style=f"bold {DIM}")
+    grid.add_column(ratio=1, overflow="fold")
+    for label, value in rows:
+        grid.add_row(Text(label, style=f"bold {DIM}"), value)
+    return grid
+
+
+def numbered(lines: Sequence[str]) -> Text:
+    """Several sentences, numbered where there is more than one."""
+    if len(lines) == 1:
+        return said(lines[0])
+    return Text("\n").join(said(f"{number} {line}") for number, line in enumerate(lines, 1))
+
+
+def count(value: int | None) -> str:
+    """A figure with separators; what nobody knows is said in a word."""
+    return "unknown" if value is None else f"{value:,}"
+
+
+def bar(done: int, total: int, width: int) -> str:
+    """A bar of `width` cells; full only when everything is done."""
+    if total <= 0 or width <= 0:
+        return "░" * max(0, width)
+    filled = min(width, done * width // total)
+    return "█" * filled + "░" * (width - filled)
+
+
+def percent(done: int, total: int) -> str:
+    """Whole percent, rounded down: 100 % means all of it."""
+    return "–" if total <= 0 else f"{min(100, done * 100 // total):3d} %"
+
+
+def _amount(view: ProgressView) -> str:
+    if view.unit == "bytes":
+        done = show_size(view.done)
+        return f"{done} of {show_size(view.total)}" if view.total is not None else f"{done} so far"
+    if view.total is None:
+        return f"{view.done:,} {view.unit} so far"
+    return f"{view.done:,} of {view.total:,} {view.unit}"
+
+
+def _rate(view: ProgressView) -> str:
+    if view.rate <= 0:
+        return ""
+    if view.unit == "bytes":
+        return f"{show_size(int(view.rate))}/s"
+    if view.rate >= 10:
+        return f"{view.rate:,.0f}/s"
+    return f"{view.rate * 60:,.0f}/min"
+
+
+def progress_line(view: ProgressView, width: int) -> Text:
+    """One bar with percent, amount, rate and time left, as far as they are known and fit."""
+    label = cut(view.label, 10).ljust(10)
+    tail = [percent(view.done, view.total)] if view.total else []
+    tail.append(plain(_amount(view), 60))
+    finished = view.total is not None and view.done >= view.total
+    if finished:
+        tail.append("done")
+    else:
+        tail += [part for part in (_rate(view), _left(view)) if part]
+    words = "  ".join(tail)
+    room = width - len(label) - cell_len(words) - 4
+    line = Text(no_wrap=True, overflow="ellipsis")
+    line.append(f"{label} ", style=f"bold {DIM}")
+    if view.total and room >= 6:
+        line.append(bar(view.done, view.total, min(room, 32)), style=GOOD if finished else BUSY)
+        line.append("  ")
+    line.append(words, style=PLAIN)
+    if view.now and not finished:
+        line.append(f"  {cut_middle(view.now, max(12, width - line.cell_len - 3))}", style=DIM)
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _left(view: ProgressView) -> str:
+    if view.total is None:
+        return ""
+    if view.seconds_left is None:
+        return "time left unknown"
+    return f"{clock_duration(timedelta(seconds=view.seconds_left))} left"
+
+
+def progress_words(view: ProgressView) -> str:
+    """The same in a few words, for one-line places."""
+    share = percent(view.done, view.total).strip() if view.total else plain(_amount(view), 60)
+    left = "" if view.seconds_left is None else f", {_left(view)}"
+    return f"{plain(view.label, 20)} {share}{left}"

@@ -1,0 +1,155 @@
+"""How a step stands, always as a sign and a word, and which step needs the operator next."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from drbook.app.model import Snapshot
+from drbook.core.engine import Readiness
+from drbook.core.state import StepRun, StepState
+from drbook.core.values import clock_duration, plain
+from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, URGENT, WARN
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One step's standing: what is drawn, what is read out, and how it is coloured."""
+
+    sign: str
+    word: str
+    style: str
+
+
+_ENDED = {
+    StepState.SUCCEEDED: Status("✓", "done", GOOD),
+    StepState.FAILED: Status("✗", "failed", URGENT),
+    StepState.COULD_NOT_VERIFY: Status("?", "could not verify", URGENT),
+    StepState.REFUSED: Status("⊘", "refused", URGENT),
+    StepState.CANCELLED: Status("⊘", "cancelled", WARN),
+    StepState.NOT_EXERCISED: Status("~", "not exercised", DIM),
+    StepState.IN_DOUBT: Status("‼", "in doubt", URGENT),
+    StepState.SKIPPED: Status("–", "skipped", DIM),
+    StepState.STALE: Status("≈", "stale", WARN),
+    StepState.STARTED: Status("◐", "running", BUSY),
+}
+_READY = Status("▶", "ready", BUSY)
+_PENDING = Status("○", "pending", DIM)
+_AWAITING = Status("…", "awaiting you", WARN)
+_COOLING = Status("…", "about to start", WARN)
+_STOPPING = Status("◐", "stopping", WARN)
+_ACCEPTED = Status("?", "not verified, accepted", WARN)
+_CONDITION = Status("✗", "condition unclear", URGENT)
+
+UNSETTLED = frozenset(
+    {
+        StepState.FAILED,
+        StepState.COULD_NOT_VERIFY,
+        StepState.REFUSED,
+        StepState.CANCELLED,
+        StepState.STALE,
+        StepState.IN_DOUBT,
+    }
+)
+"""Ended, but not in a way that the incident can be closed well with."""
+
+
+def status_of(snapshot: Snapshot, step: str) -> Status:
+    """The standing of one step."""
+    run = snapshot.state.steps[step]
+    if run.state is StepState.AWAITING:
+        return _COOLING if step in snapshot.cooling else _AWAITING
+    if run.state is StepState.STARTED and run.cancel_requested:
+        return _STOPPING
+    if run.state is StepState.COULD_NOT_VERIFY and run.accepted is not None:
+        return _ACCEPTED
+    if run.state is not StepState.PENDING:
+        return _ENDED[run.state]
+    readiness = snapshot.decision.view(step).readiness
+    if readiness is Readiness.READY:
+        return _READY
+    return _CONDITION if readiness is Readiness.ERROR else _PENDING
+
+
+def number_of(snapshot: Snapshot, step: str) -> int:
+    """The step's place in the runbook, from 1; 0 for one that is not in it."""
+    for number, compiled in enumerate(snapshot.runbook.steps, 1):
+        if compiled.id == step:
+            return number
+    return 0
+
+
+def title_of(snapshot: Snapshot, step: str) -> str:
+    """The step's title, or its action's where the runbook gives none."""
+    written = snapshot.runbook.step(step).step
+    return plain(written.title or snapshot.titles.get(step) or written.do, 200)
+
+
+def named(snapshot: Snapshot, step: str) -> str:
+    """`7 Restore the newest backup`, for sentences."""
+    return f"{number_of(snapshot, step)} {title_of(snapshot, step)}"
+
+
+def unsettled(run: StepRun) -> bool:
+    """Whether an ended step still needs a person's decision."""
+    return run.state in UNSETTLED and run.accepted is None
+
+
+def next_for_you(snapshot: Snapshot) -> str | None:
+    """The step that needs the operator first: an answer, a doubt, a start, or a failure."""
+    if snapshot.state.closed_at is not None or snapshot.broken:
+        return None
+    decision, steps = snapshot.decision, snapshot.state.steps
+    asked = [step for step in decision.awaiting if step not in snapshot.cooling]
+    doubts = [step for step in snapshot.state.order if steps[step].state is StepState.IN_DOUBT]
+    open_ends = [step for step in snapshot.state.order if unsettled(steps[step])]
+    errors = [view.id for view in decision.steps if view.readiness is Readiness.ERROR]
+    return next(iter([*asked, *doubts, *decision.ready, *open_ends, *errors]), None)
+
+
+def took(run: StepRun, now: datetime) -> timedelta | None:
+    """How long the latest attempt took, or runs already; None before it began."""
+    begun = run.started_at or run.planned_at
+    if begun is None or run.state in (StepState.PENDING, StepState.SKIPPED, StepState.STALE):
+        return None
+    if run.state in (StepState.STARTED, StepState.AWAITING):
+        return now - begun
+    return run.ended_at - begun if run.ended_at is not None else None
+
+
+def time_column(snapshot: Snapshot, step: str, now: datetime) -> str:
+    """What the step list shows at the right: a time where there is one, else a word."""
+    run = snapshot.state.steps[step]
+    status = status_of(snapshot, step)
+    spent = took(run, now)
+    if run.state is StepState.AWAITING:
+        return "you" if status is _AWAITING else "soon"
+    if run.state in (StepState.SUCCEEDED, StepState.STARTED) and spent is not None:
+        return short_clock(spent)
+    short = {
+        "could not verify": "unverified",
+        "not verified, accepted": "accepted",
+        "not exercised": "planned",
+        "condition unclear": "unclear",
+        "pending": "",
+    }
+    return short.get(status.word, status.word)
+
+
+def short_clock(value: timedelta) -> str:
+    """`0:41`, `12:05`, `1:02:03`."""
+    text = clock_duration(value)
+    return text[2:].lstrip("0").rjust(4, "0") if text.startswith("0:") else text
+
+
+__all__ = [
+    "PLAIN",
+    "Status",
+    "named",
+    "next_for_you",
+    "number_of",
+    "short_clock",
+    "status_of",
+    "time_column",
+    "title_of",
+    "took",
+    "unsettled",
+]
