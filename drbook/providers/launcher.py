@@ -1,0 +1,145 @@
+"""Runs one program and dies with drbook: started as a script of its own, with the standard library only.
+
+    python -I launcher.py LIFELINE STOP_SIGNAL GRACE_SECONDS RUN_AS -- PROGRAM [ARGUMENT …]
+
+LIFELINE is the reading end of a pipe whose writing end drbook holds. When it closes, because drbook
+asked for a stop or because drbook is gone, the program's group gets STOP_SIGNAL and, after the
+grace, KILL. The program's exit code is passed on (128 + signal where it was killed).
+
+RUN_AS is `self`, `namespace` (root becomes an unprivileged user of a new user namespace: what
+PostgreSQL's servers ask for) or `nobody` (setuid, where user namespaces are forbidden). Exit codes
+125 (the user could not be changed) and 127 (the program could not be started) are the launcher's own.
+"""
+
+import ctypes
+import os
+import select
+import signal
+import sys
+import time
+import warnings  # noqa: F401 - os.execvp wants it, and after the user changed it may be out of reach
+
+NOBODY = 65534
+_CLONE_NEWUSER = 0x10000000
+_PR_SET_PDEATHSIG = 1
+
+
+def enter_namespace() -> None:
+    """Become uid and gid 65534 of a new user namespace; outside of it still who we were."""
+    uid, gid = os.geteuid(), os.getegid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWUSER) != 0:
+        raise OSError(ctypes.get_errno(), "a user namespace cannot be made")
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{NOBODY} {uid} 1"),
+        ("gid_map", f"{NOBODY} {gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as stream:
+            stream.write(text)
+
+
+def become_nobody() -> None:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+def die_with_parent() -> None:
+    """Should the launcher itself be killed, the kernel ends the program (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def child(lifeline: int, run_as: str, argv: list[str]) -> None:
+    """Never returns."""
+    code = 125
+    try:
+        os.close(lifeline)
+        os.setsid()
+        if run_as == "namespace":
+            enter_namespace()
+        elif run_as == "nobody":
+            become_nobody()
+        die_with_parent()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        code = 127
+        os.execvp(argv[0], argv)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must be said before this process ends
+        why = (error.strerror or error) if isinstance(error, OSError) else error
+        print(f"{argv[0]}: {why}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(code)
+
+
+def watch(pid: int, lifeline: int, stop: signal.Signals, grace: float) -> int:
+    """Wait for the program, or end it when the lifeline closes; returns the exit code."""
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    asked = False
+    kill_at: float | None = None
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.signal(signal.SIGTERM, on_signal)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    waiting = [lifeline, ended]
+    while True:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+        timeout = None if kill_at is None else max(0.0, kill_at - time.monotonic())
+        readable, _, _ = select.select(waiting, [], [], timeout)
+        if ended in readable:
+            os.read(ended, 4096)
+        if lifeline in readable and not os.read(lifeline, 1):
+            asked = True
+            waiting = [ended]
+        if asked and kill_at is None:
+            kill_at = time.monotonic() + grace
+            signal_group(pid, stop)
+        if kill_at is not None and time.monotonic() >= kill_at:
+            signal_group(pid, signal.SIGKILL)
+            kill_at = time.monotonic() + 3600
+
+
+def signal_group(pid: int, number: signal.Signals) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return  # it ended in between
+    except PermissionError:
+        os.kill(pid, number)
+
+
+def main(arguments: list[str]) -> int:
+    lifeline, stop, grace, run_as = arguments[:4]
+    argv = arguments[5:]
+    pid = os.fork()
+    if pid == 0:
+        child(int(lifeline), run_as, argv)
+    # What the program reads and writes is not the launcher's: a pipe must end with the program.
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    code = watch(pid, int(lifeline), signal.Signals[stop], float(grace))
+    # What the program left behind in its group goes with it.
+    signal_group_quietly(pid)
+    return code
+
+
+def signal_group_quietly(pid: int) -> None:
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

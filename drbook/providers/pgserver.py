@@ -1,0 +1,221 @@
+"""A PostgreSQL cluster of our own: made, started on a private socket, stopped when we end.
+
+PostgreSQL refuses to run as root. There, its server runs in a user namespace of its own; where that
+is forbidden, as `nobody`, from a folder and with programs that `nobody` can reach.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from drbook.core.errors import StepFailed
+from drbook.core.ports import Cancel
+from drbook.core.signals import Working
+from drbook.core.targets import DatabaseRef
+from drbook.core.values import plain, plain_lines
+from drbook.providers.launcher import NOBODY
+from drbook.providers.pgtools import PgTools
+from drbook.providers.process import Child, RunAs, complete, run
+
+SUPERUSER = "postgres"
+PORT = 5432
+START_SECONDS = 120.0
+"""A start that replays WAL may take long; after this it is called failed."""
+
+
+@cache
+def server_user(forced: str = "") -> RunAs:
+    """How a server is run here: as ourselves, in a user namespace, or as `nobody`."""
+    if forced in ("self", "namespace", "nobody"):
+        return forced  # type: ignore[return-value]
+    if os.geteuid() != 0:
+        return "self"
+    if complete(["/bin/sh", "-c", "exit 0"], run_as="namespace").exit_code == 0:
+        return "namespace"
+    return "nobody"
+
+
+class ClusterServer:
+    """One cluster. `folder` is its home: `data`, `server.log`; made exclusively by `create`."""
+
+    def __init__(self, tools: PgTools, folder: Path, *, name: str, run_as: RunAs | None = None):
+        self.folder = folder
+        self.name = name
+        self._run_as: RunAs = run_as or server_user()
+        self._tools = tools
+        self._sockets: Path | None = None
+        self._child: Child | None = None
+
+    @property
+    def tools(self) -> PgTools:
+        return self._tools
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def socket(self) -> Path:
+        """The private folder of its socket, while it runs."""
+        if self._sockets is None:
+            raise StepFailed(f"The server of {self.name} is not running.", code="server")
+        return self._sockets
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.popen.poll() is None
+
+    def ref(self, dbname: str) -> DatabaseRef:
+        return DatabaseRef(host=str(self.socket), port=PORT, user=SUPERUSER, dbname=dbname)
+
+    def make_folder(self) -> None:
+        """The exclusive step of creation. Raises FileExistsError where something is there."""
+        self.folder.mkdir(mode=0o700)
+        if self._run_as == "nobody":
+            os.chown(self.folder, NOBODY, NOBODY)
+            self._tools = _reachable(self._tools, self.folder)
+
+    def create(self, cancel: Cancel | None = None) -> Working[None]:
+        """initdb, with everything that it would otherwise take from the surroundings said explicitly."""
+        argv: list[str | Path] = [self._tools.path("initdb"), "-D", self.data, "-U", SUPERUSER]
+        # Only the private socket answers, and only we can reach it.
+        argv += ["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8"]
+        if self._tools.major >= 17:
+            argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        else:
+            argv += ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
+        done = yield from run(argv, cancel=cancel, cwd=self.folder, run_as=self._run_as)
+        if done.exit_code != 0:
+            raise StepFailed(
+                f"A new cluster could not be made in {self.folder}: "
+                f"{plain(done.stderr.strip()[-400:], 400)}",
+                means="Nothing was restored.",
+                next="Mend what it says (often the disk is full), and run the step again: it makes "
+                "another target.",
+                code="initdb",
+            )
+
+    def start(
+        self, settings: Mapping[str, str] | None = None, cancel: Cancel | None = None
+    ) -> Working[None]:
+        """Start it on a private socket and wait until it answers."""
+        if self.running:
+            return
+        self._sockets = self._socket_folder()
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._sockets),
+            "unix_socket_permissions": "0700",
+            "port": str(PORT),
+            "cluster_name": self.name[:60],
+            "archive_mode": "off",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "lc_messages": "C",
+            "logging_collector": "off",
+            "max_connections": "40",
+            **(settings or {}),
+        }
+        argv: list[str | Path] = [self._tools.path("postgres"), "-D", self.data]
+        for key, value in options.items():
+            argv += ["-c", f"{key}={value}"]
+        with (self.folder / "server.log").open("ab") as log:
+            self._child = Child(
+                argv,
+                cwd=self.folder,
+                run_as=self._run_as,
+                stop_signal=signal.SIGINT,  # PostgreSQL's fast shutdown
+                grace=20.0,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        yield self._child.started()
+        self._wait_ready(cancel)
+
+    def stop(self) -> None:
+        """A fast shutdown; the data stays."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+        if self._sockets is not None:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+            self._sockets = None
+
+    def log_tail(self) -> str:
+        """The end of the server's log, safe to show."""
+        try:
+            with (self.folder / "server.log").open("rb") as stream:
+                stream.seek(0, os.SEEK_END)
+                stream.seek(max(0, stream.tell() - 2000))
+                return plain_lines(stream.read().decode("utf-8", "replace"), 300)
+        except OSError as error:
+            return f"(no log: {error.strerror or error})"
+
+    def start_command(self) -> str:
+        """How a person starts it for good, as an ordinary user who owns the folder."""
+        return f"{self._tools.bin / 'pg_ctl'} -D {self.data} start"
+
+    def _socket_folder(self) -> Path:
+        # A socket's path must stay under 108 bytes, and incident folders are deep.
+        base = "/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else None
+        folder = Path(tempfile.mkdtemp(prefix="drbook-", dir=base))
+        if self._run_as == "nobody":
+            os.chown(folder, NOBODY, NOBODY)
+        return folder
+
+    def _wait_ready(self, cancel: Cancel | None) -> None:
+        assert self._child is not None
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            if cancel is not None and cancel.requested:
+                self.stop()
+                cancel.raise_if_requested()
+            if self._child.popen.poll() is not None:
+                break
+            if self._status() == "ready":
+                return
+            time.sleep(0.03)
+        tail = self.log_tail()
+        self.stop()
+        raise StepFailed(
+            f"The server of {self.name} did not start. Its log ends:\n{tail}",
+            means=f"Its files are in {self.folder}.",
+            next="Mend what the log says, and run the step again: it makes another target.",
+            code="server",
+        )
+
+    def _status(self) -> str:
+        """The last line of postmaster.pid, where the server says `ready` (as pg_ctl reads it)."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return ""
+        return lines[7].strip() if len(lines) > 7 else ""
+
+
+def private_base(run_as: RunAs, wanted: Path) -> Path:
+    """Where a cluster's folder may lie: as wanted, or where `nobody` can reach it."""
+    if run_as != "nobody":
+        return wanted
+    base = Path(tempfile.gettempdir())
+    return base if os.stat(base).st_mode & 0o001 else wanted
+
+
+def _reachable(tools: PgTools, folder: Path) -> PgTools:
+    """The programs where `nobody` can run them: as they are, or copied beside the cluster."""
+    probe = complete([tools.path("postgres"), "--version"], run_as="nobody")
+    if probe.exit_code == 0:
+        return tools
+    home = tools.bin.parent
+    copied = folder / "programs"
+    shutil.copytree(home, copied, symlinks=True)
+    for path in (copied, *copied.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    return PgTools(copied / "bin", tools.version, tools.origin)

@@ -1,0 +1,264 @@
+"""Connections to PostgreSQL: how one is opened, what its errors mean, and the read-only guard.
+
+A guarded session is a repeatable-read, read-only transaction that begins before anything else is
+sent. Operator SQL runs only behind `DECLARE … CURSOR FOR` through the extended protocol, which
+stops several statements, COMMIT, SET, DO, COPY and writing CTEs. What stays possible are functions
+with effects that the login may call: a login with few rights is the answer to those.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+from psycopg import conninfo, sql
+from psycopg.rows import TupleRow
+
+from drbook.core.baseline import Identity
+from drbook.core.errors import CouldNotVerify, DrbookError, Refused, StepFailed, UsageError
+from drbook.core.ports import Cancel
+from drbook.core.targets import DatabaseRef
+from drbook.core.values import plain
+from drbook.providers import secrets
+
+Connection = psycopg.Connection[TupleRow]
+
+LOCK_SECONDS = 5
+"""How long a read waits for a lock before it is left: it must not queue up before production's own."""
+KEEPALIVE = {
+    "keepalives": "1",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "20000",
+}
+"""A server that vanished is noticed within about thirty seconds (libpq, milliseconds in the last)."""
+
+
+def parameters(ref: DatabaseRef, environment: Mapping[str, str]) -> dict[str, str]:
+    """libpq's connection parameters. Raises UsageError; holds secrets, so it is never shown."""
+    found: dict[str, str] = dict(KEEPALIVE)
+    if ref.dsn is not None:
+        found.update(_from_dsn(ref.dsn, environment))
+    given = {
+        "service": ref.service,
+        "host": ref.host,
+        "port": str(ref.port) if ref.port else None,
+        "dbname": ref.dbname,
+        "user": ref.user,
+        "sslmode": ref.sslmode,
+        "sslrootcert": ref.sslrootcert,
+        "password": secrets.resolve(ref.password, environment).reveal() if ref.password else None,
+    }
+    found.update({name: value for name, value in given.items() if value is not None})
+    found["connect_timeout"] = str(max(2, int(ref.connect_timeout.total_seconds())))
+    return found
+
+
+def _from_dsn(reference: str, environment: Mapping[str, str]) -> dict[str, str]:
+    text = secrets.resolve(reference, environment).reveal()
+    try:
+        found = conninfo.conninfo_to_dict(text)
+    except psycopg.Error:
+        # libpq's own message may quote the string, password included.
+        raise UsageError(
+            f"The DSN in {plain(reference.split(' ')[0], 200)} is not a connection string.",
+            means="Nothing was asked.",
+            next="Write it like postgresql://user@host:5432/database.",
+            code="dsn",
+        ) from None
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def connect(
+    ref: DatabaseRef,
+    environment: Mapping[str, str],
+    *,
+    autocommit: bool = False,
+    read_only: bool = True,
+) -> Connection:
+    """Open a connection. Raises psycopg.OperationalError as libpq says it, UsageError for its input."""
+    given = parameters(ref, environment)
+    connection = psycopg.connect(
+        **given,  # type: ignore[arg-type]
+        application_name="drbook",
+        autocommit=autocommit,
+        client_encoding="UTF8",
+        prepare_threshold=None,  # poolers lose prepared statements
+    )
+    if read_only:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+    return connection
+
+
+@contextmanager
+def guarded(
+    ref: DatabaseRef,
+    environment: Mapping[str, str],
+    cancel: Cancel,
+    *,
+    timeout: timedelta,
+    refuse_superuser: bool = False,
+) -> Iterator[Connection]:
+    """A read-only session that ends with the block. Raises CouldNotVerify where nobody answers."""
+    try:
+        connection = connect(ref, environment)
+    except psycopg.OperationalError as error:
+        raise no_connection(ref, error) from None
+    with connection:
+        unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
+        try:
+            prepare(connection, timeout)
+            if refuse_superuser and _is_superuser(connection):
+                raise Refused(
+                    f"The login for {ref.show()} is a superuser, and this is a dry run.",
+                    means="A superuser's functions reach files and programs behind a read-only session.",
+                    next="Use a login that has only pg_read_all_data.",
+                    code="superuser",
+                )
+            yield connection
+            connection.rollback()
+        finally:
+            unregister()
+
+
+def prepare(connection: Connection, timeout: timedelta) -> None:
+    """Bounds and pins of a reading session; the transaction begins with the first of them."""
+    milliseconds = int(timeout.total_seconds() * 1000)
+    for name, value in (
+        ("statement_timeout", str(milliseconds)),
+        ("lock_timeout", f"{LOCK_SECONDS}s"),
+        ("idle_in_transaction_session_timeout", "5min"),
+        ("TimeZone", "UTC"),
+        ("DateStyle", "ISO, YMD"),
+        ("IntervalStyle", "iso_8601"),
+        ("extra_float_digits", "3"),
+        ("bytea_output", "hex"),
+        ("row_security", "off"),
+        # Restored visibility maps were seen stale: an index-only count then lies.
+        ("enable_indexonlyscan", "off"),
+    ):
+        connection.execute(
+            sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value))
+        )
+
+
+def _is_superuser(connection: Connection) -> bool:
+    row = connection.execute("SELECT current_setting('is_superuser')").fetchone()
+    return row is not None and row[0] == "on"
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+_NOBODY_THERE = re.compile(
+    r"refused|no such file|timeout expired|timed out|could not translate|no route|unreachable|"
+    r"network is down|name or service not known|no address|host is down|reset by peer|"
+    r"closed the connection unexpectedly",
+    re.IGNORECASE,
+)
+
+
+def how_it_failed(error: psycopg.Error) -> str:
+    """`denied` where a server answered and said no, `starting`, `unreachable`, or `unknown`."""
+    text = str(error)
+    if "FATAL:" in text or "PANIC:" in text:
+        busy = ("starting up", "shutting down", "recovery", "not yet accepting")
+        return "starting" if any(word in text for word in busy) else "denied"
+    return "unreachable" if _NOBODY_THERE.search(text) else "unknown"
+
+
+def said(error: psycopg.Error) -> str:
+    """What the server or libpq said, in one safe line."""
+    message = error.diag.message_primary or str(error)
+    return plain(" ".join(message.split()), 400)
+
+
+def no_connection(ref: DatabaseRef, error: psycopg.Error) -> CouldNotVerify:
+    advice = {
+        "denied": "Check the login, its password (`password:`, .pgpass or the service file) and pg_hba.conf.",
+        "starting": "Wait until the server has started, then run the step again.",
+        "unreachable": "Check that the server runs and that this machine can reach it.",
+    }
+    return CouldNotVerify(
+        f"{ref.show()} could not be asked: {said(error)}",
+        means="Nothing was read; what it holds is unknown.",
+        next=advice.get(how_it_failed(error), "Check the connection by hand with psql."),
+        code="no-connection",
+    )
+
+
+def broke_off(
+    connection: Connection, error: psycopg.Error, cancel: Cancel, what: str
+) -> DrbookError:
+    """The error for a statement that failed: a cancellation, a lost server, or what the server said."""
+    if cancel.requested:
+        try:
+            cancel.raise_if_requested()
+        except DrbookError as asked:
+            return asked
+    if connection.closed or connection.broken:
+        return CouldNotVerify(
+            f"The server went away while it {what}: {said(error)}",
+            means="What was read so far is not a result.",
+            next="Look whether the server still runs, then run the step again.",
+            code="server-gone",
+        )
+    return StepFailed(f"The server refused while it {what}: {said(error)}", code="sql")
+
+
+# --- identity --------------------------------------------------------------------------------
+
+
+def identity(connection: Connection) -> Identity:
+    """Who the server behind this very connection is. Raises psycopg.Error where it does not say."""
+    row = connection.execute(
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()), current_database(),"
+        " (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),"
+        " current_setting('server_version_num')::int, current_setting('cluster_name', true),"
+        " pg_postmaster_start_time(), host(inet_server_addr()), inet_server_port()"
+    ).fetchone()
+    assert row is not None
+    system, database, oid, version, cluster, started, address, port = row
+    local = connection.info.host if (connection.info.host or "").startswith("/") else None
+    directory = _data_directory(connection)
+    device, inode = _on_disk(directory) if local else (None, None)
+    if address is not None:
+        addresses: tuple[str, ...] = (f"{address}:{port}",)
+    else:
+        addresses = (f"{local}/.s.PGSQL.{connection.info.port}",) if local else ()
+    return Identity(
+        system_identifier=system,
+        database=database,
+        database_oid=oid,
+        addresses=addresses,
+        data_directory=directory,
+        directory_device=device,
+        directory_inode=inode,
+        server_version=version,
+        cluster_name=cluster or "",
+        started_at=started,
+    )
+
+
+def _data_directory(connection: Connection) -> str | None:
+    """Only members of pg_read_all_settings are told."""
+    try:
+        with connection.transaction():
+            row = connection.execute("SELECT current_setting('data_directory')").fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return None
+    return str(row[0]) if row else None
+
+
+def _on_disk(directory: str | None) -> tuple[int | None, int | None]:
+    if directory is None:
+        return None, None
+    try:
+        found = os.stat(Path(directory))
+    except OSError:
+        return None, None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,173 @@
+"""Reading PostgreSQL for the steps: `core.ports.Databases`, every method in a guarded session."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+
+from drbook.core.baseline import TableCounts
+from drbook.core.errors import StepFailed
+from drbook.core.ports import Cancel
+from drbook.core.signals import Working
+from drbook.core.targets import DatabaseProbe, DatabaseRef, QueryResult
+from drbook.core.values import Json, plain
+from drbook.providers import pgsession
+from drbook.providers.pgcount import count_all
+from drbook.providers.pgsession import Connection, broke_off, guarded
+
+COUNT_TIMEOUT = timedelta(hours=2)
+"""For one table's count; the step's own timeout is the operator's."""
+
+Volume = Literal["present", "missing", "not-declared", "unknown"]
+
+
+class PostgresReader:
+    """`environment` is where references to secrets are looked up."""
+
+    def __init__(
+        self, environment: Mapping[str, str], cancel: Cancel, *, refuse_superuser: bool = False
+    ) -> None:
+        self._environment = environment
+        self._cancel = cancel
+        self._refuse_superuser = refuse_superuser
+
+    def probe(self, database: DatabaseRef, *, volume: Path | None = None) -> DatabaseProbe:
+        """One look. A server that does not answer is an answer; what it means depends on its volume."""
+        there = _look_at(volume)
+        try:
+            connection = pgsession.connect(database, self._environment)
+        except psycopg.OperationalError as error:
+            return _not_reached(error, there, volume)
+        with connection:
+            try:
+                pgsession.prepare(connection, timedelta(seconds=15))
+                who = pgsession.identity(connection)
+            except psycopg.Error as error:
+                return DatabaseProbe(
+                    state="unknown",
+                    reason=f"It answers, but does not say who it is: {pgsession.said(error)}",
+                    volume=there,
+                )
+            finally:
+                if not connection.closed:
+                    connection.rollback()
+        return DatabaseProbe(
+            state="reachable",
+            reason=f"PostgreSQL {who.server_version // 10000}, database {plain(who.database, 100)}.",
+            identity=who,
+            volume=there,
+            diagnosis="available",
+        )
+
+    def count(
+        self, database: DatabaseRef, *, ignore_schemas: Sequence[str] = (), content: bool = False
+    ) -> Working[TableCounts]:
+        """Exact counts of every table in one snapshot. Raises CouldNotVerify where it cannot."""
+        with guarded(
+            database,
+            self._environment,
+            self._cancel,
+            timeout=COUNT_TIMEOUT,
+            refuse_superuser=self._refuse_superuser,
+        ) as connection:
+            return (
+                yield from count_all(
+                    connection, self._cancel, ignore=ignore_schemas, content=content
+                )
+            )
+
+    def query(
+        self,
+        database: DatabaseRef,
+        sql: str,
+        params: Mapping[str, Json],
+        *,
+        limit: int,
+        timeout: timedelta,
+    ) -> QueryResult:
+        """One query behind a cursor; values come as PostgreSQL's own text."""
+        with guarded(
+            database,
+            self._environment,
+            self._cancel,
+            timeout=timeout,
+            refuse_superuser=self._refuse_superuser,
+        ) as connection:
+            try:
+                return _behind_cursor(connection, sql, params, limit)
+            except (psycopg.errors.SyntaxError, psycopg.errors.ReadOnlySqlTransaction) as error:
+                raise StepFailed(
+                    f"The query was not run: {pgsession.said(error)}",
+                    means="Only one reading query is possible here: it runs behind a cursor in a "
+                    "read-only transaction. Nothing was changed.",
+                    next="Mend the query in the runbook, or do what it was for by hand.",
+                    code="sql-refused",
+                ) from None
+            except psycopg.ProgrammingError as error:
+                raise StepFailed(f"The query failed: {pgsession.said(error)}", code="sql") from None
+            except psycopg.Error as error:
+                raise broke_off(connection, error, self._cancel, "ran the query") from None
+
+
+def _behind_cursor(
+    connection: Connection, sql: str, params: Mapping[str, Json], limit: int
+) -> QueryResult:
+    # A named cursor is declared through the extended protocol, with and without parameters.
+    with connection.cursor(name="drbook") as cursor:
+        cursor.execute(sql.encode(), dict(params) if params else None)
+        cursor.fetchmany(limit + 1)
+        result = cursor.pgresult
+        assert result is not None
+        columns = tuple(
+            plain((result.fname(index) or b"").decode("utf-8", "replace"), 200)
+            for index in range(result.nfields)
+        )
+        rows = tuple(
+            tuple(_text(result.get_value(row, column)) for column in range(result.nfields))
+            for row in range(min(result.ntuples, limit))
+        )
+        return QueryResult(columns=columns, rows=rows, truncated=result.ntuples > limit)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else plain(value.decode("utf-8", "replace"), 2000)
+
+
+def _look_at(volume: Path | None) -> Volume:
+    if volume is None:
+        return "not-declared"
+    try:
+        if (volume / "PG_VERSION").is_file():
+            return "present"
+        (volume / "PG_VERSION").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except OSError:
+        return "unknown"
+    return "unknown"
+
+
+def _not_reached(error: psycopg.Error, there: Volume, volume: Path | None) -> DatabaseProbe:
+    how = pgsession.how_it_failed(error)
+    reason = pgsession.said(error)
+    where = f" Its data directory {plain(str(volume), 200)} is {there}." if volume else ""
+    if how == "denied":
+        return DatabaseProbe(
+            state="denied", reason=f"A server answered and refused: {reason}{where}", volume=there
+        )
+    if how == "starting":
+        return DatabaseProbe(
+            state="denied", reason=f"{reason}{where}", volume=there, diagnosis="outage"
+        )
+    if how == "unknown":
+        return DatabaseProbe(state="unknown", reason=f"{reason}{where}", volume=there)
+    diagnosis: Literal["loss", "outage", "unknown"] = "unknown"
+    if there == "missing":
+        diagnosis = "loss"
+    elif there == "present":
+        diagnosis = "outage"
+    return DatabaseProbe(
+        state="unreachable", reason=f"{reason}{where}", volume=there, diagnosis=diagnosis
+    )

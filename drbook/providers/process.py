@@ -1,0 +1,322 @@
+"""The one place that starts a process: under a launcher that dies with us, with a scrubbed environment.
+
+A child's arguments are a list and never a shell string. It inherits nothing of our environment but
+what names its language, its home and its programs; secrets reach it in an environment of its own.
+"""
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Literal
+
+from drbook.core.errors import StepFailed
+from drbook.core.ports import Cancel
+from drbook.core.signals import Output, ProcessStarted, Signal, Working
+from drbook.core.values import plain, show_duration
+
+RunAs = Literal["self", "namespace", "nobody"]
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME")
+TAIL = 64 * 1024
+"""Bytes kept of each stream."""
+
+Feed = Callable[[IO[bytes]], None]
+"""Writes a child's standard input, in a thread of its own."""
+OnLine = Callable[[Literal["out", "err"], str], Signal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a process ended. The texts are the last 64 KiB of each stream."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+def environment(given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a child gets: the few harmless variables, times in UTC, and what is given for it."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {**kept, "TZ": "UTC", **(given or {})}
+
+
+class Child:
+    """A running program under its launcher."""
+
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        run_as: RunAs = "self",
+        stop_signal: signal.Signals = signal.SIGTERM,
+        grace: float = 5.0,
+        stdin: int | IO[bytes] = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        stderr: int | IO[bytes] = subprocess.PIPE,
+    ) -> None:
+        self.argv = tuple(str(part) for part in argv)
+        self._grace = grace
+        reading, self._lifeline = os.pipe()
+        self._lock = threading.Lock()
+        launcher = str(Path(__file__).with_name("launcher.py"))
+        command = [sys.executable, "-I", launcher, str(reading), stop_signal.name]
+        command += [str(grace), run_as, "--", *self.argv]
+        try:
+            self.popen = subprocess.Popen(
+                command,
+                env=environment(env),
+                cwd=cwd,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=(reading,),
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(self._lifeline)
+            raise StepFailed(
+                f"{plain(self.argv[0], 200)} cannot be started: {error.strerror or error}.",
+                next="Look whether this machine has processes and memory left.",
+                code="process",
+            ) from None
+        finally:
+            os.close(reading)
+
+    @property
+    def pid(self) -> int:
+        """The launcher's; it ends after the program."""
+        return self.popen.pid
+
+    def started(self) -> ProcessStarted:
+        return ProcessStarted(
+            self.pid, start_ticks(self.pid), tuple(plain(part, 300) for part in self.argv)
+        )
+
+    def ask_to_stop(self) -> None:
+        """Close the lifeline: the launcher sends the stop signal and, after the grace, KILL."""
+        with self._lock:
+            if self._lifeline >= 0:
+                os.close(self._lifeline)
+                self._lifeline = -1
+
+    def stop(self) -> int:
+        """Stop it and wait until it is gone; the wait is bounded. Returns the exit code."""
+        self.ask_to_stop()
+        try:
+            return self.popen.wait(timeout=self._grace + 5)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            return self.popen.wait(timeout=5)
+
+    def close(self) -> None:
+        """Stop it where it still runs, and give back what it held."""
+        self.stop()
+        for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
+            if stream is not None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+
+def start_ticks(pid: int) -> int:
+    """The kernel's start time of a process in clock ticks; 0 where this system does not say."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+@dataclass(slots=True)
+class _Stream:
+    """Reads one stream to its end: lines into the queue, and the tail kept."""
+
+    name: Literal["out", "err"]
+    source: IO[bytes]
+    lines: "queue.Queue[tuple[Literal['out', 'err'], str] | None]"
+    tail: bytearray = field(default_factory=bytearray)
+
+    def run(self) -> None:
+        rest = b""
+        try:
+            while chunk := os.read(self.source.fileno(), 65536):
+                self.tail += chunk
+                del self.tail[:-TAIL]
+                *whole, rest = (rest + chunk).split(b"\n")
+                for line in whole:
+                    self.lines.put((self.name, line.decode("utf-8", "replace")))
+                if len(rest) > TAIL:  # a line without an end must not fill the memory
+                    self.lines.put((self.name, rest.decode("utf-8", "replace")))
+                    rest = b""
+        finally:
+            if rest:
+                self.lines.put((self.name, rest.decode("utf-8", "replace")))
+            self.lines.put(None)
+
+    def text(self) -> str:
+        return bytes(self.tail).decode("utf-8", "replace")
+
+
+@dataclass(slots=True)
+class _Feeder:
+    """Writes a child's input in a thread; an error of the feed ends the child before its input ends,
+    so that half an input is never taken for a whole one."""
+
+    feed: Feed
+    child: Child
+    error: Exception | None = None
+
+    def run(self) -> None:
+        stream = self.child.popen.stdin
+        assert stream is not None
+        try:
+            self.feed(stream)
+        except BrokenPipeError:
+            return  # the child stopped reading; its exit code says why
+        except Exception as error:  # noqa: BLE001 - raised again by `run`, in the step's own thread
+            self.error = error
+            self.child.popen.send_signal(signal.SIGTERM)
+            self.child.stop()
+            return
+        finally:
+            if self.error is None:
+                with suppress(BrokenPipeError):
+                    stream.close()
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    cancel: Cancel | None = None,
+    timeout: timedelta | None = None,
+    feed: Feed | None = None,
+    on_line: OnLine | None = None,
+    tick: Callable[[], Signal | None] | None = None,
+    run_as: RunAs = "self",
+) -> Working[Completed]:
+    """Run a program to its end. Raises Cancelled, or StepFailed where it cannot be started or does
+    not end in time; an error of `feed` is raised as it is. `tick` may add a signal now and then.
+    """
+    begun = time.monotonic()
+    child = Child(
+        argv,
+        env=env,
+        cwd=cwd,
+        run_as=run_as,
+        stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+    )
+    unregister = cancel.on_request(child.ask_to_stop) if cancel else (lambda: None)
+    try:
+        yield child.started()
+        feeder = _Feeder(feed, child) if feed else None
+        if feeder is not None:
+            threading.Thread(target=feeder.run, name="feed", daemon=True).start()
+        out, err = yield from _drain(child, begun, timeout, on_line or _as_output, tick)
+        code = child.popen.wait()
+        if cancel is not None:
+            cancel.raise_if_requested()
+        if feeder is not None and feeder.error is not None:
+            raise feeder.error
+        if code == 127 and not out.tail and len(err.tail) < 1000:
+            raise StepFailed(
+                f"{plain(str(argv[0]), 200)} cannot be started: {plain(err.text().strip(), 300)}.",
+                next="Look whether the program is installed where drbook looks for it.",
+                code="process",
+            )
+        return Completed(code, out.text(), err.text(), time.monotonic() - begun)
+    finally:
+        unregister()
+        child.close()
+
+
+def _drain(
+    child: Child,
+    begun: float,
+    timeout: timedelta | None,
+    on_line: OnLine,
+    tick: Callable[[], Signal | None] | None,
+) -> Working[tuple[_Stream, _Stream]]:
+    """Everything that the child prints, until both streams end."""
+    lines: queue.Queue[tuple[Literal["out", "err"], str] | None] = queue.Queue(maxsize=1000)
+    assert child.popen.stdout is not None
+    assert child.popen.stderr is not None
+    streams = (
+        _Stream("out", child.popen.stdout, lines),
+        _Stream("err", child.popen.stderr, lines),
+    )
+    for stream in streams:
+        threading.Thread(target=stream.run, name=f"read-{stream.name}", daemon=True).start()
+    open_streams = 2
+    try:
+        while open_streams:
+            if timeout is not None and time.monotonic() - begun > timeout.total_seconds():
+                raise StepFailed(
+                    f"{plain(Path(child.argv[0]).name, 100)} did not end within "
+                    f"{show_duration(timeout)} and was stopped.",
+                    code="timeout",
+                )
+            signal_now: Signal | None = None
+            try:
+                item = lines.get(timeout=0.25)
+            except queue.Empty:
+                item = ("out", "")
+            else:
+                if item is None:
+                    open_streams -= 1
+                    continue
+                signal_now = on_line(*item)
+            if signal_now is not None:
+                yield signal_now
+            if tick is not None and (ticked := tick()) is not None:
+                yield ticked
+    finally:
+        if open_streams:
+            child.stop()
+            _empty(lines, open_streams)
+    return streams
+
+
+def _empty(
+    lines: "queue.Queue[tuple[Literal['out', 'err'], str] | None]", open_streams: int
+) -> None:
+    """Let the readers come to their end."""
+    until = time.monotonic() + 5
+    while open_streams and time.monotonic() < until:
+        try:
+            if lines.get(timeout=0.1) is None:
+                open_streams -= 1
+        except queue.Empty:
+            continue
+
+
+def _as_output(stream: str, line: str) -> Signal | None:
+    return Output(plain(line, 500)) if line.strip() else None
+
+
+def complete(
+    argv: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    timeout: timedelta = timedelta(seconds=30),
+    run_as: RunAs = "self",
+) -> Completed:
+    """Run a short program where nobody listens to its signals."""
+    work: Iterator[Signal] = run(argv, env=env, timeout=timeout, run_as=run_as)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            done: Completed = end.value
+            return done
