@@ -5,8 +5,10 @@ is forbidden, as `nobody`, from a folder and with programs that `nobody` can rea
 """
 
 import os
+import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from drbook.core.errors import StepFailed
+from drbook.core.errors import Refused, StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef
@@ -45,9 +47,19 @@ def server_user(forced: str = "") -> RunAs:
 class ClusterServer:
     """One cluster. `folder` is its home: `data`, `server.log`; made exclusively by `create`."""
 
-    def __init__(self, tools: PgTools, folder: Path, *, name: str, run_as: RunAs | None = None):
+    def __init__(
+        self,
+        tools: PgTools,
+        folder: Path,
+        *,
+        name: str,
+        key: str | None = None,
+        run_as: RunAs | None = None,
+    ) -> None:
+        """`key` is a random text of which the socket's folder is named, so that it can be found again."""
         self.folder = folder
         self.name = name
+        self._key = (key or secrets.token_hex(8))[:16]
         self._run_as: RunAs = run_as or server_user()
         self._tools = tools
         self._sockets: Path | None = None
@@ -163,11 +175,22 @@ class ClusterServer:
         return f"{self._tools.bin / 'pg_ctl'} -D {self.data} start"
 
     def _socket_folder(self) -> Path:
-        # A socket's path must stay under 108 bytes, and incident folders are deep.
-        base = "/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else None
-        folder = Path(tempfile.mkdtemp(prefix="drbook-", dir=base))
-        if self._run_as == "nobody":
-            os.chown(folder, NOBODY, NOBODY)
+        """A folder of our own in a place with a short path: a socket's must stay under 108 bytes."""
+        base = Path("/tmp") if os.access("/tmp", os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+        folder = base / f"drbook-{self._key}"
+        owner = NOBODY if self._run_as == "nobody" else os.geteuid()
+        try:
+            folder.mkdir(mode=0o700)
+            os.chown(folder, owner, -1)
+        except FileExistsError:
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
+                raise Refused(
+                    f"{folder} exists already, and is not a private folder of ours.",
+                    means="A server's socket in it could be somebody else's.",
+                    next="Remove it, then run the step again.",
+                    code="socket-folder",
+                ) from None
         return folder
 
     def _wait_ready(self, cancel: Cancel | None) -> None:

@@ -1,0 +1,145 @@
+"""pg_dump's four formats, plain or compressed: telling them apart and reading their bytes."""
+
+import gzip
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+import zstandard
+
+from drbook.core.signals import Progress, Signal
+from drbook.core.values import plain
+
+Kind = Literal["custom", "tar", "directory", "plain", "empty", "unknown"]
+Compression = Literal["none", "gzip", "zstd"]
+
+CHUNK = 256 * 1024
+_HEAD = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A dump on disk, and what its first bytes say that it is."""
+
+    path: Path
+    kind: Kind
+    compression: Compression = "none"
+    head: bytes = b""
+    """The first bytes, decompressed."""
+
+    @property
+    def needs_feed(self) -> bool:
+        """True where the tools cannot open the file themselves."""
+        return self.compression != "none"
+
+    def show(self) -> str:
+        packed = "" if self.compression == "none" else f", {self.compression}"
+        return f"pg_dump {self.kind}{packed}"
+
+
+class Unreadable(Exception):
+    """The compressed stream is damaged or ends early."""
+
+
+def open_archive(path: Path) -> Archive:
+    """Look at the first bytes. Raises OSError."""
+    if path.is_dir():
+        return Archive(path, "directory" if (path / "toc.dat").is_file() else "unknown")
+    with path.open("rb") as stream:
+        start = stream.read(_HEAD)
+    compression = _compression(start)
+    if compression == "none":
+        return Archive(path, sniff(start), "none", start)
+    try:
+        with decompressed(path, compression) as reading:
+            head = reading.read(_HEAD)
+    except Unreadable:
+        head = b""
+    return Archive(path, sniff(head) if head else "unknown", compression, head)
+
+
+def _compression(head: bytes) -> Compression:
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head.startswith(b"\x28\xb5\x2f\xfd"):
+        return "zstd"
+    return "none"
+
+
+def sniff(head: bytes) -> Kind:
+    """The kind of dump that begins like this."""
+    if not head:
+        return "empty"
+    if head.startswith(b"PGDMP"):
+        return "custom"
+    if head[257:262] == b"ustar" and head.startswith((b"toc.dat\0", b"./toc.dat\0")):
+        return "tar"
+    if re.search(rb"^-- PostgreSQL database dump", head[:1024], re.MULTILINE):
+        return "plain"
+    return "unknown"
+
+
+class _Reading:
+    """A decompressed stream whose every kind of damage is `Unreadable`."""
+
+    def __init__(self, stream: IO[bytes], source: IO[bytes]) -> None:
+        self._stream = stream
+        self.source = source
+
+    def read(self, size: int = CHUNK) -> bytes:
+        try:
+            return self._stream.read(size)
+        except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+            raise Unreadable(plain(str(error), 200)) from None
+
+
+@contextmanager
+def decompressed(path: Path, compression: Compression) -> Iterator[_Reading]:
+    """The file's content as it was before compression, in constant memory."""
+    with path.open("rb") as source:
+        if compression == "gzip":
+            with gzip.GzipFile(fileobj=source) as stream:
+                yield _Reading(stream, source)  # type: ignore[arg-type]
+        elif compression == "zstd":
+            # A decompressor with a small window: a hostile frame may not claim gigabytes.
+            decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
+            with decompressor.stream_reader(source, read_across_frames=True) as stream:
+                yield _Reading(stream, source)
+        else:
+            yield _Reading(source, source)
+
+
+@dataclass(slots=True)
+class Meter:
+    """How many bytes of the file have been read; written by the feeding thread."""
+
+    label: str
+    total: int
+    done: int = 0
+
+    def signal(self) -> Signal:
+        return Progress(self.label, min(self.done, self.total), self.total, "bytes")
+
+
+def feed_of(
+    archive: Archive, meter: Meter, edit: Callable[[Iterator[bytes]], Iterator[bytes]] | None = None
+) -> Callable[[IO[bytes]], None]:
+    """What writes the archive, decompressed, into a program's input."""
+
+    def feed(stream: IO[bytes]) -> None:
+        with decompressed(archive.path, archive.compression) as reading:
+            pieces = chunks(reading, meter)
+            for chunk in edit(pieces) if edit else pieces:
+                stream.write(chunk)
+
+    return feed
+
+
+def chunks(reading: _Reading, meter: Meter) -> Iterator[bytes]:
+    while chunk := reading.read(CHUNK):
+        meter.done = reading.source.tell()
+        yield chunk

@@ -1,0 +1,140 @@
+"""An archive's table of contents: what it holds, in which order, and which roles it speaks of."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from drbook.core.errors import StepFailed
+from drbook.core.ports import Cancel
+from drbook.core.signals import Signal, Working
+from drbook.providers.archive import Archive, Meter, chunks, decompressed, feed_of
+from drbook.providers.archive_check import last_error
+from drbook.providers.pgtools import PgTools
+from drbook.providers.process import Completed, run
+
+_ROLE = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
+_NAMES_ROLES = re.compile(
+    rf"\b(?:TO|FROM|FOR ROLE|GRANTED BY|AUTHORIZATION) ({_ROLE}(?:, {_ROLE})*)", re.ASCII
+)
+_STATEMENT = re.compile(
+    rb"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|CREATE POLICY|ALTER [A-Z ]+ .* OWNER TO) ?"
+)
+_NO_ROLES = {"PUBLIC", "CURRENT_USER", "SESSION_USER", "CURRENT_ROLE", "public"}
+_LINE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What `pg_restore --list` says."""
+
+    source_major: int | None
+    """Major version of the server that was dumped."""
+    entries: tuple[str, ...]
+    """The lines of the list, as `--use-list` reads them."""
+
+    def ordered(self, first: Iterable[str]) -> tuple[str, ...]:
+        """The entries with the data of some tables (`name` or `schema.name`) before other data."""
+        wanted = set(first)
+        data = [line for line in self.entries if " TABLE DATA " in line]
+        early = [line for line in data if _table(line) & wanted]
+        if not early:
+            return self.entries
+        rest = [line for line in self.entries if line not in set(early)]
+        at = next((n for n, line in enumerate(rest) if " TABLE DATA " in line), len(rest))
+        return (*rest[:at], *early, *rest[at:])
+
+
+def _table(line: str) -> set[str]:
+    """The table of a line like `3421; 0 16390 TABLE DATA public reservations postgres`."""
+    schema, name = [*line.split(" TABLE DATA ", 1)[1].split(" "), ""][:2]
+    return {name, f"{schema}.{name}"}
+
+
+def contents(archive: Archive, tools: PgTools, cancel: Cancel) -> Working[Contents]:
+    """The archive's own list. Raises StepFailed where it cannot be read."""
+    done = yield from _listed(archive, tools, ["--list"], cancel)
+    match = re.search(r"Dumped from database version:? (\d+)", done.stdout)
+    entries = tuple(line for line in done.stdout.splitlines() if line and not line.startswith(";"))
+    return Contents(int(match[1]) if match else None, entries)
+
+
+def roles(
+    archive: Archive, listing: Path, tools: PgTools, cancel: Cancel
+) -> Working[frozenset[str]]:
+    """Roles that the archive's grants and policies name. `listing` is a file with those entries."""
+    done = yield from _listed(archive, tools, ["-f", "-", f"--use-list={listing}"], cancel)
+    return frozenset(roles_in(done.stdout))
+
+
+def grants(entries: Iterable[str]) -> list[str]:
+    """The entries that name roles."""
+    return [line for line in entries if re.search(r" (?:ACL|DEFAULT ACL|POLICY) ", line)]
+
+
+def roles_in(text: str) -> set[str]:
+    """The roles that grants, policies and owners in this SQL name."""
+    found: set[str] = set()
+    for names in _NAMES_ROLES.findall(text):
+        for name in re.findall(_ROLE, names):
+            bare = name[1:-1].replace('""', '"') if name.startswith('"') else name
+            if bare not in _NO_ROLES and not bare.startswith("pg_"):
+                found.add(bare)
+    return found
+
+
+def roles_in_plain(archive: Archive, cancel: Cancel) -> Working[frozenset[str]]:
+    """The roles that a plain dump names outside its data; reads it once, in constant memory."""
+    meter = Meter("look for roles", archive.path.stat().st_size)
+    found: set[str] = set()
+    copying = False
+    rest = b""
+    with decompressed(archive.path, archive.compression) as reading:
+        for number, chunk in enumerate(chunks(reading, meter)):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > _LINE:
+                rest = rest[-16:]
+            for line in lines:
+                if copying:
+                    copying = line != b"\\."
+                elif line.startswith(b"COPY ") and line.endswith(b"FROM stdin;"):
+                    copying = True
+                elif _STATEMENT.match(line):
+                    found |= roles_in(line.decode("utf-8", "replace"))
+            if number % 32 == 0:
+                cancel.raise_if_requested()
+                yield meter.signal()
+    return frozenset(found)
+
+
+def source_major_of_plain(head: bytes) -> int | None:
+    """The server's major version that a plain dump names in its head."""
+    match = re.search(rb"Dumped from database version (\d+)", head)
+    return int(match[1]) if match else None
+
+
+def _listed(
+    archive: Archive, tools: PgTools, options: list[str], cancel: Cancel
+) -> Working[Completed]:
+    """Run pg_restore and keep all that it prints: lists are longer than a stream's kept tail."""
+    found: list[str] = []
+
+    def keep(stream: str, line: str) -> Signal | None:
+        if stream == "out":
+            found.append(line)
+        return None
+
+    argv: list[str | Path] = [tools.path("pg_restore"), *options]
+    if archive.needs_feed:
+        feed = feed_of(archive, Meter("read the archive's list", archive.path.stat().st_size))
+        done = yield from run(argv, cancel=cancel, feed=feed, on_line=keep)
+    else:
+        done = yield from run([*argv, archive.path], cancel=cancel, on_line=keep)
+    if done.exit_code != 0:
+        raise StepFailed(
+            f"The archive's list cannot be read: {last_error(done)}",
+            means="Nothing was loaded.",
+            next="Choose another recovery point, or install newer PostgreSQL programs.",
+            code="archive",
+        )
+    return Completed(done.exit_code, "\n".join(found), done.stderr, done.seconds)

@@ -1,0 +1,117 @@
+"""The `http` action's door: one request, only to hosts that the runbook names, no redirects."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import httpx
+
+from drbook.core.errors import NotExercised, Refused, StepFailed
+from drbook.core.ports import Cancel
+from drbook.core.targets import HttpResult
+from drbook.core.values import Json, plain, plain_lines
+from drbook.providers import secrets
+
+BODY = 64 * 1024
+READS = ("GET", "HEAD")
+
+
+class GuardedTransport(httpx.BaseTransport):
+    """Every request passes here; there are no mounts and no proxies beside it."""
+
+    def __init__(self, hosts: Sequence[str], *, reads_only: bool) -> None:
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._reads_only = reads_only
+        self._inner = httpx.HTTPTransport(retries=0, trust_env=False)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        host, port = request.url.host.lower(), request.url.port
+        names = {host, f"{host}:{port}"} if port else {host}
+        if not names & self._hosts:
+            raise Refused(
+                f"The runbook does not name the host {plain(host, 200)}.",
+                means="No request was sent.",
+                next="Add it under `hosts:` if a step may talk to it.",
+                code="host",
+            )
+        if self._reads_only and request.method not in READS:
+            raise NotExercised(
+                f"{request.method} to {plain(host, 200)} was not sent: this is no live incident.",
+                means="What the other side would have answered is not known.",
+            )
+        return self._inner.handle_request(request)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class HttpSender:
+    """Implements `core.ports.Http`."""
+
+    def __init__(
+        self,
+        hosts: Sequence[str],
+        environment: Mapping[str, str],
+        cancel: Cancel,
+        *,
+        reads_only: bool,
+    ) -> None:
+        self._hosts = hosts
+        self._environment = environment
+        self._cancel = cancel
+        self._reads_only = reads_only
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        secret_headers: Mapping[str, str],
+        body: Json = None,
+        timeout: timedelta,
+    ) -> HttpResult:
+        """One request. Raises StepFailed where no answer came; a bad status is an answer."""
+        known = {
+            name: secrets.resolve(reference, self._environment).reveal()
+            for name, reference in secret_headers.items()
+        }
+        shown = plain(urlsplit(url)._replace(query="", fragment="").geturl(), 200)
+        begun = time.monotonic()
+        transport = GuardedTransport(self._hosts, reads_only=self._reads_only)
+        with httpx.Client(
+            transport=transport, timeout=timeout.total_seconds(), trust_env=False
+        ) as client:
+            unregister = self._cancel.on_request(client.close)
+            try:
+                with client.stream(
+                    method, url, headers={**headers, **known}, json=body
+                ) as response:
+                    text = _body(response)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                self._cancel.raise_if_requested()
+                raise StepFailed(
+                    f"{method} {shown} got no answer: {plain(str(error), 300) or type(error).__name__}",
+                    means="Whether the request was carried out is not known."
+                    if method not in READS
+                    else "Nothing was changed.",
+                    next="Check the address and the network, then run the step again.",
+                    code="http",
+                ) from None
+            finally:
+                unregister()
+        for value in known.values():
+            text = text.replace(value, "…")
+        return HttpResult(
+            status=response.status_code, seconds=int(time.monotonic() - begun), body=text
+        )
+
+
+def _body(response: httpx.Response) -> str:
+    data = bytearray()
+    for chunk in response.iter_bytes(16 * 1024):
+        data += chunk
+        if len(data) >= BODY:
+            break
+    return plain_lines(bytes(data[:BODY]).decode("utf-8", "replace"))

@@ -1,0 +1,38 @@
+"""Targets of a dry run: every verb says what it would have done, and stops."""
+
+from collections.abc import Sequence
+
+from drbook.core.baseline import TableCounts
+from drbook.core.errors import NotExercised
+from drbook.core.ports import ProductionIdentity
+from drbook.core.signals import Working
+from drbook.core.targets import LoadReport, LocalCopy, Target, TargetLook, TargetSpec
+
+
+class NoTargets:
+    """Implements `core.ports.Targets` without ever making one."""
+
+    def create(
+        self, spec: TargetSpec, name: str, production: Sequence[ProductionIdentity]
+    ) -> Working[Target]:
+        raise NotExercised(
+            f"A dry run makes no target: a fresh {spec.kind} {name} would have been created here.",
+            means="The copy was fetched and checked; that it can be loaded is not proven.",
+            next="`drbook rehearse RUNBOOK` restores for real, into a fresh target.",
+        )
+        yield
+
+    def load(
+        self, target: Target, copy: LocalCopy, *, first: Sequence[str] = ()
+    ) -> Working[LoadReport]:
+        raise NotExercised(f"A dry run loads nothing into {target.name}.")
+        yield
+
+    def count(
+        self, target: Target, *, ignore_schemas: Sequence[str] = (), content: bool = False
+    ) -> Working[TableCounts]:
+        raise NotExercised(f"A dry run has no target {target.name} to count.")
+        yield
+
+    def look(self, spec: TargetSpec, name: str) -> TargetLook:
+        return TargetLook(name=name, state="absent", reason="A dry run makes no target.")

@@ -1,0 +1,90 @@
+"""PostgreSQL's loading programs, followed: what they are at, what they complain of, what they print."""
+
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from drbook.core.signals import Output, Progress, Signal
+from drbook.core.values import plain
+from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed
+from drbook.providers.process import Child
+
+
+class Entries:
+    """Follows pg_restore's verbose lines: what it works on, and how many entries it has passed."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._now = ""
+
+    def __call__(self, stream: str, line: str) -> Signal | None:
+        text = line.removeprefix("pg_restore: ")
+        if text.startswith(("creating ", "processing data for ")):
+            self._done += 1
+            self._now = plain(text, 100)
+            return Output(self._now) if text.startswith("processing") else None
+        return Output(plain(line, 300)) if is_error(line) else None
+
+    def tick(self) -> Signal | None:
+        return Progress("load", min(self._done, self._total), self._total, "entries", self._now)
+
+
+def is_error(line: str) -> bool:
+    return any(word in line for word in ("error:", "ERROR:", "FATAL:", "PANIC:"))
+
+
+def advice(text: str) -> str:
+    if "No space left on device" in text:
+        return "The disk of the target is full: make room, then run the step again."
+    if "server closed the connection" in text or "terminating connection" in text:
+        return "The target's server went away: read its log, then run the step again."
+    return "Mend what it says, or choose another recovery point; a new attempt makes a new target."
+
+
+def size_of(path: Path) -> int:
+    if path.is_dir():
+        return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+    return path.stat().st_size
+
+
+def pieces_of(archive: Archive, meter: Meter) -> Iterator[bytes]:
+    with decompressed(archive.path, archive.compression) as reading:
+        yield from chunks(reading, meter)
+
+
+def output_of(
+    argv: Sequence[str | Path], feed: Callable[[IO[bytes]], None] | None
+) -> Iterator[bytes]:
+    """What a program prints, to its end; an exit code other than zero is an error of the reader."""
+    with tempfile.TemporaryFile() as complaints:
+        child = Child(
+            argv,
+            stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
+            stderr=complaints,
+        )
+        try:
+            if feed is not None:
+                stdin = child.popen.stdin
+                assert stdin is not None
+
+                def write() -> None:
+                    with stdin:
+                        feed(stdin)
+
+                threading.Thread(target=write, daemon=True).start()
+            stdout = child.popen.stdout
+            assert stdout is not None
+            while chunk := stdout.read1(256 * 1024):  # type: ignore[attr-defined]
+                yield chunk
+            code = child.popen.wait()
+            if code != 0:
+                complaints.seek(0)
+                text = complaints.read(64 * 1024).decode("utf-8", "replace")
+                errors = [line for line in text.splitlines() if is_error(line)]
+                raise Unreadable(plain(errors[-1] if errors else f"exit code {code}", 300))
+        finally:
+            child.close()
