@@ -6,7 +6,7 @@ from drbook.app.places import home
 from drbook.app.session import open_incident
 from drbook.app.shipped import open_runbook
 from drbook.cli.lead import lead, need_terminal
-from drbook.core.errors import UsageError
+from drbook.cli.settings import ask_missing, read_settings
 from drbook.core.events import Mode
 
 
@@ -46,18 +46,8 @@ def start(
     if not headless:
         need_terminal(f"{called} {runbook}")
     loaded = open_runbook(runbook)
-    session = open_incident(loaded, mode, home(), read_settings(settings))
+    given = read_settings(settings)
+    if not headless:
+        given |= ask_missing(loaded, given)
+    session = open_incident(loaded, mode, home(), given)
     return lead(session, headless=headless, as_json=as_json)
-
-
-def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
-    """`NAME=VALUE` texts as a mapping. Raises UsageError."""
-    given: dict[str, str] = {}
-    for setting in settings:
-        name, sign, value = setting.partition("=")
-        if not sign or not name:
-            raise UsageError(
-                f"{setting!r} is not NAME=VALUE.", next="Write --set occurred=2026-04-24T19:04:00Z."
-            )
-        given[name.strip()] = value
-    return given

@@ -98,6 +98,8 @@ def _verdict(
     needed = [by_name[criterion] for criterion in dict.fromkeys(require)]
     failed = [finding.reason for finding in needed if finding.answer is Answer.FAIL]
     unsure = [finding.reason for finding in needed if finding.answer is Answer.UNKNOWN]
+    if case.facts.bytes.state == "unknown":
+        unsure.append(by_name[Criterion.BYTES].reason)
     point = case.facts.point
     if occurred is not None and point.taken_at > occurred:
         late = f"dated {show_duration(point.taken_at - occurred)} after the loss"

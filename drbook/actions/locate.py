@@ -1,0 +1,245 @@
+"""`backups.locate`: every recovery point, judged; the newest independent one, its bytes looked at."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.events import Plan, StepEnd
+from drbook.core.independence import choose, judge, leaked_credentials, located
+from drbook.core.points import (
+    Criterion,
+    Judgement,
+    Located,
+    PointFacts,
+    RecoveryPoint,
+    SourceConfig,
+    SourceFacts,
+    Verdict,
+)
+from drbook.core.ports import Ports
+from drbook.core.signals import Milestone, Progress, Working
+from drbook.core.values import Frozen, plain, show_duration, show_time
+
+
+class LocateParams(Frozen):
+    require: tuple[Criterion, ...] = (Criterion.RESOURCE, Criterion.ACCOUNT, Criterion.CREDENTIAL)
+    """What must pass for a copy to count as independent."""
+    prefer: tuple[Criterion, ...] = ()
+    """What decides between copies of the same moment."""
+    observed: tuple[Criterion, ...] = ()
+    """Criteria for which somebody's word in the runbook is not enough."""
+    leaked: tuple[str, ...] | None = None
+    """Credentials known to have leaked; absent: those that can destroy production."""
+    sources: tuple[str, ...] | None = None
+    """Only these; absent: all."""
+    check: Literal["full", "quick"] = "full"
+    """`full` downloads the chosen copy and reads it before it is chosen; `quick` looks at sizes and
+    first bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One copy and what its judgement needs."""
+
+    facts: PointFacts
+    source: SourceFacts
+    config: SourceConfig
+
+
+class Locate(Action[LocateParams]):
+    """Find the newest copy that the disaster could not have reached."""
+
+    name = "backups.locate"
+    title = "Locate the newest independent backup"
+    params = LocateParams
+    result = Located
+
+    def plan(self, params: LocateParams, context: StepContext) -> Plan:
+        known = [str(entry.get("id", "?")) for entry in context.document.backups]
+        names = ", ".join(plain(name, 60) for name in params.sources or known) or "no source"
+        does = [
+            f"lists every copy in {names}",
+            "judges each by " + ", ".join(item.value for item in params.require),
+        ]
+        if params.check == "full":
+            does.append("downloads the newest independent copy and reads it to its end")
+        return Plan(
+            does=tuple(does),
+            source=names,
+            touches="nothing but the incident folder",
+            expects="one independent copy, and every other one with the reason why not",
+        )
+
+    def perform(
+        self, params: LocateParams, context: StepContext, ports: Ports
+    ) -> Working[Finished]:
+        configs = _chosen(ports.backups.sources(), params.sources)
+        if not configs:
+            raise StepFailed(
+                "The runbook names no backup source to look in.",
+                means="Nothing was looked at.",
+                next="Add the places where copies are kept under `backups:`.",
+                code="no-sources",
+            )
+        found, unreachable = yield from _survey(configs, ports)
+        judging = _Judging(params, context, ports.clock.now())
+        judgements = judging.all(found)
+        digest = name = None
+        if params.check == "full":
+            found, name, digest = yield from _check(found, judging, ports)
+            judgements = judging.all(found)
+        result = located(
+            judgements,
+            unreachable=unreachable,
+            require=params.require,
+            prefer=params.prefer,
+            asked_at=judging.now,
+            occurred=context.occurred,
+        )
+        result = result.model_copy(update={"local_copy": name, "local_digest": digest})
+        return _finish(result)
+
+
+def _chosen(configured: Sequence[SourceConfig], wanted: Sequence[str] | None) -> list[SourceConfig]:
+    if wanted is None:
+        return list(configured)
+    known = {config.id: config for config in configured}
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise StepFailed(
+            f"There is no backup source {', '.join(plain(name, 60) for name in missing)}.",
+            next="The runbook names " + (", ".join(known) or "none") + ".",
+            code="no-such-source",
+        )
+    return [known[name] for name in wanted]
+
+
+def _survey(
+    configs: Sequence[SourceConfig], ports: Ports
+) -> Working[tuple[list[_Found], list[SourceFacts]]]:
+    found: list[_Found] = []
+    unreachable: list[SourceFacts] = []
+    for number, config in enumerate(configs):
+        yield Progress("ask the sources", number, len(configs), "sources", config.id)
+        ports.cancel.raise_if_requested()
+        source = ports.backups.survey(config.id)
+        if not source.reachable:
+            unreachable.append(source)
+            why = plain(source.why_unreachable, 300)
+            yield Milestone(f"{config.id}: not reachable: {why}")
+            continue
+        try:
+            points = yield from ports.backups.points(config.id)
+        except CouldNotVerify as error:
+            unreachable.append(
+                source.model_copy(update={"reachable": False, "why_unreachable": error.what})
+            )
+            yield Milestone(f"{config.id}: not listed: {error.what}")
+            continue
+        yield Milestone(f"{config.id}: {len(points)} copies")
+        for index, point in enumerate(points):
+            yield Progress("look at the copies", index, len(points), "copies", plain(point.id, 80))
+            ports.cancel.raise_if_requested()
+            found.append(_Found(ports.backups.facts(point), source, config))
+    yield Progress("ask the sources", len(configs), len(configs), "sources")
+    return found, unreachable
+
+
+class _Judging:
+    """Facts to judgements, by this step's policy."""
+
+    def __init__(self, params: LocateParams, context: StepContext, now: datetime) -> None:
+        self.now = now
+        self._params = params
+        self._occurred = context.occurred
+        self._production = context.document.production.domain
+        self._reach = leaked_credentials(
+            self._production, context.document.credentials, params.leaked
+        )
+
+    def one(self, found: _Found) -> Judgement:
+        return judge(
+            found.facts,
+            found.source,
+            found.config.domain,
+            self._production,
+            self._reach,
+            require=self._params.require,
+            prefer=self._params.prefer,
+            now=self.now,
+            occurred=self._occurred,
+            observed_only=frozenset(self._params.observed),
+        )
+
+    def all(self, found: Sequence[_Found]) -> list[Judgement]:
+        return [self.one(each) for each in found]
+
+    def best(self, found: Sequence[_Found]) -> RecoveryPoint | None:
+        chosen = choose(self.all(found), self._params.prefer)
+        return chosen.point if chosen else None
+
+
+def _check(
+    found: Sequence[_Found], judging: _Judging, ports: Ports
+) -> Working[tuple[list[_Found], str | None, str | None]]:
+    """Read the best copy; one that is damaged, or that nobody can read, is not independent any more,
+    and the next best is read."""
+    looked = list(found)
+    while (point := judging.best(looked)) is not None:
+        index = next(n for n, each in enumerate(looked) if each.facts.point.key == point.key)
+        yield Milestone(f"checking {plain(point.location, 200)}, taken {show_time(point.taken_at)}")
+        fact, copy = yield from ports.backups.fetch(point)
+        looked[index] = replace(
+            looked[index], facts=looked[index].facts.model_copy(update={"bytes": fact})
+        )
+        if copy is not None and fact.state in ("intact", "structure"):
+            return looked, copy.name, copy.sha256
+        yield Milestone(f"passed over: {plain(fact.reason, 300)}")
+    return looked, None, None
+
+
+def _finish(result: Located) -> Finished:
+    counts: Mapping[Verdict, int] = {
+        verdict: sum(1 for each in result.judgements if each.verdict is verdict)
+        for verdict in Verdict
+    }
+    words = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
+    names = ", ".join(source.source for source in result.unreachable)
+    if result.point is not None:
+        reason = f"{plain(result.point.location, 200)}, taken {show_time(result.point.taken_at)}"
+        reason += f" ({words})" + _costs(result)
+        if names:
+            reason += f"; not looked at: {names}"
+        return Finished(result, reason=reason)
+    if result.unreachable:
+        return Finished(
+            result,
+            StepEnd.COULD_NOT_VERIFY,
+            f"No independent copy was found in what could be looked at ({words or 'no copies'}); "
+            f"not reachable: {names}.",
+            means="There may be one in a place that did not answer.",
+            next="Make these places reachable, then run the step again: "
+            + "; ".join(
+                f"{source.source}: {plain(source.why_unreachable, 200)}"
+                for source in result.unreachable
+            ),
+        )
+    return Finished(
+        result,
+        StepEnd.FAILED,
+        f"There is no independent copy ({words or 'no copies at all'}).",
+        means="Every copy that was found is damaged, inside the blast radius, or nobody knows.",
+        next="Read the reasons: an *unknown* may be answered in the runbook. Ask the provider at once: "
+        "what is gone for you may be recoverable for them.",
+    )
+
+
+def _costs(result: Located) -> str:
+    newest, point = result.newest, result.point
+    if newest is None or point is None or newest.key == point.key:
+        return ""
+    older = show_duration(newest.taken_at - point.taken_at)
+    return f"; the newest copy of all is {older} newer, and not independent"

@@ -1,0 +1,146 @@
+"""Which implementation stands behind each door: decided here, once, by the incident's mode.
+
+`dry-run`: no targets, no commands but reading ones, no requests but reading ones, no superuser.
+`drill`: fresh targets and commands that change them; nothing outside. `live`: all of it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from drbook.core.actions import StepContext
+from drbook.core.baseline import Baseline
+from drbook.core.errors import CouldNotVerify, UsageError
+from drbook.core.events import Mode
+from drbook.core.points import ByteFact
+from drbook.core.ports import Baselines, Cancel, Ports, Targets
+from drbook.core.runbook import Runbook
+from drbook.core.signals import Working
+from drbook.providers import secrets
+from drbook.providers.archive_check import check_structure
+from drbook.providers.artifacts import ArtifactFolder
+from drbook.providers.backups import BackupCatalog
+from drbook.providers.baselines import open_store
+from drbook.providers.cancel import CancelToken
+from drbook.providers.pgtools import PgTools, find_tools
+from drbook.providers.shell import Change, DeclaredProcesses
+from drbook.providers.targets.nothing import NoTargets
+from drbook.providers.targets.pool import ServerPool
+
+COMMANDS: Mapping[Mode, frozenset[Change]] = {
+    Mode.DRY_RUN: frozenset({"reads"}),
+    Mode.DRILL: frozenset({"reads", "target"}),
+    Mode.LIVE: frozenset({"reads", "target", "outside"}),
+}
+"""What a runbook's commands may change, by mode."""
+
+
+class SystemClock:
+    """Implements `core.ports.Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class NoBaselines:
+    """A runbook without `baselines:`. Asking for one could not be verified; there is none to ask."""
+
+    def listed(self) -> Sequence[tuple[str, datetime]]:
+        return ()
+
+    def load(self, id: str) -> Baseline:
+        raise CouldNotVerify(
+            "The runbook does not say where baselines are kept.",
+            means="Nothing states what was known good.",
+            next="Add `baselines: {kind: directory, path: …}` and capture one in calm times.",
+        )
+
+    def save(self, baseline: Baseline) -> str:
+        raise UsageError(
+            "The runbook does not say where baselines are kept.",
+            means="Nothing was captured.",
+            next="Add `baselines: {kind: directory, path: …}` to it.",
+        )
+
+    def location(self) -> str:
+        return "nowhere: the runbook names no `baselines:`"
+
+
+class Wiring:
+    """Opens the doors of one attempt; implements `app.work.PortsOpener`."""
+
+    def __init__(
+        self, runbook: Runbook, folder: Path, mode: Mode, environment: Mapping[str, str]
+    ) -> None:
+        self._runbook = runbook
+        self._folder = folder
+        self._mode = mode
+        self._environment = environment
+        self.pool = ServerPool()
+        self._tools = cache(lambda: find_tools(environment))
+
+    def switch(self) -> CancelToken:
+        return CancelToken()
+
+    @contextmanager
+    def open(self, context: StepContext, cancel: Cancel) -> Iterator[Ports]:
+        """The doors of one attempt; closed with the block."""
+        # These libraries load when a step first needs a door, not when drbook starts.
+        from drbook.providers.http import HttpSender
+        from drbook.providers.postgres import PostgresReader
+
+        live, dry = self._mode is Mode.LIVE, self._mode is Mode.DRY_RUN
+        backups = self.backups(cancel)
+        try:
+            yield Ports(
+                clock=SystemClock(),
+                cancel=cancel,
+                databases=PostgresReader(self._environment, cancel, refuse_superuser=dry),
+                backups=backups,
+                baselines=self.baselines(),
+                targets=NoTargets() if dry else self._targets(cancel),
+                processes=DeclaredProcesses(
+                    self._environment, cancel, allowed=COMMANDS[self._mode]
+                ),
+                http=HttpSender(
+                    self._runbook.document.hosts, self._environment, cancel, reads_only=not live
+                ),
+                artifacts=ArtifactFolder(self._folder),
+            )
+        finally:
+            backups.close()
+
+    def close(self) -> None:
+        """Stop the servers of restored clusters; their data stays."""
+        self.pool.close()
+
+    def _targets(self, cancel: Cancel) -> Targets:
+        from drbook.providers.targets.fresh import FreshTargets
+
+        return FreshTargets(self._folder, self._environment, cancel, self.pool, self._tools)
+
+    def backups(self, cancel: Cancel) -> BackupCatalog:
+        def check(path: Path, asked: Cancel) -> Working[ByteFact]:
+            tools: tuple[PgTools, ...] = self._tools()
+            return (yield from check_structure(path, tools, asked))
+
+        return BackupCatalog(
+            self._runbook.sources,
+            self._folder,
+            cancel,
+            secrets=self.secret,
+            check_structure=check,
+        )
+
+    def baselines(self) -> Baselines:
+        store = self._runbook.baseline_store
+        return NoBaselines() if store is None else open_store(store, secrets=self.secret)
+
+    def secret(self, reference: str) -> str:
+        return secrets.resolve(reference, self._environment).reveal()

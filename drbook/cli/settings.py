@@ -1,0 +1,39 @@
+"""A runbook's inputs on the command line: `--set NAME=VALUE`, and questions for what is missing."""
+
+from collections.abc import Mapping
+
+import click
+
+from drbook.app.inputs import read_input
+from drbook.core.errors import UsageError
+from drbook.core.runbook import Runbook
+
+
+def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a mapping. Raises UsageError."""
+    given: dict[str, str] = {}
+    for setting in settings:
+        name, sign, value = setting.partition("=")
+        if not sign or not name:
+            raise UsageError(
+                f"{setting!r} is not NAME=VALUE.", next="Write --set occurred=2026-04-24T19:04:00Z."
+            )
+        given[name.strip()] = value
+    return given
+
+
+def ask_missing(runbook: Runbook, given: Mapping[str, str]) -> dict[str, str]:
+    """Ask for every required input that has no value yet, until the answer fits its type."""
+    answers: dict[str, str] = {}
+    for name, definition in runbook.document.inputs.items():
+        if name in given or definition.default is not None or not definition.required:
+            continue
+        while name not in answers:
+            text = click.prompt(definition.prompt or name, err=True)
+            try:
+                read_input(name, text, definition.type)
+            except ValueError as error:
+                click.echo(str(error), err=True)
+                continue
+            answers[name] = text
+    return answers
