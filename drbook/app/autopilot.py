@@ -18,8 +18,8 @@ from drbook.app.model import (
 )
 from drbook.core.engine import Outcome
 from drbook.core.errors import DrbookError, ExitCode, JournalError
-from drbook.core.events import Mode, Plan
-from drbook.core.state import StepState
+from drbook.core.events import Mode
+from drbook.core.state import StepRun, StepState
 
 
 class Responder(Protocol):
@@ -28,7 +28,8 @@ class Responder(Protocol):
     @property
     def actor(self) -> str: ...
 
-    def respond(self, step: str, plan: Plan) -> "Answer | Approve | Confirm | None": ...
+    def respond(self, run: StepRun) -> "Answer | Approve | Confirm | None":
+        """An answer to the first thing that the planned step lacks."""
 
 
 class Nobody:
@@ -36,7 +37,7 @@ class Nobody:
 
     actor = "nobody"
 
-    def respond(self, step: str, plan: Plan) -> Answer | Approve | Confirm | None:
+    def respond(self, run: StepRun) -> Answer | Approve | Confirm | None:
         return None
 
 
@@ -117,8 +118,7 @@ def _stopped_by(snapshot: Snapshot) -> str | None:
 def _respond(
     incident: Incident, snapshot: Snapshot, responder: Responder, step: str
 ) -> Outcome | None:
-    plan = snapshot.state.steps[step].plan
-    command = responder.respond(step, plan) if plan is not None else None
+    command = responder.respond(snapshot.state.steps[step])
     if command is None or (snapshot.state.mode is Mode.LIVE and isinstance(command, Confirm)):
         lacking = snapshot.decision.view(step).reason
         return Outcome(

@@ -1,0 +1,209 @@
+"""A real S3 server for the disposable world: SeaweedFS from the extra, on loopback only.
+
+It keeps versions and enforces Object Lock. Its telemetry and its administration page are switched
+off, and its sockets lie in its own folder.
+"""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drbook.core.errors import StepFailed
+from drbook.core.values import plain_lines
+from drbook.providers.process import Child
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+READY_SECONDS = 60.0
+ATTEMPTS = 4
+"""Another world may take a port between looking and listening."""
+
+
+def program() -> Path | None:
+    """The server's program: beside this interpreter, or on PATH; None where it is not installed."""
+    beside = Path(sys.executable).with_name("weed")
+    if beside.is_file():
+        return beside
+    found = shutil.which("weed")
+    return Path(found) if found else None
+
+
+class ObjectStore:
+    """One running server. `identities` maps a name to the buckets it has every right on."""
+
+    def __init__(self, folder: Path, identities: Mapping[str, tuple[str, ...]]) -> None:
+        self._folder = folder
+        self._keys = {name: (f"{name}-key", secrets.token_urlsafe(24)) for name in identities}
+        self._keys["operator"] = ("operator-key", secrets.token_urlsafe(24))
+        self._identities = identities
+        self._child: Child | None = None
+        self.endpoint = ""
+
+    def keys(self, identity: str) -> tuple[str, str]:
+        """Access key and secret."""
+        return self._keys[identity]
+
+    def start(self) -> None:
+        """Raises StepFailed where it is not installed or does not come up."""
+        weed = program()
+        if weed is None:
+            raise StepFailed(
+                "The S3 server of the demo (`weed`) is not installed.",
+                next="pip install 'drbook[demo]'",
+                code="demo-parts",
+            )
+        self._folder.mkdir(mode=0o700)
+        self._write_identities()
+        for _ in range(ATTEMPTS):
+            self._launch(weed)
+            if self._answers():
+                return
+            self.stop()
+        log = self._folder / "weed.log"
+        tail = log.read_text(encoding="utf-8", errors="replace")[-1500:] if log.exists() else ""
+        raise StepFailed(
+            f"The S3 server of the demo did not start. Its log ends:\n{plain_lines(tail, 300)}",
+            next="Start the demo again.",
+            code="demo-parts",
+        )
+
+    def client(self, identity: str) -> "S3Client":
+        """An unguarded client with which the world is prepared."""
+        import boto3
+        from botocore.config import Config
+
+        access, secret = self.keys(identity)
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=access,
+            aws_secret_access_key=secret,
+            region_name="us-east-1",
+            config=Config(
+                s3={"addressing_style": "path"},
+                retries={"total_max_attempts": 5},
+                connect_timeout=5,
+                read_timeout=60,
+            ),
+        )
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def _write_identities(self) -> None:
+        entries = [
+            {
+                "name": name,
+                "credentials": [{"accessKey": access, "secretKey": secret}],
+                "actions": ["Admin"]
+                if name == "operator"
+                else [
+                    f"{action}:{bucket}"
+                    for bucket in self._identities[name]
+                    for action in ("Admin", "Read", "Write", "List", "Tagging")
+                ],
+            }
+            for name, (access, secret) in self._keys.items()
+        ]
+        path = self._folder / "identities.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"identities": entries}), encoding="utf-8")
+
+    def _launch(self, weed: Path) -> None:
+        master, volume, filer, s3, admin = free_ports(5)
+        data = self._folder / "objects"
+        data.mkdir(mode=0o700, exist_ok=True)
+        options = {
+            "dir": data,
+            "ip": "127.0.0.1",
+            "ip.bind": "127.0.0.1",
+            "master.port": master,
+            "master.telemetry": "false",
+            "master.volumeSizeLimitMB": 128,
+            "volume.port": volume,
+            "volume.preStopSeconds": 0,
+            "filer.port": filer,
+            "filer.localSocket": self._folder / "filer.sock",
+            "s3.port": s3,
+            "s3.config": self._folder / "identities.json",
+            "s3.localSocket": self._folder / "s3.sock",
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            "s3.autoCreateBucket": "false",
+            "s3.allowDeleteBucketNotEmpty": "false",
+            "admin.port": admin,
+            "admin.ui": "false",
+            "webdav": "false",
+        }
+        argv = [str(weed), "mini", *(f"-{name}={value}" for name, value in options.items())]
+        environment = {
+            "GOMEMLIMIT": "256MiB",
+            "HOME": str(self._folder),
+            "TMPDIR": str(self._folder),
+        }
+        with (self._folder / "weed.log").open("ab") as log:
+            self._child = Child(argv, env=environment, cwd=self._folder, stdout=log, stderr=log)
+        self.endpoint = f"http://127.0.0.1:{s3}"
+
+    def _answers(self) -> bool:
+        """Wait until it takes a first write: that one waits for its storage to be laid out."""
+        assert self._child is not None
+        until = time.monotonic() + READY_SECONDS
+        while time.monotonic() < until:
+            if self._child.popen.poll() is not None:
+                return False
+            try:
+                with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=2):
+                    return self._takes_a_write(until)
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        return False
+
+    def _takes_a_write(self, until: float) -> bool:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        client = self.client("operator")
+        while time.monotonic() < until:
+            try:
+                client.create_bucket(Bucket="ready")
+                client.put_object(Bucket="ready", Key="ready", Body=b"ready")
+            except client.exceptions.BucketAlreadyOwnedByYou:
+                return True
+            except (BotoCoreError, ClientError):
+                time.sleep(0.2)
+            else:
+                return True
+        return False
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that are free now and below 45,000: each server also takes the one 10,000 higher."""
+    found: list[int] = []
+    while len(found) < count:
+        port = 20_000 + secrets.randbelow(24_000)
+        if any(abs(port - other) in (0, 10_000) for other in found):
+            continue
+        try:
+            for candidate in (port, port + 10_000):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", candidate))
+        except OSError:
+            continue
+        found.append(port)
+    return found
+
+
+def installed() -> bool:
+    return program() is not None and os.access(program() or "", os.X_OK)
