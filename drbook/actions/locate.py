@@ -8,7 +8,7 @@ from typing import Literal
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.events import Plan, StepEnd
-from drbook.core.independence import choose, judge, leaked_credentials, located
+from drbook.core.independence import choose, judge, leaked_credentials, lies_in, located
 from drbook.core.points import (
     Criterion,
     Judgement,
@@ -84,7 +84,7 @@ class Locate(Action[LocateParams]):
                 next="Add the places where copies are kept under `backups:`.",
                 code="no-sources",
             )
-        found, unreachable = yield from _survey(configs, ports)
+        found, unreachable = yield from _survey(configs, context, ports)
         judging = _Judging(params, context, ports.clock.now())
         judgements = judging.all(found)
         digest = name = None
@@ -118,8 +118,9 @@ def _chosen(configured: Sequence[SourceConfig], wanted: Sequence[str] | None) ->
 
 
 def _survey(
-    configs: Sequence[SourceConfig], ports: Ports
+    configs: Sequence[SourceConfig], context: StepContext, ports: Ports
 ) -> Working[tuple[list[_Found], list[SourceFacts]]]:
+    lost = context.document.production.domain
     found: list[_Found] = []
     unreachable: list[SourceFacts] = []
     for number, config in enumerate(configs):
@@ -127,9 +128,11 @@ def _survey(
         ports.cancel.raise_if_requested()
         source = ports.backups.survey(config.id)
         if not source.reachable:
-            unreachable.append(source)
+            gone = lies_in(config.domain, lost)
+            unreachable.append(source.model_copy(update={"destroyed": gone}))
             why = plain(source.why_unreachable, 300)
-            yield Milestone(f"{config.id}: not reachable: {why}")
+            what = f"destroyed with {lost.resource}" if gone else "not reachable"
+            yield Milestone(f"{config.id}: {what}: {why}")
             continue
         try:
             points = yield from ports.backups.points(config.id)
@@ -207,30 +210,32 @@ def _finish(result: Located) -> Finished:
         for verdict in Verdict
     }
     words = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
-    names = ", ".join(source.source for source in result.unreachable)
+    destroyed = [source.source for source in result.unreachable if source.destroyed]
+    silent = [source for source in result.unreachable if not source.destroyed]
+    gone = f"; destroyed with production: {', '.join(destroyed)}" if destroyed else ""
+    names = ", ".join(source.source for source in silent)
     if result.point is not None:
         reason = f"{plain(result.point.location, 200)}, taken {show_time(result.point.taken_at)}"
-        reason += f" ({words})" + _costs(result)
+        reason += f" ({words})" + _costs(result) + gone
         if names:
             reason += f"; not looked at: {names}"
         return Finished(result, reason=reason)
-    if result.unreachable:
+    if silent:
         return Finished(
             result,
             StepEnd.COULD_NOT_VERIFY,
             f"No independent copy was found in what could be looked at ({words or 'no copies'}); "
-            f"not reachable: {names}.",
+            f"not reachable: {names}{gone}.",
             means="There may be one in a place that did not answer.",
             next="Make these places reachable, then run the step again: "
             + "; ".join(
-                f"{source.source}: {plain(source.why_unreachable, 200)}"
-                for source in result.unreachable
+                f"{source.source}: {plain(source.why_unreachable, 200)}" for source in silent
             ),
         )
     return Finished(
         result,
         StepEnd.FAILED,
-        f"There is no independent copy ({words or 'no copies at all'}).",
+        f"There is no independent copy ({words or 'no copies at all'}{gone}).",
         means="Every copy that was found is damaged, inside the blast radius, or nobody knows.",
         next="Read the reasons: an *unknown* may be answered in the runbook. Ask the provider at once: "
         "what is gone for you may be recoverable for them.",

@@ -64,7 +64,7 @@ def _unattended(session: Session, responder: Responder) -> Outcome:
     teller = _Teller()
     previous = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _as_interrupt)
+        signal.signal(signal.SIGTERM, as_interrupt)
     try:
         return run_unattended(session.driver, responder, teller)
     except KeyboardInterrupt:
@@ -77,7 +77,8 @@ def _unattended(session: Session, responder: Responder) -> Outcome:
             signal.signal(signal.SIGTERM, previous)
 
 
-def _as_interrupt(number: int, frame: FrameType | None) -> None:
+def as_interrupt(number: int, frame: FrameType | None) -> None:
+    """A signal handler: whoever ends us this way wants what Ctrl-C does."""
     raise KeyboardInterrupt
 
 

@@ -171,6 +171,8 @@ class SourceFacts(Frozen):
     source: str
     reachable: bool
     why_unreachable: str = ""
+    destroyed: bool = False
+    """True where the place does not answer and lay in the destroyed resource, as the runbook says."""
     resource: str | None = None
     """The place's own name, as observed: the bucket's name or the directory's device and path."""
     account: Observed = Observed(why="not asked")

@@ -1,6 +1,6 @@
 """Texts with `${{ … }}` to compiled expressions. jinja2 only parses; a closed list of nodes is taken."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
@@ -22,6 +22,8 @@ from drbook.core.expressions import (
 from drbook.core.values import Json, plain
 
 MAX_TEXT = 20_000
+MAX_LEVELS = 100
+"""How deep one expression may nest."""
 
 # Blocks and comments are switched off: their marks are control characters, which YAML cannot hold.
 _PARSER = Environment(
@@ -56,6 +58,10 @@ class CannotCompile(ValueError):
         self.expected = expected
 
 
+def _too_deep() -> CannotCompile:
+    return CannotCompile("an expression nested too deep", "a simple expression")
+
+
 def has_expression(text: str) -> bool:
     return "${{" in text
 
@@ -71,22 +77,49 @@ def compile_text(text: str) -> Expr:
         raise CannotCompile(f"a text of {len(text)} characters with expressions", "at most 20,000")
     try:
         parsed = _PARSER.parse(text)
+        parts = tuple(_parts(parsed.body))
     except TemplateSyntaxError as error:
         raise CannotCompile(
             plain(error.message or "a broken expression", 200), "`${{ … }}`"
         ) from None
     except RecursionError:
-        raise CannotCompile("an expression nested too deep", "a simple expression") from None
-    parts: list[Expr] = []
-    for output in parsed.body:
+        raise _too_deep() from None
+    except CannotCompile:
+        raise
+    except ValueError:  # Python reads no number of more than 4300 digits
+        raise CannotCompile("a number that is too long", "a shorter number") from None
+    for part in parts:
+        _check_depth(part)
+    return parts[0] if len(parts) == 1 else Join(parts)
+
+
+def _parts(body: Sequence[nodes.Node]) -> Iterator[Expr]:
+    for output in body:
         if not isinstance(output, nodes.Output):
             raise _not_allowed(output)
         for node in output.nodes:
-            if isinstance(node, nodes.TemplateData):
-                parts.append(Const(node.data))
-            else:
-                parts.append(_expression(node))
-    return parts[0] if len(parts) == 1 else Join(tuple(parts))
+            yield Const(node.data) if isinstance(node, nodes.TemplateData) else _expression(node)
+
+
+def _check_depth(tree: Expr) -> None:
+    """Evaluating recurses: what compiles here must evaluate on any thread's stack."""
+    level: list[Expr] = [tree]
+    for _ in range(MAX_LEVELS):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _inside(tree: Expr) -> tuple[Expr, ...]:
+    match tree:
+        case Compare(left, _, right) | Logic(_, left, right):
+            return (left, right)
+        case Not(inner) | Filter(inner, _, None):
+            return (inner,)
+        case Filter(inner, _, argument) if argument is not None:
+            return (inner, argument)
+    return ()
 
 
 def compile_tree(value: Json) -> Tree:

@@ -5,6 +5,7 @@ duplicate keys. Plain scalars follow YAML 1.2's core schema: `no`, `on` and `22:
 """
 
 import difflib
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,8 @@ def read_file(path: Path) -> bytes:
         ) from None
     except OSError as error:
         raise _whole(name, error.strerror or str(error), "a file that can be read") from None
+    except ValueError as error:  # a NUL in the path
+        raise _whole(plain(name), plain(str(error)), "the path of a runbook") from None
     if len(data) > MAX_BYTES:
         raise _whole(name, "more than 1 MiB", "a runbook of at most 1 MiB")
     return data
@@ -149,7 +152,9 @@ class _Builder:
             )
             raise RunbookInvalid([*self.source.problems, problem])
         if isinstance(event, yaml.AliasEvent):
-            self._problem(event, where, f"the alias *{event.anchor}*", "the value written out")
+            self._problem(
+                event, where, f"the alias *{plain(str(event.anchor), 40)}", "the value written out"
+            )
             return None
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if anchor:
@@ -213,7 +218,10 @@ def _position(event: yaml.Event) -> tuple[int, int]:
 
 
 def resolve(text: str) -> Json:
-    """A plain scalar by YAML 1.2's core schema. Infinity and not-a-number stay texts."""
+    """A plain scalar by YAML 1.2's core schema.
+
+    Infinity, not-a-number, and numbers that could only be kept by rounding them stay texts.
+    """
     if _NULL.fullmatch(text):
         return None
     if _TRUE.fullmatch(text):
@@ -226,8 +234,9 @@ def resolve(text: str) -> Json:
         return int(text[2:], 8)
     if _HEX.fullmatch(text):
         return int(text, 16)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if _FLOAT.fullmatch(text) and not text.lstrip("+-").isdigit():
+        number = float(text)
+        return number if math.isfinite(number) else text
     return text
 
 

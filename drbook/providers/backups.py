@@ -1,0 +1,290 @@
+"""The catalogue of backups: every configured source behind one door, and checked local copies."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from drbook.core.baseline import Manifest
+from drbook.core.errors import CouldNotVerify, UsageError
+from drbook.core.points import (
+    ByteFact,
+    LockFact,
+    PointFacts,
+    RecoveryPoint,
+    SourceConfig,
+    SourceFacts,
+)
+from drbook.core.ports import Cancel
+from drbook.core.signals import Progress, Working
+from drbook.core.targets import LocalCopy
+from drbook.core.values import plain
+from drbook.providers.download import Received, download, sync_folder
+from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source
+
+COPIES = "copies"
+CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
+_CHUNK = 1024 * 1024
+_Fetched = tuple[ByteFact, LocalCopy | None]
+
+
+class BackupCatalog:
+    """Implements `core.ports.Backups`. Sources are opened when first asked, and only read.
+
+    `folder` is the incident's; nothing outside its `copies/` is written. `secrets` resolves a
+    reference to its value, `check_structure` reads a dump to its end.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[SourceConfig],
+        folder: Path,
+        cancel: Cancel,
+        *,
+        secrets: Callable[[str], str],
+        check_structure: CheckStructure,
+    ) -> None:
+        self._configs = {config.id: config for config in configs}
+        self._order = tuple(configs)
+        self._folder = folder
+        self._cancel = cancel
+        self._secrets = secrets
+        self._check = check_structure
+        self._opened: dict[str, Source] = {}
+
+    def close(self) -> None:
+        for source in self._opened.values():
+            source.close()
+        self._opened.clear()
+
+    def sources(self) -> Sequence[SourceConfig]:
+        return self._order
+
+    def survey(self, source: str) -> SourceFacts:
+        """A place that cannot even be opened, for want of a credential, is unreachable."""
+        self._config(source)
+        try:
+            return self._open(source).survey()
+        except UsageError as error:
+            return SourceFacts(
+                source=source, reachable=False, why_unreachable=f"{error.what} {error.next}".strip()
+            )
+
+    def points(self, source: str) -> Working[Sequence[RecoveryPoint]]:
+        self._config(source)
+        try:
+            opened = self._open(source)
+        except UsageError as error:
+            raise CouldNotVerify(
+                error.what,
+                means="Recovery points there are unknown; this is not the same as none.",
+                next=error.next,
+                code="list-failed",
+            ) from None
+        return (yield from opened.points())
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        try:
+            return self._open(point.source).facts(point)
+        except UsageError as error:
+            return PointFacts(
+                point=point,
+                lock=LockFact(why_unknown=error.what),
+                bytes=ByteFact(state="unknown", reason=error.what),
+            )
+
+    def manifest(self, point: RecoveryPoint) -> Manifest | None:
+        return self._open(point.source).manifest(point)
+
+    def _config(self, source: str) -> OpenableSource:
+        config = self._configs.get(source)
+        if not isinstance(config, OpenableSource):
+            raise UsageError(
+                f"There is no backup source {plain(source, 100)} in this runbook.",
+                next=f"Name one of: {', '.join(self._configs) or 'none is configured'}.",
+            )
+        return config
+
+    def _open(self, source: str) -> Source:
+        if source not in self._opened:
+            opening = Opening(self._secrets, self._cancel)
+            self._opened[source] = self._config(source).open(opening)
+        return self._opened[source]
+
+    # --- fetching ------------------------------------------------------------------------------
+
+    def fetch(self, point: RecoveryPoint) -> Working[_Fetched]:
+        """See `core.ports.Backups.fetch`. Raises UsageError where the source cannot be opened."""
+        target = self._target(point)
+        here = yield from self._already_here(point, target)
+        if here is not None:
+            return here
+        source = self._open(point.source)
+        try:
+            manifest = source.manifest(point)
+        except CouldNotVerify:
+            # A dump is worth having without its manifest; nothing is then proven by it.
+            manifest = None
+        files = source.files(point)
+        total = sum(blob.size for _, blob in files)
+        damage = _too_short(manifest, total)
+        if damage is not None:
+            return damage, None
+        if len(files) == 1 and not files[0][0]:
+            return (yield from self._fetch_file(point, files[0][1], target, manifest))
+        return (yield from self._fetch_folder(point, files, target))
+
+    def _target(self, point: RecoveryPoint) -> Path:
+        """A name of our own making: what a store calls an object never becomes a path."""
+        copies = self._folder / COPIES
+        copies.mkdir(mode=0o700, exist_ok=True)
+        last = re.sub(r"[^A-Za-z0-9._-]", "_", point.id.rsplit("/", 1)[-1])[-80:].lstrip(".-")
+        tag = hashlib.sha256(point.key.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+        return copies / f"{point.source}-{tag}-{last or 'copy'}"
+
+    def _fetch_file(
+        self, point: RecoveryPoint, blob: Blob, target: Path, manifest: Manifest | None
+    ) -> Working[_Fetched]:
+        expected = manifest.sha256 if manifest is not None else point.digest
+        received = yield from self._download(point, blob, target)
+        if expected is None:
+            return (yield from self._judge_unstated(point, blob, received))
+        if received.sha256 != expected and received.resumed:
+            # The part may have gone bad on this disk: the place deserves a clean second look.
+            target.unlink()
+            received = yield from self._download(point, blob, target)
+        if received.sha256 != expected:
+            target.unlink()
+            reason = "its SHA-256 is not the one that its manifest states"
+            return ByteFact(state="damaged", reason=reason), None
+        fact = ByteFact(state="intact", reason="its SHA-256 is the one that its manifest states")
+        return self._keep(fact, target, received.size, received.sha256, "digest")
+
+    def _judge_unstated(
+        self, point: RecoveryPoint, blob: Blob, received: Received
+    ) -> Working[_Fetched]:
+        """Without a manifest: the store's checksum shows what was uploaded, not that it is whole."""
+        target = received.path
+        same = blob.sha256 == received.sha256
+        if blob.sha256 is not None and not same and received.resumed:
+            target.unlink()
+            received = yield from self._download(point, blob, target)
+            same = blob.sha256 == received.sha256
+        if blob.sha256 is not None and not same:
+            target.unlink()
+            return ByteFact(state="damaged", reason="its SHA-256 is not the store's own"), None
+        fact = yield from self._check(target, self._cancel)
+        if fact.state == "damaged":
+            target.unlink()
+            return fact, None
+        if same and fact.state == "structure":
+            reason = f"its SHA-256 is the one the store took at upload, and it was {fact.reason}"
+            fact = ByteFact(state="intact", reason=reason.removesuffix("; content unproven"))
+            return self._keep(fact, target, received.size, received.sha256, "digest")
+        return self._keep(fact, target, received.size, received.sha256, _proven(fact))
+
+    def _fetch_folder(
+        self, point: RecoveryPoint, files: Sequence[tuple[str, Blob]], target: Path
+    ) -> Working[_Fetched]:
+        target.mkdir(mode=0o700, exist_ok=True)
+        total = hashlib.sha256()
+        size = 0
+        for name, blob in files:
+            if name != Path(name).name or name in ("", ".", ".."):
+                return ByteFact(
+                    state="damaged", reason="it holds a file with a path for a name"
+                ), None
+            received = yield from self._download(point, blob, target / name)
+            total.update(f"{received.sha256}  {name}\n".encode())
+            size += received.size
+        fact = yield from self._check(target, self._cancel)
+        if fact.state == "damaged":
+            shutil.rmtree(target)
+            return fact, None
+        return self._keep(fact, target, size, total.hexdigest(), _proven(fact))
+
+    def _download(self, point: RecoveryPoint, blob: Blob, target: Path) -> Working[Received]:
+        label = f"download {plain(target.name, 100)}"
+        return (
+            yield from download(blob, target, self._cancel, label=label, location=point.location)
+        )
+
+    # --- what is here --------------------------------------------------------------------------
+
+    def _keep(self, fact: ByteFact, target: Path, size: int, sha256: str, checked: str) -> _Fetched:
+        """Note beside the copy what was proven of it."""
+        copy = LocalCopy.model_validate(
+            {
+                "name": str(target.relative_to(self._folder)),
+                "size": size,
+                "sha256": sha256,
+                "checked": checked,
+            }
+        )
+        note = _note_of(target)
+        fresh = note.with_name(note.name + ".new")
+        with fresh.open("w") as stream:
+            json.dump({"copy": copy.model_dump(), "fact": fact.model_dump()}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(note)
+        sync_folder(note.parent)
+        return fact, copy
+
+    def _already_here(self, point: RecoveryPoint, target: Path) -> Working[_Fetched | None]:
+        """An earlier checked copy whose bytes are read again and still match."""
+        try:
+            noted = json.loads(_note_of(target).read_text())
+            copy = LocalCopy.model_validate(noted["copy"])
+            fact = ByteFact.model_validate(noted["fact"])
+            digest = yield from self._digest(target, copy.size)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        if digest != copy.sha256 or (point.digest is not None and digest != point.digest):
+            return None
+        return fact, copy
+
+    def _digest(self, target: Path, size: int) -> Working[str]:
+        label = f"read {plain(target.name, 100)} again"
+        if target.is_file():
+            return (yield from self._hash(target, label, size))
+        total = hashlib.sha256()
+        for path in sorted(target.iterdir()):
+            found = yield from self._hash(path, label, size)
+            total.update(f"{found}  {path.name}\n".encode())
+        return total.hexdigest()
+
+    def _hash(self, path: Path, label: str, size: int) -> Working[str]:
+        digest = hashlib.sha256()
+        done = 0
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                self._cancel.raise_if_requested()
+                digest.update(chunk)
+                done += len(chunk)
+                if done % (16 * _CHUNK) == 0:
+                    yield Progress(label, done, size, "bytes")
+        return digest.hexdigest()
+
+
+def _note_of(target: Path) -> Path:
+    return target.with_name(target.name + ".checked.json")
+
+
+def _proven(fact: ByteFact) -> str:
+    return "structure" if fact.state == "structure" else "nothing"
+
+
+def _too_short(manifest: Manifest | None, size: int) -> ByteFact | None:
+    if size == 0:
+        return ByteFact(state="damaged", reason="it is empty")
+    if manifest is None or manifest.size == size:
+        return None
+    kind = "cut short" if size < manifest.size else "too long"
+    return ByteFact(
+        state="damaged",
+        reason=f"it is {kind}: {size} bytes, where its manifest says {manifest.size}",
+    )

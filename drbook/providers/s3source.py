@@ -1,0 +1,320 @@
+"""Reading backups from an S3 bucket: points, their facts, their manifests and their bytes."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from drbook.core.baseline import Manifest
+from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.points import (
+    ByteFact,
+    LockFact,
+    Observed,
+    PointFacts,
+    RecoveryPoint,
+    SourceFacts,
+)
+from drbook.core.ports import Cancel
+from drbook.core.signals import Progress, Working
+from drbook.core.values import plain
+from drbook.providers import bytefacts
+from drbook.providers.naming import MAX_MANIFEST, read_manifest, taken
+from drbook.providers.s3client import STORE_ERRORS, S3Connection, code_of, explain, status_of
+from drbook.providers.s3facts import lock_default, lock_of, survey
+from drbook.providers.s3guard import READ_BACKUPS
+from drbook.providers.s3list import Listing, Stored, list_bucket
+from drbook.providers.sources.base import Blob, Changed, Opening, Unreachable
+
+if TYPE_CHECKING:
+    from drbook.providers.sources.s3 import S3Source
+
+_log = logging.getLogger(__name__)
+
+MANIFESTS_READ = 50
+"""Manifests that a listing reads, those of the newest copies; older ones are read when asked for."""
+CHUNK = 128 * 1024
+"""Bytes at a time: on a slow line a stop is noticed after at most this much."""
+
+
+class S3Reader:
+    """Implements `Source` on a guarded, reading session."""
+
+    def __init__(self, config: S3Source, opening: Opening) -> None:
+        """Raises UsageError where credentials or profile cannot be read."""
+        self._config = config
+        self._cancel = opening.cancel
+        self._connection = S3Connection(config, opening.secrets, READ_BACKUPS)
+        self._listing: Listing | None = None
+        self._manifests: dict[tuple[str, str | None], Manifest] = {}
+        self._bucket_lock: Observed | None = None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def survey(self) -> SourceFacts:
+        facts = survey(self._connection, self._config.id)
+        self._bucket_lock = facts.lock_default
+        return facts
+
+    # --- points --------------------------------------------------------------------------------
+
+    def points(self) -> Working[Sequence[RecoveryPoint]]:
+        listing = yield from list_bucket(self._connection, self._cancel)
+        self._listing = listing
+        found: list[RecoveryPoint] = []
+        read = 0
+        for dump in listing.dumps:
+            stored = listing.manifest_of(dump)
+            manifest: Manifest | None = None
+            note = ""
+            if stored is not None and read < MANIFESTS_READ:
+                self._cancel.raise_if_requested()
+                read += 1
+                yield Progress("read manifests", read, None, "manifests", plain(stored.key, 200))
+                manifest, note = self._try_manifest(stored)
+            elif stored is not None:
+                note = f"its manifest was not read: only those of the newest {MANIFESTS_READ} are"
+            found.append(self._point(dump, stored, manifest, note))
+        found.sort(key=lambda point: (point.taken_at, point.id), reverse=True)
+        return found
+
+    def _try_manifest(self, stored: Stored) -> tuple[Manifest | None, str]:
+        try:
+            return self._load_manifest(stored.key, stored.version), ""
+        except CouldNotVerify as error:
+            return None, error.what
+
+    def _point(
+        self, dump: Stored, stored: Stored | None, manifest: Manifest | None, note: str
+    ) -> RecoveryPoint:
+        when = taken(dump.key, dump.stored_at, manifest, "store")
+        version = f"?versionId={dump.version}" if dump.version else ""
+        return RecoveryPoint(
+            source=self._config.id,
+            id=dump.key,
+            version=dump.version,
+            taken_at=when.at,
+            taken_by=when.by,
+            taken_note="; ".join(part for part in (when.note, note) if part),
+            size=dump.size,
+            format=self._config.format,
+            digest=manifest.sha256 if manifest else None,
+            digest_by="manifest" if manifest else "none",
+            manifest=stored.key if stored else None,
+            manifest_version=stored.version if stored else None,
+            location=plain(f"s3://{self._config.bucket}/{dump.key}{version}"),
+            domain=self._config.domain,
+        )
+
+    # --- facts ---------------------------------------------------------------------------------
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        hidden = self._hidden(point)
+        try:
+            head = self._connection.client.head_object(**self._where(point))
+        except STORE_ERRORS as error:
+            gone = code_of(error) in ("404", "NoSuchKey", "NoSuchVersion", "405")
+            why = "it is not there any more" if gone else explain(error).reason
+            return PointFacts(
+                point=point,
+                lock=LockFact(why_unknown=why),
+                hidden_by_delete_marker=hidden,
+                still_there=not gone,
+                bytes=ByteFact(state="unknown", reason=why),
+            )
+        return PointFacts(
+            point=point,
+            lock=self._lock(point, head),
+            hidden_by_delete_marker=hidden,
+            bytes=self._quick(point, int(head["ContentLength"])),
+        )
+
+    def _hidden(self, point: RecoveryPoint) -> bool | None:
+        if self._listing is None or not any(
+            (each.key, each.version) == (point.id, point.version) for each in self._listing.dumps
+        ):
+            try:
+                listing = _drained(list_bucket(self._connection, self._cancel, only=point.id))
+            except CouldNotVerify:
+                return None
+            return listing.hidden(point.id)
+        return self._listing.hidden(point.id)
+
+    def _lock(self, point: RecoveryPoint, head: Mapping[str, Any]) -> LockFact:
+        client = self._connection.client
+        if self._bucket_lock is None:
+            ask = {"Bucket": self._config.bucket, **self._connection.owner}
+            self._bucket_lock = lock_default(client, ask)
+        return lock_of(client, self._where(point), self._bucket_lock, head)
+
+    def _quick(self, point: RecoveryPoint, size: int) -> ByteFact:
+        try:
+            manifest = self.manifest(point)
+            return bytefacts.quick(
+                point, size, manifest.size if manifest else None, lambda: self._head(point)
+            )
+        except CouldNotVerify as error:
+            return ByteFact(state="unknown", reason=error.what)
+        except STORE_ERRORS as error:
+            return ByteFact(state="unknown", reason=explain(error).reason)
+
+    def _head(self, point: RecoveryPoint) -> bytes:
+        answer = self._connection.client.get_object(
+            **self._where(point), Range=f"bytes=0-{bytefacts.HEAD - 1}"
+        )
+        with answer["Body"] as body:
+            return body.read(bytefacts.HEAD)
+
+    def _where(self, point: RecoveryPoint) -> dict[str, Any]:
+        return self._address(point.id, point.version)
+
+    def _address(self, key: str, version: str | None) -> dict[str, Any]:
+        pinned = {"VersionId": version} if version else {}
+        return {"Bucket": self._config.bucket, "Key": key, **pinned, **self._connection.owner}
+
+    # --- manifests -----------------------------------------------------------------------------
+
+    def manifest(self, point: RecoveryPoint) -> Manifest | None:
+        if point.manifest is None:
+            return None
+        return self._load_manifest(point.manifest, point.manifest_version)
+
+    def _load_manifest(self, key: str, version: str | None) -> Manifest:
+        known = self._manifests.get((key, version))
+        if known is not None:
+            return known
+        try:
+            answer = self._connection.client.get_object(**self._address(key, version))
+            with answer["Body"] as body:
+                data = body.read(MAX_MANIFEST + 1)
+            manifest = read_manifest(data)
+        except STORE_ERRORS as error:
+            why = explain(error)
+            raise _unreadable(key, why.reason, why.next) from None
+        except ValueError as error:
+            raise _unreadable(key, str(error), "See who wrote it; the dump may be good.") from None
+        self._manifests[(key, version)] = manifest
+        return manifest
+
+    # --- bytes ---------------------------------------------------------------------------------
+
+    def files(self, point: RecoveryPoint) -> Sequence[tuple[str, Blob]]:
+        try:
+            head = self._connection.client.head_object(**self._where(point), ChecksumMode="ENABLED")
+        except STORE_ERRORS as error:
+            why = explain(error)
+            reason = "it is not there any more" if status_of(error) == 404 else why.reason
+            raise StepFailed(
+                f"{point.location} cannot be read: {reason}.",
+                means="Nothing was downloaded by this attempt; what arrived before is kept.",
+                next=why.next,
+                code="download",
+            ) from None
+        where = self._where(point)
+        return [("", S3Blob(self._connection, where, head, point.location, self._cancel))]
+
+
+class S3Blob:
+    """One version's bytes, pinned by version and ETag."""
+
+    def __init__(
+        self,
+        connection: S3Connection,
+        where: Mapping[str, Any],
+        head: Mapping[str, Any],
+        location: str,
+        cancel: Cancel,
+    ) -> None:
+        self._cancel = cancel
+        self._client = connection.client
+        self._where = where
+        self._etag = str(head.get("ETag", ""))
+        self._location = location
+        self.size = int(head["ContentLength"])
+        self.sha256 = _full_checksum(head)
+        self.identity = f"{where.get('VersionId', '')} {self._etag} {self.size}"
+
+    @contextmanager
+    def read(self, offset: int) -> Iterator[Iterator[bytes]]:
+        """Raises Unreachable, Changed, or StepFailed where the store says no for good."""
+        ranged: dict[str, Any] = {"Range": f"bytes={offset}-"} if offset else {}
+        match: dict[str, Any] = {"IfMatch": self._etag} if self._etag else {}
+        try:
+            answer = self._client.get_object(**self._where, **ranged, **match)
+        except STORE_ERRORS as error:
+            raise self._failure(error) from None
+        body = answer["Body"]
+        # A read that waits for a silent server ends at once where somebody asks for a stop.
+        forget = self._cancel.on_request(lambda: _shut(body))
+        try:
+            if offset and not str(answer.get("ContentRange", "")).startswith(f"bytes {offset}-"):
+                raise Changed("the store did not answer with the rest that was asked for")
+            yield self._chunks(body)
+        finally:
+            forget()
+            # Closing, not draining: what is left of a cancelled download is not read.
+            body.close()
+
+    def _chunks(self, body: Any) -> Iterator[bytes]:
+        try:
+            while chunk := body.read(CHUNK):
+                yield chunk
+        except (*STORE_ERRORS, OSError) as error:
+            raise Unreachable(plain(" ".join(str(error).split()), 200)) from None
+
+    def _failure(self, error: Exception) -> Exception:
+        if status_of(error) in (412, 416) or code_of(error) == "PreconditionFailed":
+            return Changed("the store holds other bytes under this name now")
+        why = explain(error)
+        if why.again:
+            return Unreachable(why.reason)
+        return StepFailed(
+            f"{self._location} cannot be downloaded: {why.reason}.",
+            means="What arrived before is kept, and the next attempt goes on from there.",
+            next=why.next,
+            code="download",
+        )
+
+
+def _shut(body: Any) -> None:
+    """End the reading side of the connection, from whichever thread."""
+    try:
+        body._raw_stream.shutdown()
+    except (AttributeError, OSError, RuntimeError, ValueError):
+        # Already closed, or nothing to shut: the read then ends by itself or by its timeout.
+        _log.debug("a download's connection could not be shut", exc_info=True)
+
+
+def _full_checksum(head: Mapping[str, Any]) -> str | None:
+    """The store's SHA-256 of the whole object as hex; one over the parts of an upload is none."""
+    text = str(head.get("ChecksumSHA256", ""))
+    if head.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return None
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+    return digest.hex() if len(digest) == 32 else None
+
+
+def _drained(work: Working[Listing]) -> Listing:
+    """Run work to its end where nobody shows its progress."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            result: Listing = done.value
+            return result
+
+
+def _unreadable(key: str, reason: str, advice: str) -> CouldNotVerify:
+    return CouldNotVerify(
+        f"The manifest {plain(key, 300)} cannot be read: {plain(reason, 300)}.",
+        means="What the copy should hold is unknown, so it cannot be compared.",
+        next=advice,
+        code="manifest",
+    )

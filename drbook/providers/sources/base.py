@@ -1,0 +1,87 @@
+"""What every kind of backup source offers, and what a plug-in's configuration must be able to do."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from drbook.core.baseline import Manifest
+from drbook.core.points import PointFacts, RecoveryPoint, SourceConfig, SourceFacts
+from drbook.core.ports import Cancel
+from drbook.core.signals import Working
+
+Secrets = Callable[[str], str]
+"""Resolves a secret reference to its value. Raises UsageError, which names only the reference."""
+
+
+class Unreachable(Exception):
+    """The place broke off in the middle of a read; trying again later may go on where it stopped."""
+
+
+class Changed(Exception):
+    """The place holds other bytes under this name than when the copy was listed."""
+
+
+class Blob(Protocol):
+    """One file's bytes at its place, readable from any offset."""
+
+    @property
+    def size(self) -> int:
+        """Bytes, as the place says now."""
+
+    @property
+    def identity(self) -> str:
+        """Changes when the bytes may have changed: an ETag with its version, or inode and mtime."""
+
+    @property
+    def sha256(self) -> str | None:
+        """The place's own digest of these bytes (hex), made when they were stored; None without."""
+
+    def read(self, offset: int) -> AbstractContextManager[Iterator[bytes]]:
+        """Chunks of at most 1 MiB from `offset` to the end.
+
+        Raises Unreachable where the connection breaks, Changed where the bytes are others now,
+        StepFailed where trying again cannot help.
+        """
+
+
+class Source(Protocol):
+    """One opened backup source. It reads, and never changes anything."""
+
+    def survey(self) -> SourceFacts:
+        """The facts of the place; never raises for a place that does not answer."""
+
+    def points(self) -> Working[Sequence[RecoveryPoint]]:
+        """Every restorable copy, newest first. Raises CouldNotVerify where the list is not whole."""
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        """Lock, delete marker and quick byte facts; what fails is recorded as unknown."""
+
+    def manifest(self, point: RecoveryPoint) -> Manifest | None:
+        """Raises CouldNotVerify where a manifest exists and cannot be read."""
+
+    def files(self, point: RecoveryPoint) -> Sequence[tuple[str, Blob]]:
+        """The files to fetch: one with an empty name, or a folder's files by relative path.
+
+        Raises StepFailed where the copy cannot be reached or is not there any more.
+        """
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a source is opened with."""
+
+    secrets: Secrets
+    cancel: Cancel
+
+
+class OpenableSource(SourceConfig):
+    """A `backups:` entry that can be opened; plug-ins derive from this."""
+
+    @abstractmethod
+    def open(self, opening: Opening) -> Source:
+        """Open it. Raises DrbookError where the configuration cannot be used."""
+        raise AssertionError("each kind opens itself")

@@ -1,0 +1,20 @@
+"""Backups in a directory of this machine or a mounted share: the `directory` kind."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from drbook.providers.sources.base import OpenableSource, Opening, Source
+
+
+class DirectorySource(OpenableSource):
+    """Dumps under a directory and its subdirectories; symbolic links are not followed."""
+
+    kind: Literal["directory"] = "directory"
+    path: str = Field(min_length=1)
+    """Absolute, or beginning with `~`."""
+
+    def open(self, opening: Opening) -> Source:
+        from drbook.providers.dirsource import DirectoryReader
+
+        return DirectoryReader(self, opening)

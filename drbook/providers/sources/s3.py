@@ -1,0 +1,18 @@
+"""Backups in an S3 bucket: the `s3` kind of a `backups:` entry."""
+
+from typing import Literal
+
+from drbook.providers.s3config import S3Place
+from drbook.providers.sources.base import OpenableSource, Opening, Source
+
+
+class S3Source(S3Place, OpenableSource):
+    """Dumps under a prefix of a bucket, each with an optional `<key>.manifest.json` beside it."""
+
+    kind: Literal["s3"] = "s3"
+
+    def open(self, opening: Opening) -> Source:
+        """Raises UsageError where its credentials cannot be read."""
+        from drbook.providers.s3source import S3Reader
+
+        return S3Reader(self, opening)
