@@ -1,0 +1,190 @@
+"""Processes: ended with us, bounded, fed honestly, and with nothing of our environment."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+import psutil
+import pytest
+
+from drbook.core.errors import Cancelled, StepFailed
+from drbook.core.signals import Output, ProcessStarted
+from drbook.providers.cancel import CancelToken
+from drbook.providers.process import TAIL, Child, complete, environment, run
+
+
+def finish(work):  # type: ignore[no-untyped-def]
+    said = []
+    while True:
+        try:
+            said.append(next(work))
+        except StopIteration as end:
+            return end.value, said
+
+
+def gone(pid: int, within: float = 5.0) -> bool:
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def eventually(check: Callable[[], bool], within: float = 5.0) -> bool:
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        if check():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_exit_code_and_both_streams_are_passed_on() -> None:
+    done, said = finish(run(["/bin/sh", "-c", "echo out; echo err >&2; exit 3"]))
+    assert (done.exit_code, done.stdout, done.stderr) == (3, "out\n", "err\n")
+    assert isinstance(said[0], ProcessStarted)
+    assert said[0].pid > 0
+    assert said[0].started > 0
+    assert {item.text for item in said if isinstance(item, Output)} == {"out", "err"}
+
+
+def test_a_signal_is_an_exit_code_above_128() -> None:
+    assert complete(["/bin/sh", "-c", "kill -9 $$"]).exit_code == 128 + 9
+
+
+def test_a_program_that_is_not_there_says_so() -> None:
+    with pytest.raises(StepFailed, match=r"no-such-program cannot be started: .*No such file"):
+        complete(["/no-such-program"])
+
+
+def test_nothing_of_our_environment_is_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "marker-1")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "marker-2")
+    monkeypatch.setenv("LD_PRELOAD", "")
+    text = complete(["/usr/bin/env"], env={"GIVEN": "yes"}).stdout
+    assert "marker" not in text
+    assert "LD_PRELOAD" not in text
+    assert "GIVEN=yes" in text
+    assert "TZ=UTC" in text
+    assert "PGPASSWORD" not in environment()
+
+
+def test_arguments_are_never_a_shell_string(tmp_path: Path) -> None:
+    bad = f"$(touch {tmp_path}/x); `touch {tmp_path}/y`"
+    assert complete(["/bin/echo", bad]).stdout == bad + "\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_output_is_shown_without_control_characters_and_kept_bounded() -> None:
+    done, said = finish(run([sys.executable, "-c", "print('\\x1b[31mred'); print('x' * 300000)"]))
+    lines = [item.text for item in said if isinstance(item, Output)]
+    assert lines[0] == "\\x1b[31mred"
+    assert len(done.stdout) <= TAIL
+
+
+def test_a_timeout_ends_it() -> None:
+    with pytest.raises(StepFailed) as caught:
+        complete(["/bin/sleep", "60"], timeout=timedelta(seconds=0.3))
+    assert caught.value.code == "timeout"
+
+
+@pytest.mark.parametrize("script", ["sleep 60", "trap '' TERM; sleep 60 & wait; sleep 60"])
+def test_a_cancel_ends_the_whole_group(script: str) -> None:
+    token = CancelToken()
+    work = run(["/bin/sh", "-c", script], cancel=token)
+    started = next(work)
+    assert isinstance(started, ProcessStarted)
+    assert eventually(lambda: len(psutil.Process(started.pid).children(recursive=True)) >= 1)
+    family = [each.pid for each in psutil.Process(started.pid).children(recursive=True)]
+    token.request("cancel")
+    with pytest.raises(Cancelled):
+        finish(work)
+    assert all(gone(pid) for pid in (started.pid, *family))
+
+
+def test_a_cancel_that_came_before_the_start_still_ends_it() -> None:
+    token = CancelToken()
+    token.request("timeout")
+    with pytest.raises(StepFailed) as caught:
+        finish(run(["/bin/sleep", "60"], cancel=token))
+    assert caught.value.code == "timeout"
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_children_die_with_us(how: signal.Signals) -> None:
+    """We are killed without a chance to clean up, and the child is gone soon after."""
+    script = textwrap.dedent("""
+        import sys, time
+        from drbook.providers.process import Child
+        child = Child(["/bin/sleep", "600"], grace=0.5)
+        print(child.pid, flush=True)
+        time.sleep(600)
+    """)
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    launcher = int(parent.stdout.readline())
+    assert eventually(lambda: bool(psutil.Process(launcher).children()))
+    sleeper = psutil.Process(launcher).children()[0].pid
+    parent.send_signal(how)
+    parent.wait(5)
+    parent.stdout.close()
+    assert gone(launcher)
+    assert gone(sleeper)
+
+
+def test_a_killed_launcher_takes_its_program_along() -> None:
+    child = Child(["/bin/sleep", "600"])
+    assert eventually(lambda: bool(psutil.Process(child.pid).children()))
+    sleeper = psutil.Process(child.pid).children()[0].pid
+    os.kill(child.pid, signal.SIGKILL)
+    assert gone(sleeper)
+    child.close()
+
+
+def test_a_feed_reaches_the_program_whole() -> None:
+    def feed(stream: IO[bytes]) -> None:
+        for _ in range(100):
+            stream.write(b"x" * 100_000)
+
+    done, _ = finish(run(["/usr/bin/wc", "-c"], feed=feed))
+    assert done.stdout.strip() == "10000000"
+
+
+def test_a_feed_that_breaks_never_looks_like_an_end(tmp_path: Path) -> None:
+    """The program is killed before its input ends, so that it cannot take half for a whole."""
+    marker = tmp_path / "took-it"
+
+    def feed(stream: IO[bytes]) -> None:
+        stream.write(b"half")
+        stream.flush()
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        finish(run(["/bin/sh", "-c", f"cat > /dev/null; touch {marker}"], feed=feed))
+    assert not marker.exists()
+
+
+def test_a_program_that_stops_reading_decides_by_its_exit_code() -> None:
+    def feed(stream: IO[bytes]) -> None:
+        for _ in range(1000):
+            stream.write(b"x" * 100_000)
+
+    done, _ = finish(run(["/bin/sh", "-c", "exit 4"], feed=feed))
+    assert done.exit_code == 4
+
+
+@pytest.mark.parametrize("run_as", ["namespace", "nobody"])
+def test_root_can_run_a_server_as_somebody_else(run_as: str) -> None:
+    """Both ways are tried as root; an ordinary user stays who they are."""
+    if os.geteuid() == 0:
+        assert complete(["/usr/bin/id", "-u"], run_as=run_as).stdout.strip() == "65534"  # type: ignore[arg-type]
+    else:
+        assert complete(["/usr/bin/id", "-u"]).stdout.strip() == str(os.geteuid())

@@ -1,0 +1,64 @@
+"""Secrets by reference: resolved, opaque, and named in errors without their value."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from drbook.core.errors import UsageError
+from drbook.providers.secrets import Secret, resolve
+
+
+@pytest.mark.parametrize(
+    ("reference", "environment", "expected"),
+    [
+        ("env:KEY", {"KEY": "value"}, "value"),
+        ("cmd:/bin/echo a b", {}, "a b"),
+        ("cmd:/bin/sh -c 'echo $HELPER'", {"HELPER": "given"}, "given"),
+    ],
+)
+def test_resolved(reference: str, environment: dict[str, str], expected: str) -> None:
+    assert resolve(reference, environment).reveal() == expected
+
+
+def test_a_file_loses_only_its_last_line_break(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text(" two words \n")
+    assert resolve(f"file:{path}", {}).reveal() == " two words "
+
+
+@pytest.mark.parametrize(
+    ("reference", "environment", "said"),
+    [
+        ("env:NOT_SET", {}, "is not set"),
+        ("env:EMPTY", {"EMPTY": ""}, "it is empty"),
+        ("file:/no/such/file", {}, "No such file"),
+        ("cmd:/bin/sh -c 'echo marker; exit 3'", {}, "exit code 3"),
+        ("cmd:/no/such/program", {}, "cannot be started"),
+        ("cmd:'open", {}, "quotes do not match"),
+        ("plain-text-marker", {}, "env:NAME, file:PATH"),
+    ],
+)
+def test_errors_name_the_reference_and_never_the_value(
+    reference: str, environment: dict[str, str], said: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(reference, environment)
+    assert said in caught.value.explain()
+    assert "marker" not in caught.value.explain()
+
+
+def test_a_secret_shows_nothing() -> None:
+    secret = Secret("marker")
+    shown = [
+        str(secret),
+        repr(secret),
+        f"{secret}",
+        f"{secret!r:>20}",
+        "{}".format(secret),
+        "%s" % secret,
+    ]
+    assert all("marker" not in text for text in shown)
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    assert secret != Secret("marker")
