@@ -104,11 +104,11 @@ def _production(context: StepContext, ports: Ports) -> Working[list[ProductionId
             known.append(
                 ProductionIdentity("live", f"{database.show()}, asked now", probe.identity)
             )
-    for name, _ in ports.baselines.listed()[:1]:
-        try:
+    try:
+        for name, _ in ports.baselines.listed()[:1]:
             baseline = ports.baselines.load(name)
-        except CouldNotVerify as error:
-            yield Milestone(f"the newest baseline says nothing about production: {error.what}")
-            continue
-        known.append(ProductionIdentity("baseline", f"baseline {name}", baseline.counts.identity))
+            identity = baseline.counts.identity
+            known.append(ProductionIdentity("baseline", f"baseline {name}", identity))
+    except CouldNotVerify as error:
+        yield Milestone(f"no baseline says who production is: {error.what}")
     return known

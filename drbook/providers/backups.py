@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from drbook.core.baseline import Manifest
-from drbook.core.errors import CouldNotVerify, UsageError
+from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.points import (
     ByteFact,
     LockFact,
@@ -118,6 +118,18 @@ class BackupCatalog:
 
     def fetch(self, point: RecoveryPoint) -> Working[_Fetched]:
         """See `core.ports.Backups.fetch`. Raises UsageError where the source cannot be opened."""
+        try:
+            return (yield from self._fetch(point))
+        except OSError as error:
+            raise StepFailed(
+                f"The copies in {plain(str(self._folder), 200)} cannot be written: "
+                f"{error.strerror or error}.",
+                means="What arrived is kept as far as the disk holds it.",
+                next="Look at the disk and its free space, then run the step again.",
+                code="disk",
+            ) from error
+
+    def _fetch(self, point: RecoveryPoint) -> Working[_Fetched]:
         target = self._target(point)
         here = yield from self._already_here(point, target)
         if here is not None:

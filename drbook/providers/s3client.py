@@ -158,6 +158,10 @@ _MEANINGS: dict[str, tuple[str, str]] = {
     "IllegalLocationConstraintException": ("the bucket is in another region", "State its region."),
     "NoSuchKey": ("it is not there any more", "List the backups again."),
     "NoSuchVersion": ("that version is not there any more", "List the backups again."),
+    "InvalidObjectState": (
+        "it lies in an archive tier and cannot be read from there",
+        "Have the store restore it to a readable tier first; that takes minutes to hours.",
+    ),
     "SlowDown": ("the store asks to slow down", "Try again in a minute."),
 }
 _BY_STATUS = {403: "AccessDenied", 404: "NoSuchBucket", 301: "PermanentRedirect", 400: ""}

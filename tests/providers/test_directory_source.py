@@ -1,0 +1,185 @@
+"""Directories as sources: what counts as a copy, links and pipes, and fetching both shapes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
+from drbook.core.points import ByteFact, RecoveryPoint
+from drbook.core.ports import Cancel
+from drbook.core.signals import Output, Working
+from drbook.providers.backups import BackupCatalog
+from drbook.providers.cancel import CancelToken
+from drbook.providers.sources.directory import DirectorySource
+
+DUMP = b"PGDMP\x01\x10" + bytes(range(256)) * 5000
+
+
+class World:
+    def __init__(self, root: Path) -> None:
+        self.root = root / "backups"
+        self.root.mkdir()
+        self.incident = root / "incident"
+        self.incident.mkdir()
+        self.fact = ByteFact(state="structure", reason="read to its end")
+        config = DirectorySource(id="disk", path=str(self.root))
+        self.catalog = BackupCatalog(
+            [config], self.incident, CancelToken(), secrets=_none, check_structure=self._check
+        )
+
+    def _check(self, path: Path, cancel: Cancel) -> Working[ByteFact]:
+        yield Output("checking")
+        return self.fact
+
+    def put(self, name: str, data: bytes = DUMP, *, manifest: bool = False) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        if manifest:
+            fields = {"name": name, "size": len(DUMP), "taken_at": "2026-01-02T03:04:05Z"}
+            fields["sha256"] = hashlib.sha256(DUMP).hexdigest()
+            path.with_name(path.name + ".manifest.json").write_text(json.dumps(fields))
+        return path
+
+
+def _none(reference: str) -> str:
+    raise UsageError("a directory needs no secret")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.catalog.close()
+
+
+def points(world: World, drain: Any) -> dict[str, RecoveryPoint]:
+    return {point.id: point for point in drain(world.catalog.points("disk"))[0]}
+
+
+def test_files_and_dump_folders_are_points(world: World, drain: Any) -> None:
+    world.put("2026/a.dump")
+    world.put("b.sql.zst")
+    world.put("bare", manifest=True)
+    world.put("folder/toc.dat")
+    world.put("folder/3001.dat.gz", b"x")
+    world.put(".partial/c.dump")
+    world.put("readme.txt")
+    (world.root / "link.dump").symlink_to(world.root / "b.sql.zst")
+    os.mkfifo(world.root / "pipe.dump")
+    found = points(world, drain)
+    assert set(found) == {"2026/a.dump", "b.sql.zst", "bare", "folder"}
+    assert found["folder"].size == len(DUMP) + 1
+    assert found["bare"].taken_by == "manifest"
+    assert found["2026/a.dump"].location == str(world.root / "2026/a.dump")
+
+
+def test_newest_first_by_the_files_clock(world: World, drain: Any) -> None:
+    base = datetime(2026, 3, 1, tzinfo=UTC)
+    for days, name in enumerate(("x.dump", "m.dump", "a.dump")):
+        path = world.put(name)
+        moment = (base + timedelta(days=days)).timestamp()
+        os.utime(path, (moment, moment))
+    found = drain(world.catalog.points("disk"))[0]
+    assert [point.id for point in found] == ["a.dump", "m.dump", "x.dump"]
+    assert found[0].taken_by == "file"
+    assert found[0].taken_at == base + timedelta(days=2)
+
+
+def test_a_name_that_is_no_text_is_left_out_aloud(world: World, drain: Any) -> None:
+    (world.root / os.fsdecode(b"bad\xff.dump")).write_bytes(DUMP)
+    world.put("good.dump")
+    found, signals = drain(world.catalog.points("disk"))
+    assert [point.id for point in found] == ["good.dump"]
+    assert any("left out" in each.text for each in signals if isinstance(each, Output))
+
+
+def test_a_missing_directory_is_unknown_and_not_empty(world: World, drain: Any) -> None:
+    assert drain(world.catalog.points("disk"))[0] == []
+    world.root.rmdir()
+    facts = world.catalog.survey("disk")
+    assert not facts.reachable
+    assert facts.why_unreachable
+    with pytest.raises(CouldNotVerify):
+        drain(world.catalog.points("disk"))
+
+
+def test_the_survey_claims_nothing_it_cannot_see(world: World) -> None:
+    facts = world.catalog.survey("disk")
+    assert facts.resource == str(world.root.resolve())
+    assert not facts.account.known
+    assert facts.versioned.value is False
+    assert facts.lock_default.value is False
+    assert not facts.expires_after_days.known
+
+
+@pytest.mark.parametrize(
+    ("data", "state"),
+    [(DUMP, "unread"), (DUMP[:-1], "damaged"), (b"", "damaged"), (b"x" * len(DUMP), "damaged")],
+    ids=["good", "short", "empty", "no dump"],
+)
+def test_quick_looks(data: bytes, state: str, world: World, drain: Any) -> None:
+    world.put("a.dump", data, manifest=True)
+    facts = world.catalog.facts(points(world, drain)["a.dump"])
+    assert facts.bytes.state == state
+    assert facts.hidden_by_delete_marker is False
+    assert facts.lock.why_unknown == ""
+
+
+def test_a_file_that_vanished(world: World, drain: Any) -> None:
+    path = world.put("a.dump")
+    point = points(world, drain)["a.dump"]
+    path.unlink()
+    assert world.catalog.facts(point).still_there is False
+    with pytest.raises(StepFailed):
+        drain(world.catalog.fetch(point))
+
+
+@pytest.mark.parametrize("id", ["../incident/secret.dump", "link.dump", "pipe.dump", "/etc/passwd"])
+def test_nothing_outside_is_read(id: str, world: World, drain: Any) -> None:
+    (world.incident / "secret.dump").write_bytes(DUMP)
+    (world.root / "link.dump").symlink_to(world.incident / "secret.dump")
+    os.mkfifo(world.root / "pipe.dump")
+    world.put("a.dump")
+    point = points(world, drain)["a.dump"].model_copy(update={"id": id})
+    with pytest.raises(StepFailed):
+        drain(world.catalog.fetch(point))
+
+
+def test_fetching_a_file(world: World, drain: Any) -> None:
+    world.put("a.dump", manifest=True)
+    (fact, copy), _ = drain(world.catalog.fetch(points(world, drain)["a.dump"]))
+    assert (fact.state, copy.checked) == ("intact", "digest")
+    path = world.incident / copy.name
+    assert path.read_bytes() == DUMP
+    assert path.stat().st_ino != (world.root / "a.dump").stat().st_ino
+
+
+def test_fetching_a_damaged_file(world: World, drain: Any) -> None:
+    world.put("a.dump", DUMP[:-1] + b"?", manifest=True)
+    (fact, copy), _ = drain(world.catalog.fetch(points(world, drain)["a.dump"]))
+    assert (fact.state, copy) == ("damaged", None)
+
+
+def test_fetching_a_folder(world: World, drain: Any) -> None:
+    world.put("folder/toc.dat")
+    world.put("folder/3001.dat", b"rows")
+    point = points(world, drain)["folder"]
+    (fact, copy), _ = drain(world.catalog.fetch(point))
+    assert (fact.state, copy.checked, copy.size) == ("structure", "structure", len(DUMP) + 4)
+    path = world.incident / copy.name
+    assert {each.name for each in path.iterdir()} == {"toc.dat", "3001.dat"}
+    assert drain(world.catalog.fetch(point))[0] == (fact, copy)
+    (path / "3001.dat").write_bytes(b"ROWS")
+    assert drain(world.catalog.fetch(point))[0] == (fact, copy)
+    assert (path / "3001.dat").read_bytes() == b"rows"
+    world.fact = ByteFact(state="damaged", reason="a data file is missing")
+    (path / "3001.dat").unlink()
+    assert drain(world.catalog.fetch(point))[0] == (world.fact, None)
+    assert not path.exists()
