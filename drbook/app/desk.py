@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from drbook.app import model as cmd
 from drbook.app.inputs import read_input
-from drbook.app.planning import context_of
+from drbook.app.planning import context_of, internal_error
 from drbook.app.work import Attempt
 from drbook.core import events as ev
 from drbook.core.actions import Probed
@@ -29,9 +29,16 @@ class Desk:
         self._driver = driver
         self._aborting: tuple[str, str] | None = None
 
+    @property
+    def aborting(self) -> bool:
+        """True from an abort that was asked for to its end."""
+        return self._aborting is not None
+
     def carry_out(self, command: cmd.Command, actor: str) -> None:
         """Do what was asked, or raise a DrbookError that says why not."""
         driver = self._driver
+        if self.aborting and isinstance(command, cmd.Run | cmd.Answer | cmd.Confirm | cmd.Approve):
+            _no("The incident is being aborted.", "It ends as soon as nothing runs any more.")
         match command:
             case cmd.Run(step):
                 self._refuse(may_run(driver.runbook, driver.state, step), f"Step {step} cannot run")
@@ -48,6 +55,7 @@ class Desk:
                 self._need_reason(reason, "skipping a step")
                 self._refuse(may_skip(driver.state, step), f"Step {step} cannot be skipped")
                 driver.put(ev.StepSkipped(step=step, reason=reason), actor)
+                driver.cooling.pop(step, None)
             case cmd.Accept(step, reason):
                 self._accept(step, reason, actor)
             case cmd.Probe(step):
@@ -227,6 +235,8 @@ class Desk:
                     found = action.probe(params, context, ports)
             except DrbookError as error:
                 found = Probed("unknown", error.what)
+            except Exception as error:  # noqa: BLE001 - a look that broke has seen nothing
+                found = Probed("unknown", internal_error(error).what)
             text = f"looked whether step {step} happened: {found.answer}. {found.reason}"
             driver.call(lambda: driver.put(ev.NoteAdded(text=text, step=step), actor))
 

@@ -17,15 +17,15 @@ from drbook.app import mailbox
 from drbook.app.desk import Desk
 from drbook.app.live import LiveBoard
 from drbook.app.model import Command, Snapshot, Trouble
-from drbook.app.planning import Planned, plan_step, preview
+from drbook.app.planning import Planned, internal_error, plan_step, preview
 from drbook.app.recording import event_of
-from drbook.app.work import Attempt, Ending, PortsOpener
+from drbook.app.work import Attempt, Ending, PortsOpener, keep_traceback
 from drbook.core import events as ev
 from drbook.core import signals as sig
 from drbook.core.actions import Actions
 from drbook.core.engine import decide, outcome
 from drbook.core.errors import DrbookError, InDoubt, JournalError
-from drbook.core.events import Effect, Event, Plan, Record, StepEnd
+from drbook.core.events import Effect, Event, IllegalEvent, Plan, Record, StepEnd
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState, StepState, evolve
 from drbook.journal.writer import Writer
@@ -98,11 +98,13 @@ class Driver:
         self.trouble: Trouble | None = None
         self.broken = False
         self._writer = writer
+        self._error_log = writer.path.with_name("errors.log")
         self._records = list(records)
         self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
         self._subscribers: list[Callable[[Snapshot], None]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._ended_for_good = threading.Event()
         self._previews: tuple[int, dict[str, Plan], dict[str, str]] = (-1, {}, {})
         self._published = 0.0
         self._mail_at = 0.0
@@ -135,6 +137,8 @@ class Driver:
     def submit(self, command: Command, actor: str | None = None) -> "Future[None]":
         future: Future[None] = Future()
         self._inbox.put(_Submitted(command, actor or self.actor, future))
+        if self._ended_for_good.is_set():
+            self._turn_away()
         return future
 
     def stop(self) -> None:
@@ -155,8 +159,10 @@ class Driver:
             self._guarded(self._watch_time)
             self._guarded(self._read_mail)
             self._guarded(self._advance)
-            self._publish()
+            self._guarded(self._publish)
         self._wind_down()
+        self._ended_for_good.set()
+        self._turn_away()
 
     def _take(self, timeout: float) -> None:
         try:
@@ -191,9 +197,8 @@ class Driver:
         except DrbookError as error:
             self._note_trouble(error)
             future.set_exception(error)
-        except BaseException as error:
-            future.set_exception(error)
-            raise
+        except Exception as error:  # noqa: BLE001 - a defect must not end the only driver
+            future.set_exception(self._defect(error))
         else:
             future.set_result(None)
 
@@ -202,11 +207,42 @@ class Driver:
             act()
         except DrbookError as error:
             self._note_trouble(error)
+        except Exception as error:  # noqa: BLE001 - a defect must not end the only driver
+            self._defect(error)
+
+    def _defect(self, error: Exception) -> DrbookError:
+        """A failure of drbook itself: the traceback is kept in a file, a sentence is shown."""
+        shown = internal_error(error)
+        shown.__cause__ = error
+        self._note_trouble(shown)
+        return shown
+
+    def _turn_away(self) -> None:
+        """Answer what came too late."""
+        while True:
+            try:
+                message = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(message, _Submitted | _Signalled):
+                message.future.set_exception(
+                    JournalError(
+                        "This incident is not led here any more.",
+                        means="What was asked for was not done.",
+                        next="Resume the incident.",
+                        code="stopped",
+                    )
+                )
 
     def _note_trouble(self, error: DrbookError) -> None:
+        if error.code == "internal" and error.__cause__ is not None:
+            keep_traceback(self._error_log, "driver", error.__cause__)
+        if self.broken:
+            return  # what broke it is what has to be read
         self.trouble = Trouble(error.what, error.means, error.next, self.now())
         self._dirty = True
-        if isinstance(error, JournalError):
+        # An event that was refused before it was written has broken nothing.
+        if isinstance(error, JournalError) and not isinstance(error, IllegalEvent):
             self.broken = True
             for attempt in self.attempts.values():
                 attempt.request_cancel("the journal cannot be written", GRACE)
@@ -219,10 +255,25 @@ class Driver:
                 means="Nothing is done that cannot be recorded.",
                 next="Make room or mend the disk, then resume the incident.",
             )
+        self._must_follow(event)
         record = self._writer.append(actor or self.actor, event)
         self._records.append(record)
         self.state = evolve(self.state, record)
         self._dirty = True
+
+    def _must_follow(self, event: Event) -> None:
+        """Raises IllegalEvent for what may not stand next: once written, it could not be unwritten."""
+        trial = Record(
+            seq=self.state.seq + 1,
+            at=self.now(),
+            mono_ns=0,
+            mode=self.state.mode,
+            actor=self.actor,
+            host="",
+            event=event,
+            prev="",
+        )
+        evolve(self.state, trial)
 
     # --- steps ------------------------------------------------------------------------------
 
@@ -253,8 +304,9 @@ class Driver:
         planned = replace(
             planned, context=replace(planned.context, answer=run.answer, comment=run.comment)
         )
-        log = self._writer.path.with_name("errors.log")
-        attempt = Attempt(planned, self.opener, self.board, self._from_step, self._ended, log)
+        attempt = Attempt(
+            planned, self.opener, self.board, self._from_step, self._ended, self._error_log
+        )
         timeout = self.runbook.step(step).step.timeout
         if timeout is not None:
             attempt.deadline = time.monotonic() + timeout.total_seconds()
@@ -295,7 +347,7 @@ class Driver:
 
     def _plan_retry(self, attempt: Attempt, ending: Ending) -> None:
         retry = self.runbook.step(attempt.step).step.retry
-        if retry is None or ending.state is not StepEnd.FAILED:
+        if retry is None or ending.state is not StepEnd.FAILED or self._desk.aborting:
             return
         if attempt.planned.effect is Effect.ONCE or attempt.attempt > retry.times:
             return

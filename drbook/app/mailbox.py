@@ -6,6 +6,7 @@ Only one process writes a journal; anybody with access to the folder may leave a
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ def leave(folder: Path, letter: Letter) -> None:
     """Drop a note; it is complete before it can be seen."""
     box = folder / "inbox"
     box.mkdir(mode=0o700, exist_ok=True)
-    name = f"{os.times().elapsed:.6f}-{secrets.token_hex(4)}"
+    name = f"{time.time_ns():020}-{secrets.token_hex(4)}"
     draft = box / f".{name}"
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
@@ -45,7 +46,7 @@ def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:
             with path.open("rb") as stream:
                 document = json.loads(stream.read(_LONGEST))
             letter = Letter(str(document["actor"]), str(document["text"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             letter = Letter(
                 "unknown", f"a note could not be read ({plain(str(error), 120)}): {path.name}"
             )

@@ -78,7 +78,12 @@ def plan_step(runbook: Runbook, state: IncidentState, actions: Actions, step: st
         ) from None
     attempt = state.steps[step].attempt + 1
     context = context_of(runbook, state, actions, step, attempt)
-    plan = action.plan(params, context)
+    try:
+        plan = action.plan(params, context)
+    except DrbookError:
+        raise
+    except Exception as error:
+        raise internal_error(error) from error
     confirm, approve = written.confirm, written.approve
     if confirm is not None and compiled.confirm_type is not None:
         plan = plan.model_copy(
@@ -92,6 +97,16 @@ def plan_step(runbook: Runbook, state: IncidentState, actions: Actions, step: st
         plan = plan.model_copy(update={"approve": approve.by})
     digest = _digest(action.name, params, plan)
     return Planned(action, params, context, action.effect_of(params), plan, digest)
+
+
+def internal_error(error: Exception) -> DrbookError:
+    """A defect of drbook or of a plug-in, in words for the operator."""
+    return DrbookError(
+        f"drbook itself failed: {type(error).__name__}: {plain(str(error), 300)}",
+        means="This is a defect of drbook; what was asked for was not done.",
+        next="The details are in `errors.log` in the incident folder. Go on with another step, "
+        "or do this one by hand and skip it.",
+    )
 
 
 def preview(

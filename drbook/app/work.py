@@ -125,7 +125,7 @@ class Attempt:
         except DrbookError as error:
             ending = ending_of(error, self.planned.effect)
         except Exception as error:  # noqa: BLE001 - a defect ends the step, with its traceback kept
-            self._keep_traceback(error)
+            keep_traceback(self._error_log, f"step {self.step}, attempt {self.attempt}", error)
             ending = ending_of(error, self.planned.effect)
         self._ended(self, ending)
 
@@ -157,7 +157,9 @@ class Attempt:
             finished.next,
         )
 
-    def _keep_traceback(self, error: Exception) -> None:
-        text = "".join(traceback.format_exception(error))
-        with self._error_log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
-            stream.write(f"step {self.step}, attempt {self.attempt}\n{text}\n")
+
+def keep_traceback(log: Path, where: str, error: BaseException) -> None:
+    """Put a defect's traceback where a developer finds it, and no operator has to."""
+    text = "".join(traceback.format_exception(error))
+    with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+        stream.write(f"{where}\n{text}\n")

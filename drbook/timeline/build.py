@@ -1,0 +1,265 @@
+"""Records to a timeline: pure, so that the same journal gives the same bytes in every export."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from drbook.core import events as ev
+from drbook.core.events import Record, StepEnd
+from drbook.core.points import Located
+from drbook.core.results import RestoreResult, VerifyResult
+from drbook.core.values import Frozen, Json, show_time
+from drbook.timeline.model import (
+    Attempt,
+    Entry,
+    JournalFacts,
+    Measured,
+    Resource,
+    Timeline,
+)
+
+R = TypeVar("R", bound=Frozen)
+
+LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
+
+
+@dataclass(slots=True)
+class _Builder:
+    phases: Mapping[str, str]
+    titles: Mapping[str, str]
+    attempts: dict[tuple[str, int], Attempt] = field(default_factory=dict)
+    resources: dict[str, Resource] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    results: dict[str, Json] = field(default_factory=dict)
+    """Latest result by action."""
+    unread: list[str] = field(default_factory=list)
+    opened: tuple[Record, ev.IncidentOpened] | None = None
+    closed: tuple[Record, ev.IncidentClosed] | None = None
+    occurred: datetime | None = None
+    detected: datetime | None = None
+    verified_at: datetime | None = None
+
+    def take(self, record: Record) -> None:
+        event = record.event
+        if isinstance(event, ev.IncidentOpened):
+            self.opened = (record, event)
+            self.occurred = event.occurred
+            self._enter(record, "incident", f"{event.mode.value} opened: {event.title}")
+        elif isinstance(event, ev.IncidentClosed):
+            self.closed = (record, event)
+            self._enter(record, "incident", f"closed: {event.outcome}. {event.reason}")
+        elif isinstance(event, ev.InputChanged):
+            if event.name == "occurred":
+                self.occurred = event.occurred
+            self._enter(record, "deviation", f"input {event.name} changed to {event.value}")
+        elif isinstance(event, ev.IncidentResumed):
+            torn = f"; {event.repaired}" if event.repaired else ""
+            self._enter(record, "deviation", f"resumed behind {event.head[:12]}…{torn}")
+        elif isinstance(event, ev.RunbookAmended):
+            changed = ", ".join(event.changed)
+            self._enter(record, "deviation", f"runbook amended ({changed}): {event.runbook_sha256}")
+        elif isinstance(event, ev.NoteAdded):
+            self._enter(record, "note", event.text, event.step or "", event.happened_at)
+        elif isinstance(event, ev.HandedOver):
+            self._enter(record, "decision", f"handed over to {event.to}. {event.comment}")
+        elif isinstance(event, ev.AttemptEvent):
+            self._attempt_event(record, event)
+        elif isinstance(event, ev.StepEvent):
+            self._step_event(record, event)
+
+    def _attempt_event(self, record: Record, event: ev.AttemptEvent) -> None:
+        key = (event.step, event.attempt)
+        if isinstance(event, ev.StepPlanned):
+            self.attempts[key] = Attempt(
+                step=event.step,
+                number=event.attempt,
+                title=self.titles.get(event.step, event.step),
+                phase=self.phases.get(event.step, ""),
+                action=event.action,
+                digest=event.digest,
+                plan=event.plan,
+                planned_at=record.at,
+            )
+            return
+        attempt = self.attempts.get(key)
+        if attempt is None:
+            return
+        if isinstance(event, ev.StepStarted):
+            attempt = replace(attempt, started_at=record.at)
+            if event.attempt > 1:
+                self._enter(record, "deviation", f"attempt {event.attempt}", event.step)
+            self._enter(record, "step", "started", event.step)
+        elif isinstance(event, ev.StepFinished):
+            attempt = self._finished(record, event, attempt)
+        elif isinstance(event, ev.StepResolved):
+            attempt = replace(attempt, state=event.state.value, reason=event.reason)
+            self._enter(
+                record, "decision", f"resolved as {event.state.value}: {event.reason}", event.step
+            )
+            self._keep(attempt.action, event.result, record)
+        elif isinstance(event, ev.MilestoneReached):
+            attempt = replace(attempt, milestones=(*attempt.milestones, (record.at, event.text)))
+        elif isinstance(event, ev.ProcessStarted):
+            attempt = replace(attempt, commands=(*attempt.commands, " ".join(event.argv)))
+        else:
+            self._words(record, event)
+        self.attempts[key] = attempt
+
+    def _finished(self, record: Record, event: ev.StepFinished, attempt: Attempt) -> Attempt:
+        good = event.state is StepEnd.SUCCEEDED
+        self._enter(record, "step", f"{event.state.value}. {event.reason}", event.step)
+        if not good and event.state is not StepEnd.NOT_EXERCISED:
+            self._enter(record, "deviation", f"{event.state.value}: {event.reason}", event.step)
+        if good and attempt.phase == "detect" and self.detected is None:
+            self.detected = record.at
+        if good and attempt.action == VERIFY:
+            self.verified_at = record.at
+        self._keep(attempt.action, event.result, record)
+        return replace(
+            attempt,
+            ended_at=record.at,
+            state=event.state.value,
+            reason=event.reason,
+            means=event.means,
+            next=event.next,
+            duration=timedelta(milliseconds=event.duration_ms),
+        )
+
+    def _words(self, record: Record, event: ev.AttemptEvent) -> None:
+        if isinstance(event, ev.AnswerGiven):
+            comment = f" ({event.comment})" if event.comment else ""
+            self._enter(record, "decision", f"answered {event.answer!s}{comment}", event.step)
+        elif isinstance(event, ev.ConfirmationGiven):
+            self._enter(record, "decision", f"confirmed by typing {event.typed!r}", event.step)
+        elif isinstance(event, ev.ApprovalGiven):
+            how = "BREAK-GLASS, without approval by " if event.break_glass else "approved by "
+            self._enter(record, "decision", how + event.by, event.step)
+        elif isinstance(event, ev.CancelRequested):
+            self._enter(record, "deviation", f"cancel asked for: {event.reason}", event.step)
+        elif isinstance(event, ev.ResourceIntended):
+            self.resources[event.name] = Resource(
+                event.kind, event.name, event.location, event.nonce, event.step, record.at
+            )
+            self._enter(record, "resource", f"{event.kind} {event.name} intended", event.step)
+        elif isinstance(event, ev.ResourceCreated):
+            identity = event.identity if isinstance(event.identity, Mapping) else None
+            known = self.resources.get(event.name)
+            if known is not None:
+                self.resources[event.name] = replace(known, created_at=record.at, identity=identity)
+            self._enter(record, "resource", f"{event.kind} {event.name} created", event.step)
+        elif isinstance(event, ev.ResourceReleased):
+            known = self.resources.get(event.name)
+            if known is not None:
+                self.resources[event.name] = replace(known, released_at=record.at)
+            self._enter(record, "resource", f"{event.kind} {event.name} released", event.step)
+
+    def _step_event(self, record: Record, event: ev.StepEvent) -> None:
+        if isinstance(event, ev.StepSkipped):
+            who = "skipped by the runbook's own condition" if event.automatic else "skipped"
+            self._enter(record, "deviation", f"{who}: {event.reason}", event.step)
+        elif isinstance(event, ev.StepInvalidated):
+            self._enter(record, "deviation", f"stale: {event.because}", event.step)
+        elif isinstance(event, ev.DecisionRecorded):
+            text = f"accepted although it could not be verified: {event.reason}"
+            self._enter(record, "decision", text, event.step)
+
+    def _keep(self, action: str, result: Json, record: Record) -> None:
+        if result is not None:
+            self.results[action] = result
+
+    def _enter(
+        self,
+        record: Record,
+        kind: str,
+        text: str,
+        step: str = "",
+        happened: datetime | None = None,
+    ) -> None:
+        self.entries.append(
+            Entry(record.seq, happened or record.at, record.at, record.actor, step, kind, text)
+        )
+
+    def result(self, action: str, model: type[R]) -> R | None:
+        """The latest result of an action. What cannot be read is said, never dropped in silence."""
+        if action not in self.results:
+            return None
+        try:
+            return model.model_validate(self.results[action])
+        except ValidationError as error:
+            self.unread.append(f"the result of {action}: {error.error_count()} fields do not fit")
+            return None
+
+
+def build(
+    records: Sequence[Record],
+    *,
+    journal: JournalFacts,
+    phases: Mapping[str, str] | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> Timeline:
+    """The timeline of an incident. Raises ValueError where the first record does not open one."""
+    builder = _Builder(phases or {}, titles or {})
+    for record in records:
+        builder.take(record)
+    if builder.opened is None:
+        raise ValueError("the journal does not begin with an incident that was opened")
+    first, opened = builder.opened
+    located = builder.result(LOCATE, Located)
+    restored = builder.result(RESTORE, RestoreResult)
+    verified = builder.result(VERIFY, VerifyResult)
+    closed = builder.closed
+    return Timeline(
+        incident=opened.incident,
+        mode=opened.mode.value,
+        title=opened.title,
+        runbook_file=opened.runbook_file,
+        runbook_sha256=opened.runbook_sha256,
+        drbook_version=opened.drbook_version,
+        environment=opened.environment,
+        inputs=opened.inputs,
+        actors=_unique(record.actor for record in records),
+        hosts=_unique(record.host for record in records),
+        occurred=builder.occurred,
+        detected=builder.detected,
+        declared=first.at,
+        closed=closed[0].at if closed else None,
+        outcome=closed[1].outcome if closed else "",
+        outcome_reason=closed[1].reason if closed else "",
+        rpo=Measured(_seconds(opened.rpo_seconds), _seconds(_loss(located, verified))),
+        rto=Measured(
+            _seconds(opened.rto_seconds),
+            builder.verified_at - first.at if builder.verified_at else None,
+        ),
+        attempts=tuple(builder.attempts.values()),
+        entries=tuple(builder.entries),
+        resources=tuple(builder.resources.values()),
+        located=located,
+        restored=restored,
+        verified=verified,
+        unread=tuple(builder.unread),
+        journal=journal,
+        records=tuple(records),
+    )
+
+
+def _loss(located: Located | None, verified: VerifyResult | None) -> int | None:
+    """Seconds of data that are lost: what was verified says it best."""
+    if verified is not None and verified.loss_seconds is not None:
+        return verified.loss_seconds
+    return located.loss_seconds if located is not None else None
+
+
+def _seconds(count: int | None) -> timedelta | None:
+    return None if count is None else timedelta(seconds=count)
+
+
+def _unique(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def when(moment: datetime | None) -> str:
+    """A time for a person, or `unknown`."""
+    return "unknown" if moment is None else show_time(moment)

@@ -1,0 +1,52 @@
+"""The timeline as one self-contained page: no scripts, no outside requests, everything escaped."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from drbook.core.values import plain, show_size, show_time
+from drbook.timeline import words
+from drbook.timeline.axis import WIDTH, axis
+from drbook.timeline.build import when
+from drbook.timeline.model import Timeline
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("drbook.timeline", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_plain,
+    )
+    environment.filters.update(
+        when=when,
+        duration=words.duration,
+        signed=words.signed,
+        number=words.number,
+        size=show_size,
+        time=show_time,
+        met=words.met,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _plain(value: object) -> object:
+    """Every value that enters the page loses its control characters; then it is escaped."""
+    return plain(value, 4000) if type(value) is str else value
+
+
+def html(timeline: Timeline) -> str:
+    return _template().render(
+        timeline=timeline,
+        mode=words.MODES[timeline.mode],
+        headline=words.headline(timeline),
+        chosen=words.chosen(timeline),
+        rejected=words.rejected(timeline),
+        difference=words.difference(timeline),
+        check=words.check_command(timeline),
+        axis=axis(timeline),
+        width=WIDTH,
+    )

@@ -1,0 +1,214 @@
+"""The timeline as Markdown, for a ticket or a repository. Text from outside is escaped."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from drbook.core.values import plain, show_size, show_time
+from drbook.timeline.build import when
+from drbook.timeline.model import Timeline
+from drbook.timeline.words import (
+    MODES,
+    check_command,
+    chosen,
+    difference,
+    duration,
+    headline,
+    met,
+    number,
+    rejected,
+    signed,
+)
+
+_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.")
+
+
+def text(value: object) -> str:
+    """Text from outside in a paragraph or a cell: no markup, no HTML, no line breaks."""
+    return _SPECIAL.sub(lambda found: "\\" + found[0], plain(str(value)))
+
+
+def markdown(timeline: Timeline) -> str:
+    parts = [
+        _head(timeline),
+        _times(timeline),
+        _backups(timeline),
+        _target(timeline),
+        _tables(timeline),
+        _steps(timeline),
+        _entries("Decisions", timeline, "decision"),
+        _entries("Notes", timeline, "note"),
+        _entries("Deviations", timeline, "deviation"),
+        _everything(timeline),
+        _record(timeline),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(timeline: Timeline) -> str:
+    lines = [
+        f"# {text(timeline.title)}",
+        f"**{text(MODES[timeline.mode])}**",
+        f"Outcome: **{text(headline(timeline))}**",
+        f"Incident `{timeline.incident}` · by {text(', '.join(timeline.actors))} on "
+        f"{text(', '.join(timeline.hosts))}",
+    ]
+    lines += [f"**Could not be read:** {text(problem)}" for problem in timeline.unread]
+    if not timeline.journal.intact:
+        lines.append(f"**The journal is not intact:** {text(timeline.journal.problem)}")
+    return "\n\n".join(lines)
+
+
+def _times(timeline: Timeline) -> str:
+    rows = [
+        ("occurred", when(timeline.occurred)),
+        ("detected", when(timeline.detected)),
+        ("declared (incident opened)", when(timeline.declared)),
+        ("closed", when(timeline.closed)),
+    ]
+    objectives = [
+        (name, duration(value.objective), duration(value.measured), met(value))
+        for name, value in (
+            ("RPO: data lost", timeline.rpo),
+            ("RTO: declared to verified", timeline.rto),
+        )
+    ]
+    return (
+        "## Times\n\n"
+        + _table(("moment", "UTC"), rows)
+        + "\n\n"
+        + _table(("objective", "stated", "measured", ""), objectives)
+    )
+
+
+def _backups(timeline: Timeline) -> str:
+    if timeline.located is None:
+        return "## Backups\n\nNo backups were looked for."
+    best = chosen(timeline)
+    lines = ["## Backups"]
+    if best is not None:
+        point = best.point
+        lines.append(
+            f"**Chosen:** {text(point.location)}, taken {show_time(point.taken_at)} "
+            f"(by the {point.taken_by}'s clock), {show_size(point.size)}, "
+            f"SHA-256 `{point.digest or timeline.located.local_digest or 'unknown'}`"
+        )
+        lines += [f"- {text(reason)}" for reason in best.reasons]
+        lines.append(
+            f"Newest copy of all against the newest independent one: {difference(timeline)}"
+        )
+    else:
+        lines.append("**No copy was chosen.**")
+    rows = [
+        (signed(verdict), source, copy or "(its copies are not known)", "; ".join(reasons))
+        for source, copy, verdict, reasons in rejected(timeline)
+    ]
+    if rows:
+        lines.append("Not chosen:")
+        lines.append(_table(("verdict", "source", "copy", "why"), rows))
+    return "\n\n".join(lines)
+
+
+def _target(timeline: Timeline) -> str:
+    restored = timeline.restored
+    if restored is None:
+        return ""
+    target = restored.target
+    return "\n\n".join(
+        [
+            "## Target",
+            f"{target.kind} **{text(target.name)}** in {text(target.location)}",
+            f"Proof that it is fresh and not production: {text(target.proof)}. System identifier "
+            f"{text(target.identity.system_identifier)}, database {text(target.identity.database)}.",
+            f"Loaded with {text(restored.load.tool)} {text(restored.load.tool_version)} "
+            f"({text(restored.load.archive_format)}): {restored.load.items} items, "
+            f"{len(restored.load.errors)} errors.",
+        ]
+    )
+
+
+def _tables(timeline: Timeline) -> str:
+    if timeline.verified is None:
+        return "## Row counts\n\nNothing was verified."
+    comparison = timeline.verified.comparison
+    rows = [
+        (
+            signed(row.verdict.value),
+            row.table,
+            number(row.expected),
+            number(row.restored),
+            number(row.before),
+            number(row.lost),
+            row.reason,
+        )
+        for row in comparison.tables
+    ]
+    head = ("verdict", "table", "backup held", "restored", "baseline", "lost", "why")
+    return (
+        "## Row counts\n\n"
+        + f"{signed(comparison.verdict.value)}: {len(rows)} tables, against the "
+        + f"{text(comparison.reference)}\n\n"
+        + _table(head, rows, right=(2, 3, 4, 5))
+    )
+
+
+def _steps(timeline: Timeline) -> str:
+    rows = [
+        (
+            attempt.phase,
+            f"{attempt.title} ({attempt.step}, attempt {attempt.number})",
+            signed(attempt.state),
+            when(attempt.started_at),
+            duration(attempt.duration),
+            attempt.reason,
+            attempt.digest[:16],
+        )
+        for attempt in timeline.attempts
+    ]
+    head = ("phase", "step", "state", "started", "took", "what happened", "plan digest")
+    return "## Steps\n\n" + _table(head, rows)
+
+
+def _entries(title: str, timeline: Timeline, kind: str) -> str:
+    rows = [
+        (when(entry.happened_at), entry.actor, entry.step, entry.text)
+        for entry in timeline.of_kind(kind)
+    ]
+    if not rows:
+        return ""
+    return f"## {title}\n\n" + _table(("when", "who", "step", "what"), rows)
+
+
+def _everything(timeline: Timeline) -> str:
+    rows = [
+        (
+            str(entry.seq),
+            when(entry.happened_at),
+            when(entry.recorded_at),
+            entry.actor,
+            entry.step,
+            entry.text,
+        )
+        for entry in timeline.entries
+    ]
+    head = ("#", "happened", "recorded", "who", "step", "what")
+    return "## Everything, in order\n\n" + _table(head, rows)
+
+
+def _record(timeline: Timeline) -> str:
+    return "\n\n".join(
+        [
+            "## The record",
+            f"Runbook {text(timeline.runbook_file)}, SHA-256 `{timeline.runbook_sha256}` · "
+            f"drbook {text(timeline.drbook_version)}",
+            f"Journal {text(timeline.journal.path)}: {len(timeline.records)} records, head "
+            f"`{timeline.journal.head}`",
+            f"Check it: `{check_command(timeline)}`",
+        ]
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    marks = ["---:" if index in right else "---" for index in range(len(header))]
+    lines = ["| " + " | ".join(header) + " |", "| " + " | ".join(marks) + " |"]
+    lines += ["| " + " | ".join(text(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,134 @@
+"""The timeline of one incident: everything that an auditor asks for, taken from the journal alone.
+
+What nobody recorded is None or empty, and is shown as *unknown*; nothing is filled in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from drbook.core.events import Plan, Record
+from drbook.core.points import Located
+from drbook.core.results import RestoreResult, VerifyResult
+
+
+@dataclass(frozen=True, slots=True)
+class JournalFacts:
+    """The record that a timeline was built from."""
+
+    path: str
+    head: str
+    """SHA-256 of its last line."""
+    intact: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An objective beside what was measured; None where nobody knows."""
+
+    objective: timedelta | None
+    measured: timedelta | None
+
+    @property
+    def met(self) -> bool | None:
+        if self.objective is None or self.measured is None:
+            return None
+        return self.measured <= self.objective
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt of one step."""
+
+    step: str
+    number: int
+    title: str
+    phase: str
+    action: str
+    digest: str
+    """SHA-256 of action, arguments and plan, as recorded before it started."""
+    plan: Plan | None
+    planned_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    state: str = ""
+    """How it ended; empty while it runs or waits."""
+    reason: str = ""
+    means: str = ""
+    next: str = ""
+    duration: timedelta | None = None
+    milestones: tuple[tuple[datetime, str], ...] = ()
+    commands: tuple[str, ...] = ()
+    """Command lines of the processes it started; they hold no secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """Something that the incident created."""
+
+    kind: str
+    name: str
+    location: str
+    nonce: str
+    step: str
+    intended_at: datetime
+    created_at: datetime | None = None
+    released_at: datetime | None = None
+    identity: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the timeline, with both clocks: when it happened, and when it was recorded."""
+
+    seq: int
+    happened_at: datetime
+    recorded_at: datetime
+    actor: str
+    step: str
+    kind: str
+    """`step`, `decision`, `note`, `resource`, `deviation` or `incident`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One incident, from its first record to its latest."""
+
+    incident: str
+    mode: str
+    title: str
+    runbook_file: str
+    runbook_sha256: str
+    drbook_version: str
+    environment: Mapping[str, str]
+    inputs: Mapping[str, object]
+    actors: tuple[str, ...]
+    hosts: tuple[str, ...]
+    occurred: datetime | None
+    detected: datetime | None
+    declared: datetime
+    closed: datetime | None
+    outcome: str
+    """Empty while the incident is open."""
+    outcome_reason: str
+    rpo: Measured
+    rto: Measured
+    attempts: tuple[Attempt, ...]
+    entries: tuple[Entry, ...]
+    resources: tuple[Resource, ...]
+    located: Located | None
+    restored: RestoreResult | None
+    verified: VerifyResult | None
+    unread: tuple[str, ...]
+    """Results that are on record and could not be read."""
+    journal: JournalFacts
+    records: Sequence[Record]
+
+    @property
+    def is_open(self) -> bool:
+        return self.closed is None
+
+    def of_kind(self, *kinds: str) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.kind in kinds)

@@ -1,0 +1,116 @@
+"""Words that all exports share: modes said loudly, states with a sign, unknown as unknown."""
+
+from datetime import timedelta
+
+from drbook.core.points import Judgement, Verdict
+from drbook.core.values import show_duration
+from drbook.timeline.model import Measured, Timeline
+
+MODES = {
+    "live": "LIVE",
+    "drill": "REHEARSAL (drill): production was not touched",
+    "dry-run": "DRY RUN: nothing was restored",
+}
+SIGNS = {
+    "succeeded": "✓",
+    "failed": "✗",
+    "could-not-verify": "?",
+    "refused": "⊘",
+    "cancelled": "✗",
+    "not-exercised": "~",
+    "in-doubt": "‼",
+    "pass": "✓",
+    "fail": "✗",
+    "independent": "✓",
+    "shared": "✗",
+    "destroyed": "✗",
+    "damaged": "✗",
+    "unknown": "?",
+}
+
+
+def signed(state: str) -> str:
+    """A state as sign and word: never by colour, and never a sign alone."""
+    return f"{SIGNS.get(state, '·')} {state or 'not ended'}"
+
+
+def duration(value: timedelta | None) -> str:
+    return "unknown" if value is None else show_duration(value)
+
+
+def met(measured: Measured) -> str:
+    """Whether an objective was met, in words."""
+    answers = {True: "met", False: "NOT MET", None: "unknown"}
+    if measured.objective is None:
+        return "no objective stated"
+    return answers[measured.met]
+
+
+def number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def headline(timeline: Timeline) -> str:
+    if timeline.is_open:
+        return "still open: this is the timeline so far"
+    return f"{timeline.outcome}: {timeline.outcome_reason}".rstrip(": ")
+
+
+def chosen(timeline: Timeline) -> Judgement | None:
+    located = timeline.located
+    if located is None or located.point is None:
+        return None
+    key = located.point.key
+    return next((each for each in located.judgements if each.point.key == key), None)
+
+
+def rejected(timeline: Timeline) -> tuple[tuple[str, str, str, tuple[str, ...]], ...]:
+    """Every copy that was not chosen, newest first: source, copy, verdict and why.
+
+    A place that was destroyed with production, and one that did not answer, count among them: what
+    they held is not known. An independent copy that is older says so.
+    """
+    located = timeline.located
+    if located is None:
+        return ()
+    gone = [
+        (
+            source.source,
+            "",
+            "destroyed" if source.destroyed else "unknown",
+            (
+                "it lay in what was destroyed; it does not answer: " + source.why_unreachable
+                if source.destroyed
+                else "it could not be looked at: " + source.why_unreachable,
+            ),
+        )
+        for source in located.unreachable
+    ]
+    key = located.point.key if located.point else None
+    others = [
+        (
+            each.point.source,
+            each.point.location,
+            each.verdict.value,
+            (("older than the chosen copy",) if each.verdict is Verdict.INDEPENDENT else ())
+            + each.reasons,
+        )
+        for each in located.judgements
+        if each.point.key != key
+    ]
+    return (*gone, *others)
+
+
+def difference(timeline: Timeline) -> str:
+    """What the newest copy of all and the newest independent one differ by."""
+    located = timeline.located
+    if located is None or located.newest is None or located.point is None:
+        return "unknown"
+    if located.newest.key == located.point.key:
+        return "none: the newest copy is independent"
+    gap = located.newest.taken_at - located.point.taken_at
+    return f"{show_duration(gap)} of data"
+
+
+def check_command(timeline: Timeline) -> str:
+    return f"drbook journal verify {timeline.incident} --head {timeline.journal.head}"
