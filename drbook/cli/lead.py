@@ -118,7 +118,12 @@ def describe(record: Record) -> str:
         return f"{event.step}: started"
     if isinstance(event, ev.StepFinished):
         took = show_duration(_milliseconds(event.duration_ms))
-        return f"{event.step}: {event.state.value.upper()} in {took}. {plain(event.reason, 400)}"
+        lines = [f"{event.step}: {event.state.value.upper()} in {took}. {plain(event.reason, 400)}"]
+        if event.means:
+            lines.append(f"         What it means: {plain(event.means, 400)}")
+        if event.next:
+            lines.append(f"         What to do: {plain(event.next, 400)}")
+        return "\n".join(lines)
     if isinstance(event, ev.MilestoneReached):
         return f"{event.step}: {plain(event.text, 300)}"
     if isinstance(event, ev.AnswerGiven):

@@ -1,0 +1,155 @@
+"""`drbook demo`: the promise of the first command, kept, and cleaned up however it ends."""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROWS = "4000"
+
+
+def worlds(folder: Path) -> list[Path]:
+    return sorted(folder.glob("drbook-*"))
+
+
+@pytest.fixture
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A TMPDIR of its own, so that what is left over can be seen."""
+    return Path(tempfile.mkdtemp(prefix="t-", dir=tmp_path_factory.getbasetemp()))
+
+
+def family(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(process.pid).children(recursive=True)
+    return []
+
+
+def all_gone(processes: list[psutil.Process], within: float = 15) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=within)
+    return not [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_headless_prints_one_document_that_holds_the_whole_story(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
+    ran = drbook("demo", "--headless", "--json", "--keep", "--rows", ROWS, TMPDIR=str(scratch))
+    assert ran.code == 0, ran.err
+    told = ran.json()
+    assert told["outcome"] == "pass"
+    assert told["mode"] == "drill"
+    assert told["incident"]
+
+    # The newest independent copy is the one of 26 hours ago, and everything newer was rejected.
+    assert told["rpo"]["objective_seconds"] == 24 * 3600
+    assert 26 * 3600 <= told["rpo"]["measured_seconds"] < 26 * 3600 + 600
+    assert told["rto"]["objective_seconds"] == 4 * 3600
+    assert 0 < told["rto"]["measured_seconds"] < 600
+    assert told["chosen"]["point"]["source"] == "offsite"
+    assert told["chosen"]["verdict"] == "independent"
+    rejected = {(one["source"], one["verdict"]): one for one in told["rejected"]}
+    assert ("app", "shared") in rejected
+    assert ("offsite", "damaged") in rejected
+    assert ("volume", "destroyed") in rejected
+    assert "cut short" in " ".join(rejected[("offsite", "damaged")]["reasons"])
+    assert all(one["reasons"] for one in told["rejected"])
+
+    tables = {one["table"]: one for one in told["tables"]}
+    assert {"public.reservations", "public.payments", "public.legacy_import"} <= set(tables)
+    for one in tables.values():
+        assert one["expected"] == one["restored"]
+        assert one["verdict"] == "pass"
+    assert tables["public.reservations"]["lost"] > 0
+    assert tables["public.legacy_import"]["restored"] == 0
+
+    # The journal it names is there (--keep), and its head is the SHA-256 of its last line.
+    journal = Path(told["journal"]["path"])
+    last = journal.read_bytes().rstrip(b"\n").rsplit(b"\n", 1)[-1]
+    assert hashlib.sha256(last).hexdigest() == told["journal"]["head"]
+    checked = drbook("journal", "verify", str(journal), "--head", told["journal"]["head"])
+    assert checked.code == 0, checked.err
+    confirmed = [
+        record
+        for record in map(json.loads, journal.read_text().splitlines())
+        if record["event"] in ("AnswerGiven", "ConfirmationGiven")
+    ]
+    assert {record["actor"] for record in confirmed} == {"scenario"}
+    assert len(worlds(scratch)) == 1
+
+
+def test_two_worlds_at_once_and_nothing_is_left(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
+    begun = [
+        drbook.start("demo", "--headless", "--json", "--rows", ROWS, TMPDIR=str(scratch))
+        for _ in range(2)
+    ]
+    incidents = set()
+    for process in begun:
+        out, err = process.communicate(timeout=180)
+        assert process.returncode == 0, err
+        incidents.add(json.loads(out)["incident"])
+    assert len(incidents) == 2
+    assert worlds(scratch) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("when", ["while it is built", "while it is led"])
+def test_a_demo_that_is_ended_cleans_up(drbook, scratch, how: signal.Signals, when: str) -> None:  # type: ignore[no-untyped-def]
+    with drbook.start("demo", "--headless", "--rows", ROWS, TMPDIR=str(scratch)) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if ("Ninety days" if when == "while it is built" else "loss: started") in line:
+                break
+        servers = family(process)
+        process.send_signal(how)
+        process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert all_gone(servers)
+    assert worlds(scratch) == []
+
+
+def test_a_demo_that_is_killed_leaves_no_process(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
+    with drbook.start("demo", "--headless", "--rows", ROWS, TMPDIR=str(scratch)) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "backup off site" in line:
+                break
+        servers = family(process)
+        assert len(servers) >= 4
+        process.kill()
+        process.communicate(timeout=30)
+    assert all_gone(servers, within=30)
+
+
+def test_servers_listen_on_loopback_or_private_sockets_only(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
+    with drbook.start("demo", "--headless", "--rows", ROWS, TMPDIR=str(scratch)) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "backup off site" in line:
+                break
+        addresses = [
+            connection.laddr.ip
+            for one in family(process)
+            for connection in one.net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+        folder = worlds(scratch)[0]
+        mode = folder.stat().st_mode & 0o777
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert addresses
+    assert set(addresses) == {"127.0.0.1"}
+    assert mode == (0o700 if os.geteuid() else mode & 0o711)
+
+
+def test_without_a_terminal_it_says_how_to_run(drbook) -> None:  # type: ignore[no-untyped-def]
+    begun = time.monotonic()
+    ran = drbook("demo")
+    assert ran.code == 2
+    assert ran.out == ""
+    assert "drbook demo --headless" in ran.err
+    assert time.monotonic() - begun < 10
