@@ -80,7 +80,7 @@ def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outco
     waiting = [step for step in decision.awaiting if step not in snapshot.cooling]
     if waiting:
         return _respond(incident, snapshot, responder, waiting[0])
-    if decision.running or decision.to_skip or snapshot.cooling:
+    if decision.running or decision.to_skip or snapshot.cooling or snapshot.retrying:
         return None
     stopped = _stopped_by(snapshot)
     if decision.ready and stopped is None:
@@ -108,9 +108,6 @@ def _stopped_by(snapshot: Snapshot) -> str | None:
     for step in snapshot.runbook.steps:
         run = snapshot.state.steps[step.id]
         if run.state in bad and run.accepted is None and step.step.on_failure == "stop":
-            retry = step.step.retry
-            if retry and run.state is StepState.FAILED and run.attempt <= retry.times:
-                continue
             return step.id
     return None
 
@@ -119,7 +116,8 @@ def _respond(
     incident: Incident, snapshot: Snapshot, responder: Responder, step: str
 ) -> Outcome | None:
     command = responder.respond(snapshot.state.steps[step])
-    if command is None or (snapshot.state.mode is Mode.LIVE and isinstance(command, Confirm)):
+    live = snapshot.state.mode is Mode.LIVE
+    if command is None or (live and isinstance(command, Confirm | Approve)):
         lacking = snapshot.decision.view(step).reason
         return Outcome(
             "needs-human", ExitCode.NEEDS_HUMAN, f"step {step} needs {lacking} by a person"

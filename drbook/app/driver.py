@@ -17,7 +17,7 @@ from drbook.app import mailbox
 from drbook.app.desk import Desk
 from drbook.app.live import LiveBoard
 from drbook.app.model import Command, Snapshot, Trouble
-from drbook.app.planning import Planned, internal_error, plan_step, preview
+from drbook.app.planning import Planned, title_of, internal_error, plan_step, preview, title_of
 from drbook.app.recording import event_of
 from drbook.app.work import Attempt, Ending, PortsOpener, keep_traceback
 from drbook.core import events as ev
@@ -105,10 +105,12 @@ class Driver:
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._ended_for_good = threading.Event()
+        self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
         self._previews: tuple[int, dict[str, Plan], dict[str, str]] = (-1, {}, {})
         self._published = 0.0
         self._mail_at = 0.0
         self._dirty = True
+        self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
         self._desk = Desk(self)
         self._snapshot = self._picture()
         self._thread = threading.Thread(target=self._loop, name="driver", daemon=True)
@@ -368,6 +370,7 @@ class Driver:
         for step, at in list(self.retry_at.items()):
             if now >= at:
                 del self.retry_at[step]
+                self._dirty = True
                 if self.state.steps[step].state is StepState.FAILED and not self.state.closed_at:
                     self.plan(step, self.actor)
 
@@ -430,10 +433,12 @@ class Driver:
             records=tuple(self._records),
             head=self._writer.head,
             journal=self._writer.path,
+            titles=self._titles,
             live=self.board.picture(),
             previews=self._previews[1],
             preview_problems=self._previews[2],
             cooling=dict(self.cooling),
+            retrying=tuple(self.retry_at),
             trouble=self.trouble,
             broken=self.broken,
         )

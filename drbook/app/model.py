@@ -62,6 +62,8 @@ class Snapshot:
     head: str
     """SHA-256 of the journal's last line."""
     journal: Path
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Each step's title, or its action's where the runbook gives none."""
     live: Mapping[str, LiveStep] = field(default_factory=dict)
     previews: Mapping[str, Plan] = field(default_factory=dict)
     """What each ready step would do."""
@@ -69,6 +71,8 @@ class Snapshot:
     """Why a ready step cannot be planned."""
     cooling: Mapping[str, datetime] = field(default_factory=dict)
     """Confirmed steps that start at the time given, until when they can be cancelled."""
+    retrying: tuple[str, ...] = ()
+    """Failed steps that run again by themselves after their wait."""
     trouble: Trouble | None = None
     """The last command that was not carried out, or a failure of the driver itself."""
     broken: bool = False

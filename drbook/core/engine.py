@@ -248,15 +248,17 @@ def outcome(runbook: Runbook, state: IncidentState) -> Outcome:
     if open_runs:
         return Outcome("unfinished", ExitCode.NEEDS_HUMAN, f"{_names(open_runs)}: not done")
     skipped = [run for run in runs if run.state is StepState.SKIPPED and not run.skipped_by_rule]
+    planned = [run for run in runs if run.state is StepState.NOT_EXERCISED]
     accepted = [run for run in runs if run.state is StepState.COULD_NOT_VERIFY]
-    checks = [run for run in skipped if _phase(runbook, run) is Phase.VERIFY]
+    checks = [run for run in (*skipped, *planned) if _phase(runbook, run) is Phase.VERIFY]
     if checks:
         return Outcome(
-            "could-not-verify", ExitCode.COULD_NOT_VERIFY, f"{_names(checks)}: skipped by a person"
+            "could-not-verify", ExitCode.COULD_NOT_VERIFY, f"{_names(checks)}: not checked"
         )
-    if skipped or accepted:
+    if skipped or accepted or planned:
         words = [f"{_names(skipped)}: skipped by a person"] if skipped else []
         words += [f"{_names(accepted)}: not verified, accepted by a person"] if accepted else []
+        words += [f"{_names(planned)}: planned, not done"] if planned else []
         return Outcome("partial", ExitCode.DONE, "; ".join(words))
     return Outcome("pass", ExitCode.DONE, "every step is done and every check passed")
 

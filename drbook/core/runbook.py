@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from drbook.core.expressions import Expr, Tree
 from drbook.core.points import CredentialPlace, FailureDomain, SourceConfig
@@ -111,10 +111,17 @@ class Step(Frozen):
     notes: str = ""
 
 
+def _no_boolean(value: object) -> object:
+    """Python takes `True` for 1; a runbook does not."""
+    if isinstance(value, bool):
+        raise ValueError("the number 1")
+    return value
+
+
 class RunbookDocument(Frozen):
     """A runbook file, as written. Backups and baselines are checked by their own kinds."""
 
-    drbook: Literal[1]
+    drbook: Annotated[Literal[1], BeforeValidator(_no_boolean)]
     title: str = Field(min_length=1, max_length=200)
     description: str = ""
     objectives: Objectives = Objectives()

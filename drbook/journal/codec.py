@@ -43,7 +43,7 @@ def encode(record: Record) -> bytes:
 def decode(line: bytes) -> Record:
     """Read one line. Raises JournalError that says what is wrong with it."""
     try:
-        document = json.loads(line, parse_float=_no_float)
+        document = json.loads(line, parse_float=_no_float, parse_constant=_no_float)
     except (ValueError, RecursionError) as error:
         raise _unreadable(f"it is not JSON ({plain(str(error), 120)})") from None
     if not isinstance(document, dict) or tuple(document) != _FIELDS:

@@ -105,6 +105,13 @@ class Writer:
         Raises JournalError where it is not on disk; then the file ends where it ended before, and
         nothing may be done that the record would have covered.
         """
+        if self._file < 0:
+            raise JournalError(
+                f"The journal {self.path} is closed.",
+                means="Nothing is done that cannot be recorded.",
+                next="Resume the incident.",
+                code="journal-write",
+            )
         at = max(self._now(), self._last)
         line = encode(
             Record(
@@ -131,13 +138,21 @@ class Writer:
                 written += os.write(self._file, data[written:])
             os.fsync(self._file)
         except OSError as error:
-            os.ftruncate(self._file, before)
+            self._cut_back(before)
             raise JournalError(
                 f"The record could not be written to {self.path}: {error.strerror or error}.",
                 means="Nothing was done that it would have covered.",
                 next="Make room on that disk, then resume the incident.",
                 code="journal-write",
             ) from error
+
+    def _cut_back(self, size: int) -> None:
+        """Take back a half-written line. Where even that fails, no line may follow it any more: the
+        half one is then a torn tail, which the next opening mends."""
+        try:
+            os.ftruncate(self._file, size)
+        except OSError:
+            self.close()
 
     def close(self) -> None:
         """Give up the lock."""

@@ -185,7 +185,7 @@ def _compare(node: nodes.Compare) -> Expr:
 def _filter(node: nodes.Filter) -> Expr:
     name = next((known for known in FILTERS if known == node.name), None)
     if name is None or node.node is None:
-        raise CannotCompile(f"the filter `{plain(node.name, 40)}`", "one of " + ", ".join(FILTERS))
+        raise CannotCompile(f"the filter `{plain(node.name, 40)}`", "one of: " + ", ".join(FILTERS))
     if node.kwargs or node.dyn_args or node.dyn_kwargs:
         raise CannotCompile(f"named arguments of `{name}`", "plain arguments")
     wanted = 1 if name == "default" else 0

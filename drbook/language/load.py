@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from drbook.core.actions import Actions, AnyAction
 from drbook.core.errors import Problem, RunbookInvalid
-from drbook.core.expressions import Const, Expr, Path, Tree, paths
+from drbook.core.expressions import Const, Expr, Filter, Join, Path, Tree, paths
 from drbook.core.points import SourceConfig
 from drbook.core.runbook import CompiledStep, Runbook, RunbookDocument, Step
 from drbook.core.values import Frozen, Json, plain
@@ -211,7 +211,10 @@ class _Checker:
         if not has_expression(step.when):
             self._say(where, describe(step.when), "true, false, or `${{ … }}`")
             return None
-        return self._compile_scalar(step.when, where)
+        compiled = self._compile_scalar(step.when, where)
+        if never := _never_boolean(compiled):
+            self._say(where, never, "true, false, or a comparison")
+        return compiled
 
     def _arguments(self, action: AnyAction, step: Step, where: Where) -> None:
         for name in action.literal:
@@ -272,25 +275,40 @@ class _Checker:
             self._say(where, f"the undefined name `{path}`", "one of: " + ", ".join(fields) + hint)
 
     def _cycles(self, steps: Sequence[CompiledStep]) -> None:
-        needs = {step.id: step.needs for step in steps}
-        done: set[str] = set()
+        if len(self.ids) < len(steps):
+            return  # with two steps of one name nobody can say who needs whom
+        needs = {step.id: set(step.needs) for step in steps}
+        left = set(needs)
         while True:
-            free = [name for name, wanted in needs.items() if name not in done and wanted <= done]
-            if not free:
+            # A step without needs cannot be in a circle, nor one that nobody needs.
+            wanted = {need for name in left for need in needs[name]}
+            outside = {name for name in left if not needs[name] & left or name not in wanted}
+            if not outside:
                 break
-            done.update(free)
-        for name in needs:
-            if name not in done and needs[name] - done <= needs.keys():
-                circle = ", ".join(sorted(set(needs) - done))
-                self._say(
-                    ("steps", self.ids[name]),
-                    f"a circle of needs: {circle}",
-                    "steps that can be put in an order",
-                )
-                return
+            left -= outside
+        if left:
+            first = next(name for name in needs if name in left)
+            circle = ", ".join(sorted(left))
+            self._say(
+                ("steps", self.ids[first]),
+                f"a circle of needs: {circle}",
+                "steps that can be put in an order",
+            )
 
     def _say(self, where: Where, found: str, expected: str) -> None:
         self.problems.append(self.source.problem(where, found, expected))
+
+
+def _never_boolean(tree: Expr) -> str:
+    """What a condition is that cannot be true or false; empty where it may be."""
+    match tree:
+        case Join():
+            return "a text with an expression in it"
+        case Const(value) if not isinstance(value, bool) and value is not None:
+            return describe(value)
+        case Filter(_, name, _) if name != "default":
+            return "a value that is never true or false"
+    return ""
 
 
 def _texts(value: Json, where: Where) -> Iterator[tuple[Where, str]]:

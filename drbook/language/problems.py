@@ -1,6 +1,7 @@
 """pydantic's errors as problems with positions, in the words of somebody who writes runbooks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -29,18 +30,68 @@ def from_validation(
 
     `later` holds the paths (from `base`) where an expression stands.
     """
-    problems = []
-    seen: set[tuple[Where, str]] = set()
-    for detail in error.errors(include_url=False):
-        where = _real_path(detail["loc"], data, detail["type"])
-        if _excused(where, detail["type"], later):
+    details = error.errors(include_url=False)
+    real = [_real_path(detail["loc"], data, detail["type"]) for detail in details]
+    mendable = _mendable_unions(details, real, data, later)
+    problems: dict[tuple[Where, str], Problem] = {}
+    for detail, where in zip(details, real, strict=True):
+        if _excused(where, detail["type"], later) or _is_other_branch(detail["loc"], mendable):
             continue
-        key = (where, detail["type"])
-        if key in seen:
-            continue
-        seen.add(key)
-        problems.append(_problem(detail, where, source, base, model))
-    return problems
+        if detail["type"] == "too_short" and _is_long_enough(detail):
+            continue  # pydantic counts only the items that are valid
+        problem = _problem(detail, where, source, base, model)
+        key = (where, problem.found)
+        if (earlier := problems.get(key)) is None:
+            problems[key] = problem
+        elif problem.expected not in earlier.expected.split(" or "):
+            # one value, several types that it might have had
+            expected = f"{earlier.expected} or {problem.expected}"
+            problems[key] = replace(earlier, expected=expected)
+    return list(problems.values())
+
+
+def _is_long_enough(detail: ErrorDetails) -> bool:
+    value = detail["input"]
+    wanted = detail.get("ctx", {}).get("min_length", 0)
+    return isinstance(value, Mapping | list | tuple) and len(value) >= wanted
+
+
+_Loc = tuple[str | int, ...]
+
+
+def _mendable_unions(
+    details: Sequence[ErrorDetails], real: Sequence[Where], data: object, later: frozenset[Where]
+) -> frozenset[tuple[_Loc, str | int]]:
+    """Unions (as pydantic's path to them) with the branch in which only an expression is lacking.
+
+    The other branches of such a union complain about the value around the expression; once the
+    expression has its value, the branch that it belongs to may well take it.
+    """
+    found: set[tuple[_Loc, str | int]] = set()
+    for detail, where in zip(details, real, strict=True):
+        if any(where[: len(path)] == path for path in later):
+            loc = detail["loc"]
+            found |= {(loc[:index], loc[index]) for index in _labels(loc, data)}
+    return frozenset(found)
+
+
+def _labels(loc: _Loc, data: object) -> Iterator[int]:
+    """Where in a path pydantic put the name of a union's branch, which is not in the document."""
+    value = data
+    for index, part in enumerate(loc):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, Sequence) and isinstance(part, int) and part < len(value):
+            value = None if isinstance(value, str) else value[part]
+        else:
+            yield index
+
+
+def _is_other_branch(loc: _Loc, mendable: frozenset[tuple[_Loc, str | int]]) -> bool:
+    return any(
+        loc[: len(prefix)] == prefix and len(loc) > len(prefix) and loc[len(prefix)] != branch
+        for prefix, branch in mendable
+    )
 
 
 def _excused(where: Where, kind: str, later: frozenset[Where]) -> bool:
@@ -108,6 +159,9 @@ def _expected(detail: ErrorDetails) -> str:
         return words[kind]
     if kind in ("literal_error", "enum"):
         return "one of: " + str(context.get("expected", "")).replace(" or ", ", ")
+    if kind == "too_short":
+        least = context.get("min_length", 1)
+        return f"at least {least} item{'s' if least != 1 else ''}"
     if kind == "string_pattern_mismatch":
         pattern = str(context.get("pattern", ""))
         if pattern.startswith("^(env:"):

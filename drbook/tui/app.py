@@ -1,0 +1,47 @@
+"""The terminal application: one incident on one screen, led by keys."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from textual.app import App
+
+from drbook.app.model import Incident
+from drbook.tui.incident import IncidentScreen
+from drbook.tui.palette import IncidentCommands
+
+
+class IncidentApp(App[None]):
+    """Draws one incident. It changes nothing itself: it submits commands and shows snapshots."""
+
+    CSS_PATH = "drbook.tcss"
+    COMMANDS = {IncidentCommands}  # noqa: RUF012 - Textual declares it so
+    ENABLE_COMMAND_PALETTE = True
+    TITLE = "drbook"
+
+    def __init__(
+        self, incident: Incident, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        super().__init__()
+        self.incident = incident
+        self.clock = clock
+
+    def on_mount(self) -> None:
+        self.push_screen(IncidentScreen(self.incident, self.clock))
+
+    async def action_quit(self) -> None:
+        """Ctrl-Q and Ctrl-C leave as `q` does: never without saying what still runs."""
+        screen = next((one for one in self.screen_stack if isinstance(one, IncidentScreen)), None)
+        if screen is None:
+            self.exit()
+        else:
+            screen.action_leave()
+
+    def action_help_quit(self) -> None:
+        screen = next((one for one in self.screen_stack if isinstance(one, IncidentScreen)), None)
+        if screen is not None:
+            screen.action_leave()
+
+
+def run_incident(incident: Incident) -> None:
+    """Lead an incident until the operator leaves; it stays open unless it was closed or aborted."""
+    IncidentApp(incident).run()

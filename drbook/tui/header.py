@@ -1,0 +1,98 @@
+"""The two lines that never go away: mode, clocks against objectives, and the loss window."""
+
+from datetime import datetime, timedelta
+
+from rich.text import Text
+
+from drbook.app.model import Snapshot
+from drbook.core.values import clock_duration, plain, show_duration
+from drbook.tui.evidence import located_in, verified_in
+from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, bar, spread
+
+_MODES = {
+    "live": (" ● LIVE INCIDENT ", "bold white on #b3261e"),
+    "drill": (" ◇ REHEARSAL (drill) ", "bold black on #5cc8ff"),
+    "dry-run": (" ~ DRY RUN ", "bold black on #8b95a5"),
+}
+_SHORT = {
+    "live": " ● LIVE ",
+    "drill": " ◇ REHEARSAL ",
+    "dry-run": " ~ DRY RUN ",
+}
+
+
+def mode_tag(mode: str, *, short: bool) -> Text:
+    text, style = _MODES[mode]
+    return Text(_SHORT[mode] if short else text, style=style)
+
+
+def header(snapshot: Snapshot, now: datetime, width: int) -> Text:
+    """Two lines where there is room, one of clocks where there is not."""
+    state = snapshot.state
+    narrow = width < 100
+    first = Text.assemble(
+        mode_tag(state.mode.value, short=narrow), "  ", Text(plain(state.title, 120), style=STRONG)
+    )
+    clock = Text(f"{now:%H:%M:%S} UTC", style=STRONG)
+    if not narrow:
+        occurred = f"{state.occurred:%H:%M}" if state.occurred else "unknown"
+        declared = f"{state.opened_at:%H:%M}" if state.opened_at else "unknown"
+        clock = Text.assemble(
+            Text(f"occurred {occurred}  ·  declared {declared}  ·  now ", style=DIM), clock
+        )
+    return Text("\n").join([spread(first, clock, width), spread(_rto(snapshot, now, width), _loss(snapshot), width)])
+
+
+def _rto(snapshot: Snapshot, now: datetime, width: int) -> Text:
+    """Time since the declaration; it stops when the restore was verified, or the incident closed."""
+    state = snapshot.state
+    if state.opened_at is None:
+        return Text(" RTO unknown", style=DIM)
+    ended = verified_at(snapshot) or state.closed_at
+    spent = (ended or now) - state.opened_at
+    line = Text(" RTO ", style=f"bold {DIM}")
+    line.append(clock_duration(spent), style=STRONG)
+    if state.rto_seconds is None:
+        line.append(" (no objective)", style=DIM)
+        return line
+    allowed = timedelta(seconds=state.rto_seconds)
+    line.append(f" of {clock_duration(allowed)} ", style=DIM)
+    if width >= 100:
+        share = int(spent.total_seconds())
+        line.append(bar(share, state.rto_seconds, 18), style=PLAIN)
+    if spent > allowed:
+        line.append(" ▲ over", style=URGENT)
+    elif ended is not None:
+        line.append(" ✓ verified in time" if verified_at(snapshot) else "", style=GOOD)
+    else:
+        line.append(f" {show_duration(allowed - spent)} left", style=PLAIN)
+    return line
+
+
+def verified_at(snapshot: Snapshot) -> datetime | None:
+    """When a restore was last verified with success."""
+    times = [
+        run.ended_at
+        for run in snapshot.state.steps.values()
+        if run.action == "postgres.verify" and run.state.value == "succeeded" and run.ended_at
+    ]
+    return max(times, default=None)
+
+
+def _loss(snapshot: Snapshot) -> Text:
+    verified, located = verified_in(snapshot), located_in(snapshot)
+    seconds = verified.loss_seconds if verified else None
+    if seconds is None and located is not None:
+        seconds = located.loss_seconds
+    line = Text("LOSS WINDOW ", style=f"bold {DIM}")
+    allowed = snapshot.state.rpo_seconds
+    line.append(
+        "unknown" if seconds is None else show_duration(timedelta(seconds=seconds)), style=STRONG
+    )
+    if allowed is None:
+        line.append(" (no objective) ", style=DIM)
+        return line
+    line.append(f" of {show_duration(timedelta(seconds=allowed))} allowed ", style=DIM)
+    if seconds is not None:
+        line.append("▲ over " if seconds > allowed else "✓ within ", style=URGENT if seconds > allowed else GOOD)
+    return line

@@ -1,0 +1,112 @@
+"""Records as lines: the strip at the bottom, newest first, and the timeline screen."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from rich.text import Text
+
+from drbook.app.model import Snapshot
+from drbook.core import events as ev
+from drbook.core.events import Record, StepEnd
+from drbook.core.values import plain, show_duration
+from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
+from drbook.tui.signs import number_of
+
+_ENDS = {
+    StepEnd.SUCCEEDED: ("✓ done", GOOD),
+    StepEnd.FAILED: ("✗ failed", URGENT),
+    StepEnd.COULD_NOT_VERIFY: ("? could not verify", URGENT),
+    StepEnd.REFUSED: ("⊘ refused", URGENT),
+    StepEnd.CANCELLED: ("⊘ cancelled", WARN),
+    StepEnd.NOT_EXERCISED: ("~ not exercised", DIM),
+    StepEnd.IN_DOUBT: ("‼ in doubt", URGENT),
+}
+
+
+def words(record: Record) -> tuple[str, str]:
+    """What a record says, and its style; empty for what is of no interest on the screen."""
+    event = record.event
+    if isinstance(event, ev.StepFinished):
+        sign, style = _ENDS[event.state]
+        took = show_duration(timedelta(milliseconds=event.duration_ms))
+        return f"{sign} in {took}. {event.reason}", style
+    simple: dict[type[ev.Event], tuple[str, str]] = {
+        ev.StepStarted: ("started (intent recorded)", PLAIN),
+        ev.StepPlanned: ("planned", DIM),
+        ev.ProcessStarted: ("", DIM),
+    }
+    if type(event) in simple:
+        return simple[type(event)]
+    if isinstance(event, ev.MilestoneReached):
+        return event.text, PLAIN
+    if isinstance(event, ev.NoteAdded):
+        return f"note ({record.actor}): {event.text}", BUSY
+    if isinstance(event, ev.AnswerGiven):
+        comment = f" ({event.comment})" if event.comment else ""
+        return f"answered {event.answer!s}{comment} by {record.actor}", PLAIN
+    if isinstance(event, ev.ConfirmationGiven):
+        return f"confirmed by {record.actor}, who typed {event.typed}", PLAIN
+    if isinstance(event, ev.ResourceIntended | ev.ResourceCreated | ev.ResourceReleased):
+        what = type(event).__name__.removeprefix("Resource").lower()
+        return f"{event.kind} {event.name} {what}", PLAIN
+    return _rare(record)
+
+
+def _rare(record: Record) -> tuple[str, str]:
+    event = record.event
+    if isinstance(event, ev.IncidentOpened):
+        return f"{event.mode.value} opened by {record.actor}", STRONG
+    if isinstance(event, ev.IncidentClosed):
+        return f"closed: {event.outcome}. {event.reason}", STRONG
+    if isinstance(event, ev.IncidentResumed):
+        return f"resumed by {record.actor}. {event.repaired}", WARN
+    if isinstance(event, ev.StepSkipped):
+        return f"– skipped: {event.reason}", WARN
+    if isinstance(event, ev.StepInvalidated):
+        return f"≈ stale: {event.because}", WARN
+    if isinstance(event, ev.DecisionRecorded):
+        return f"accepted unverified by {record.actor}: {event.reason}", WARN
+    if isinstance(event, ev.CancelRequested):
+        return f"cancel asked for: {event.reason}", WARN
+    if isinstance(event, ev.ApprovalGiven):
+        how = "BREAK-GLASS instead of" if event.break_glass else "approved by"
+        return f"{how} {event.by}", WARN
+    if isinstance(event, ev.StepResolved):
+        return f"resolved as {event.state.value}: {event.reason}", WARN
+    if isinstance(event, ev.InputChanged):
+        return f"input {event.name} is now {event.value!s}", WARN
+    return type(event).__name__, DIM
+
+
+def line(snapshot: Snapshot, record: Record, width: int) -> Text | None:
+    """`21:46:02  7  done in 3 s. …`; None where there is nothing to show."""
+    text, style = words(record)
+    if not text:
+        return None
+    step = getattr(record.event, "step", None)
+    number = str(number_of(snapshot, step)) if isinstance(step, str) and step else "·"
+    shown = Text.assemble(
+        (f" {record.at:%H:%M:%S} ", DIM), (f"{number:>2} ", STRONG), (plain(text, 600), style)
+    )
+    shown.truncate(width, overflow="ellipsis")
+    return shown
+
+
+def strip(snapshot: Snapshot, width: int, height: int) -> Text:
+    """The newest records first."""
+    lines: list[Text] = []
+    for record in reversed(snapshot.records):
+        if isinstance(record.event, ev.StepPlanned):
+            continue
+        shown = line(snapshot, record, width)
+        if shown is not None:
+            lines.append(shown)
+        if len(lines) >= height:
+            break
+    return Text("\n").join(lines)
+
+
+def everything(snapshot: Snapshot, records: Sequence[Record], width: int) -> Text:
+    """All records, oldest first."""
+    lines = [shown for record in records if (shown := line(snapshot, record, width)) is not None]
+    return Text("\n").join(lines)

@@ -1,0 +1,171 @@
+"""The step's pane: why, what will happen and what it touches; then how it goes, and what came out."""
+
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.text import Text
+
+from drbook.app.model import Snapshot
+from drbook.core.events import Plan
+from drbook.core.state import StepRun, StepState, lacks
+from drbook.core.values import plain, plain_lines, show_duration
+from drbook.tui.evidence import evidence
+from drbook.tui.paint import (
+    BUSY,
+    DIM,
+    GOOD,
+    PLAIN,
+    STRONG,
+    URGENT,
+    WARN,
+    cut,
+    fields,
+    numbered,
+    progress_line,
+    said,
+    spread,
+)
+from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
+
+
+def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) -> RenderableType:
+    """Everything about one step that matters now, the most urgent first."""
+    run = snapshot.state.steps[step]
+    parts: list[RenderableType] = [_title(snapshot, step, run, now, width), Text("")]
+    ended = run.state not in (StepState.PENDING, StepState.AWAITING, StepState.STARTED)
+    if ended:
+        parts += _how_it_ended(run)
+    plan = _plan(snapshot, step, run)
+    compact = ended or (run.state is StepState.STARTED and height < 20)
+    parts += _what_it_does(snapshot, step, plan, compact=compact)
+    if run.state is StepState.STARTED:
+        parts += _how_it_goes(snapshot, step, width, height)
+    elif ended:
+        room = height - 12
+        found = evidence(run, width, room)
+        if found is not None:
+            parts += [Rule(style=DIM), found]
+    parts += _what_you_can_do(snapshot, step, run, now)
+    return Group(*parts)
+
+
+def _title(snapshot: Snapshot, step: str, run: StepRun, now: datetime, width: int) -> Text:
+    status = status_of(snapshot, step)
+    left = Text.assemble(
+        (f"{number_of(snapshot, step)}  ", DIM), said(title_of(snapshot, step), STRONG)
+    )
+    spent = took(run, now)
+    time = f" {short_clock(spent)}" if spent is not None and run.attempt else ""
+    attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
+    return spread(left, Text(f"{status.sign} {status.word}{time}{attempt}", style=status.style), width)
+
+
+def _plan(snapshot: Snapshot, step: str, run: StepRun) -> Plan | None:
+    return snapshot.previews.get(step) if run.state is StepState.PENDING else run.plan
+
+
+def _what_it_does(
+    snapshot: Snapshot, step: str, plan: Plan | None, *, compact: bool
+) -> list[RenderableType]:
+    written = snapshot.runbook.step(step).step
+    rows: list[tuple[str, RenderableType]] = []
+    if written.why and not compact:
+        rows.append(("WHY", said(written.why)))
+    if plan is None:
+        problem = snapshot.preview_problems.get(step)
+        view = snapshot.decision.view(step)
+        if problem:
+            rows.append(("CANNOT", said(problem, URGENT)))
+        elif view.reason:
+            rows.append(("WAITS", said(view.reason, DIM)))
+        rows.append(("DOES", said(f"{written.do}; the details are known once it may start", DIM)))
+        return [fields(rows)]
+    for label, text in (("FROM", plan.source), ("INTO", plan.into)):
+        if text:
+            rows.append((label, said(text)))
+    if not compact:
+        rows.append(("DOES", numbered([plain(line, 400) for line in plan.does])))
+        rows.append(("TOUCHES", said(plan.touches)))
+        if plan.expects:
+            rows.append(("EXPECT", said(plan.expects)))
+        if plan.damage:
+            rows.append(("DAMAGE", said(plan.damage, URGENT)))
+        if plan.confirm is not None:
+            rows.append(("CONFIRM", said(f"you type  {plan.confirm}  before it starts", WARN)))
+        if written.notes:
+            rows.append(("NOTES", said(written.notes, DIM)))
+    return [fields(rows)] if rows else []
+
+
+def _how_it_ended(run: StepRun) -> list[RenderableType]:
+    good = run.state in (StepState.SUCCEEDED, StepState.NOT_EXERCISED, StepState.SKIPPED)
+    rows: list[tuple[str, RenderableType]] = []
+    if run.reason:
+        rows.append(("RESULT", Text(plain_lines(run.reason, 600), style=GOOD if good else URGENT)))
+    if run.means:
+        rows.append(("MEANS", said(run.means, PLAIN if good else WARN)))
+    if run.next:
+        rows.append(("DO NEXT", said(run.next, PLAIN if good else WARN)))
+    if run.accepted is not None:
+        rows.append(("ACCEPTED", said(run.accepted, WARN)))
+    return [fields(rows)] if rows else []
+
+
+def _how_it_goes(
+    snapshot: Snapshot, step: str, width: int, height: int
+) -> list[RenderableType]:
+    parts: list[RenderableType] = [Rule(style=DIM)]
+    live = snapshot.live.get(step)
+    if live is not None:
+        parts += [progress_line(view, width) for view in live.progress[-5:]]
+        lines = max(1, height - 16)
+        parts += [said(cut(line, width), DIM) for line in live.output[-lines:]]
+    milestones = snapshot.state.steps[step].milestones[-3:]
+    parts += [Text.assemble(("• ", BUSY), said(cut(text, width - 2))) for text in milestones]
+    return parts
+
+
+def _what_you_can_do(
+    snapshot: Snapshot, step: str, run: StepRun, now: datetime
+) -> list[RenderableType]:
+    """The one thing that Enter does here, and where you are needed if not here."""
+    lines: list[RenderableType] = [Text("")]
+    starts = snapshot.cooling.get(step)
+    if starts is not None:
+        left = show_duration(max(starts - now, starts - starts))
+        lines.append(Text(f"▲ starts in {left}. Escape takes it back.", style=WARN))
+    elif run.state is StepState.AWAITING:
+        missing = " and ".join(lacks(run))
+        lines.append(Text(f"▶ it needs {missing} from you: press Enter", style=WARN))
+    elif snapshot.decision.view(step).readiness.value == "ready":
+        lines.append(Text("▶ press Enter to go on with this step", style=BUSY))
+    elif run.state is StepState.IN_DOUBT:
+        lines.append(
+            Text("‼ nobody knows whether it happened: press i to look, then to record what you saw", style=URGENT)
+        )
+    elif run.state is StepState.COULD_NOT_VERIFY and run.accepted is None:
+        lines.append(Text("? r runs it again · d goes on unverified, with your reason on record", style=WARN))
+    elif run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
+        lines.append(Text("r runs it again · s skips it with a reason · n writes a note", style=WARN))
+    other = next_for_you(snapshot)
+    if other is not None and other != step:
+        lines.append(Text.assemble(("next for you: ", f"bold {BUSY}"), said(named(snapshot, other))))
+    elif snapshot.state.closed_at is not None:
+        lines.append(_closed(snapshot))
+    elif snapshot.decision.finished:
+        lines.append(
+            Text.assemble(
+                ("all steps have ended: ", f"bold {BUSY}"),
+                said(f"x closes the incident as {snapshot.outcome.word} ({snapshot.outcome.reason})"),
+            )
+        )
+    return lines
+
+
+def _closed(snapshot: Snapshot) -> Text:
+    good = snapshot.state.exit_code == 0
+    return Text.assemble(
+        (f"CLOSED: {snapshot.state.outcome.upper()}  ", f"bold {GOOD if good else URGENT}"),
+        said("q leaves; `drbook timeline` exports it"),
+    )
