@@ -97,12 +97,8 @@ class Desk:
                 actor,
             )
             return
-        if lacks(run):
-            return
-        if plan.cool_off_seconds:
-            driver.cooling[step] = driver.now() + timedelta(seconds=plan.cool_off_seconds)
-            return
-        driver.begin(step, actor)
+        if not lacks(run):
+            driver.begin(step, actor)
 
     def _awaiting(self, step: str) -> ev.Plan:
         run = self._driver.state.steps.get(step)
@@ -123,6 +119,12 @@ class Desk:
                 f"{command.answer!r} is none of the answers.",
                 "Answer one of: " + ", ".join(plan.asks.choices) + ".",
             )
+        self._must_be_next(command.step, "an answer")
+        if plan.asks.kind == "text":
+            try:
+                read_input("the answer", command.answer, plan.asks.type)
+            except ValueError as error:
+                _no(str(error), "Answer again.")
         self._driver.put(
             ev.AnswerGiven(
                 step=command.step,
@@ -140,14 +142,21 @@ class Desk:
             _no(f"Step {step} needs no confirmation.", "Run it (Enter).")
         if typed != plan.confirm:
             _no("What was typed is not that name.", f"Type {plan.confirm} exactly, or cancel.")
-        run = self._driver.state.steps[step]
-        missing = [word for word in lacks(run) if word != "a confirmation"]
-        if missing:
-            _no(f"Step {step} still lacks {' and '.join(missing)}.", "Confirm it after that.")
+        self._must_be_next(step, "a confirmation")
         self._driver.put(
             ev.ConfirmationGiven(step=step, attempt=self._attempt(step), typed=typed), actor
         )
+        if plan.cool_off_seconds:
+            wait = timedelta(seconds=plan.cool_off_seconds)
+            self._driver.cooling[step] = self._driver.now() + wait
+            return
         self.go_on(step, actor)
+
+    def _must_be_next(self, step: str, what: str) -> None:
+        missing = lacks(self._driver.state.steps[step])
+        if missing and missing[0] != what:
+            before = missing[: missing.index(what)] if what in missing else missing
+            _no(f"Step {step} still lacks {' and '.join(before)}.", f"Give {what} after that.")
 
     def _approve(self, command: cmd.Approve, actor: str) -> None:
         plan = self._awaiting(command.step)

@@ -17,7 +17,7 @@ from drbook.app import mailbox
 from drbook.app.desk import Desk
 from drbook.app.live import LiveBoard
 from drbook.app.model import Command, Snapshot, Trouble
-from drbook.app.planning import Planned, title_of, internal_error, plan_step, preview, title_of
+from drbook.app.planning import Planned, internal_error, plan_step, preview, title_of
 from drbook.app.recording import event_of
 from drbook.app.work import Attempt, Ending, PortsOpener, keep_traceback
 from drbook.core import events as ev
@@ -110,7 +110,6 @@ class Driver:
         self._published = 0.0
         self._mail_at = 0.0
         self._dirty = True
-        self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
         self._desk = Desk(self)
         self._snapshot = self._picture()
         self._thread = threading.Thread(target=self._loop, name="driver", daemon=True)
@@ -366,7 +365,8 @@ class Driver:
         for step, moment in list(self.cooling.items()):
             if wall >= moment:
                 del self.cooling[step]
-                self.begin(step, self.actor)
+                self._dirty = True
+                self._desk.go_on(step, self.actor)
         for step, at in list(self.retry_at.items()):
             if now >= at:
                 del self.retry_at[step]

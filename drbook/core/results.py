@@ -1,9 +1,15 @@
 """What the actions with a meaning of their own hand back; the timeline and the screen read these."""
 
+from typing import TypeVar
+
+from pydantic import ValidationError
+
 from drbook.core.baseline import Comparison
 from drbook.core.points import RecoveryPoint
 from drbook.core.targets import LoadReport, LocalCopy, Target
-from drbook.core.values import Frozen, UtcTime
+from drbook.core.values import Frozen, Json, UtcTime
+
+R = TypeVar("R", bound=Frozen)
 
 
 class RestoreResult(Frozen):
@@ -29,3 +35,17 @@ class VerifyResult(Frozen):
     loss_seconds: int | None = None
     """From the moment that the copy is consistent at to the incident."""
     consistent_at: UtcTime | None = None
+
+
+def read_result(model: type[R], value: Json) -> R | None:
+    """A recorded result as its model; None for nothing, or for one of another shape.
+
+    A journal outlives the program that wrote it: what cannot be read is then shown by its recorded
+    reason only.
+    """
+    if value is None:
+        return None
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None

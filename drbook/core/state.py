@@ -313,17 +313,21 @@ def _planned(run: StepRun, record: Record, event: ev.StepPlanned) -> StepRun:
 
 
 def lacks(run: StepRun) -> tuple[str, ...]:
-    """What a planned step still needs from a person before it may start."""
-    if run.plan is None:
+    """What a planned step still needs from a person before it may start, in the order of asking.
+
+    What a person does by hand is answered last: it is confirmed before it is done.
+    """
+    plan = run.plan
+    if plan is None:
         return ("a plan",)
-    missing = []
-    if run.plan.asks is not None and not run.answered:
-        missing.append("an answer")
-    if run.plan.approve is not None and run.approved_by is None:
-        missing.append("an approval")
-    if run.plan.confirm is not None and not run.confirmed:
-        missing.append("a confirmation")
-    return tuple(missing)
+    question = [] if plan.asks is None or run.answered else ["an answer"]
+    consent = []
+    if plan.approve is not None and run.approved_by is None:
+        consent.append("an approval")
+    if plan.confirm is not None and not run.confirmed:
+        consent.append("a confirmation")
+    by_hand = plan.asks is not None and plan.asks.kind == "done"
+    return tuple([*consent, *question] if by_hand else [*question, *consent])
 
 
 def _resources(

@@ -46,9 +46,7 @@ class DeclaredProcesses:
         def told(stream: str, line: str) -> Output | None:
             return Output(_shown(line, given)[:500]) if line.strip() else None
 
-        done = yield from run(
-            argv, env=given, cancel=self._cancel, timeout=timeout, on_line=told
-        )
+        done = yield from run(argv, env=given, cancel=self._cancel, timeout=timeout, on_line=told)
         return ProcessResult(
             argv=tuple(plain(part, 500) for part in argv),
             exit_code=done.exit_code,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from rich.text import Text
 
 from drbook.app.model import Snapshot
+from drbook.core.state import StepState
 from drbook.core.values import clock_duration, plain, show_duration
 from drbook.tui.evidence import located_in, verified_in
 from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, bar, spread
@@ -38,17 +39,23 @@ def header(snapshot: Snapshot, now: datetime, width: int) -> Text:
         occurred = f"{state.occurred:%H:%M}" if state.occurred else "unknown"
         declared = f"{state.opened_at:%H:%M}" if state.opened_at else "unknown"
         clock = Text.assemble(
-            Text(f"occurred {occurred}  ·  declared {declared}  ·  now ", style=DIM), clock
+            Text(f"occurred {occurred} · declared {declared} · ", style=DIM), clock
         )
-    return Text("\n").join([spread(first, clock, width), spread(_rto(snapshot, now, width), _loss(snapshot), width)])
+    return Text("\n").join(
+        [
+            spread(first, clock, width),
+            spread(_rto(snapshot, now, narrow=narrow), _loss(snapshot, narrow=narrow), width),
+        ]
+    )
 
 
-def _rto(snapshot: Snapshot, now: datetime, width: int) -> Text:
+def _rto(snapshot: Snapshot, now: datetime, *, narrow: bool) -> Text:
     """Time since the declaration; it stops when the restore was verified, or the incident closed."""
     state = snapshot.state
     if state.opened_at is None:
         return Text(" RTO unknown", style=DIM)
-    ended = verified_at(snapshot) or state.closed_at
+    verified = verified_at(snapshot)
+    ended = verified or state.closed_at
     spent = (ended or now) - state.opened_at
     line = Text(" RTO ", style=f"bold {DIM}")
     line.append(clock_duration(spent), style=STRONG)
@@ -56,16 +63,16 @@ def _rto(snapshot: Snapshot, now: datetime, width: int) -> Text:
         line.append(" (no objective)", style=DIM)
         return line
     allowed = timedelta(seconds=state.rto_seconds)
-    line.append(f" of {clock_duration(allowed)} ", style=DIM)
-    if width >= 100:
-        share = int(spent.total_seconds())
-        line.append(bar(share, state.rto_seconds, 18), style=PLAIN)
+    line.append(f"{'/' if narrow else ' of '}{clock_duration(allowed)} ", style=DIM)
+    if not narrow:
+        line.append(bar(int(spent.total_seconds()), state.rto_seconds, 18), style=PLAIN)
+        line.append(" ")
     if spent > allowed:
-        line.append(" ▲ over", style=URGENT)
-    elif ended is not None:
-        line.append(" ✓ verified in time" if verified_at(snapshot) else "", style=GOOD)
+        line.append("▲ over", style=URGENT)
+    elif verified is not None:
+        line.append("✓ in time" if narrow else "✓ verified in time", style=GOOD)
     else:
-        line.append(f" {show_duration(allowed - spent)} left", style=PLAIN)
+        line.append(f"{show_duration(allowed - spent)} left", style=PLAIN)
     return line
 
 
@@ -74,17 +81,17 @@ def verified_at(snapshot: Snapshot) -> datetime | None:
     times = [
         run.ended_at
         for run in snapshot.state.steps.values()
-        if run.action == "postgres.verify" and run.state.value == "succeeded" and run.ended_at
+        if run.action == "postgres.verify" and run.state is StepState.SUCCEEDED and run.ended_at
     ]
     return max(times, default=None)
 
 
-def _loss(snapshot: Snapshot) -> Text:
+def _loss(snapshot: Snapshot, *, narrow: bool) -> Text:
     verified, located = verified_in(snapshot), located_in(snapshot)
     seconds = verified.loss_seconds if verified else None
     if seconds is None and located is not None:
         seconds = located.loss_seconds
-    line = Text("LOSS WINDOW ", style=f"bold {DIM}")
+    line = Text("LOSS " if narrow else "LOSS WINDOW ", style=f"bold {DIM}")
     allowed = snapshot.state.rpo_seconds
     line.append(
         "unknown" if seconds is None else show_duration(timedelta(seconds=seconds)), style=STRONG
@@ -92,7 +99,9 @@ def _loss(snapshot: Snapshot) -> Text:
     if allowed is None:
         line.append(" (no objective) ", style=DIM)
         return line
-    line.append(f" of {show_duration(timedelta(seconds=allowed))} allowed ", style=DIM)
+    shown = show_duration(timedelta(seconds=allowed))
+    line.append(f" of {shown} " if narrow else f" of {shown} allowed ", style=DIM)
     if seconds is not None:
-        line.append("▲ over " if seconds > allowed else "✓ within ", style=URGENT if seconds > allowed else GOOD)
+        over = seconds > allowed
+        line.append("▲ over " if over else "✓ within ", style=URGENT if over else GOOD)
     return line

@@ -85,9 +85,13 @@ def line(snapshot: Snapshot, record: Record, width: int) -> Text | None:
         return None
     step = getattr(record.event, "step", None)
     number = str(number_of(snapshot, step)) if isinstance(step, str) and step else "·"
-    shown = Text.assemble(
-        (f" {record.at:%H:%M:%S} ", DIM), (f"{number:>2} ", STRONG), (plain(text, 600), style)
-    )
+    shown = Text.assemble((f" {record.at:%H:%M:%S} ", DIM), (f"{number:>2} ", STRONG))
+    if isinstance(record.event, ev.StepFinished) and style == GOOD:
+        sign, _, rest = plain(text, 600).partition(". ")
+        shown.append(f"{sign}. ", style=GOOD)
+        shown.append(rest, style=PLAIN)
+    else:
+        shown.append(plain(text, 600), style=style)
     shown.truncate(width, overflow="ellipsis")
     return shown
 

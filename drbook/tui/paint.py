@@ -5,6 +5,7 @@ through `values.plain` first. Colour only repeats what a sign and a word already
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import RenderableType
@@ -13,7 +14,6 @@ from rich.text import Text
 
 from drbook.app.model import ProgressView
 from drbook.core.values import clock_duration, plain, show_size
-from datetime import timedelta
 
 URGENT = "bold #ff6b6b"
 """Kept for what needs a human now."""

@@ -42,7 +42,7 @@ def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) 
     if run.state is StepState.STARTED:
         parts += _how_it_goes(snapshot, step, width, height)
     elif ended:
-        room = height - 12
+        room = height - 8
         found = evidence(run, width, room)
         if found is not None:
             parts += [Rule(style=DIM), found]
@@ -58,7 +58,9 @@ def _title(snapshot: Snapshot, step: str, run: StepRun, now: datetime, width: in
     spent = took(run, now)
     time = f" {short_clock(spent)}" if spent is not None and run.attempt else ""
     attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
-    return spread(left, Text(f"{status.sign} {status.word}{time}{attempt}", style=status.style), width)
+    return spread(
+        left, Text(f"{status.sign} {status.word}{time}{attempt}", style=status.style), width
+    )
 
 
 def _plan(snapshot: Snapshot, step: str, run: StepRun) -> Plan | None:
@@ -102,7 +104,7 @@ def _how_it_ended(run: StepRun) -> list[RenderableType]:
     good = run.state in (StepState.SUCCEEDED, StepState.NOT_EXERCISED, StepState.SKIPPED)
     rows: list[tuple[str, RenderableType]] = []
     if run.reason:
-        rows.append(("RESULT", Text(plain_lines(run.reason, 600), style=GOOD if good else URGENT)))
+        rows.append(("RESULT", Text(plain_lines(run.reason, 600), style=PLAIN if good else URGENT)))
     if run.means:
         rows.append(("MEANS", said(run.means, PLAIN if good else WARN)))
     if run.next:
@@ -112,9 +114,7 @@ def _how_it_ended(run: StepRun) -> list[RenderableType]:
     return [fields(rows)] if rows else []
 
 
-def _how_it_goes(
-    snapshot: Snapshot, step: str, width: int, height: int
-) -> list[RenderableType]:
+def _how_it_goes(snapshot: Snapshot, step: str, width: int, height: int) -> list[RenderableType]:
     parts: list[RenderableType] = [Rule(style=DIM)]
     live = snapshot.live.get(step)
     if live is not None:
@@ -142,22 +142,33 @@ def _what_you_can_do(
         lines.append(Text("▶ press Enter to go on with this step", style=BUSY))
     elif run.state is StepState.IN_DOUBT:
         lines.append(
-            Text("‼ nobody knows whether it happened: press i to look, then to record what you saw", style=URGENT)
+            Text(
+                "‼ nobody knows whether it happened: press i to look, then to record what you saw",
+                style=URGENT,
+            )
         )
     elif run.state is StepState.COULD_NOT_VERIFY and run.accepted is None:
-        lines.append(Text("? r runs it again · d goes on unverified, with your reason on record", style=WARN))
+        lines.append(
+            Text("? r runs it again · d goes on unverified, with your reason on record", style=WARN)
+        )
     elif run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
-        lines.append(Text("r runs it again · s skips it with a reason · n writes a note", style=WARN))
+        lines.append(
+            Text("r runs it again · s skips it with a reason · n writes a note", style=WARN)
+        )
     other = next_for_you(snapshot)
     if other is not None and other != step:
-        lines.append(Text.assemble(("next for you: ", f"bold {BUSY}"), said(named(snapshot, other))))
+        lines.append(
+            Text.assemble(("next for you: ", f"bold {BUSY}"), said(named(snapshot, other)))
+        )
     elif snapshot.state.closed_at is not None:
         lines.append(_closed(snapshot))
     elif snapshot.decision.finished:
         lines.append(
             Text.assemble(
                 ("all steps have ended: ", f"bold {BUSY}"),
-                said(f"x closes the incident as {snapshot.outcome.word} ({snapshot.outcome.reason})"),
+                said(
+                    f"x closes the incident as {snapshot.outcome.word} ({snapshot.outcome.reason})"
+                ),
             )
         )
     return lines

@@ -1,0 +1,130 @@
+"""From what a planned step lacks to the dialog that asks for it, and from its answer to a command."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from rich.text import Text
+from textual.screen import ModalScreen
+
+from drbook.app.model import Answer, Approve, Command, Confirm, Snapshot
+from drbook.core.baseline import TableComparison
+from drbook.core.events import Plan, Question
+from drbook.core.state import StepRun, lacks
+from drbook.core.values import plain, show_duration
+from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
+from drbook.tui.evidence import located_in, summary_line, verified_in
+from drbook.tui.paint import URGENT, WARN, said
+from drbook.tui.signs import named
+
+Ended = Chosen | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A dialog, and what its end means; no command where the operator backed out."""
+
+    dialog: ModalScreen[Chosen | None] | ModalScreen[str | None]
+    command: Callable[[Ended], Command | None]
+
+
+def asking(snapshot: Snapshot, step: str, now: datetime) -> Asking | None:
+    """The dialog for the first thing that the step lacks; None where it lacks nothing."""
+    run = snapshot.state.steps[step]
+    missing = lacks(run)
+    if run.plan is None or not missing:
+        return None
+    if missing[0] == "an answer" and run.plan.asks is not None:
+        return _answer(snapshot, run, run.plan, run.plan.asks)
+    if missing[0] == "an approval" and run.plan.approve is not None:
+        return _approval(snapshot, run, run.plan.approve, now)
+    if run.plan.confirm is not None:
+        return _confirmation(snapshot, run, run.plan, run.plan.confirm)
+    return None
+
+
+def _answer(snapshot: Snapshot, run: StepRun, plan: Plan, question: Question) -> Asking:
+    title = named(snapshot, run.id)
+    if question.kind == "text":
+        hint = {
+            "time": "A time like 2026-04-24 19:04, in UTC.",
+            "number": "A whole number.",
+            "boolean": "yes or no",
+        }.get(question.type, "")
+        lines = [said(question.prompt), *([said(hint, WARN)] if hint else [])]
+        dialog = WordsDialog(title, lines, needed="An answer is needed.")
+
+        def from_text(ended: Ended) -> Command | None:
+            return Answer(run.id, ended) if isinstance(ended, str) else None
+
+        return Asking(dialog, from_text)
+    words = {"done": "It is done", "not-done": "It cannot be done"}
+    choices = [(each, words.get(each, each)) for each in question.choices]
+    by_hand = question.kind == "done"
+    lines = [said(line) for line in (plan.does if by_hand else (question.prompt,))]
+    if by_hand and plan.damage:
+        lines.append(said(plan.damage, URGENT))
+    if not by_hand:
+        lines += standing(snapshot)
+
+    def from_choice(ended: Ended) -> Command | None:
+        return Answer(run.id, ended.choice, ended.comment) if isinstance(ended, Chosen) else None
+
+    return Asking(ChoiceDialog(title, lines, choices), from_choice)
+
+
+def standing(snapshot: Snapshot) -> list[Text]:
+    """What a decision rests on: what was verified and what is lost."""
+    verified, located = verified_in(snapshot), located_in(snapshot)
+    lines = [Text.assemble(("Verified  ", "bold"), summary_line(verified))] if verified else []
+    if verified is None:
+        lines.append(labelled("Verified", "? nothing was verified", URGENT))
+    seconds = verified.loss_seconds if verified else None
+    if seconds is None and located is not None:
+        seconds = located.loss_seconds
+    gone = "unknown" if seconds is None else show_duration(timedelta(seconds=seconds))
+    tables = _lost_tables(verified.comparison.tables if verified else ())
+    lines.append(labelled("Lost", f"{gone} of data{tables}", WARN))
+    return lines
+
+
+def _lost_tables(tables: Sequence[TableComparison]) -> str:
+    lost = sorted(((row.lost, row.table) for row in tables if row.lost), reverse=True)
+    return "".join(f", {count:,} of {plain(table, 60)}" for count, table in lost[:3])
+
+
+def _confirmation(snapshot: Snapshot, run: StepRun, plan: Plan, name: str) -> Asking:
+    lines = [said(line) for line in plan.does]
+    lines.append(labelled("Touches", plan.touches))
+    if plan.damage:
+        lines.append(said(plan.damage, URGENT))
+    lines += standing(snapshot)
+    dialog = ConfirmDialog(
+        named(snapshot, run.id), lines, name, go="Go on", cool_off_seconds=plan.cool_off_seconds
+    )
+    return Asking(dialog, lambda typed: Confirm(run.id, typed) if isinstance(typed, str) else None)
+
+
+def _approval(snapshot: Snapshot, run: StepRun, who: str, now: datetime) -> Asking:
+    written = snapshot.runbook.step(run.id).step.approve
+    wait = written.break_glass_after if written else None
+    lines = [labelled("Approval", f"needed by {who}; you cannot approve it yourself")]
+    if wait is None or run.planned_at is None or now < run.planned_at + wait:
+        if wait is not None and run.planned_at is not None:
+            at = run.planned_at + wait
+            lines.append(said(f"Without an approver: possible from {at:%H:%M:%S} UTC", WARN))
+        dialog = WordsDialog(
+            named(snapshot, run.id), [*lines, said("Who approves it?")], needed="A name is needed."
+        )
+        return Asking(dialog, lambda by: Approve(run.id, by) if isinstance(by, str) else None)
+    choices = [
+        ("approved", "Somebody else approves: write the name into the comment"),
+        ("break-glass", "BREAK-GLASS: go on without; it stands in red in every export"),
+    ]
+
+    def from_choice(ended: Ended) -> Command | None:
+        if not isinstance(ended, Chosen):
+            return None
+        return Approve(run.id, ended.comment, break_glass=ended.choice == "break-glass")
+
+    return Asking(ChoiceDialog(named(snapshot, run.id), lines, choices), from_choice)

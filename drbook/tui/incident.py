@@ -1,0 +1,213 @@
+"""The incident's screen: header, steps, the selected step, the record as it grows, and the keys.
+
+It draws snapshots and submits commands; nothing is decided here. The operator moves the selection;
+a step that ends keeps it, so that its result is read before the next one starts.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.widgets import Static
+
+from drbook.app.model import CancelStep, Command, Incident, Run, Snapshot
+from drbook.core.errors import DrbookError
+from drbook.core.state import StepState
+from drbook.tui import hints, journal, steps
+from drbook.tui.asking import asking
+from drbook.tui.header import header
+from drbook.tui.operations import Operations
+from drbook.tui.pane import pane
+from drbook.tui.signs import next_for_you
+
+NARROW = 100
+"""Columns below which the step list becomes a strip."""
+SMALLEST = (60, 16)
+
+
+class IncidentScreen(Operations):
+    """One incident, led by keys."""
+
+    BINDINGS = [  # noqa: RUF012 - Textual declares it so
+        Binding("enter", "go_on", "Go on", tooltip="Go on with the selected step", key_display="⏎"),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("g,home", "next", "Next", tooltip="Select what needs you next"),
+        Binding("r", "again", "Again", tooltip="Run the selected step again"),
+        Binding("s", "skip", "Skip", tooltip="Skip the selected step, with a reason"),
+        Binding("n", "note", "Note", tooltip="Write a note into the record"),
+        Binding("c", "cancel", "Cancel", tooltip="Cancel the selected step"),
+        Binding("d", "accept", "Accept", tooltip="Go on although it could not be verified"),
+        Binding("i", "doubt", "In doubt", tooltip="Settle a step that is in doubt"),
+        Binding("b", "backups", "Backups", tooltip="Recovery points with their verdicts"),
+        Binding("v", "tables", "Row counts", tooltip="Row counts: held, restored, lost"),
+        Binding("t", "timeline", "Timeline", tooltip="The whole record"),
+        Binding("x", "close", "Close", tooltip="Close the incident"),
+        Binding("a", "abort", "Abort", tooltip="Abort the incident, with a reason"),
+        Binding("question_mark", "help", "Help", tooltip="Explain this screen", key_display="?"),
+        Binding("q", "leave", "Leave", tooltip="Leave; an open incident stays open"),
+        Binding("escape", "take_back", "Take back", show=False),
+        Binding("pageup", "scroll(-1)", "Page up", show=False),
+        Binding("pagedown", "scroll(1)", "Page down", show=False),
+    ]
+
+    class Fresh(Message):
+        """There is a newer snapshot."""
+
+    def __init__(self, incident: Incident, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.incident = incident
+        self.clock = clock
+        self.shown: Snapshot = incident.snapshot
+        self.selected = next_for_you(self.shown) or self.shown.state.order[0]
+        self._arrived = self.shown
+        self._told = False
+        self._wanted: set[str] = set()
+        self._dismissed: datetime | None = None
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="header", markup=False)
+        yield Static(id="strip", markup=False)
+        with Horizontal(id="middle"):
+            yield Static(id="steps", markup=False)
+            with VerticalScroll(id="scroll", can_focus=False):
+                yield Static(id="pane", markup=False)
+        with Vertical(id="bottom"):
+            yield Static(id="trouble", markup=False)
+            yield Static(id="journal", markup=False)
+            yield Static(id="hints", markup=False)
+
+    def on_mount(self) -> None:
+        self._unsubscribe = self.incident.subscribe(self._arrive)
+        self.set_interval(1.0, self.draw)
+        self.draw()
+
+    def on_unmount(self) -> None:
+        self._unsubscribe()
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.width < NARROW, "narrow")
+        self.set_class(self.size.height < 30, "low")
+        self.call_after_refresh(self.draw)
+
+    # --- snapshots --------------------------------------------------------------------------
+
+    def _arrive(self, snapshot: Snapshot) -> None:
+        """In the driver's thread: keep the newest, and tell the screen once."""
+        self._arrived = snapshot
+        if not self._told:
+            self._told = True
+            self.post_message(self.Fresh())
+
+    def on_incident_screen_fresh(self) -> None:
+        self._told = False
+        self.shown = self._arrived
+        if self.selected not in self.shown.state.steps:
+            self.selected = next_for_you(self.shown) or self.shown.state.order[0]
+        self.draw()
+        self._ask_what_was_wanted()
+
+    def _ask_what_was_wanted(self) -> None:
+        """A step that the operator ran and that needs something asks for it at once."""
+        for step in sorted(self._wanted):
+            run = self.shown.state.steps[step]
+            if run.state is StepState.AWAITING and step not in self.shown.cooling:
+                if self.app.screen is self:
+                    self._wanted.discard(step)
+                    self.ask(step)
+            elif run.state is not StepState.PENDING:
+                self._wanted.discard(step)
+
+    def draw(self) -> None:
+        """Paint everything from the newest snapshot; cheap enough for every second."""
+        width, height = self.size.width, self.size.height
+        if width == 0 or not self.is_mounted:
+            return
+        now, shown = self.clock(), self.shown
+        if width < SMALLEST[0] or height < SMALLEST[1]:
+            text = f"{width}×{height} is too small. What runs goes on. Make it 80×24 or larger."
+            self.query_one("#header", Static).update(Text(text))
+            return
+        self.query_one("#header", Static).update(header(shown, now, width))
+        self.query_one("#strip", Static).update(steps.strip(shown, self.selected, width))
+        listed = self.query_one("#steps", Static)
+        room = self.query_one("#scroll", VerticalScroll).size
+        if listed.display:
+            listed.update(
+                steps.step_list(shown, self.selected, now, listed.size.width, room.height)
+            )
+        content = pane(shown, self.selected, now, max(20, room.width - 2), room.height)
+        self.query_one("#pane", Static).update(content)
+        lines = self.query_one("#journal", Static)
+        lines.update(journal.strip(shown, width, max(1, lines.size.height)))
+        self._draw_trouble()
+        self.query_one("#hints", Static).update(hints.hints(shown, self.selected, width))
+
+    def _draw_trouble(self) -> None:
+        trouble = self.shown.trouble
+        seen = trouble is None or (self._dismissed is not None and trouble.at <= self._dismissed)
+        place = self.query_one("#trouble", Static)
+        place.display = not seen
+        if trouble is not None and not seen:
+            place.update(hints.trouble_text(trouble, broken=self.shown.broken))
+
+    # --- for the operations -----------------------------------------------------------------
+
+    @work
+    async def submit(self, command: Command) -> None:
+        """Ask the driver. What it refuses comes back as the snapshot's trouble."""
+        self._dismissed = self.clock()
+        if isinstance(command, Run):
+            self._wanted.add(command.step)
+        try:
+            await asyncio.wrap_future(self.incident.submit(command))
+        except DrbookError:
+            if isinstance(command, Run):
+                self._wanted.discard(command.step)
+
+    @work
+    async def ask(self, step: str) -> None:
+        """Open the dialog for the first thing that a planned step lacks, then for the next."""
+        question = asking(self.shown, step, self.clock())
+        if question is None:
+            return
+        ended = await self.app.push_screen_wait(question.dialog)
+        command = question.command(ended)
+        if command is not None:
+            self._wanted.add(step)
+            self.submit(command)
+
+    def select(self, step: str) -> None:
+        self.selected = step
+        self.query_one("#scroll", VerticalScroll).scroll_home(animate=False)
+        self.draw()
+
+    def action_move(self, by: int) -> None:
+        order = self.shown.state.order
+        at = order.index(self.selected) + by
+        self.select(order[max(0, min(at, len(order) - 1))])
+
+    def action_next(self) -> None:
+        wanted = next_for_you(self.shown)
+        if wanted is not None:
+            self.select(wanted)
+
+    def action_scroll(self, pages: int) -> None:
+        body = self.query_one("#scroll", VerticalScroll)
+        body.scroll_relative(y=pages * max(1, body.size.height - 1), animate=False)
+
+    def action_take_back(self) -> None:
+        """Escape: what is about to start does not; without that, a message goes away."""
+        if self.shown.cooling:
+            for step in self.shown.cooling:
+                self.submit(CancelStep(step, "taken back before it started"))
+        else:
+            self._dismissed = self.clock()
+            self.draw()
