@@ -147,6 +147,7 @@ def _survey(
             yield Progress("look at the copies", index, len(points), "copies", plain(point.id, 80))
             ports.cancel.raise_if_requested()
             found.append(_Found(ports.backups.facts(point), source, config))
+        yield Progress("look at the copies", len(points), len(points), "copies")
     yield Progress("ask the sources", len(configs), len(configs), "sources")
     return found, unreachable
 

@@ -260,25 +260,31 @@ class BackupCatalog:
         return fact, copy
 
     def _digest(self, target: Path, size: int) -> Working[str]:
-        label = f"read {plain(target.name, 100)} again"
         if target.is_file():
-            return (yield from self._hash(target, label, size))
+            return (yield from self._hash(target, 0, size))
         total = hashlib.sha256()
+        done = 0
         for path in sorted(target.iterdir()):
-            found = yield from self._hash(path, label, size)
+            found = yield from self._hash(path, done, size)
+            done += path.stat().st_size
             total.update(f"{found}  {path.name}\n".encode())
         return total.hexdigest()
 
-    def _hash(self, path: Path, label: str, size: int) -> Working[str]:
+    def _hash(self, path: Path, done: int, size: int) -> Working[str]:
+        """The file's SHA-256; `done` of `size` bytes were read before it."""
         digest = hashlib.sha256()
-        done = 0
+        name = plain(path.name, 100)
+        unsaid = 0
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 self._cancel.raise_if_requested()
                 digest.update(chunk)
                 done += len(chunk)
-                if done % (16 * _CHUNK) == 0:
-                    yield Progress(label, done, size, "bytes")
+                unsaid += len(chunk)
+                if unsaid >= 16 * _CHUNK:
+                    unsaid = 0
+                    yield Progress("read again", done, size, "bytes", name)
+        yield Progress("read again", done, size, "bytes", name)
         return digest.hexdigest()
 
 

@@ -33,10 +33,12 @@ def enter_does(snapshot: Snapshot, step: str) -> str:
         return f"answer step {number}"
     if snapshot.decision.view(step).readiness is Readiness.READY:
         return f"run step {number}"
+    if run.state is StepState.IN_DOUBT:
+        return f"settle step {number}"
     wanted = next_for_you(snapshot)
-    if wanted is not None and wanted != step:
-        return f"go to step {number_of(snapshot, wanted)}"
-    return "close" if snapshot.decision.finished else ""
+    if wanted is None:
+        return "close" if snapshot.decision.finished else ""
+    return f"go to step {number_of(snapshot, wanted)}" if wanted != step else ""
 
 
 def hints(snapshot: Snapshot, step: str, width: int) -> Text:

@@ -118,12 +118,14 @@ class IncidentScreen(Operations):
         """A step that the operator ran and that needs something asks for it at once."""
         for step in sorted(self._wanted):
             run = self.shown.state.steps[step]
-            if run.state is StepState.AWAITING and step not in self.shown.cooling:
-                if self.app.screen is self:
+            if step in self.shown.cooling:
+                continue
+            if run.state is not StepState.AWAITING:
+                if run.state is not StepState.PENDING:
                     self._wanted.discard(step)
-                    self.ask(step)
-            elif run.state is not StepState.PENDING:
+            elif self.app.screen is self:
                 self._wanted.discard(step)
+                self.ask(step)
 
     def draw(self) -> None:
         """Paint everything from the newest snapshot; cheap enough for every second."""

@@ -47,6 +47,11 @@ class Operations(Screen[None]):
     def _state(self) -> StepState:
         return self.shown.state.steps[self.selected].state
 
+    def _may_close(self) -> bool:
+        """Whether closing is all that is left to do."""
+        done = self.shown.decision.finished and self.shown.state.closed_at is None
+        return done and next_for_you(self.shown) is None
+
     # --- the selected step --------------------------------------------------------------------
 
     def action_go_on(self) -> None:
@@ -55,11 +60,10 @@ class Operations(Screen[None]):
             self.ask(self.selected)
         elif self.shown.decision.view(self.selected).readiness is Readiness.READY:
             self.submit(Run(self.selected))
-        elif self.shown.decision.finished and self.shown.state.closed_at is None:
-            if next_for_you(self.shown) in (None, self.selected):
-                self.action_close()
-            else:
-                self.action_next()
+        elif self._state is StepState.IN_DOUBT:
+            self.action_doubt()
+        elif self._may_close():
+            self.action_close()
         else:
             self.action_next()
 

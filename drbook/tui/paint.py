@@ -112,7 +112,7 @@ def _rate(view: ProgressView) -> str:
 
 def progress_line(view: ProgressView, width: int) -> Text:
     """One bar with percent, amount, rate and time left, as far as they are known and fit."""
-    label = cut(view.label, 10).ljust(10)
+    label = cut(view.label, 12).ljust(12)
     tail = [percent(view.done, view.total)] if view.total else []
     tail.append(plain(_amount(view), 60))
     finished = view.total is not None and view.done >= view.total
@@ -124,8 +124,9 @@ def progress_line(view: ProgressView, width: int) -> Text:
     room = width - len(label) - cell_len(words) - 4
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{label} ", style=f"bold {DIM}")
-    if view.total and room >= 6:
-        line.append(bar(view.done, view.total, min(room, 32)), style=GOOD if finished else BUSY)
+    cells = next((size for size in (24, 12, 6) if room >= size), 0)
+    if view.total and cells:
+        line.append(bar(view.done, view.total, cells), style=GOOD if finished else BUSY)
         line.append("  ")
     line.append(words, style=PLAIN)
     if view.now and not finished:

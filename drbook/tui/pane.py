@@ -37,7 +37,7 @@ def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) 
     if ended:
         parts += _how_it_ended(run)
     plan = _plan(snapshot, step, run)
-    compact = ended or (run.state is StepState.STARTED and height < 20)
+    compact = ended or (run.state is StepState.STARTED and height < 30)
     parts += _what_it_does(snapshot, step, plan, compact=compact)
     if run.state is StepState.STARTED:
         parts += _how_it_goes(snapshot, step, width, height)

@@ -17,7 +17,7 @@ from drbook.core.values import Frozen
 from drbook.journal.reader import read
 
 if TYPE_CHECKING:
-    from tests.app.conftest import World
+    from support.incident import World
 
 
 class Willing:

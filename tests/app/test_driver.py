@@ -36,7 +36,7 @@ from drbook.core.values import Frozen
 from drbook.journal.reader import read, verify
 
 if TYPE_CHECKING:
-    from tests.app.conftest import World
+    from support.incident import World
 
 Course = Callable[[Frozen, StepContext, Ports], Working[Finished]]
 

@@ -53,10 +53,10 @@ def test_a_secret_shows_nothing() -> None:
     shown = [
         str(secret),
         repr(secret),
-        f"{secret}",
+        "{}".format(secret),  # noqa: UP032 - this way of formatting is what is tried
         f"{secret!r:>20}",
-        "{}".format(secret),
-        "%s" % secret,
+        "{}".format(secret),  # noqa: UP032 - this way of formatting is what is tried
+        "%s" % (secret,),  # noqa: UP031 - this way of formatting is what is tried
     ]
     assert all("marker" not in text for text in shown)
     with pytest.raises(TypeError):

@@ -1,0 +1,101 @@
+"""Results as the actions hand them back, for screens that show them."""
+
+from datetime import UTC, datetime, timedelta
+
+from drbook.core.baseline import Comparison, TableComparison, TableVerdict
+from drbook.core.points import (
+    Answer,
+    Basis,
+    Criterion,
+    Finding,
+    Judgement,
+    Located,
+    RecoveryPoint,
+    SourceFacts,
+    Verdict,
+)
+from drbook.core.results import VerifyResult
+
+LOSS = datetime(2026, 4, 24, 19, 4, tzinfo=UTC)
+
+
+def point(source: str, hours: float, size: int = 2_000_000_000) -> RecoveryPoint:
+    taken = LOSS - timedelta(hours=hours)
+    return RecoveryPoint(
+        source=source,
+        id=f"nightly/{taken:%Y%m%dT%H%M}Z.dump",
+        taken_at=taken,
+        taken_by="manifest",
+        size=size,
+        location=f"s3://{source}/nightly/{taken:%Y%m%dT%H%M}Z.dump",
+    )
+
+
+def judgement(found: RecoveryPoint, verdict: Verdict, reason: str) -> Judgement:
+    bad = verdict is not Verdict.INDEPENDENT
+    findings = tuple(
+        Finding(
+            criterion=criterion,
+            answer=Answer.FAIL if bad and criterion is Criterion.CREDENTIAL else Answer.PASS,
+            basis=Basis.DECLARED if criterion is Criterion.CREDENTIAL else Basis.OBSERVED,
+            reason=f"why {criterion.value}",
+        )
+        for criterion in Criterion
+    )
+    return Judgement(point=found, verdict=verdict, reasons=(reason,), findings=findings)
+
+
+def located(chosen: bool = True, reason: str = "app-key can delete it") -> Located:
+    newest, broken = point("app", 2), point("offsite", 11, 600_000_000)
+    good, older = point("offsite", 26), point("offsite", 50)
+    judgements = (
+        judgement(newest, Verdict.SHARED, reason),
+        judgement(broken, Verdict.DAMAGED, "damaged: it is cut short"),
+        judgement(good, Verdict.INDEPENDENT, "it lies in offsite, not in vol-1"),
+        judgement(older, Verdict.INDEPENDENT, "it lies in offsite, not in vol-1"),
+    )
+    return Located(
+        point=good if chosen else None,
+        newest=newest,
+        judgements=judgements,
+        unreachable=(
+            SourceFacts(source="volume", reachable=False, why_unreachable="gone", destroyed=True),
+            SourceFacts(source="attic", reachable=False, why_unreachable="connection refused"),
+        ),
+        require=(Criterion.CREDENTIAL,),
+        asked_at=LOSS + timedelta(minutes=20),
+        loss_seconds=26 * 3600,
+        newest_loss_seconds=2 * 3600,
+    )
+
+
+def table(
+    name: str,
+    expected: int | None,
+    restored: int | None,
+    before: int | None,
+    verdict: TableVerdict,
+    reason: str,
+) -> TableComparison:
+    lost = before - restored if before is not None and restored is not None else None
+    return TableComparison(
+        table=name,
+        expected=expected,
+        restored=restored,
+        before=before,
+        lost=lost,
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def verified() -> VerifyResult:
+    good, bad, unsure = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
+    rows = (
+        table("public.branches", 24, 24, 24, good, "content"),
+        table("public.payments", 181_990, 181_989, 186_902, bad, "one row fewer than held"),
+        table("public.reports", None, None, 12, unsure, "permission denied for reporting_ro"),
+        table("public.reservations", 182_404, 182_404, 187_391, good, "content"),
+    )
+    comparison = Comparison(tables=rows, verdict=bad, reference="manifest")
+    return VerifyResult(comparison=comparison, loss_seconds=26 * 3600)
