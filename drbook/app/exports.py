@@ -1,5 +1,6 @@
-"""The timeline of an incident's folder or of a running incident, with what its runbook says."""
+"""The timeline of an incident's folder or of a running incident, and where it is written."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,11 +8,13 @@ from drbook.app.places import JOURNAL
 from drbook.app.planning import title_of
 from drbook.app.session import stored_runbook
 from drbook.app.vocabulary import vocabulary
-from drbook.core.errors import DrbookError, JournalError
+from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Record
 from drbook.core.runbook import Runbook
+from drbook.core.values import plain
 from drbook.journal.reader import read, verify
 from drbook.timeline.build import build
+from drbook.timeline.export import FORMATS, export
 from drbook.timeline.model import JournalFacts, Timeline
 
 
@@ -49,3 +52,42 @@ def build_with(
         phases={step.id: step.step.phase.value for step in runbook.steps},
         titles={step.id: title_of(runbook, actions, step.id) for step in runbook.steps},
     )
+
+
+def kind_of(path: Path) -> str:
+    """The format that a file's name asks for. Raises UsageError for one that is none."""
+    kind = path.suffix.lstrip(".").lower()
+    kind = {"markdown": "md", "jsonl": "json", "htm": "html"}.get(kind, kind)
+    if kind not in FORMATS:
+        raise UsageError(
+            f"Nobody knows what format {plain(path.name, 200)!r} should have.",
+            means="Nothing was written.",
+            next="Let its name end in one of: " + ", ".join(f".{one}" for one in sorted(FORMATS)),
+        )
+    return kind
+
+
+def write_timeline(folder: Path, path: Path) -> None:
+    """The incident's timeline as a new file, in the format that its name asks for."""
+    kind = kind_of(path)
+    write_new(path, export(timeline_of(folder), kind))
+
+
+def write_new(path: Path, text: str) -> None:
+    """A new file, readable for its owner only; an existing one is not overwritten."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UsageError(
+            f"{plain(str(path), 200)} exists already.",
+            means="Nothing was written: an export may be evidence.",
+            next="Give another name, or move that file away.",
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{plain(str(path), 200)} cannot be written: {error.strerror or error}.",
+            means="Nothing was written.",
+            next="Give a place that you may write to.",
+        ) from None

@@ -83,8 +83,11 @@ def _tables(timeline: Timeline) -> Json:
     return [row.model_dump(mode="json") for row in timeline.verified.comparison.tables]
 
 
-def report_lines(document: Mapping[str, Json], folder: Path) -> list[str]:
-    """The end of a run for a person: outcome, what was lost, and where the record is."""
+def report_lines(document: Mapping[str, Json], folder: Path, *, name: str) -> list[str]:
+    """The end of a run for a person: outcome, what was lost, and where the record is.
+
+    `name` is what `drbook timeline` finds the incident by; empty where it is removed at the end.
+    """
     lines = [f"{str(document['outcome']).upper()}  {plain(str(document['reason']), 400)}"]
     chosen = document["chosen"]
     if isinstance(chosen, Mapping) and isinstance(chosen["point"], Mapping):
@@ -103,9 +106,8 @@ def report_lines(document: Mapping[str, Json], folder: Path) -> list[str]:
     if isinstance(journal, Mapping):
         lines.append(f"journal        {plain(str(folder), 300)}")
         lines.append(f"head           {journal['head']}")
-        lines.append(
-            f"timeline       drbook timeline {document['incident']} --format html -o timeline.html"
-        )
+        if name:
+            lines.append(f"timeline       drbook timeline {name} -o timeline.html")
     return lines
 
 

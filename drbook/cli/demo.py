@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from drbook.app.exports import kind_of, write_timeline
 from drbook.app.places import Home
 from drbook.app.session import Session, open_incident
 from drbook.app.shipped import open_runbook
@@ -27,6 +28,12 @@ SCENARIOS = ("volume-deleted",)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
 @click.option("--keep", is_flag=True, help="Keep the world's folder, incident included.")
 @click.option(
+    "--timeline",
+    "output",
+    type=click.Path(path_type=Path),
+    help="Write the timeline there at the end (.html, .md, .json or .csv).",
+)
+@click.option(
     "--rows",
     type=click.IntRange(1_000, 50_000_000),
     default=200_000,
@@ -40,7 +47,9 @@ SCENARIOS = ("volume-deleted",)
     show_default=True,
     help="What goes wrong.",
 )
-def command(headless: bool, as_json: bool, keep: bool, rows: int, scenario: str) -> int:
+def command(
+    headless: bool, as_json: bool, keep: bool, output: Path | None, rows: int, scenario: str
+) -> int:
     """Set up a rental business, delete its production volume, and lead you through the recovery.
 
     Everything happens in one temporary folder, on loopback and private sockets, and is removed at
@@ -48,6 +57,8 @@ def command(headless: bool, as_json: bool, keep: bool, rows: int, scenario: str)
     """
     if not headless:
         need_terminal("drbook demo")
+    if output is not None:
+        kind_of(output)
     _need_parts()
     from drbook.demo.scenario import Scenario
     from drbook.demo.world import world
@@ -64,10 +75,17 @@ def command(headless: bool, as_json: bool, keep: bool, rows: int, scenario: str)
             environment={**os.environ, **made.environment()},
         )
         try:
-            return lead(session, headless=headless, as_json=as_json, responder=Scenario())
+            code = lead(
+                session, headless=headless, as_json=as_json, responder=Scenario(), kept=keep
+            )
+            if output is not None:
+                write_timeline(session.folder, output)
+                say(f"Written: {output}")
+            return code
         finally:
             if not keep:
                 _remove_targets(session, made.folder)
+                say("The demo's world is removed, its journal included. --keep keeps it.")
 
 
 def _need_parts() -> None:

@@ -10,6 +10,7 @@ import click
 
 from drbook.app.autopilot import Nobody, Responder, abort, run_unattended
 from drbook.app.model import Snapshot
+from drbook.app.places import home
 from drbook.app.report import report, report_lines
 from drbook.app.session import Session
 from drbook.cli.output import print_json, say
@@ -33,9 +34,17 @@ def need_terminal(command: str) -> None:
 
 
 def lead(
-    session: Session, *, headless: bool, as_json: bool, responder: Responder | None = None
+    session: Session,
+    *,
+    headless: bool,
+    as_json: bool,
+    responder: Responder | None = None,
+    kept: bool = True,
 ) -> int:
-    """Lead the incident of a session; the exit code says how it stands."""
+    """Lead the incident of a session; the exit code says how it stands.
+
+    `kept` is False where its folder is removed afterwards.
+    """
     with session:
         ended = _unattended(session, responder or Nobody()) if headless else _attended(session)
         final = session.driver.snapshot
@@ -43,7 +52,9 @@ def lead(
     if as_json:
         print_json(document)
     else:
-        for line in report_lines(document, session.folder):
+        own = session.folder == home().folder(session.folder.name)
+        name = (session.folder.name if own else str(session.folder)) if kept else ""
+        for line in report_lines(document, session.folder, name=name):
             click.echo(line)
     return int(ended.code)
 

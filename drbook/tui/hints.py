@@ -59,6 +59,8 @@ def hints(snapshot: Snapshot, step: str, width: int) -> Text:
         keys += [("r", "again"), ("d", "go on unverified")]
     if snapshot.decision.finished and snapshot.state.closed_at is None:
         keys.append(("x", "close"))
+    if snapshot.state.closed_at is not None:
+        keys.append(("e", "export"))
     keys += [("n", "note"), ("b", "backups"), ("v", "rows"), ("t", "timeline"), ("?", "help")]
     keys.append(("q", "leave"))
     right = _record(snapshot, short=width < 100)

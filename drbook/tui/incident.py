@@ -48,6 +48,7 @@ class IncidentScreen(Operations):
         Binding("b", "backups", "Backups", tooltip="Recovery points with their verdicts"),
         Binding("v", "tables", "Row counts", tooltip="Row counts: held, restored, lost"),
         Binding("t", "timeline", "Timeline", tooltip="The whole record"),
+        Binding("e", "export", "Export", tooltip="Export the timeline to a file"),
         Binding("x", "close", "Close", tooltip="Close the incident"),
         Binding("a", "abort", "Abort", tooltip="Abort the incident, with a reason"),
         Binding("question_mark", "help", "Help", tooltip="Explain this screen", key_display="?"),

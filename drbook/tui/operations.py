@@ -1,9 +1,13 @@
 """What each key of the incident's screen asks for: a command, with the words that it needs first."""
 
+import asyncio
+from pathlib import Path
+
 from textual import work
 from textual.screen import Screen
 from textual.worker import Worker
 
+from drbook.app.exports import write_timeline
 from drbook.app.model import (
     Abort,
     Accept,
@@ -19,7 +23,9 @@ from drbook.app.model import (
     WriteNote,
 )
 from drbook.core.engine import Readiness, may_run, may_skip
+from drbook.core.errors import DrbookError
 from drbook.core.state import StepState
+from drbook.core.values import plain
 from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
 from drbook.tui.help import HelpScreen
 from drbook.tui.lists import BackupsScreen, TablesScreen, TimelineScreen
@@ -197,6 +203,23 @@ class Operations(Screen[None]):
         if isinstance(ended, Chosen) and ended.choice == "leave":
             self.app.exit()
 
+    @work
+    async def action_export(self) -> None:
+        state = self.shown.state
+        name = await self._words(
+            "Export the timeline",
+            "A new file: .html, .md, .json or .csv. It can be exported again later.",
+            initial=f"{state.incident}.html",
+        )
+        if name is None:
+            return
+        try:
+            path = await asyncio.to_thread(_export, self.shown.journal.parent, name)
+        except DrbookError as error:
+            self.app.notify(error.explain(), severity="error", timeout=15, markup=False)
+        else:
+            self.app.notify(f"Written: {plain(str(path), 300)}", markup=False)
+
     def action_backups(self) -> None:
         self.app.push_screen(BackupsScreen(lambda: self.incident.snapshot))
 
@@ -212,6 +235,12 @@ class Operations(Screen[None]):
     async def _words(self, title: str, line: str, initial: str = "") -> str | None:
         dialog = WordsDialog(title, [said(line)], initial=initial)
         return await self.app.push_screen_wait(dialog)
+
+
+def _export(folder: Path, name: str) -> Path:
+    path = Path(name).expanduser().resolve()
+    write_timeline(folder, path)
+    return path
 
 
 def _settled(step: str, ended: Chosen) -> Command:

@@ -178,5 +178,5 @@ def _closed(snapshot: Snapshot) -> Text:
     good = snapshot.state.exit_code == 0
     return Text.assemble(
         (f"CLOSED: {snapshot.state.outcome.upper()}  ", f"bold {GOOD if good else URGENT}"),
-        said("q leaves; `drbook timeline` exports it"),
+        said("e exports the timeline, q leaves"),
     )

@@ -71,7 +71,7 @@ def at_the_screen(world: World, script: Script, size: tuple[int, int] = (120, 40
 
     async def run() -> None:
         app = IncidentApp(world.driver)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             await pilot.pause(0.1)
             await script(Seat(world, app, pilot))
 

@@ -1,6 +1,7 @@
 """The incident's screen by its keys: what is asked for, what goes on record, what is shown."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from support.incident import World
@@ -445,6 +446,30 @@ def test_a_blocked_step_is_not_run_by_enter(world: World) -> None:
         assert "StepPlanned" not in world.events()
 
     at_the_screen(world, script)
+
+
+def test_the_timeline_is_exported_by_a_key_and_never_over_another_file(
+    world: World, tmp_path: Path
+) -> None:
+    world.start(TWO)
+    target = tmp_path / "out.html"
+
+    async def script(seat: Seat) -> None:
+        for words in ("Written", "exists already"):
+            await seat.press("e")
+            await seat.sees("Export the timeline", "20260424-x-7f3a.html")
+            await seat.press("ctrl+u")
+            await seat.type(str(target))
+            await seat.press("enter")
+            await seat.sees(words)
+        await seat.press("e", "ctrl+u")
+        await seat.type(str(tmp_path / "out.pdf"))
+        await seat.press("enter")
+        await seat.sees("Nobody knows what format")
+
+    at_the_screen(world, script)
+    assert world.driver.snapshot.head in target.read_text()
+    assert target.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_record_that_cannot_be_written_is_unmistakable(world: World) -> None:

@@ -1,0 +1,170 @@
+"""The demo's whole incident by keys alone, through a pseudo-terminal, on a terminal emulator's screen."""
+
+import re
+import time
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+
+class Terminal:
+    """A terminal of 80×24 with `drbook` in it, and what a person would see there."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], cwd: Path) -> None:
+        self.screen = pyte.Screen(80, 24)
+        self._stream = pyte.ByteStream(self.screen)
+        self.child = pexpect.spawn(
+            command[0], command[1:], env=environment, dimensions=(24, 80), cwd=str(cwd), timeout=5
+        )
+
+    def read(self, seconds: float = 0.2) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                # Textual asks terminals for modes in ways that the emulator does not know.
+                data = self.child.read_nonblocking(65536, timeout=0.1)
+                self._stream.feed(
+                    re.sub(rb"\x1b\[[<>=?][\d;:$]*[a-zA-Z]|\x1b_.*?\x1b\\", b"", data)
+                )
+            except pexpect.TIMEOUT:
+                continue
+            except pexpect.EOF:
+                return
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def sees(self, *words: str, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if all(word in self.text for word in words):
+                return
+            assert self.child.isalive(), f"it has ended:\n{self.text}"
+            self.read()
+        raise AssertionError(f"{words} not seen:\n{self.text}")
+
+    def press(self, keys: str) -> None:
+        self.child.send(keys)
+        self.read(0.3)
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.screen.resize(rows, columns)
+        self.child.setwinsize(rows, columns)
+
+    def ends(self, seconds: float = 60) -> int:
+        deadline = time.monotonic() + seconds
+        while self.child.isalive() and time.monotonic() < deadline:
+            self.read()
+        self.child.close()
+        assert self.child.exitstatus is not None, f"killed by {self.child.signalstatus}"
+        return int(self.child.exitstatus)
+
+
+@pytest.fixture
+def terminal(drbook, tmp_path: Path):  # type: ignore[no-untyped-def]
+    made: list[Terminal] = []
+
+    def start(*arguments: str) -> Terminal:
+        environment = drbook.environment | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+        made.append(Terminal([*drbook.program, *arguments], environment, tmp_path))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.child.close(force=True)
+
+
+ENTER = "\r"
+ESCAPE = "\x1b"
+
+
+def test_the_demo_by_keys_alone(terminal, drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    seat = terminal("demo", "--rows", "4000")
+    seat.sees("REHEARSAL", "Is the data really gone?", "run step 1", seconds=120)
+    seat.press(ENTER)
+    seat.sees("LOSS", "go to step 2")
+    seat.press(ENTER + ENTER)
+    seat.sees("It is done")
+    seat.press("1")
+    seat.sees("go to step 3")
+    seat.press(ENTER + ENTER)
+    seat.sees("independent", "shared", "damaged", "go to step 4")
+    seat.press("b")
+    seat.sees("BACKUPS", "credential *")
+    seat.press(ESCAPE)
+    seat.sees("go to step 4")
+    seat.resize(120, 40)
+    seat.sees("LOCATE", "go to step 4")  # the step list is there again
+    seat.press(ENTER + ENTER)
+    seat.sees("go to step 5", seconds=120)
+    seat.press("n")
+    seat.sees("goes on record now")
+    seat.press("three customers at the counter" + ENTER)
+    seat.sees("three customers at the counter")
+    seat.press(ENTER + ENTER)
+    seat.sees("9 tables equal what the backup held", "go to step 6")
+    seat.press("v")
+    seat.sees("ROW COUNTS", "public.reservations")
+    seat.press(ESCAPE)
+    seat.resize(80, 24)
+    seat.press(ENTER + ENTER)
+    seat.sees("Send users to the restored database?", "1  go")
+    seat.press("1")
+    seat.sees("go to step 7")
+    seat.press(ENTER + ENTER)
+    seat.sees("Type  rental  to go on")
+    seat.press("rental" + ENTER)
+    seat.sees("Escape takes it back")
+    seat.sees("It is done")  # once the cooling-off is over
+    seat.press("1")
+    seat.sees("go to step 8")
+    seat.press(ENTER + ENTER)
+    seat.sees("close")
+    seat.press(ENTER)
+    seat.sees("It ends as PASS")
+    seat.press(ENTER)
+    seat.sees("CLOSED: PASS")
+    seat.press("e")
+    seat.sees("Export the timeline")
+    seat.press(ENTER)
+    seat.sees("Written")
+    seat.press("q")
+    assert seat.ends() == 0
+    (exported,) = tmp_path.glob("*.html")
+    page = exported.read_text()
+    assert "three customers at the counter" in page
+    assert "rental-offsite" in page
+
+
+def test_an_incident_that_is_left_goes_on_where_it_was(terminal, drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(
+        "drbook: 1\ntitle: By hand\nsteps:\n"
+        "  - {id: a, phase: contain, do: manual, title: Revoke}\n"
+        "  - {id: b, phase: close, do: note, with: {text: Call the provider.}}\n"
+    )
+    seat = terminal("rehearse", str(runbook))
+    seat.sees("REHEARSAL", "run step 1")
+    seat.press(ENTER)
+    seat.sees("It is done")
+    seat.press("1")
+    seat.sees("go to step 2")
+    seat.press("q")
+    seat.sees("Leave drbook?", "stays open")
+    seat.press("2")
+    assert seat.ends() == 7
+
+    again = terminal("resume")
+    again.sees("run step 2", "✓1")
+    again.press(ENTER)
+    again.sees("Call the provider.", "close")
+    again.press("x")
+    again.sees("It ends as PASS")
+    again.press(ENTER)
+    again.sees("CLOSED: PASS")
+    again.press("q")
+    assert again.ends() == 0
+    assert "pass" in drbook("incidents").out
