@@ -97,6 +97,8 @@ class ClusterServer:
     def create(self, cancel: Cancel | None = None) -> Working[None]:
         """initdb, with everything that it would otherwise take from the surroundings said explicitly."""
         argv: list[str | Path] = [self._tools.path("initdb"), "-D", self.data, "-U", SUPERUSER]
+        if self._tools.major >= 14:
+            argv.append("--no-instructions")  # how to start it is not the operator's business
         # Only the private socket answers, and only we can reach it.
         argv += ["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8"]
         if self._tools.major >= 17:

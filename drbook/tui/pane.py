@@ -119,10 +119,11 @@ def _how_it_goes(snapshot: Snapshot, step: str, width: int, height: int) -> list
     live = snapshot.live.get(step)
     if live is not None:
         parts += [progress_line(view, width) for view in live.progress[-5:]]
-        lines = max(1, height - 16)
-        parts += [said(cut(line, width), DIM) for line in live.output[-lines:]]
     milestones = snapshot.state.steps[step].milestones[-3:]
     parts += [Text.assemble(("• ", BUSY), said(cut(text, width - 2))) for text in milestones]
+    if live is not None:
+        lines = max(1, height - 16)
+        parts += [said(cut(line, width), DIM) for line in live.output[-lines:]]
     return parts
 
 
