@@ -1,0 +1,311 @@
+"""The timeline and its four formats: the record and nothing else, and hostile text as text."""
+
+import csv
+import io
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from support.evidence import located, verified
+
+from drbook.core import events as ev
+from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
+from drbook.core.values import Json
+from drbook.timeline.build import build
+from drbook.timeline.export import FORMATS, export
+from drbook.timeline.model import JournalFacts, Timeline
+
+T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
+HEAD = "ab" * 32
+EVIL = "<script>alert(1)</script> | **x** `y` [z](javascript:0)\x1b[2J\u202e =cmd()"
+
+
+def records(*events: tuple[int, Event], mode: Mode = Mode.LIVE, actor: str = "ops") -> list[Record]:
+    """Records at the given seconds after the declaration."""
+    return [
+        Record(
+            seq=number,
+            at=T0 + timedelta(seconds=at),
+            mono_ns=at * 10**9,
+            mode=mode,
+            actor=actor,
+            host="recovery-1",
+            event=event,
+            prev="0" * 64,
+        )
+        for number, (at, event) in enumerate(events, 1)
+    ]
+
+
+def opened(title: str = "Production lost", **more: object) -> ev.IncidentOpened:
+    fields: dict[str, object] = {
+        "incident": "20260424-191900-production-7f3a",
+        "mode": Mode.LIVE,
+        "title": title,
+        "runbook_sha256": "cd" * 32,
+        "runbook_file": "shop.yaml",
+        "drbook_version": "0.1",
+        "occurred": T0 - timedelta(minutes=15),
+        "rpo_seconds": 24 * 3600,
+        "rto_seconds": 3600,
+        "steps": ("loss", "locate", "verify"),
+    }
+    return ev.IncidentOpened.model_validate(fields | more)
+
+
+def attempt(
+    step: str, action: str, at: int, took: int, result: Json = None, **end: object
+) -> list[tuple[int, Event]]:
+    """Planned, started and finished."""
+    finished: dict[str, object] = {
+        "step": step, "attempt": 1, "state": StepEnd.SUCCEEDED, "result": result,
+        "reason": "well", "duration_ms": took * 1000,
+    }  # fmt: skip
+    return [
+        (at, ev.StepPlanned(step=step, attempt=1, action=action, effect=Effect.NONE, params=None,
+                            plan=Plan(does=("looks",)), digest="ef" * 32)),
+        (at, ev.StepStarted(step=step, attempt=1)),
+        (at + took, ev.StepFinished.model_validate(finished | end)),
+    ]  # fmt: skip
+
+
+def timeline(*events: tuple[int, Event], mode: Mode = Mode.LIVE, actor: str = "ops") -> Timeline:
+    facts = JournalFacts("/var/lib/drbook/journal.jsonl", HEAD, intact=True)
+    phases = {"loss": "detect", "locate": "locate", "verify": "verify"}
+    return build(records(*events, mode=mode, actor=actor), journal=facts, phases=phases)
+
+
+def whole(title: str = "Production lost", note: str = "support: three customers") -> Timeline:
+    return timeline(
+        (0, opened(title)),
+        *attempt("loss", "postgres.probe", 60, 3),
+        *attempt("locate", "backups.locate", 70, 9, located().model_dump(mode="json")),
+        (80, ev.NoteAdded(text=note, happened_at=T0 + timedelta(seconds=30))),
+        *attempt(
+            "verify", "postgres.verify", 90, 30, verified().model_dump(mode="json"),
+            state=StepEnd.FAILED, reason="1 table differs", means="Not what the backup held.",
+        ),
+        (130, ev.DecisionRecorded(step="verify", decision="accept", reason="one row, seen")),
+        (200, ev.IncidentClosed(outcome="fail", exit_code=1, reason="verify: failed")),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_the_same_record_gives_the_same_bytes(kind: str) -> None:
+    assert export(whole(), kind) == export(whole(), kind)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_says_the_mode_the_end_and_the_head(kind: str) -> None:
+    text = export(whole(), kind)
+    assert HEAD in text
+    assert "live" in text.lower()
+    assert "fail" in text
+    assert "three customers" in text
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [(Mode.DRILL, "REHEARSAL (drill)"), (Mode.DRY_RUN, "DRY RUN"), (Mode.LIVE, "LIVE")],
+)
+@pytest.mark.parametrize("kind", ["html", "md", "csv"])
+def test_a_rehearsal_cannot_be_taken_for_the_real_thing(kind: str, mode: Mode, words: str) -> None:
+    text = export(timeline((0, opened(mode=mode)), mode=mode), kind)
+    assert words in text.replace("\\", "")
+
+
+# --- what the timeline holds ----------------------------------------------------------------------
+
+
+def test_times_objectives_and_what_was_measured() -> None:
+    told = whole()
+    assert told.occurred == T0 - timedelta(minutes=15)
+    assert told.detected == T0 + timedelta(seconds=63)
+    assert told.declared == T0
+    assert told.closed == T0 + timedelta(seconds=200)
+    assert told.rpo.measured == timedelta(hours=26)
+    assert told.rpo.met is False
+    assert told.rto.measured is None  # the verification failed: nobody restored anything in time
+    assert told.rto.met is None
+
+
+def test_a_verified_restore_stops_the_clock() -> None:
+    told = timeline(
+        (0, opened()),
+        *attempt("verify", "postgres.verify", 60, 40, verified().model_dump(mode="json")),
+    )
+    assert told.rto.measured == timedelta(seconds=100)
+    assert told.rto.met is True
+
+
+def test_an_open_incident_says_so() -> None:
+    told = timeline((0, opened()), *attempt("loss", "postgres.probe", 1, 1))
+    assert told.is_open
+    for kind in ("html", "md", "csv"):
+        assert "still open" in export(told, kind)
+    last = json.loads(export(told, "json").splitlines()[-1])
+    assert last["data"]["outcome"] == "open"
+
+
+def test_a_note_keeps_both_clocks() -> None:
+    (note,) = whole().of_kind("note")
+    assert note.happened_at == T0 + timedelta(seconds=30)
+    assert note.recorded_at == T0 + timedelta(seconds=80)
+
+
+def test_what_deviates_is_listed() -> None:
+    told = timeline(
+        (0, opened()),
+        *attempt(
+            "loss", "postgres.probe", 1, 1, state=StepEnd.COULD_NOT_VERIFY, reason="no answer"
+        ),
+        (5, ev.StepSkipped(step="locate", reason="restored by the provider")),
+        (6, ev.IncidentResumed(head=HEAD, repaired="a torn line was cut off")),
+        (7, ev.InputChanged(name="occurred", value="2026-04-24T18:00:00Z", occurred=T0)),
+        (8, ev.StepInvalidated(step="loss", because="locate runs again")),
+    )
+    texts = " ".join(entry.text for entry in told.of_kind("deviation"))
+    for words in (
+        "could-not-verify: no answer",
+        "skipped: restored",
+        "torn line",
+        "occurred",
+        "stale",
+    ):
+        assert words in texts
+    assert told.occurred == T0
+
+
+def test_a_result_that_cannot_be_read_is_said() -> None:
+    told = timeline((0, opened()), *attempt("locate", "backups.locate", 1, 1, {"point": 7}))
+    assert told.located is None
+    assert any("backups.locate" in words for words in told.unread)
+    for kind in ("html", "md"):
+        assert "fields do not fit" in export(told, kind)
+
+
+def test_a_record_that_opens_nothing_is_no_timeline() -> None:
+    with pytest.raises(ValueError, match="opened"):
+        timeline((0, ev.NoteAdded(text="x")))
+
+
+# --- unknown is unknown -----------------------------------------------------------------------------
+
+
+def test_unknown_is_never_a_number() -> None:
+    for kind in ("html", "md"):
+        text = export(whole(), kind)
+        rows = [
+            line for line in text.replace("</tr>", "\n").splitlines() if "public.reports" in line
+        ]
+        row = next(line for line in rows if "permission denied" in line)
+        assert row.count("unknown") >= 2
+        assert "✓" not in row
+        assert re.search(r"\b0\b", row) is None
+
+
+def test_nothing_looked_for_is_said() -> None:
+    text = export(timeline((0, opened(occurred=None, rpo_seconds=None))), "md")
+    assert "No backups were looked for." in text
+    assert "Nothing was verified." in text
+    assert "no objective stated" in text
+    assert "| occurred | unknown |" in text
+
+
+def test_verdicts_have_signs_and_words() -> None:
+    for kind in ("html", "md"):
+        text = export(whole(), kind)
+        for words in ("✗ shared", "✗ damaged", "✗ destroyed", "? unknown", "? could\\-not"):
+            assert words.replace("\\", "") in text.replace("\\", ""), words
+
+
+# --- hostile text ---------------------------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """Elements and attributes of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [
+            value or ""
+            for name, value in attrs
+            if name in ("src", "href", "action", "data", "style")
+        ]
+
+
+def evil() -> Timeline:
+    hostile = located(reason=EVIL).model_dump(mode="json")
+    return timeline(
+        (0, opened(EVIL, runbook_file=EVIL, inputs={"x": EVIL})),
+        *attempt("locate", "backups.locate", 1, 1, hostile, reason=EVIL, means=EVIL, next=EVIL),
+        (3, ev.NoteAdded(text=EVIL)),
+        (4, ev.AnswerGiven(step="locate", attempt=1, answer=EVIL, comment=EVIL)),
+        (5, ev.IncidentClosed(outcome="pass", exit_code=0, reason=EVIL)),
+        actor=EVIL,
+    )
+
+
+def test_the_page_asks_nobody_and_runs_nothing() -> None:
+    text = export(evil(), "html")
+    page = Page(text)
+    assert "script" not in page.tags
+    assert not page.tags & {"iframe", "object", "embed", "link", "img", "form", "base"}
+    assert not [link for link in page.links if re.match(r"\s*(https?:|//|javascript:|data:)", link)]
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_no_control_character_reaches_an_export(kind: str) -> None:
+    text = export(evil(), kind)
+    assert not any(bad in text for bad in "\x1b\u202e\x07")
+
+
+def test_markdown_stays_text() -> None:
+    text = export(evil(), "md")
+    assert "<script>" not in text
+    assert "](javascript" not in text.replace("\\]\\(", "")
+    for line in text.splitlines():
+        if line.startswith("|"):
+            cells = re.split(r"(?<!\\)\|", line)
+            assert len(cells) in (4, 5, 6, 8, 9), line
+
+
+def test_a_spreadsheet_runs_nothing() -> None:
+    note = timeline((0, opened()), (1, ev.NoteAdded(text="=cmd()|' /C calc'!A0")), actor="@evil")
+    rows = list(csv.reader(io.StringIO(export(note, "csv"))))
+    assert rows[0][0] == "seq"
+    cells = [cell for row in rows for cell in row]
+    assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
+    assert any(cell.startswith("'=cmd()") for cell in cells)
+    assert all(len(row) == len(rows[0]) for row in rows)
+
+
+# --- CloudEvents ------------------------------------------------------------------------------------
+
+
+def test_lines_are_cloud_events() -> None:
+    lines = [json.loads(line) for line in export(whole(), "json").splitlines()]
+    assert len(lines) == len(whole().records) + 1
+    for line in lines:
+        assert line["specversion"] == "1.0"
+        assert line["id"]
+        assert line["source"].startswith("urn:drbook:incident:")
+        assert re.fullmatch(r"io\.drbook\.[a-z.]+", line["type"])
+        assert set(line) <= {
+            "specversion", "id", "source", "type", "time", "subject", "datacontenttype", "data",
+        }  # fmt: skip
+        assert all(name == name.lower() for name in line)
+    assert len({(line["source"], line["id"]) for line in lines}) == len(lines)
+    assert lines[0]["time"] == "2026-04-24T19:19:00Z"
+    assert lines[-1]["data"]["head"] == HEAD
