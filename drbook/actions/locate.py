@@ -225,8 +225,8 @@ def _finish(result: Located) -> Finished:
         return Finished(
             result,
             StepEnd.COULD_NOT_VERIFY,
-            f"No independent copy was found in what could be looked at ({words or 'no copies'}); "
-            f"not reachable: {names}{gone}.",
+            (f"No independent copy is among those seen ({words})" if words else "No copy was seen")
+            + f"; not reachable: {names}{gone}.",
             means="There may be one in a place that did not answer.",
             next="Make these places reachable, then run the step again: "
             + "; ".join(

@@ -13,7 +13,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,20 +39,40 @@ def program() -> Path | None:
     return Path(found) if found else None
 
 
-class ObjectStore:
-    """One running server. `identities` maps a name to the buckets it has every right on."""
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who may talk to the server. `actions` in its own words: `Admin`, or `Read:bucket`."""
 
-    def __init__(self, folder: Path, identities: Mapping[str, tuple[str, ...]]) -> None:
+    access_key: str
+    secret_key: str
+    actions: tuple[str, ...]
+
+    @classmethod
+    def owner(cls, name: str, buckets: Sequence[str]) -> "Identity":
+        """Somebody with every right on these buckets, and a secret nobody has seen."""
+        rights = ("Admin", "Read", "Write", "List", "Tagging")
+        actions = tuple(f"{right}:{bucket}" for bucket in buckets for right in rights)
+        return cls(f"{name}-key", secrets.token_urlsafe(24), actions)
+
+
+OPERATOR = "operator"
+"""The identity that every server has, with every right: it prepares the world."""
+
+
+class ObjectStore:
+    """One running server and those who may talk to it, by name."""
+
+    def __init__(self, folder: Path, identities: dict[str, Identity]) -> None:
         self._folder = folder
-        self._keys = {name: (f"{name}-key", secrets.token_urlsafe(24)) for name in identities}
-        self._keys["operator"] = ("operator-key", secrets.token_urlsafe(24))
-        self._identities = identities
+        operator = Identity("operator-key", secrets.token_urlsafe(24), ("Admin",))
+        self._identities = {OPERATOR: operator} | identities
         self._child: Child | None = None
         self.endpoint = ""
 
     def keys(self, identity: str) -> tuple[str, str]:
         """Access key and secret."""
-        return self._keys[identity]
+        found = self._identities[identity]
+        return found.access_key, found.secret_key
 
     def start(self) -> None:
         """Raises StepFailed where it is not installed or does not come up."""
@@ -77,7 +98,7 @@ class ObjectStore:
             code="demo-parts",
         )
 
-    def client(self, identity: str) -> "S3Client":
+    def client(self, identity: str = OPERATOR) -> "S3Client":
         """An unguarded client with which the world is prepared."""
         import boto3
         from botocore.config import Config
@@ -106,16 +127,10 @@ class ObjectStore:
         entries = [
             {
                 "name": name,
-                "credentials": [{"accessKey": access, "secretKey": secret}],
-                "actions": ["Admin"]
-                if name == "operator"
-                else [
-                    f"{action}:{bucket}"
-                    for bucket in self._identities[name]
-                    for action in ("Admin", "Read", "Write", "List", "Tagging")
-                ],
+                "credentials": [{"accessKey": who.access_key, "secretKey": who.secret_key}],
+                "actions": list(who.actions),
             }
-            for name, (access, secret) in self._keys.items()
+            for name, who in self._identities.items()
         ]
         path = self._folder / "identities.json"
         path.touch(mode=0o600)
@@ -174,7 +189,7 @@ class ObjectStore:
     def _takes_a_write(self, until: float) -> bool:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        client = self.client("operator")
+        client = self.client(OPERATOR)
         while time.monotonic() < until:
             try:
                 client.create_bucket(Bucket="ready")

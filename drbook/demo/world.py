@@ -24,7 +24,7 @@ from drbook.core.errors import StepFailed
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef
 from drbook.demo.business import HISTORY, Business
-from drbook.demo.objectstore import ObjectStore
+from drbook.demo.objectstore import Identity, ObjectStore
 from drbook.providers.baselines import DirectoryBaselines
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgserver import ClusterServer, server_user
@@ -52,7 +52,10 @@ class World:
         self._cancel = CancelToken()
         self._tools: PgTools = choose(find_tools(), server=True)[0]
         self.production = ClusterServer(self._tools, folder / "volume", name="rental-production")
-        identities = {"app": (APP_BUCKET,), "offsite": (OFFSITE_BUCKET,)}
+        identities = {
+            "app": Identity.owner("app", [APP_BUCKET]),
+            "offsite": Identity.owner("offsite", [OFFSITE_BUCKET]),
+        }
         self.store = ObjectStore(folder / "object-store", identities)
         self.volume = self.production.folder
         self._address = ""
@@ -101,7 +104,7 @@ class World:
             connection.execute(f"CREATE DATABASE {DATABASE}".encode())
 
     def _make_buckets(self) -> None:
-        client = self.store.client("operator")
+        client = self.store.client()
         client.create_bucket(Bucket=APP_BUCKET)
         client.create_bucket(Bucket=OFFSITE_BUCKET, ObjectLockEnabledForBucket=True)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -200,7 +202,7 @@ def explain(error: Exception) -> Why:
     if isinstance(error, EndpointConnectionError | ConnectTimeoutError | HTTPClientError):
         return Why(
             "endpoint",
-            f"the endpoint does not answer ({_words(error)})",
+            f"{_endpoint(error)} does not answer ({_how(error)})",
             "Check the network from this machine, the endpoint's name, and whether it is up.",
             again=True,
         )
@@ -229,6 +231,22 @@ def _explain_answer(error: ClientError) -> Why:
         shown = f"the store answered {plain(code, 60) or 'nothing'} ({status}) {message}".strip()
         return Why(code, shown, "See what the store's operator says about it.", again)
     return Why(code, f"{known[0]} ({plain(code, 60)})", known[1], again)
+
+
+def _endpoint(error: BotoCoreError) -> str:
+    """Scheme, host and port; the rest of the address says nothing about why it does not answer."""
+    parts = urlsplit(str(error.kwargs.get("endpoint_url", "")))
+    return plain(f"{parts.scheme}://{parts.netloc}", 200) if parts.netloc else "the endpoint"
+
+
+def _how(error: BotoCoreError) -> str:
+    """The innermost cause: `Connection refused`, `timed out`, a name that nobody knows."""
+    cause = error.kwargs.get("error")
+    text = str(cause if cause is not None else error)
+    found = re.search(r"\[Errno -?\d+\] ([^'\")]+)|(timed out)", text)
+    if found:
+        return plain(found.group(1) or found.group(2), 120)
+    return plain(" ".join(text.split()), 120).rstrip(".")
 
 
 def _words(error: Exception) -> str:

@@ -4,11 +4,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.pg import drain
+from support.shop import Shop
+
+from drbook.providers.pgserver import ClusterServer, server_user
+from drbook.providers.pgtools import find_tools
 
 
 @dataclass(frozen=True)
@@ -66,3 +71,26 @@ def yaml_of(lines: Sequence[str], **values: object) -> str:
     for name, value in values.items():
         text = text.replace("{" + name + "}", json.dumps(str(value)))
     return text
+
+
+@pytest.fixture
+def shop(s3_server, tmp_path: Path) -> Iterator[Shop]:  # type: ignore[no-untyped-def]
+    if server_user() == "nobody":
+        tmp_path.chmod(0o711)
+    tools = next(one for one in find_tools() if one.origin == "extra")
+    server = ClusterServer(tools, tmp_path / "production", name="shop")
+    server.make_folder()
+    drain(server.create())
+    drain(server.start({"fsync": "off"}))
+    try:
+        made = Shop(server, s3_server, tmp_path)
+        made.execute("CREATE DATABASE shop", "postgres")
+        made.execute(
+            "CREATE TABLE orders (id int PRIMARY KEY, created_at timestamptz NOT NULL);"
+            "CREATE TABLE empty_one (id int);"
+            "INSERT INTO orders SELECT n, now() - n * interval '1 minute'"
+            " FROM generate_series(1, 2000) n"
+        )
+        yield made
+    finally:
+        server.stop()

@@ -3,121 +3,12 @@ environment variables, and the commands of the README."""
 
 import hashlib
 import json
-import secrets
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
-from support.pg import drain
-
-from drbook.providers.pgserver import ClusterServer, server_user
-from drbook.providers.pgtools import find_tools
-from drbook.providers.process import complete
-
-RUNBOOK = """
-drbook: 1
-title: Shop database lost
-objectives: {rpo: 24h, rto: 4h}
-inputs:
-  occurred: {type: time, prompt: "When did it happen (UTC)?"}
-production:
-  database: {dsn: env:PROD_DSN}
-  domain: {provider: here, account: prod, resource: vol-1, credentials: [deploy-token]}
-credentials:
-  deploy-token: {stored_in: [laptops]}
-  backup-writer: {stored_in: [backup-host]}
-baselines: {kind: directory, path: BASELINES}
-backups:
-  - id: offsite
-    kind: s3
-    bucket: BUCKET
-    prefix: nightly/
-    endpoint: ENDPOINT
-    region: us-east-1
-    access_key: env:OFFSITE_KEY_ID
-    secret_key: env:OFFSITE_SECRET
-    domain: {provider: elsewhere, account: backups, resource: BUCKET, credentials: [backup-writer]}
-steps:
-  - {id: loss, phase: detect, do: postgres.probe}
-  - {id: locate, phase: locate, needs: [], do: backups.locate}
-  - id: restore
-    phase: restore
-    do: postgres.restore
-    with: {point: "${{ steps.locate.point }}", target: {kind: cluster}}
-  - id: verify
-    phase: verify
-    do: postgres.verify
-    with: {target: "${{ steps.restore.target }}", baseline: before_incident}
-"""
-
-
-class Shop:
-    """Production and its bucket, as somebody else runs them."""
-
-    def __init__(self, server: ClusterServer, s3, folder: Path) -> None:  # type: ignore[no-untyped-def]
-        self.server = server
-        self.s3 = s3
-        self.folder = folder
-        self.bucket = s3.bucket("shop")
-        self.runbook = folder / "shop.yaml"
-        text = RUNBOOK.replace("BASELINES", str(folder / "baselines"))
-        text = text.replace("BUCKET", self.bucket).replace("ENDPOINT", s3.endpoint)
-        self.runbook.write_text(text, encoding="utf-8")
-        key, secret = s3.keys()
-        self.dsn = f"postgresql:///shop?host={server.socket}&user=postgres"
-        self.environment = {
-            "PROD_DSN": self.dsn,
-            "OFFSITE_KEY_ID": key,
-            "OFFSITE_SECRET": secret,
-        }
-
-    def execute(self, sql: str, dbname: str = "shop") -> None:
-        with psycopg.connect(
-            host=str(self.server.socket), user="postgres", dbname=dbname, autocommit=True
-        ) as connection:
-            connection.execute(sql)
-
-    def dump(self, *options: str) -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "dump"
-            argv: list[str | Path] = [self.server.tools.path("pg_dump"), *options]
-            argv += [f"--dbname={self.dsn}", f"--file={path}"]
-            done = complete(argv)
-            assert done.exit_code == 0, done.stderr
-            return path.read_bytes()
-
-    def store(self, name: str, data: bytes) -> None:
-        self.s3.client().put_object(Bucket=self.bucket, Key=f"nightly/{name}", Body=data)
-
-
-@pytest.fixture
-def shop(s3_server, tmp_path: Path) -> Iterator[Shop]:  # type: ignore[no-untyped-def]
-    if server_user() == "nobody":
-        tmp_path.chmod(0o711)
-    tools = next(one for one in find_tools() if one.origin == "extra")
-    server = ClusterServer(tools, tmp_path / "production", name="shop")
-    server.make_folder()
-    drain(server.create())
-    drain(server.start({"fsync": "off"}))
-    try:
-        made = Shop(server, s3_server, tmp_path)
-        made.execute("CREATE DATABASE shop", "postgres")
-        made.execute(
-            "CREATE TABLE orders (id int PRIMARY KEY, created_at timestamptz NOT NULL);"
-            "CREATE TABLE empty_one (id int);"
-            "INSERT INTO orders SELECT n, now() - n * interval '1 minute'"
-            " FROM generate_series(1, 2000) n"
-        )
-        yield made
-    finally:
-        server.stop()
-
-
-def occurred(ago: timedelta = timedelta(0)) -> str:
-    return "occurred=" + (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
+from support.shop import Shop, occurred
 
 
 def test_the_readmes_five_minutes(drbook, shop: Shop) -> None:  # type: ignore[no-untyped-def]
@@ -255,46 +146,6 @@ def test_a_manifest_holds_a_copy_to_what_it_says(  # type: ignore[no-untyped-def
         assert ran.code == 0, ran.err
 
 
-# --- bad input, each a clear message and the right exit code -----------------------------------
-
-
-def test_wrong_password_and_no_such_bucket_and_bad_credentials(  # type: ignore[no-untyped-def]
-    drbook, shop: Shop, tmp_path: Path
-) -> None:
-    shop.store("shop.dump", shop.dump("-Fc"))
-    runbook = str(shop.runbook)
-    arguments = ("backups", runbook)
-
-    def broken(code: int, said: str, text: str | None = None, **environment: str) -> None:
-        path = tmp_path / f"broken-{secrets.token_hex(4)}.yaml"
-        path.write_text(text or shop.runbook.read_text())
-        ran = drbook(arguments[0], str(path), **(shop.environment | environment))
-        assert ran.code == code, ran.err
-        assert said in ran.err, ran.err
-        assert "Traceback" not in ran.err
-
-    text = shop.runbook.read_text()
-    broken(5, "", OFFSITE_SECRET="not-the-secret")
-    broken(5, "", text.replace(shop.bucket, "no-such-bucket-here"))
-    broken(5, "does not answer", text.replace(shop.s3.endpoint, "http://127.0.0.1:9"))
-    empty = shop.s3.bucket("empty")
-    broken(1, "no copies", text.replace(shop.bucket, empty))
-    ran = drbook(
-        "backups", runbook, **{k: v for k, v in shop.environment.items() if k != "OFFSITE_SECRET"}
-    )
-    assert ran.code == 5
-    assert "OFFSITE_SECRET" in ran.err
-
-    ran = drbook(
-        "baseline",
-        "capture",
-        runbook,
-        **(shop.environment | {"PROD_DSN": shop.dsn + "&dbname=absent"}),
-    )
-    assert ran.code == 5
-    assert "does not exist" in ran.err
-
-
 @pytest.mark.parametrize("name", ["truncated", "empty", "html"])
 def test_a_newest_copy_that_is_not_what_it_claims_is_passed_over(  # type: ignore[no-untyped-def]
     drbook, shop: Shop, name: str
@@ -319,24 +170,3 @@ def test_a_newest_copy_that_is_not_what_it_claims_is_passed_over(  # type: ignor
     rejected = told["rejected"][0]
     assert rejected["verdict"] == "damaged"
     assert rejected["reasons"]
-
-
-def test_a_disk_that_fills_while_downloading_keeps_what_arrived(drbook, shop: Shop) -> None:  # type: ignore[no-untyped-def]
-    """A file size limit stands in for a full disk; a second attempt without it goes on."""
-    shop.execute("INSERT INTO orders SELECT n, now() FROM generate_series(3000, 900000) n")
-    shop.store("shop.dump", shop.dump("-Fc", "-Z0"))
-    import resource
-
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4 * 1024 * 1024, before[1]))
-    try:
-        arguments = ("rehearse", str(shop.runbook), "--headless", "--json", "--set", occurred())
-        ran = drbook(*arguments, **shop.environment)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert ran.code == 1, ran.err
-    assert "What arrived is kept" in ran.err
-    assert "Traceback" not in ran.err
-    parts = list(drbook.home.glob("incidents/*/copies/*.part"))
-    assert len(parts) == 1
-    assert parts[0].stat().st_size >= 1024 * 1024
