@@ -1,69 +1,41 @@
 """The driver: one thread that owns the journal, takes commands, starts steps, and shows snapshots.
 
-Everything that changes an incident goes through `_put`: an event is appended and synced, then folded
-into the state. Steps run in daemon threads of their own; what they want on record comes through the
+Everything that changes an incident goes through the ledger: an event is appended and synced, then
+folded into the state. Steps run in daemon threads of their own; what they want on record comes through the
 same inbox as commands and is answered once it is on disk.
 """
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from drbook.app import mailbox
 from drbook.app.desk import Desk
+from drbook.app.inbox import Called, Ended, Inbox, Message, Signalled, Submitted
+from drbook.app.ledger import Ledger
 from drbook.app.live import LiveBoard
 from drbook.app.model import Command, Snapshot, Trouble
-from drbook.app.planning import Planned, internal_error, plan_step, preview, title_of
+from drbook.app.planning import Planned, internal_error, plan_step, title_of
+from drbook.app.publisher import Previews, Publisher
 from drbook.app.recording import event_of
 from drbook.app.work import Attempt, Ending, PortsOpener, keep_traceback
 from drbook.core import events as ev
 from drbook.core import signals as sig
 from drbook.core.actions import Actions
 from drbook.core.engine import decide, outcome
-from drbook.core.errors import DrbookError, InDoubt, JournalError
-from drbook.core.events import Effect, Event, IllegalEvent, Plan, Record, StepEnd
+from drbook.core.errors import DrbookError, InDoubt
+from drbook.core.events import Effect, Event, Record, StepEnd
 from drbook.core.runbook import Runbook
-from drbook.core.state import IncidentState, StepState, evolve
+from drbook.core.state import IncidentState, StepState
 from drbook.journal.writer import Writer
 
 PUBLISH_EVERY = 0.1
 """Seconds between two snapshots at most."""
 GRACE = 30.0
 """Seconds that a cancelled step gets before it is left behind."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Submitted:
-    command: Command
-    actor: str
-    future: "Future[None]"
-
-
-@dataclass(frozen=True, slots=True)
-class _Signalled:
-    attempt: Attempt
-    signal: sig.Recordable
-    future: "Future[None]"
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    attempt: Attempt
-    ending: Ending
-
-
-@dataclass(frozen=True, slots=True)
-class _Called:
-    """Something for the driver's own thread, like the outcome of a probe."""
-
-    act: Callable[[], None]
-
-
-_Message = _Submitted | _Signalled | _Ended | _Called
 
 
 class Driver:
@@ -89,68 +61,61 @@ class Driver:
         self.people_act = people_act
         """False in a dry run: what a person would do by hand is planned and not done."""
         self.now = now
-        self.state = state
         self.board = LiveBoard()
         self.attempts: dict[str, Attempt] = {}
         self.planned: dict[str, Planned] = {}
         self.cooling: dict[str, datetime] = {}
         self.retry_at: dict[str, float] = {}
         self.trouble: Trouble | None = None
-        self.broken = False
-        self._writer = writer
+        self._told_broken = False
+        self._ledger = Ledger(writer, records, state, now)
         self._error_log = writer.path.with_name("errors.log")
-        self._records = list(records)
-        self._inbox: queue.SimpleQueue[_Message] = queue.SimpleQueue()
-        self._subscribers: list[Callable[[Snapshot], None]] = []
-        self._lock = threading.Lock()
+        self._inbox = Inbox()
         self._stopping = threading.Event()
-        self._ended_for_good = threading.Event()
         self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
-        self._previews: tuple[int, dict[str, Plan], dict[str, str]] = (-1, {}, {})
+        self._previews = Previews(runbook, actions)
         self._published = 0.0
         self._mail_at = 0.0
         self._dirty = True
         self._desk = Desk(self)
-        self._snapshot = self._picture()
+        self._publisher = Publisher(self._picture())
         self._thread = threading.Thread(target=self._loop, name="driver", daemon=True)
 
     # --- for everybody: thread-safe ---------------------------------------------------------
 
     @property
     def snapshot(self) -> Snapshot:
-        return self._snapshot
+        return self._publisher.snapshot
 
     def start(self) -> None:
         self._thread.start()
 
     def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
-        with self._lock:
-            self._subscribers.append(callback)
-        callback(self._snapshot)
-
-        def unsubscribe() -> None:
-            with self._lock:
-                if callback in self._subscribers:
-                    self._subscribers.remove(callback)
-
-        return unsubscribe
+        return self._publisher.subscribe(callback)
 
     def submit(self, command: Command, actor: str | None = None) -> "Future[None]":
         future: Future[None] = Future()
-        self._inbox.put(_Submitted(command, actor or self.actor, future))
-        if self._ended_for_good.is_set():
-            self._turn_away()
+        self._inbox.put(Submitted(command, actor or self.actor, future))
         return future
 
     def stop(self) -> None:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=GRACE + 5)
-        self._writer.close()
+        self._ledger.close()
 
     def call(self, act: Callable[[], None]) -> None:
         """Run something in the driver's thread."""
-        self._inbox.put(_Called(act))
+        self._inbox.put(Called(act))
+
+    @property
+    def state(self) -> IncidentState:
+        return self._ledger.state
+
+    @property
+    def broken(self) -> bool:
+        """True once the journal could not be written."""
+        return self._ledger.broken
 
     # --- the driver's thread ----------------------------------------------------------------
 
@@ -162,28 +127,19 @@ class Driver:
             self._guarded(self._advance)
             self._guarded(self._publish)
         self._wind_down()
-        self._ended_for_good.set()
-        self._turn_away()
+        self._inbox.close()
 
     def _take(self, timeout: float) -> None:
-        try:
-            message = self._inbox.get(timeout=timeout)
-        except queue.Empty:
-            return
-        while True:
+        for message in self._inbox.take(timeout):
             self._dirty = True
             self._handle(message)
-            try:
-                message = self._inbox.get_nowait()
-            except queue.Empty:
-                return
 
-    def _handle(self, message: _Message) -> None:
-        if isinstance(message, _Called):
+    def _handle(self, message: Message) -> None:
+        if isinstance(message, Called):
             self._guarded(message.act)
-        elif isinstance(message, _Ended):
+        elif isinstance(message, Ended):
             self._guarded(lambda: self._finish(message.attempt, message.ending))
-        elif isinstance(message, _Signalled):
+        elif isinstance(message, Signalled):
             self._answer(
                 message.future, lambda: self._record_signal(message.attempt, message.signal)
             )
@@ -218,63 +174,22 @@ class Driver:
         self._note_trouble(shown)
         return shown
 
-    def _turn_away(self) -> None:
-        """Answer what came too late."""
-        while True:
-            try:
-                message = self._inbox.get_nowait()
-            except queue.Empty:
-                return
-            if isinstance(message, _Submitted | _Signalled):
-                message.future.set_exception(
-                    JournalError(
-                        "This incident is not led here any more.",
-                        means="What was asked for was not done.",
-                        next="Resume the incident.",
-                        code="stopped",
-                    )
-                )
-
     def _note_trouble(self, error: DrbookError) -> None:
         if error.code == "internal" and error.__cause__ is not None:
             keep_traceback(self._error_log, "driver", error.__cause__)
-        if self.broken:
+        if self._told_broken:
             return  # what broke it is what has to be read
         self.trouble = Trouble(error.what, error.means, error.next, self.now())
         self._dirty = True
-        # An event that was refused before it was written has broken nothing.
-        if isinstance(error, JournalError) and not isinstance(error, IllegalEvent):
-            self.broken = True
+        if self.broken:
+            self._told_broken = True
             for attempt in self.attempts.values():
                 attempt.request_cancel("the journal cannot be written", GRACE)
 
     def put(self, event: Event, actor: str | None = None) -> None:
-        """Append, sync, fold. Raises JournalError; then nothing that it covers may be done."""
-        if self.broken:
-            raise JournalError(
-                "The journal of this incident cannot be written any more.",
-                means="Nothing is done that cannot be recorded.",
-                next="Make room or mend the disk, then resume the incident.",
-            )
-        self._must_follow(event)
-        record = self._writer.append(actor or self.actor, event)
-        self._records.append(record)
-        self.state = evolve(self.state, record)
+        """Put it on record. Raises JournalError; then nothing that it covers may be done."""
+        self._ledger.put(event, actor or self.actor)
         self._dirty = True
-
-    def _must_follow(self, event: Event) -> None:
-        """Raises IllegalEvent for what may not stand next: once written, it could not be unwritten."""
-        trial = Record(
-            seq=self.state.seq + 1,
-            at=self.now(),
-            mono_ns=0,
-            mode=self.state.mode,
-            actor=self.actor,
-            host="",
-            event=event,
-            prev="",
-        )
-        evolve(self.state, trial)
 
     # --- steps ------------------------------------------------------------------------------
 
@@ -316,11 +231,11 @@ class Driver:
 
     def _from_step(self, attempt: Attempt, signal: sig.Recordable) -> None:
         future: Future[None] = Future()
-        self._inbox.put(_Signalled(attempt, signal, future))
+        self._inbox.put(Signalled(attempt, signal, future))
         future.result()
 
     def _ended(self, attempt: Attempt, ending: Ending) -> None:
-        self._inbox.put(_Ended(attempt, ending))
+        self._inbox.put(Ended(attempt, ending))
 
     def _record_signal(self, attempt: Attempt, signal: sig.Recordable) -> None:
         if self.attempts.get(attempt.step) is not attempt:
@@ -380,7 +295,7 @@ class Driver:
         if now < self._mail_at or self.broken:
             return
         self._mail_at = now + 1.0
-        for path, letter in mailbox.waiting(self._writer.path.parent):
+        for path, letter in mailbox.waiting(self._ledger.path.parent):
             self.put(ev.NoteAdded(text=letter.text), letter.actor)
             path.unlink()
 
@@ -390,7 +305,7 @@ class Driver:
             StepEnd.CANCELLED if harmless else StepEnd.IN_DOUBT,
             reason=f"It did not stop within {GRACE:.0f} s after it was asked to.",
             means="It changes nothing." if harmless else "Nobody knows how far it came.",
-            next="" if harmless else "Look (p), then settle it (i).",
+            next="" if harmless else "Look at what is there, then settle it (i).",
             code="did-not-stop",
         )
         self._finish(attempt, ending)
@@ -412,31 +327,23 @@ class Driver:
         if not (self._dirty or self.board.changed or self.attempts or self.cooling):
             return
         self._published, self._dirty = now, False
-        self._snapshot = self._picture()
-        with self._lock:
-            subscribers = tuple(self._subscribers)
-        for callback in subscribers:
-            callback(self._snapshot)
+        self._publisher.publish(self._picture())
 
     def _picture(self) -> Snapshot:
         decision = decide(self.runbook, self.state)
-        if self._previews[0] != self.state.seq:
-            self._previews = (
-                self.state.seq,
-                *preview(self.runbook, self.state, self.actions, decision.ready),
-            )
+        previews, problems = self._previews.of(self.state, decision.ready)
         return Snapshot(
             runbook=self.runbook,
             state=self.state,
             decision=decision,
             outcome=outcome(self.runbook, self.state),
-            records=tuple(self._records),
-            head=self._writer.head,
-            journal=self._writer.path,
+            records=self._ledger.records,
+            head=self._ledger.head,
+            journal=self._ledger.path,
             titles=self._titles,
             live=self.board.picture(),
-            previews=self._previews[1],
-            preview_problems=self._previews[2],
+            previews=previews,
+            preview_problems=problems,
             cooling=dict(self.cooling),
             retrying=tuple(self.retry_at),
             trouble=self.trouble,

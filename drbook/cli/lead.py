@@ -14,6 +14,7 @@ from drbook.app.places import home
 from drbook.app.report import report, report_lines
 from drbook.app.session import Session
 from drbook.cli.output import print_json, say
+from drbook.cli.progress import ProgressLine
 from drbook.core import events as ev
 from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode, UsageError
@@ -107,17 +108,23 @@ def _wait_closed(session: Session) -> None:
 
 
 class _Teller:
-    """Says each new record that a person wants to see, in a line, on standard error."""
+    """Says each new record that a person wants to see, in a line, on standard error, and how far
+    running steps are."""
 
     def __init__(self) -> None:
         self._told = 0
+        self._line = ProgressLine()
 
     def __call__(self, snapshot: Snapshot) -> None:
         for record in snapshot.records[self._told :]:
             line = describe(record)
             if line:
+                self._line.clear()
                 say(f"{record.at:%H:%M:%S} {line}")
         self._told = len(snapshot.records)
+        for step in snapshot.decision.running:
+            if (live := snapshot.live.get(step)) is not None:
+                self._line.show(live.progress, f"{step}: ")
 
 
 def describe(record: Record) -> str:

@@ -38,7 +38,7 @@ Format = Literal["pg_dump"]
 """How a backup is written. `pg_dump` stands for all four of its output formats."""
 
 Clock = Literal["manifest", "tool", "store", "name", "file"]
-"""Whose clock says when a recovery point was taken, the most trusted first (FACTS §4)."""
+"""Whose clock says when a recovery point was taken, the most trusted first."""
 
 
 class RecoveryPoint(Frozen):
@@ -74,7 +74,7 @@ class RecoveryPoint(Frozen):
 
 
 class Criterion(StrEnum):
-    """FACTS §3, numbers 1–11, by name."""
+    """What makes a copy independent of production, in the order in which it is shown."""
 
     RESOURCE = "resource"
     ACCOUNT = "account"

@@ -4,6 +4,7 @@ It keeps versions and enforces Object Lock. Its telemetry and its administration
 off, and its sockets lie in its own folder.
 """
 
+import http.client
 import json
 import os
 import secrets
@@ -11,7 +12,6 @@ import shutil
 import socket
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -182,7 +182,7 @@ class ObjectStore:
             try:
                 with urllib.request.urlopen(f"{self.endpoint}/healthz", timeout=2):
                     return self._takes_a_write(until)
-            except (urllib.error.URLError, OSError):
+            except (OSError, http.client.HTTPException):  # URLError is an OSError
                 time.sleep(0.1)
         return False
 
@@ -204,10 +204,11 @@ class ObjectStore:
 
 
 def free_ports(count: int) -> list[int]:
-    """Loopback ports that are free now and below 45,000: each server also takes the one 10,000 higher."""
+    """Loopback ports that are free now. Each server also takes the one 10,000 higher; both lie below
+    those that the kernel gives to clients, which could otherwise meet themselves there."""
     found: list[int] = []
     while len(found) < count:
-        port = 20_000 + secrets.randbelow(24_000)
+        port = 20_000 + secrets.randbelow(2_700)
         if any(abs(port - other) in (0, 10_000) for other in found):
             continue
         try:

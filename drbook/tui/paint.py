@@ -5,7 +5,6 @@ through `values.plain` first. Colour only repeats what a sign and a word already
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import RenderableType
@@ -13,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from drbook.app.model import ProgressView
-from drbook.core.values import clock_duration, plain, show_size
+from drbook.app.rates import amount, is_finished, percent, rate, time_left
+from drbook.core.values import plain
 
 URGENT = "bold #ff6b6b"
 """Kept for what needs a human now."""
@@ -86,40 +86,16 @@ def bar(done: int, total: int, width: int) -> str:
     return "█" * filled + "░" * (width - filled)
 
 
-def percent(done: int, total: int) -> str:
-    """Whole percent, rounded down: 100 % means all of it."""
-    return "–" if total <= 0 else f"{min(100, done * 100 // total):3d} %"
-
-
-def _amount(view: ProgressView) -> str:
-    if view.unit == "bytes":
-        done = show_size(view.done)
-        return f"{done} of {show_size(view.total)}" if view.total is not None else f"{done} so far"
-    if view.total is None:
-        return f"{view.done:,} {view.unit} so far"
-    return f"{view.done:,} of {view.total:,} {view.unit}"
-
-
-def _rate(view: ProgressView) -> str:
-    if view.rate <= 0:
-        return ""
-    if view.unit == "bytes":
-        return f"{show_size(int(view.rate))}/s"
-    if view.rate >= 10:
-        return f"{view.rate:,.0f}/s"
-    return f"{view.rate * 60:,.0f}/min"
-
-
 def progress_line(view: ProgressView, width: int) -> Text:
     """One bar with percent, amount, rate and time left, as far as they are known and fit."""
     label = cut(view.label, 12).ljust(12)
     tail = [percent(view.done, view.total)] if view.total else []
-    tail.append(plain(_amount(view), 60))
-    finished = view.total is not None and view.done >= view.total
+    tail.append(amount(view))
+    finished = is_finished(view)
     if finished:
         tail.append("done")
     else:
-        tail += [part for part in (_rate(view), _left(view)) if part]
+        tail += [part for part in (rate(view), time_left(view)) if part]
     words = "  ".join(tail)
     room = width - len(label) - cell_len(words) - 4
     line = Text(no_wrap=True, overflow="ellipsis")
@@ -133,18 +109,3 @@ def progress_line(view: ProgressView, width: int) -> Text:
         line.append(f"  {cut_middle(view.now, max(12, width - line.cell_len - 3))}", style=DIM)
     line.truncate(width, overflow="ellipsis")
     return line
-
-
-def _left(view: ProgressView) -> str:
-    if view.total is None:
-        return ""
-    if view.seconds_left is None:
-        return "time left unknown"
-    return f"{clock_duration(timedelta(seconds=view.seconds_left))} left"
-
-
-def progress_words(view: ProgressView) -> str:
-    """The same in a few words, for one-line places."""
-    share = percent(view.done, view.total).strip() if view.total else plain(_amount(view), 60)
-    left = "" if view.seconds_left is None else f", {_left(view)}"
-    return f"{plain(view.label, 20)} {share}{left}"

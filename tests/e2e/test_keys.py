@@ -1,84 +1,8 @@
 """The demo's whole incident by keys alone, through a pseudo-terminal, on a terminal emulator's screen."""
 
-import re
-import time
 from pathlib import Path
 
-import pexpect
-import pyte
-import pytest
-
-
-class Terminal:
-    """A terminal of 80×24 with `drbook` in it, and what a person would see there."""
-
-    def __init__(self, command: list[str], environment: dict[str, str], cwd: Path) -> None:
-        self.screen = pyte.Screen(80, 24)
-        self._stream = pyte.ByteStream(self.screen)
-        self.child = pexpect.spawn(
-            command[0], command[1:], env=environment, dimensions=(24, 80), cwd=str(cwd), timeout=5
-        )
-
-    def read(self, seconds: float = 0.2) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                # Textual asks terminals for modes in ways that the emulator does not know.
-                data = self.child.read_nonblocking(65536, timeout=0.1)
-                self._stream.feed(
-                    re.sub(rb"\x1b\[[<>=?][\d;:$]*[a-zA-Z]|\x1b_.*?\x1b\\", b"", data)
-                )
-            except pexpect.TIMEOUT:
-                continue
-            except pexpect.EOF:
-                return
-
-    @property
-    def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self.screen.display)
-
-    def sees(self, *words: str, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if all(word in self.text for word in words):
-                return
-            assert self.child.isalive(), f"it has ended:\n{self.text}"
-            self.read()
-        raise AssertionError(f"{words} not seen:\n{self.text}")
-
-    def press(self, keys: str) -> None:
-        self.child.send(keys)
-        self.read(0.3)
-
-    def resize(self, columns: int, rows: int) -> None:
-        self.screen.resize(rows, columns)
-        self.child.setwinsize(rows, columns)
-
-    def ends(self, seconds: float = 60) -> int:
-        deadline = time.monotonic() + seconds
-        while self.child.isalive() and time.monotonic() < deadline:
-            self.read()
-        self.child.close()
-        assert self.child.exitstatus is not None, f"killed by {self.child.signalstatus}"
-        return int(self.child.exitstatus)
-
-
-@pytest.fixture
-def terminal(drbook, tmp_path: Path):  # type: ignore[no-untyped-def]
-    made: list[Terminal] = []
-
-    def start(*arguments: str) -> Terminal:
-        environment = drbook.environment | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
-        made.append(Terminal([*drbook.program, *arguments], environment, tmp_path))
-        return made[-1]
-
-    yield start
-    for one in made:
-        one.child.close(force=True)
-
-
-ENTER = "\r"
-ESCAPE = "\x1b"
+from support.terminal import ENTER, ESCAPE
 
 
 def test_the_demo_by_keys_alone(terminal, drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

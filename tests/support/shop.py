@@ -1,13 +1,17 @@
 """A small business as somebody else runs it: production in PostgreSQL, dumps in a bucket, a runbook."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 
-from drbook.providers.pgserver import ClusterServer
+from drbook.providers.pgserver import ClusterServer, server_user
+from drbook.providers.pgtools import find_tools
 from drbook.providers.process import complete
+from support.pg import drain
 
 RUNBOOK = """
 drbook: 1
@@ -72,17 +76,54 @@ class Shop:
         ) as connection:
             connection.execute(sql)
 
+    def fill(self, mebibytes: int) -> None:
+        """Rows of a KiB, so that an uncompressed dump has about this size."""
+        rows = mebibytes * 1024 * 1024 // 1040
+        self.execute(
+            "CREATE TABLE documents (id int PRIMARY KEY, body text STORAGE EXTERNAL);"
+            f"INSERT INTO documents SELECT n, repeat(md5(n::text), 32) FROM generate_series(1, {rows}) n"
+        )
+
+    def dump_to(self, path: Path, *options: str) -> Path:
+        argv: list[str | Path] = [self.server.tools.path("pg_dump"), *options]
+        argv += [f"--dbname={self.dsn}", f"--file={path}"]
+        done = complete(argv, timeout=timedelta(minutes=10))
+        assert done.exit_code == 0, done.stderr
+        return path
+
     def dump(self, *options: str) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "dump"
-            argv: list[str | Path] = [self.server.tools.path("pg_dump"), *options]
-            argv += [f"--dbname={self.dsn}", f"--file={path}"]
-            done = complete(argv)
-            assert done.exit_code == 0, done.stderr
-            return path.read_bytes()
+            return self.dump_to(Path(folder) / "dump", *options).read_bytes()
 
     def store(self, name: str, data: bytes) -> None:
         self.s3.client().put_object(Bucket=self.bucket, Key=f"nightly/{name}", Body=data)
+
+    def store_file(self, name: str, path: Path) -> None:
+        self.s3.client().upload_file(str(path), self.bucket, f"nightly/{name}")
+
+
+@contextmanager
+def running_shop(s3, folder: Path) -> Iterator[Shop]:  # type: ignore[no-untyped-def]
+    """Open it, with a few orders; its production is stopped at the end."""
+    if server_user() == "nobody":
+        folder.chmod(0o711)
+    tools = next(one for one in find_tools() if one.origin == "extra")
+    server = ClusterServer(tools, folder / "production", name="shop")
+    server.make_folder()
+    drain(server.create())
+    drain(server.start({"fsync": "off"}))
+    try:
+        made = Shop(server, s3, folder)
+        made.execute("CREATE DATABASE shop", "postgres")
+        made.execute(
+            "CREATE TABLE orders (id int PRIMARY KEY, created_at timestamptz NOT NULL);"
+            "CREATE TABLE empty_one (id int);"
+            "INSERT INTO orders SELECT n, now() - n * interval '1 minute'"
+            " FROM generate_series(1, 2000) n"
+        )
+        yield made
+    finally:
+        server.stop()
 
 
 def occurred(ago: timedelta = timedelta(0)) -> str:

@@ -1,0 +1,74 @@
+"""The incident's record while it is led: an event is checked, appended and synced, then folded."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from drbook.core.errors import JournalError
+from drbook.core.events import Event, Record
+from drbook.core.state import IncidentState, evolve
+from drbook.journal.writer import Writer
+
+
+class Ledger:
+    """The journal, every record of it, and the state that they fold to. The driver's thread only."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        records: Sequence[Record],
+        state: IncidentState,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.state = state
+        self.broken = False
+        """True once a record could not be written; nothing is done from then on."""
+        self._writer = writer
+        self._records = list(records)
+        self._now = now
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        return tuple(self._records)
+
+    @property
+    def path(self) -> Path:
+        return self._writer.path
+
+    @property
+    def head(self) -> str:
+        return self._writer.head
+
+    def put(self, event: Event, actor: str) -> None:
+        """Append, sync, fold. Raises JournalError; then nothing that it covers may be done."""
+        if self.broken:
+            raise JournalError(
+                "The journal of this incident cannot be written any more.",
+                means="Nothing is done that cannot be recorded.",
+                next="Make room or mend the disk, then resume the incident.",
+            )
+        self._must_follow(event, actor)
+        try:
+            record = self._writer.append(actor, event)
+        except JournalError:
+            self.broken = True
+            raise
+        self._records.append(record)
+        self.state = evolve(self.state, record)
+
+    def close(self) -> None:
+        self._writer.close()
+
+    def _must_follow(self, event: Event, actor: str) -> None:
+        """Raises IllegalEvent for what may not stand next: once written, it could not be unwritten."""
+        trial = Record(
+            seq=self.state.seq + 1,
+            at=self._now(),
+            mono_ns=0,
+            mode=self.state.mode,
+            actor=actor,
+            host="",
+            event=event,
+            prev="",
+        )
+        evolve(self.state, trial)

@@ -1,0 +1,79 @@
+"""The command line in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self):  # type: ignore[no-untyped-def]
+        return json.loads(self.out)
+
+
+class Drbook:
+    """`drbook` as installed beside this interpreter, with a state directory of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "LANG", "TMPDIR")
+            if name in os.environ
+        } | {"DRBOOK_HOME": str(home), "DRBOOK_OPERATOR": "alice"}
+        self.program = [sys.executable, "-m", "drbook"]
+
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*self.program, *arguments],
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, *arguments: str, timeout: float = 120, **environment: str) -> Ran:
+        with self.start(*arguments, **environment) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            finally:
+                process.kill()
+        return Ran(process.returncode, out, err)
+
+
+class PeakMemory:
+    """The most memory that a process has held resident, by the kernel's own account."""
+
+    def __init__(self, pid: int) -> None:
+        self._status = Path(f"/proc/{pid}/status")
+        self._ended = threading.Event()
+        self.mebibytes = 0.0
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.05):
+            try:
+                lines = self._status.read_text().splitlines()
+            except OSError:
+                return
+            for line in lines:
+                if line.startswith("VmHWM:"):  # the high-water mark; it never falls
+                    self.mebibytes = int(line.split()[1]) / 1024
+
+    def end(self) -> float:
+        self._ended.set()
+        self._thread.join()
+        return self.mebibytes
