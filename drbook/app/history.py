@@ -6,7 +6,8 @@ from pathlib import Path
 
 from drbook.app.places import JOURNAL, Home, listed
 from drbook.core.errors import DrbookError
-from drbook.core.state import IncidentState, fold
+from drbook.core.fold import fold
+from drbook.core.state import IncidentState
 from drbook.journal.reader import read
 
 

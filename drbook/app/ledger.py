@@ -6,7 +6,8 @@ from pathlib import Path
 
 from drbook.core.errors import JournalError
 from drbook.core.events import Event, Record
-from drbook.core.state import IncidentState, evolve
+from drbook.core.fold import evolve
+from drbook.core.state import IncidentState
 from drbook.journal.writer import Writer
 
 

@@ -17,8 +17,8 @@ from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.errors import JournalError, UsageError
 from drbook.core.events import Mode
+from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
-from drbook.core.state import fold
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 from drbook.language.load import load

@@ -12,7 +12,7 @@ from drbook.actions.verify import Verify
 from drbook.core.actions import Action, AnyAction
 from drbook.core.errors import UsageError
 from drbook.core.values import plain
-from drbook.language.load import Vocabulary
+from drbook.language.check import Vocabulary
 from drbook.providers.kinds import BASELINE_STORES, SOURCES
 
 BUILT_IN = (

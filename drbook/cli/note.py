@@ -10,7 +10,7 @@ from drbook.app.session import operator
 from drbook.cli.output import say
 from drbook.core.errors import JournalError
 from drbook.core.events import NoteAdded
-from drbook.core.state import fold
+from drbook.core.fold import fold
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 

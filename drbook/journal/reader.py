@@ -10,7 +10,8 @@ from pathlib import Path
 
 from drbook.core.errors import DrbookError, JournalError
 from drbook.core.events import Record
-from drbook.core.state import IncidentState, evolve
+from drbook.core.fold import evolve
+from drbook.core.state import IncidentState
 from drbook.journal.codec import FIRST, decode, digest
 
 

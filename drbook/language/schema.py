@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from drbook.core.runbook import RunbookDocument
 from drbook.core.values import Json
-from drbook.language.load import Vocabulary
+from drbook.language.check import Vocabulary
 
 _EXPRESSION: dict[str, Json] = {"type": "string", "pattern": r"\$\{\{"}
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from drbook.core import events as ev
 from drbook.core.engine import decide, may_run, may_skip, outcome, stale_after
 from drbook.core.events import Effect, Event, Mode, Plan, Question, Record, StepEnd
+from drbook.core.fold import evolve, fold
 from drbook.core.runbook import CompiledStep, Runbook, RunbookDocument
-from drbook.core.state import ENDED, IncidentState, StepState, evolve, fold, lacks
+from drbook.core.state import ENDED, IncidentState, StepState, lacks
 from drbook.journal.codec import FIRST
 from drbook.journal.reader import read, verify
 from drbook.journal.writer import Writer

@@ -7,7 +7,8 @@ import pytest
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, Event, IllegalEvent, Mode, Plan, Question, Record, StepEnd
-from drbook.core.state import IncidentState, StepState, evolve, fold, lacks
+from drbook.core.fold import evolve, fold
+from drbook.core.state import IncidentState, StepState, lacks
 
 START = datetime(2026, 4, 24, 21, 0, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from drbook.core import events as ev
 from drbook.core.errors import JournalError
 from drbook.core.events import Event, Mode, Record, StepEnd
-from drbook.core.state import fold
+from drbook.core.fold import fold
 from drbook.core.values import Json
 from drbook.journal.codec import FIRST, decode, digest, encode, normal
 from drbook.journal.reader import read, torn_tail, verify

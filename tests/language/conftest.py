@@ -17,7 +17,8 @@ from drbook.core.runbook import Runbook
 from drbook.core.signals import Working
 from drbook.core.targets import TargetSpec
 from drbook.core.values import Frozen, Json
-from drbook.language.load import Vocabulary, load
+from drbook.language.check import Vocabulary
+from drbook.language.load import load
 
 
 class CodeParams(Frozen):

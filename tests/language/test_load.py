@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from drbook.core.errors import Problem, RunbookInvalid
 from drbook.core.expressions import Const, Path
 from drbook.core.runbook import Phase, Runbook
-from drbook.language.load import Vocabulary, load, load_file
+from drbook.language.check import Vocabulary
+from drbook.language.load import load, load_file
 
 Loading = Callable[[str | bytes], Runbook]
 Problems = Callable[[str | bytes], tuple[Problem, ...]]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from drbook.core.values import Json
-from drbook.language.load import Vocabulary
+from drbook.language.check import Vocabulary
 from drbook.language.schema import schema
 
 

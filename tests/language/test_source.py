@@ -10,7 +10,8 @@ import pytest
 
 from drbook.core.errors import Problem, RunbookInvalid
 from drbook.core.values import Json
-from drbook.language.load import Vocabulary, load_file
+from drbook.language.check import Vocabulary
+from drbook.language.load import load_file
 from drbook.language.source import MAX_BYTES, parse, read_file, resolve
 
 Problems = Callable[[str | bytes], tuple[Problem, ...]]

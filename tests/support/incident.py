@@ -16,14 +16,16 @@ from drbook.core import events as ev
 from drbook.core.actions import Action, AnyAction, Finished, Probed, StepContext
 from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.events import Effect, Mode, Plan
+from drbook.core.fold import fold
 from drbook.core.ports import Cancel, Ports
 from drbook.core.runbook import Runbook
 from drbook.core.signals import Working
-from drbook.core.state import StepState, fold
+from drbook.core.state import StepState
 from drbook.core.values import Frozen, Json
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
-from drbook.language.load import Vocabulary, load
+from drbook.language.check import Vocabulary
+from drbook.language.load import load
 
 
 class Switch:
