@@ -282,7 +282,8 @@ class Desk:
             known = ", ".join(declared) or "none"
             _no(f"There is no input {command.name!r}.", f"Declared are: {known}.")
         try:
-            value = read_input(command.name, command.value, declared[command.name].type)
+            kind = declared[command.name].type
+            value = read_input(command.name, command.value, kind, self._driver.now())
         except ValueError as error:
             _no(str(error), "Nothing was changed; give it again.")
         occurred = parse_time(str(value)) if command.name == "occurred" else None

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from drbook.app.places import JOURNAL, Home, listed
-from drbook.core.errors import DrbookError
+from drbook.core.errors import DrbookError, UsageError
 from drbook.core.fold import fold
 from drbook.core.state import IncidentState
 from drbook.journal.reader import read
@@ -29,6 +29,18 @@ class Summary:
 def summaries(home: Home) -> list[Summary]:
     """All incidents, oldest first; one whose record is damaged is listed as such."""
     return [summary(folder) for folder in listed(home)]
+
+
+def newest_open(home: Home) -> Path:
+    """The folder of the incident that was opened last and has not ended. Raises UsageError."""
+    still_open = [one.folder for one in summaries(home) if one.outcome == "open"]
+    if still_open:
+        return still_open[-1]
+    raise UsageError(
+        f"No incident in {home.incidents} is open.",
+        means="There is nothing to go on with.",
+        next="`drbook incidents` lists those that have ended; `drbook run RUNBOOK` opens one.",
+    )
 
 
 def summary(folder: Path) -> Summary:

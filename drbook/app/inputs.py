@@ -6,15 +6,24 @@ from typing import Literal
 
 from drbook.core.errors import UsageError
 from drbook.core.runbook import Runbook
-from drbook.core.values import Json, format_time, parse_time, plain
+from drbook.core.values import Json, format_time, parse_moment, parse_time, plain
 
 
-def read_input(name: str, value: Json, kind: Literal["text", "time", "number", "boolean"]) -> Json:
-    """One input in its type; times in UTC. Raises ValueError with a sentence for the operator."""
+def read_input(
+    name: str,
+    value: Json,
+    kind: Literal["text", "time", "number", "boolean"],
+    now: datetime | None = None,
+) -> Json:
+    """One input in its type; times in UTC, and with `now` also as people say them (`20m ago`).
+
+    Raises ValueError with a sentence for the operator.
+    """
     if kind == "text":
         return str(value)
     if kind == "time":
-        return format_time(parse_time(str(value)))
+        text = str(value)
+        return format_time(parse_time(text) if now is None else parse_moment(text, now))
     if kind == "number":
         try:
             return int(str(value))
@@ -27,7 +36,7 @@ def read_input(name: str, value: Json, kind: Literal["text", "time", "number", "
     return answer
 
 
-def read_inputs(runbook: Runbook, given: Mapping[str, str]) -> Mapping[str, Json]:
+def read_inputs(runbook: Runbook, given: Mapping[str, str], now: datetime) -> Mapping[str, Json]:
     """All declared inputs with what was given, or their defaults.
 
     Raises UsageError for what is unknown, not of its type, or missing.
@@ -47,7 +56,7 @@ def read_inputs(runbook: Runbook, given: Mapping[str, str]) -> Mapping[str, Json
                 problems.append(f"`{name}` is missing{prompt}: give it with --set {name}=VALUE")
             continue
         try:
-            values[name] = read_input(name, value, definition.type)
+            values[name] = read_input(name, value, definition.type, now)
         except ValueError as error:
             problems.append(str(error))
     if problems:

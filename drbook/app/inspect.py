@@ -6,7 +6,7 @@ Nothing is recorded, since nothing happens: these only read, and a capture write
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -132,7 +132,7 @@ def _occurred(runbook: Runbook, given: Mapping[str, str]) -> datetime | None:
                 next="It has: " + (", ".join(runbook.document.inputs) or "none") + ".",
             )
         try:
-            value = read_input(name, text, definition.type)
+            value = read_input(name, text, definition.type, datetime.now(UTC))
         except ValueError as error:
             raise UsageError(str(error)) from None
         if name == "occurred":

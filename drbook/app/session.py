@@ -66,8 +66,8 @@ def open_incident(
 
     Raises UsageError for inputs that are missing, JournalError where it cannot be recorded.
     """
-    values = read_inputs(runbook, given)
     now = datetime.now(UTC)
+    values = read_inputs(runbook, given, now)
     incident = new_incident_id(runbook.title, now)
     folder = home.folder(incident)
     make_folder(folder)

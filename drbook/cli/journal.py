@@ -16,11 +16,11 @@ def command() -> None:
 
 
 @command.command("verify")
-@click.argument("path")
+@click.argument("path", required=False)
 @click.option("--head", help="A head printed earlier; finds lines that were cut off at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def verify_command(path: str, head: str | None, as_json: bool) -> int:
-    """Check the chain of PATH: a journal file, an incident's folder or its id.
+def verify_command(path: str | None, head: str | None, as_json: bool) -> int:
+    """Check the chain of PATH: a journal file, an incident's folder or its id; absent: the newest.
 
     Exit code 0: whole. 1: changed, damaged or cut off. A torn last line, left by a crash, is said
     and does not count as tampering.
@@ -44,12 +44,9 @@ def verify_command(path: str, head: str | None, as_json: bool) -> int:
     return int(ExitCode.DONE if found.intact else ExitCode.FAILED)
 
 
-def _journal(given: str) -> Path:
-    path = Path(given)
-    if path.is_file():
-        return path
-    if (path / JOURNAL).is_file():
-        return path / JOURNAL
+def _journal(given: str | None) -> Path:
+    if given is not None and Path(given).is_file():
+        return Path(given)
     return find_incident(home(), given) / JOURNAL
 
 

@@ -2,6 +2,7 @@
 
 import click
 
+from drbook.app.history import newest_open
 from drbook.app.places import find_incident, home
 from drbook.app.session import resume_incident
 from drbook.cli.lead import lead, need_terminal
@@ -14,12 +15,14 @@ from drbook.cli.lead import lead, need_terminal
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
 def command(incident: str | None, headless: bool, as_json: bool) -> int:
-    """Go on with INCIDENT (an id, its start, or a folder); the newest where absent.
+    """Go on with INCIDENT (an id, its start or end, or a folder); the newest open one where absent.
 
     A step that was interrupted is never run again by itself: without an effect it is ready again,
     with one it is in doubt until somebody looked.
     """
     if not headless:
         need_terminal("drbook resume")
-    session = resume_incident(find_incident(home(), incident))
+    where = home()
+    folder = newest_open(where) if incident is None else find_incident(where, incident)
+    session = resume_incident(folder)
     return lead(session, headless=headless, as_json=as_json)

@@ -1,6 +1,7 @@
 """A runbook's inputs on the command line: `--set NAME=VALUE`, and questions for what is missing."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import click
 
@@ -16,7 +17,8 @@ def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
         name, sign, value = setting.partition("=")
         if not sign or not name:
             raise UsageError(
-                f"{setting!r} is not NAME=VALUE.", next="Write --set occurred=2026-04-24T19:04:00Z."
+                f"{setting!r} is not NAME=VALUE.",
+                next="Write --set occurred=2026-04-24T19:04:00Z, or --set 'occurred=20m ago'.",
             )
         given[name.strip()] = value
     return given
@@ -28,12 +30,16 @@ def ask_missing(runbook: Runbook, given: Mapping[str, str]) -> dict[str, str]:
     for name, definition in runbook.document.inputs.items():
         if name in given or definition.default is not None or not definition.required:
             continue
+        if definition.type == "time":
+            click.echo("Times are UTC: 19:04, 20m ago, now, or 2026-04-24T19:04Z.", err=True)
         while name not in answers:
             text = click.prompt(definition.prompt or name, err=True)
             try:
-                read_input(name, text, definition.type)
+                value = read_input(name, text, definition.type, datetime.now(UTC))
             except ValueError as error:
                 click.echo(str(error), err=True)
                 continue
-            answers[name] = text
+            answers[name] = str(value)
+            if definition.type == "time":
+                click.echo(f"{name}: {value}", err=True)  # what was understood
     return answers

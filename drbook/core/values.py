@@ -56,6 +56,27 @@ def parse_time(text: str) -> datetime:
     return found.astimezone(UTC)
 
 
+def parse_moment(text: str, now: datetime) -> datetime:
+    """What a person says of the past: a time as in `parse_time`, `now`, `20m ago`, or a time of day
+    like `19:04`, which is the last one in UTC that is not after `now`.
+
+    Raises ValueError where the text is none of these.
+    """
+    cleaned = " ".join(text.split()).lower()
+    if cleaned == "now":
+        return now.astimezone(UTC)
+    if cleaned.endswith(" ago"):
+        return now.astimezone(UTC) - parse_duration(cleaned.removesuffix(" ago"))
+    for pattern in ("%H:%M", "%H:%M:%S"):
+        try:
+            clock = datetime.strptime(cleaned.removesuffix(" utc").removesuffix("z"), pattern)
+        except ValueError:
+            continue
+        today = datetime.combine(now.astimezone(UTC).date(), clock.time(), UTC)
+        return today if today <= now else today - timedelta(days=1)
+    return parse_time(text)
+
+
 def format_time(value: datetime) -> str:
     """ISO 8601 in UTC with microseconds where there are any, ending in Z."""
     utc = value.astimezone(UTC)

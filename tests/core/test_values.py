@@ -14,6 +14,7 @@ from drbook.core.values import (
     format_duration,
     format_time,
     parse_duration,
+    parse_moment,
     parse_size,
     parse_time,
     plain,
@@ -208,3 +209,29 @@ def test_long_text_is_cut_and_says_so() -> None:
 
 def test_lines_stay_lines() -> None:
     assert plain_lines("a\nb\x1b") == "a\nb\\x1b"
+
+
+NOW = datetime(2026, 4, 24, 19, 30, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "moment"),
+    [
+        ("now", NOW),
+        (" 20m  ago ", NOW - timedelta(minutes=20)),
+        ("1h 30m ago", NOW - timedelta(minutes=90)),
+        ("19:04", datetime(2026, 4, 24, 19, 4, tzinfo=UTC)),
+        ("19:30:05Z", NOW),
+        ("19:31 UTC", datetime(2026, 4, 23, 19, 31, tzinfo=UTC)),  # not in the future
+        ("2026-04-20T01:02:03+02:00", datetime(2026, 4, 19, 23, 2, 3, tzinfo=UTC)),
+    ],
+)
+def test_a_moment_as_people_say_it(said: str, moment: datetime) -> None:
+    assert parse_moment(said, NOW) == moment
+    assert parse_moment(said, NOW.astimezone(timezone(timedelta(hours=-5)))) == moment
+
+
+@pytest.mark.parametrize("said", ["", "ago", "yesterday", "25:00", "12:61", "20 ago", "in 20m"])
+def test_what_is_no_moment_is_refused(said: str) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        parse_moment(said, NOW)

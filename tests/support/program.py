@@ -33,10 +33,13 @@ class Drbook:
         } | {"DRBOOK_HOME": str(home), "DRBOOK_OPERATOR": "alice"}
         self.program = [sys.executable, "-m", "drbook"]
 
-    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, cwd: Path | None = None, **environment: str
+    ) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             [*self.program, *arguments],
             env=self.environment | environment,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -44,8 +47,10 @@ class Drbook:
             start_new_session=True,
         )
 
-    def __call__(self, *arguments: str, timeout: float = 120, **environment: str) -> Ran:
-        with self.start(*arguments, **environment) as process:
+    def __call__(
+        self, *arguments: str, timeout: float = 120, cwd: Path | None = None, **environment: str
+    ) -> Ran:
+        with self.start(*arguments, cwd=cwd, **environment) as process:
             try:
                 out, err = process.communicate(timeout=timeout)
             finally:
