@@ -1,5 +1,12 @@
 """`postgres.restore`: one recovery point into a fresh target that is proven not to be production."""
 
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
+
+from pydantic import Field, create_model
+
 from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.events import Effect, Plan
@@ -14,9 +21,18 @@ from drbook.core.values import Frozen, plain, show_size, show_time
 class RestoreParams(Frozen):
     point: RecoveryPoint
     """What `backups.locate` chose."""
-    target: TargetSpec = TargetSpec()
+    target: TargetSpec
     first: tuple[str, ...] = ()
     """Tables to load before the others, where the archive allows it."""
+
+
+def _params(kinds: Mapping[str, type[TargetSpec]]) -> type[RestoreParams]:
+    """The parameters with `target` as one of these kinds, told apart by `kind`."""
+    either: Any = reduce(or_, kinds.values())
+    if len(kinds) > 1:
+        either = Annotated[either, Field(discriminator="kind")]
+    default = kinds["cluster"](kind="cluster")
+    return create_model("RestoreParams", __base__=RestoreParams, target=(either, default))
 
 
 class Restore(Action[RestoreParams]):
@@ -24,22 +40,16 @@ class Restore(Action[RestoreParams]):
 
     name = "postgres.restore"
     title = "Restore to a fresh target"
-    params = RestoreParams
     result = RestoreResult
     effect = Effect.IDEMPOTENT
 
+    def __init__(self, kinds: Mapping[str, type[TargetSpec]]) -> None:
+        """`kinds` are the fresh places that this installation can make; `cluster` is the default."""
+        self.params = _params(kinds)
+
     def plan(self, params: RestoreParams, context: StepContext) -> Plan:
-        point = params.point
-        made = "new cluster" if params.target.kind == "cluster" else "new database"
-        into = f"{made} {context.resource_name}"
-        if params.target.server is not None:
-            into += f" on {params.target.server.show()}"
+        point, target = params.point, params.target
         digest = "digest known" if point.digest else "no digest recorded"
-        where = (
-            "creates an empty cluster in the incident folder, on a private socket"
-            if params.target.kind == "cluster"
-            else "proves that the server is not production, then creates an empty database"
-        )
         load = "loads the archive"
         if params.first:
             load += ", first " + ", ".join(plain(name, 60) for name in params.first)
@@ -47,15 +57,13 @@ class Restore(Action[RestoreParams]):
             does=(
                 f"downloads {show_size(point.size)} and checks it ({digest}), "
                 "or uses the checked copy that is already here",
-                where,
+                target.making,
                 load,
             ),
             source=f"{point.source} · {plain(point.id, 200)} · {show_size(point.size)} · "
             f"taken {show_time(point.taken_at)}",
-            into=f"{into}  (fresh; not production)",
-            touches="only the new directory on this host"
-            if params.target.kind == "cluster"
-            else "only the new database on that server",
+            into=f"{target.into(context.resource_name)}  (fresh; not production)",
+            touches=target.touches,
             expects="a running database that holds what the backup held",
         )
 

@@ -13,7 +13,7 @@ from drbook.core.actions import Action, AnyAction
 from drbook.core.errors import UsageError
 from drbook.core.values import plain
 from drbook.language.check import Vocabulary
-from drbook.providers.kinds import BASELINE_STORES, SOURCES
+from drbook.providers.kinds import BASELINE_STORES, SOURCES, TARGETS
 
 BUILT_IN = (
     Ask,
@@ -25,7 +25,6 @@ BUILT_IN = (
     Manual,
     Note,
     ProbeDatabase,
-    Restore,
     Shell,
     Sql,
     Verify,
@@ -40,6 +39,7 @@ def vocabulary() -> Vocabulary:
     actions: dict[str, AnyAction] = {}
     for kind in BUILT_IN:
         actions[kind.name] = kind()  # type: ignore[assignment]
+    actions[Restore.name] = Restore(TARGETS())  # type: ignore[assignment]
     for entry in entry_points(group="drbook.actions"):
         made = _load(entry)
         if not isinstance(made, type) or not issubclass(made, Action):

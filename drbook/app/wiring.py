@@ -25,8 +25,10 @@ from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.baselines import open_store
 from drbook.providers.cancel import CancelToken
+from drbook.providers.kinds import TARGETS
 from drbook.providers.pgtools import PgTools, find_tools
 from drbook.providers.shell import Change, DeclaredProcesses
+from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.nothing import NoTargets
 from drbook.providers.targets.pool import ServerPool
 
@@ -123,7 +125,8 @@ class Wiring:
     def _targets(self, cancel: Cancel) -> Targets:
         from drbook.providers.targets.fresh import FreshTargets
 
-        return FreshTargets(self._folder, self._environment, cancel, self.pool, self._tools)
+        workshop = Workshop(self._folder, self._environment, cancel, self.pool, self._tools)
+        return FreshTargets(workshop, TARGETS())
 
     def backups(self, cancel: Cancel) -> BackupCatalog:
         def check(path: Path, asked: Cancel) -> Working[ByteFact]:

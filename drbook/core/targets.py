@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from drbook.core.baseline import Identity
 from drbook.core.values import Duration, Frozen, parse_duration
@@ -50,32 +50,30 @@ class DatabaseRef(Frozen):
         return f"{self.host}{port}/{self.dbname or self.user or 'postgres'}"
 
 
-def _name(text: str) -> str:
-    if "/" in text or text in (".", ".."):
-        raise ValueError("a name without slashes")
-    return text
-
-
 class TargetSpec(Frozen):
-    """What the runbook asks for: a new cluster on this host, or a new database on a given server."""
+    """A `target:` of the runbook: a kind of fresh place with its fields. Each kind derives from this."""
 
-    kind: Literal["cluster", "database"] = "cluster"
-    server: DatabaseRef | None = None
-    """For `database`: the server to create it on. Refused where it is production or may be."""
-    dbname: Annotated[str, AfterValidator(_name)] | None = Field(default=None, max_length=63)
-    """Name of the restored database in a new cluster; on a given server names are derived."""
+    kind: str
 
-    @model_validator(mode="after")
-    def _server_fits(self) -> Self:
-        if (self.kind == "database") != (self.server is not None):
-            raise ValueError("`server` belongs to kind database, and kind database needs it")
-        return self
+    def into(self, name: str) -> str:
+        """What is made, for the plan: `new cluster restore-7f3a-1`."""
+        return f"new {self.kind} {name}"
+
+    @property
+    def making(self) -> str:
+        """How it is made, in a sentence without its subject."""
+        return f"makes an empty {self.kind}"
+
+    @property
+    def touches(self) -> str:
+        """The only thing that making and filling it changes."""
+        return f"only the new {self.kind}"
 
 
 class Target(Frozen):
     """A target that was created in this incident. It is the key to writing: a lease is bound to it."""
 
-    kind: Literal["cluster", "database"]
+    kind: str
     name: str
     """Derived from incident, step and attempt."""
     nonce: str
@@ -86,6 +84,8 @@ class Target(Frozen):
     identity: Identity
     proof: str
     """Why it is fresh and not production, in words."""
+    whole_server: bool
+    """True where the server itself was made by this incident: its roles are ours too."""
 
 
 class TargetLook(Frozen):

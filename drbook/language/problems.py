@@ -39,7 +39,7 @@ def from_validation(
             continue
         if detail["type"] == "too_short" and _is_long_enough(detail):
             continue  # pydantic counts only the items that are valid
-        problem = _problem(detail, where, source, base, model)
+        problem = _problem(detail, where, source, base, data, model)
         key = (where, problem.found)
         if (earlier := problems.get(key)) is None:
             problems[key] = problem
@@ -119,15 +119,33 @@ def _real_path(loc: Sequence[str | int], data: object, kind: str) -> Where:
     return tuple(where)
 
 
+def _tag(detail: ErrorDetails) -> str:
+    """The field that tells the branches of a union apart."""
+    return str(detail.get("ctx", {}).get("discriminator", "kind")).strip("'")
+
+
 def _problem(
-    detail: ErrorDetails, where: Where, source: Source, base: Where, model: type[BaseModel]
+    detail: ErrorDetails,
+    where: Where,
+    source: Source,
+    base: Where,
+    data: object,
+    model: type[BaseModel],
 ) -> Problem:
     full = (*base, *where)
     kind = detail["type"]
     if kind == "missing":
         return source.problem(full[:-1], f"no `{full[-1]}`", f"the field `{full[-1]}`")
+    if kind == "union_tag_not_found":
+        return source.problem(full, f"no `{_tag(detail)}`", f"the field `{_tag(detail)}`")
+    if kind == "union_tag_invalid":
+        context = detail.get("ctx", {})
+        tags = str(context.get("expected_tags", "")).replace("'", "").split(", ")
+        tag = str(context.get("tag", ""))
+        expected = "one of: " + ", ".join(tags) + did_you_mean(tag, tags)
+        return source.problem((*full, _tag(detail)), describe(tag), expected)
     if kind == "extra_forbidden":
-        known = _fields(model, where[:-1])
+        known = _fields(model, where[:-1], data)
         name = str(where[-1]) if where else ""
         expected = "one of: " + ", ".join(known) if known else "no such field"
         hint = did_you_mean(name, known)
@@ -173,35 +191,51 @@ def _expected(detail: ErrorDetails) -> str:
     return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
-def _fields(model: type[BaseModel], where: Where) -> list[str]:
+def _fields(model: type[BaseModel], where: Where, data: object) -> list[str]:
     """The names that the model at this path knows, aliases as written."""
     current: type[BaseModel] | None = model
+    value = data
     for part in where:
+        value = _inside(value, part)
         if isinstance(part, int):
             continue
         if current is None:
             return []
-        current = _inner_model(current, part)
+        current = _inner_model(current, part, value)
     if current is None:
         return []
     return [info.alias or name for name, info in current.model_fields.items()]
 
 
-def _inner_model(model: type[BaseModel], part: str) -> type[BaseModel] | None:
+def _inside(value: object, part: str | int) -> object:
+    if isinstance(value, Mapping):
+        return value.get(part)
+    if isinstance(value, Sequence) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return None
+
+
+def _inner_model(model: type[BaseModel], part: str, value: object) -> type[BaseModel] | None:
     for name, info in model.model_fields.items():
         if (info.alias or name) == part:
-            return _first_model(info.annotation)
+            found = list(_models(info.annotation))
+            kind = value.get("kind") if isinstance(value, Mapping) else None
+            return next((one for one in found if _is_of_kind(one, kind)), next(iter(found), None))
     return None
 
 
-def _first_model(annotation: object) -> type[BaseModel] | None:
+def _is_of_kind(model: type[BaseModel], kind: object) -> bool:
+    field = model.model_fields.get("kind")
+    return field is not None and kind in getattr(field.annotation, "__args__", ())
+
+
+def _models(annotation: object) -> Iterator[type[BaseModel]]:
+    """The models in an annotation, through unions and containers."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
+        yield annotation
+        return
     for inner in getattr(annotation, "__args__", ()):
-        found = _first_model(inner)
-        if found is not None:
-            return found
-    return None
+        yield from _models(inner)
 
 
 def _as_json(value: object) -> Json:

@@ -77,6 +77,8 @@ def _rewrite(value: Json, prefix: str, expressions: bool) -> Json:
         return value
     result: Schema = {}
     for key, item in value.items():
+        if key == "discriminator":
+            continue  # OpenAPI's, not JSON Schema's; `kind` is a constant in each branch anyway
         if key == "$ref" and isinstance(item, str):
             result[key] = item.replace("#/$defs/", f"#/$defs/{prefix}")
         elif key == "properties" and expressions and isinstance(item, Mapping):

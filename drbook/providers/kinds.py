@@ -1,4 +1,4 @@
-"""The kinds of backup source and of baseline store: built in, and plugged in by entry points.
+"""The kinds of backup source, fresh target and baseline store: built in, and plugged in by entry points.
 
 Importing this loads configuration models only; client libraries load when something is opened.
 """
@@ -14,6 +14,8 @@ from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Base
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.directory import DirectorySource
 from drbook.providers.sources.s3 import S3Source
+from drbook.providers.targets.base import OpenableTarget
+from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
 
 
 @cache
@@ -21,6 +23,14 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
     """Kind → configuration model of a `backups:` entry. Raises UsageError for a broken plug-in."""
     table: dict[str, type[SourceConfig]] = {"directory": DirectorySource, "s3": S3Source}
     _plug_in(table, "drbook.sources", OpenableSource)
+    return table
+
+
+@cache
+def TARGETS() -> Mapping[str, type[OpenableTarget]]:
+    """Kind → configuration model of a `target:`. Raises UsageError for a broken plug-in."""
+    table: dict[str, type[OpenableTarget]] = {"cluster": ClusterTarget, "database": DatabaseTarget}
+    _plug_in(table, "drbook.targets", OpenableTarget)
     return table
 
 

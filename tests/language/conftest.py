@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from textwrap import dedent
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -15,17 +15,18 @@ from drbook.core.points import SourceConfig
 from drbook.core.ports import Ports
 from drbook.core.runbook import Runbook
 from drbook.core.signals import Working
-from drbook.core.targets import TargetSpec
 from drbook.core.values import Frozen, Json
 from drbook.language.check import Vocabulary
 from drbook.language.load import load
+from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
 
 
 class CodeParams(Frozen):
     sql: str
     params: Mapping[str, Json] = Field(default_factory=dict)
     limit: int = Field(default=10, ge=1)
-    target: TargetSpec | None = None
+    target: ClusterTarget | None = None
+    place: Annotated[ClusterTarget | DatabaseTarget, Field(discriminator="kind")] | None = None
 
 
 class CodeResult(Frozen):

@@ -379,6 +379,29 @@ def test_text_from_the_file_is_shown_without_control_characters(problems: Proble
     assert "\u202e" not in str(found[0])
 
 
+@pytest.mark.parametrize(
+    ("place", "path", "found", "expected"),
+    [
+        ("{kind: clustre}", "place.kind", "the text 'clustre'", "one of: cluster, database"),
+        ("{kind: clustre}", "place.kind", "the text 'clustre'", "did you mean `cluster`?"),
+        ("{dbname: x}", "place", "no `kind`", "the field `kind`"),
+        ("{kind: database}", "place", "no `server`", "the field `server`"),
+        ("{kind: database, servr: {host: a}}", "place.servr", "the unknown field `servr`", "one of: kind, server"),
+        ("{kind: cluster, servr: {host: a}}", "place.servr", "the unknown field `servr`", "one of: kind, dbname"),
+        ("cluster", "place", "the text 'cluster'", "a mapping"),
+    ],
+)  # fmt: skip
+def test_one_of_several_kinds_is_judged_as_the_kind_that_it_names(
+    problems: Problems, place: str, path: str, found: str, expected: str
+) -> None:
+    step = "{id: a, phase: detect, do: code, with: {sql: S, place: PLACE}}"
+    told = problems(HEAD + f"steps:\n  - {step.replace('PLACE', place)}\n")
+    assert [(one.line, one.path, one.found) for one in told if one.found == found] == [
+        (4, f"steps[0].with.{path}", found)
+    ]
+    assert any(expected in one.expected for one in told)
+
+
 # --- what must not be complained about -----------------------------------------------------------
 
 
@@ -388,6 +411,9 @@ def test_text_from_the_file_is_shown_without_control_characters(problems: Proble
         "{sql: S, limit: '${{ inputs.n }}'}",
         "{sql: S, target: '${{ steps.first.value }}'}",
         "{sql: S, target: {kind: '${{ steps.first.value }}'}}",
+        "{sql: S, place: '${{ steps.first.value }}'}",
+        "{sql: S, place: {kind: '${{ steps.first.value }}'}}",
+        "{sql: S, place: {kind: cluster, dbname: '${{ steps.first.value }}'}}",
         "{sql: S, params: {a: '${{ inputs.n }}', b: [1, '${{ steps.first.value }}']}}",
         "{sql: S, params: '${{ steps.first.value }}'}",
         "{sql: 'SELECT 1 -- $1 {{ x }}'}",

@@ -10,9 +10,11 @@ from support.pg import ROLES, SCHEMA, Postgres, drain
 
 from drbook.core.ports import ProductionIdentity
 from drbook.providers.cancel import CancelToken
+from drbook.providers.kinds import TARGETS
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools, choose, find_tools
 from drbook.providers.postgres import PostgresReader
+from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.fresh import FreshTargets
 from drbook.providers.targets.pool import ServerPool
 
@@ -65,5 +67,7 @@ def targets(tmp_path: Path, tools: tuple[PgTools, ...]) -> Iterator[FreshTargets
     """Fresh targets in an incident folder; `copies/` is where the tests put dumps."""
     (tmp_path / "copies").mkdir()
     pool = ServerPool()
-    yield FreshTargets(tmp_path, os.environ, CancelToken(), pool, lambda: tools)
+    yield FreshTargets(
+        Workshop(tmp_path, os.environ, CancelToken(), pool, lambda: tools), TARGETS()
+    )
     pool.close()

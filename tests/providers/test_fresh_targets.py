@@ -19,12 +19,15 @@ from drbook.core.signals import (
     ResourceIntended,
     Working,
 )
-from drbook.core.targets import DatabaseRef, LocalCopy, Target, TargetSpec
+from drbook.core.targets import DatabaseRef, LocalCopy, Target
 from drbook.providers.cancel import CancelToken
+from drbook.providers.kinds import TARGETS
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools
 from drbook.providers.targets import load as load_module
+from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.fresh import FreshTargets
+from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
 from drbook.providers.targets.nothing import NoTargets
 from drbook.providers.targets.pool import ServerPool
 
@@ -79,7 +82,7 @@ def test_every_form_loads_into_a_new_cluster(
     first: tuple[str, ...],
 ) -> None:
     held = dumped(postgres, tmp_path, *options, packed=packed)
-    target, said = signals_of(targets.create(TargetSpec(), "restore-1", production))
+    target, said = signals_of(targets.create(ClusterTarget(), "restore-1", production))
     intended = next(item for item in said if isinstance(item, ResourceIntended))
     created = next(item for item in said if isinstance(item, ResourceCreated))
     assert (intended.name, intended.nonce) == ("restore-1", target.nonce)
@@ -94,7 +97,7 @@ def test_every_form_loads_into_a_new_cluster(
 
 
 def test_intent_comes_before_the_folder(targets: FreshTargets, tmp_path: Path) -> None:
-    work = targets.create(TargetSpec(), "restore-1", [])
+    work = targets.create(ClusterTarget(), "restore-1", [])
     for signal in work:
         if isinstance(signal, ResourceIntended):
             break
@@ -104,7 +107,7 @@ def test_intent_comes_before_the_folder(targets: FreshTargets, tmp_path: Path) -
 
 
 def test_a_cluster_is_private(targets: FreshTargets, production: Known) -> None:
-    target = drain(targets.create(TargetSpec(), "restore-1", production))
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
     assert stat.S_IMODE(Path(target.location).stat().st_mode) == 0o700
     socket = Path(target.connect.host or "")
     assert stat.S_IMODE(socket.stat().st_mode) == 0o700
@@ -122,7 +125,7 @@ def test_what_exists_is_never_reused(
     (tmp_path / "targets" / "restore-1").mkdir(parents=True)
     (tmp_path / "targets" / "restore-1" / "precious").write_text("data")
     with pytest.raises(Refused) as caught:
-        drain(targets.create(TargetSpec(), "restore-1", production))
+        drain(targets.create(ClusterTarget(), "restore-1", production))
     assert caught.value.code == "target-exists"
     assert (tmp_path / "targets" / "restore-1" / "precious").read_text() == "data"
 
@@ -135,26 +138,29 @@ def test_a_link_to_somewhere_else_is_not_followed(
     (tmp_path / "targets").mkdir()
     (tmp_path / "targets" / "restore-1").symlink_to(elsewhere)
     with pytest.raises(Refused):
-        drain(targets.create(TargetSpec(), "restore-1", production))
+        drain(targets.create(ClusterTarget(), "restore-1", production))
     assert list(elsewhere.iterdir()) == []
 
 
 def test_its_server_is_started_again_after_a_resume(
     targets: FreshTargets, production: Known, tmp_path: Path, tools: tuple[PgTools, ...]
 ) -> None:
-    target = drain(targets.create(TargetSpec(), "restore-1", production))
-    targets._pool.close()
-    again = FreshTargets(tmp_path, os.environ, CancelToken(), ServerPool(), lambda: tools)
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
+    targets._workshop.pool.close()
+    pool = ServerPool()
+    again = FreshTargets(
+        Workshop(tmp_path, os.environ, CancelToken(), pool, lambda: tools), TARGETS()
+    )
     try:
         assert counts_of(again, target) == {}
     finally:
-        again._pool.close()
+        pool.close()
 
 
 def test_a_target_that_is_gone_could_not_be_verified(
     targets: FreshTargets, production: Known, tmp_path: Path
 ) -> None:
-    target = drain(targets.create(TargetSpec(), "restore-1", production))
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
     lost = target.model_copy(update={"name": "other", "location": str(tmp_path / "nowhere")})
     with pytest.raises(CouldNotVerify) as caught:
         drain(targets.count(lost))
@@ -178,7 +184,7 @@ def test_a_copy_that_ends_early_fails_the_load(
     path = tmp_path / held.name
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 2 // 3])
-    target = drain(targets.create(TargetSpec(), "restore-1", production))
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
     with pytest.raises(StepFailed) as caught:
         drain(targets.load(target, held))
     assert "never used again" in caught.value.means
@@ -190,7 +196,7 @@ def test_every_error_of_the_tool_is_kept(
     held = dumped(postgres, tmp_path, "-Fp")
     path = tmp_path / held.name
     path.write_text(path.read_text().replace("CREATE TABLE public.customers", "CREATE TABEL x", 1))
-    target = drain(targets.create(TargetSpec(), "restore-1", production))
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
     said: list[object] = []
     with pytest.raises(StepFailed, match="syntax error"):
         follow(targets.load(target, held), said.append)
@@ -204,11 +210,11 @@ def test_a_server_that_dies_during_the_load_fails_it(
     held = dumped(postgres, tmp_path, "-Fp")
     path = tmp_path / held.name
     path.write_text(path.read_text().replace("\n--\n", "\nSELECT pg_sleep(1);\n--\n", 3))
-    target = drain(targets.create(TargetSpec(), "restore-1", production))
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
 
     def end_the_server(signal: object) -> None:
         if isinstance(signal, Progress) and signal.label == "load":
-            targets._pool.close()
+            targets._workshop.pool.close()
 
     with pytest.raises((StepFailed, CouldNotVerify)) as caught:
         follow(targets.load(target, held), end_the_server)
@@ -224,7 +230,7 @@ def test_psqls_own_commands_in_a_dump_do_nothing(
     path.write_text(
         path.read_text().replace("\n--\n", f"\n\\! touch {marker}\n--\n", 4), encoding="utf-8"
     )
-    target = drain(targets.create(TargetSpec(), "restore-1", production))
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
     with pytest.raises(StepFailed):
         drain(targets.load(target, held))
     assert not marker.exists()
@@ -267,7 +273,7 @@ def test_every_form_loads_into_a_new_database(
     options: tuple[str, ...],
 ) -> None:
     held = dumped(postgres, tmp_path, *options)
-    spec = TargetSpec(kind="database", server=roles_there)
+    spec = DatabaseTarget(server=roles_there)
     target = drain(targets.create(spec, "restore-1", production))
     drain(targets.load(target, held))
     assert counts_of(targets, target) == COUNTS
@@ -288,7 +294,7 @@ def test_production_and_the_unknown_are_refused(
     known: str,
 ) -> None:
     server = postgres.ref if known == "production" else other
-    spec = TargetSpec(kind="database", server=server)
+    spec = DatabaseTarget(server=server)
     with pytest.raises(Refused) as caught:
         drain(targets.create(spec, "restore-1", production if known == "production" else []))
     expected = "target-is-production" if known == "production" else "production-identity-unknown"
@@ -306,9 +312,7 @@ def test_missing_roles_on_a_given_server_are_an_error_and_not_made(
     tmp_path: Path,
 ) -> None:
     held = dumped(postgres, tmp_path, "-Fc")
-    target = drain(
-        targets.create(TargetSpec(kind="database", server=other), "restore-1", production)
-    )
+    target = drain(targets.create(DatabaseTarget(server=other), "restore-1", production))
     with pytest.raises(StepFailed) as caught:
         drain(targets.load(target, held))
     assert caught.value.code == "roles-missing"
@@ -338,7 +342,7 @@ def test_another_database_than_was_created_is_refused_on_the_connection_itself(
 ) -> None:
     """Also where the answer changes between the lease and the tool's own connection."""
     held = dumped(postgres, tmp_path, option)
-    spec = TargetSpec(kind="database", server=roles_there)
+    spec = DatabaseTarget(server=roles_there)
     target = drain(targets.create(spec, "restore-1", production))
     identity = change.get("identity")
     changed = (
@@ -365,7 +369,7 @@ def test_another_database_than_was_created_is_refused_on_the_connection_itself(
 def test_counting_something_else_is_refused(
     postgres: Postgres, targets: FreshTargets, production: Known, other: DatabaseRef
 ) -> None:
-    spec = TargetSpec(kind="database", server=other)
+    spec = DatabaseTarget(server=other)
     target = drain(targets.create(spec, "restore-1", production))
     with pytest.raises(Refused):
         drain(targets.count(target.model_copy(update={"connect": postgres.ref})))
@@ -376,10 +380,10 @@ def test_counting_something_else_is_refused(
 
 def test_a_dry_run_makes_nothing(targets: FreshTargets, production: Known, tmp_path: Path) -> None:
     nothing = NoTargets()
-    target = drain(targets.create(TargetSpec(), "restore-1", production))
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
     before = sorted((tmp_path / "targets").iterdir())
     for work in (
-        nothing.create(TargetSpec(), "restore-2", production),
+        nothing.create(ClusterTarget(), "restore-2", production),
         nothing.load(target, LocalCopy(name="x", size=1, sha256="", checked="nothing")),
         nothing.count(target),
     ):

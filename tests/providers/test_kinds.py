@@ -2,20 +2,55 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from drbook.core.errors import UsageError
+from drbook.actions.restore import Restore
+from drbook.core.baseline import Identity
+from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
+from drbook.core.ports import ProductionIdentity
+from drbook.core.signals import ResourceIntended, Working
+from drbook.core.targets import DatabaseRef, Target, TargetLook, TargetSpec
 from drbook.providers import kinds
+from drbook.providers.cancel import CancelToken
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.s3 import S3Source
+from drbook.providers.targets.base import OpenableTarget, TargetMaker, Workshop
+from drbook.providers.targets.fresh import FreshTargets
+from drbook.providers.targets.pool import ServerPool
 
 
 class Tape(OpenableSource):
     kind: Literal["tape"] = "tape"
+
+
+class Drum(OpenableTarget):
+    """A kind of fresh place that somebody else offers."""
+
+    kind: Literal["drum"] = "drum"
+    tracks: int
+
+    def maker(self, workshop: Workshop) -> TargetMaker:
+        return DrumMaker(self.tracks)
+
+
+class DrumMaker:
+    def __init__(self, tracks: int) -> None:
+        self.tracks = tracks
+
+    def create(
+        self, name: str, nonce: str, production: Sequence[ProductionIdentity]
+    ) -> Working[Target]:
+        yield ResourceIntended("drum", name, nonce, "the cellar")
+        raise StepFailed(f"{self.tracks} tracks are not enough.", code="drum")
+
+    def look(self, name: str) -> TargetLook:
+        return TargetLook(name=name, state="unknown", reason="It is dark there.")
 
 
 @pytest.fixture
@@ -28,11 +63,15 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> Any:
 
         entry = SimpleNamespace(name=name, load=load, dist=SimpleNamespace(name="tapes"))
         monkeypatch.setattr(kinds, "entry_points", lambda group: [entry])
+        clear()
+
+    def clear() -> None:
         kinds.SOURCES.cache_clear()
+        kinds.TARGETS.cache_clear()
 
     yield plug
     monkeypatch.undo()
-    kinds.SOURCES.cache_clear()
+    clear()
 
 
 def test_built_in_kinds() -> None:
@@ -83,3 +122,41 @@ def test_no_client_library_is_loaded() -> None:
 def test_wrong_places_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         S3Source.model_validate({"id": "offsite", "bucket": "some-bucket"} | change)
+
+
+def test_a_plugged_in_target_is_offered_to_runbooks_and_made_by_its_own_maker(
+    plugged: Any, tmp_path: Path
+) -> None:
+    plugged("drum", Drum)
+    action = Restore(kinds.TARGETS())
+    adapter = TypeAdapter(action.params.model_fields["target"].rebuild_annotation())
+    spec = adapter.validate_python({"kind": "drum", "tracks": 3})
+    assert spec == Drum(tracks=3)
+    assert spec.into("restore-1") == "new drum restore-1"
+    assert action.params.model_fields["target"].default.kind == "cluster"
+    with pytest.raises(ValidationError):
+        adapter.validate_python({"kind": "drum", "dbname": "x"})
+
+    shop = Workshop(tmp_path, {}, CancelToken(), ServerPool(), lambda: ())
+    targets = FreshTargets(shop, kinds.TARGETS())
+    work = targets.create(spec, "restore-1", [])
+    first = next(work)
+    assert isinstance(first, ResourceIntended)
+    assert (first.kind, first.name, len(first.nonce)) == ("drum", "restore-1", 32)
+    with pytest.raises(StepFailed, match="3 tracks"):
+        next(work)
+    assert targets.look(spec, "restore-1").state == "unknown"
+
+
+def test_a_target_whose_kind_is_gone_cannot_be_looked_at(plugged: Any, tmp_path: Path) -> None:
+    shop = Workshop(tmp_path, {}, CancelToken(), ServerPool(), lambda: ())
+    target = Target(
+        kind="drum", name="restore-1", nonce="n", location="the cellar", proof="", whole_server=True,
+        connect=DatabaseRef(host="/nowhere"),
+        identity=Identity(system_identifier="1", database="a", database_oid=1, server_version=180000),
+    )  # fmt: skip
+    with pytest.raises(CouldNotVerify, match="drum"):
+        next(FreshTargets(shop, kinds.TARGETS()).count(target))
+    unknown = TargetSpec(kind="drum")
+    with pytest.raises(UsageError, match="of kind drum"):
+        next(FreshTargets(shop, kinds.TARGETS()).create(unknown, "restore-1", []))

@@ -99,7 +99,7 @@ class Loader:
             options = ["--exit-on-error", "--no-owner", "--verbose"]
             if selective:
                 options.append(f"--use-list={order}")
-            if self._target.kind == "cluster":
+            if self._target.whole_server:
                 done = yield from self._direct(archive, tools, options, listed)
             else:
                 done = yield from self._through_psql(archive, tools, options)
@@ -231,7 +231,7 @@ class Loader:
         with lease(self._target, self._environment, self._cancel) as connection:
             present = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
             missing = tuple(sorted(named - present))
-            if missing and self._target.kind != "cluster":
+            if missing and not self._target.whole_server:
                 raise StepFailed(
                     "The dump speaks of roles that the server does not have: "
                     + ", ".join(plain(name, 63) for name in missing[:10])

@@ -1,0 +1,59 @@
+"""What every kind of fresh target offers, and what it is made with."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from drbook.core.ports import Cancel, ProductionIdentity
+from drbook.core.signals import Working
+from drbook.core.targets import Target, TargetLook, TargetSpec
+
+if TYPE_CHECKING:
+    from drbook.providers.pgtools import PgTools
+    from drbook.providers.targets.pool import ServerPool
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where and with what targets are made. `folder` is the incident's."""
+
+    folder: Path
+    environment: Mapping[str, str]
+    cancel: Cancel
+    pool: ServerPool
+    tools: Callable[[], tuple[PgTools, ...]]
+
+
+class TargetMaker(Protocol):
+    """One kind of fresh target, ready to be made."""
+
+    def create(
+        self, name: str, nonce: str, production: Sequence[ProductionIdentity]
+    ) -> Working[Target]:
+        """Make it. Yields its intent before anything is created, and what was created after.
+
+        Raises Refused where it is not proven to be fresh and not production, StepFailed where it
+        cannot be made.
+        """
+
+    def look(self, name: str) -> TargetLook:
+        """Whether something exists under a derived name."""
+
+
+class OpenableTarget(TargetSpec):
+    """A `target:` that can be made; plug-ins derive from this."""
+
+    @abstractmethod
+    def maker(self, workshop: Workshop) -> TargetMaker:
+        """What makes it. Raises DrbookError where the fields cannot be used."""
+        raise AssertionError("each kind makes itself")
+
+    @classmethod
+    def ready(cls, target: Target, workshop: Workshop) -> Working[None]:
+        """Make sure that a target of this kind answers, after a resume too; most do by themselves."""
+        return
+        yield

@@ -1,0 +1,64 @@
+"""The kinds of fresh target that are built in: a cluster of our own, a database on a given server."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from drbook.core.signals import Working
+from drbook.core.targets import DatabaseRef, Target
+from drbook.providers.targets.base import OpenableTarget, TargetMaker, Workshop
+
+
+def _name(text: str) -> str:
+    if "/" in text or text in (".", ".."):
+        raise ValueError("a name without slashes")
+    return text
+
+
+class ClusterTarget(OpenableTarget):
+    """A new PostgreSQL cluster on this host, initialised by drbook."""
+
+    kind: Literal["cluster"] = "cluster"
+    dbname: Annotated[str, AfterValidator(_name)] | None = Field(default=None, max_length=63)
+    """Name of the restored database; absent: production's."""
+
+    @property
+    def making(self) -> str:
+        return "creates an empty cluster in the incident folder, on a private socket"
+
+    @property
+    def touches(self) -> str:
+        return "only the new directory on this host"
+
+    def maker(self, workshop: Workshop) -> TargetMaker:
+        from drbook.providers.targets.cluster import ClusterMaker
+
+        return ClusterMaker(workshop, self.dbname)
+
+    @classmethod
+    def ready(cls, target: Target, workshop: Workshop) -> Working[None]:
+        yield from workshop.pool.running(target, workshop.tools(), workshop.cancel)
+
+
+class DatabaseTarget(OpenableTarget):
+    """A new database on a given server, which is refused where it is production or may be."""
+
+    kind: Literal["database"] = "database"
+    server: DatabaseRef
+    """The server to create it on."""
+
+    def into(self, name: str) -> str:
+        return f"new database {name} on {self.server.show()}"
+
+    @property
+    def making(self) -> str:
+        return "proves that the server is not production, then creates an empty database"
+
+    @property
+    def touches(self) -> str:
+        return "only the new database on that server"
+
+    def maker(self, workshop: Workshop) -> TargetMaker:
+        from drbook.providers.targets.database import DatabaseMaker
+
+        return DatabaseMaker(workshop, self.server)
