@@ -142,7 +142,7 @@ def _survey(
             )
             yield Milestone(f"{config.id}: not listed: {error.what}")
             continue
-        yield Milestone(f"{config.id}: {len(points)} copies")
+        yield Milestone(f"{config.id}: {len(points)} {'copy' if len(points) == 1 else 'copies'}")
         for index, point in enumerate(points):
             yield Progress("look at the copies", index, len(points), "copies", plain(point.id, 80))
             ports.cancel.raise_if_requested()

@@ -175,7 +175,11 @@ def said(error: psycopg.Error) -> str:
     """What the server or libpq said, in one safe line."""
     message = error.diag.message_primary or str(error)
     message = re.sub(r"^connection (?:is bad|failed): ", "", message)
-    return plain(" ".join(message.split()), 400)
+    # libpq asks the reader a question behind a refusal; what to look at is said elsewhere.
+    lines = [
+        line for line in message.splitlines() if not line.startswith("\tIs the server running")
+    ]
+    return plain(" ".join(" ".join(lines).split()), 400)
 
 
 def no_connection(ref: DatabaseRef, error: psycopg.Error) -> CouldNotVerify:

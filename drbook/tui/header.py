@@ -44,14 +44,14 @@ def header(snapshot: Snapshot, now: datetime, width: int) -> Text:
     return Text("\n").join(
         [
             spread(first, clock, width),
-            spread(_rto(snapshot, now, narrow=narrow), _loss(snapshot, narrow=narrow), width),
+            spread(_rto(snapshot, now, width), _loss(snapshot, narrow=narrow), width),
         ]
     )
 
 
-def _rto(snapshot: Snapshot, now: datetime, *, narrow: bool) -> Text:
+def _rto(snapshot: Snapshot, now: datetime, width: int) -> Text:
     """Time since the declaration; it stops when the restore was verified, or the incident closed."""
-    state = snapshot.state
+    state, narrow = snapshot.state, width < 100
     if state.opened_at is None:
         return Text(" RTO unknown", style=DIM)
     verified = verified_at(snapshot)
@@ -65,7 +65,10 @@ def _rto(snapshot: Snapshot, now: datetime, *, narrow: bool) -> Text:
     allowed = timedelta(seconds=state.rto_seconds)
     line.append(f"{'/' if narrow else ' of '}{clock_duration(allowed)} ", style=DIM)
     if not narrow:
-        line.append(bar(int(spent.total_seconds()), state.rto_seconds, 18), style=PLAIN)
+        line.append(
+            bar(int(spent.total_seconds()), state.rto_seconds, 18 if width >= 112 else 8),
+            style=PLAIN,
+        )
         line.append(" ")
     if spent > allowed:
         line.append("▲ over", style=URGENT)
