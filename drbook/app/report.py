@@ -94,10 +94,10 @@ def report_lines(document: Mapping[str, Json], folder: Path, *, name: str) -> li
         point = chosen["point"]
         lines.append(f"restored from  {plain(str(point['location']), 200)}")
         lines.append(f"taken          {point['taken_at']}")
-    for key, name in (("rpo", "data lost"), ("rto", "restored in")):
+    for key, label in (("rpo", "data lost"), ("rto", "restored in")):
         value = document[key]
         if isinstance(value, Mapping):
-            lines.append(f"{name:<15}{_said(value)}")
+            lines.append(f"{label:<15}{_said(value)}")
     tables = document["tables"]
     if isinstance(tables, list) and tables:
         passed = sum(1 for row in tables if isinstance(row, Mapping) and row["verdict"] == "pass")

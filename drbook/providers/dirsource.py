@@ -78,7 +78,6 @@ class DirectoryReader:
                 here = Path(folder)
                 if _TOC in files:
                     names.clear()
-                    files = [] if here == root else files
                     if here != root and _utf8(here):
                         found.append(self._point(root, here))
                     continue

@@ -151,7 +151,7 @@ def _look_at(volume: Path | None) -> Volume:
 
 def _not_reached(error: psycopg.Error, there: Volume, volume: Path | None) -> DatabaseProbe:
     how = pgsession.how_it_failed(error)
-    reason = pgsession.said(error)
+    reason = pgsession.said(error).rstrip(".") + "."
     where = f" Its data directory {plain(str(volume), 200)} is {there}." if volume else ""
     if how == "denied":
         return DatabaseProbe(
