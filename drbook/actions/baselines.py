@@ -6,7 +6,7 @@ from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline
 from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Ports
-from drbook.core.values import show_time
+from drbook.core.values import counted, show_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def baseline_for(wanted: str, context: StepContext, ports: Ports) -> ChosenBasel
     if not names:
         raise CouldNotVerify(
             f"There is no baseline {wanted!r} in {ports.baselines.location()}.",
-            means=f"{len(listed)} baselines are stored there; none of them is this one.",
+            means=f"{counted(len(listed), 'baseline')} stored there; this one is not among them.",
             next="`drbook baseline show` lists them; capture one in calm times with "
             "`drbook baseline capture`.",
         )

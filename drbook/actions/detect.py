@@ -14,7 +14,7 @@ from drbook.core.ports import Ports
 from drbook.core.results import VerifyResult
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseProbe, DatabaseRef
-from drbook.core.values import Frozen
+from drbook.core.values import Frozen, counted
 
 
 class ProbeParams(Frozen):
@@ -118,14 +118,18 @@ class CompareBaseline(Action[CompareParams]):
         if failed:
             shown = ", ".join(f"{row.table} ({row.reason})" for row in failed[:5])
             more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
-            return Finished(result, reason=f"LOSS in {len(failed)} tables: {shown}{more}")
+            return Finished(
+                result, reason=f"LOSS in {counted(len(failed), 'table')}: {shown}{more}"
+            )
         if comparison.verdict is TableVerdict.PASS:
-            return Finished(result, reason=f"No loss seen in {len(comparison.tables)} tables.")
+            return Finished(
+                result, reason=f"No loss seen in {counted(len(comparison.tables), 'table')}."
+            )
         unsure = comparison.count(TableVerdict.COULD_NOT_VERIFY)
         return Finished(
             result,
             StepEnd.COULD_NOT_VERIFY,
-            f"{unsure} of {len(comparison.tables)} tables could not be verified.",
+            f"{unsure} of {counted(len(comparison.tables), 'table')} could not be verified.",
             means="The rest shows no loss; nothing is known about these.",
             next="See the reasons in the table list; go on with a recorded decision.",
         )

@@ -21,7 +21,7 @@ from drbook.core.points import (
 )
 from drbook.core.ports import Ports
 from drbook.core.signals import Milestone, Progress, Working
-from drbook.core.values import Frozen, plain, show_duration, show_time
+from drbook.core.values import Frozen, counted, plain, show_duration, show_time
 
 
 class LocateParams(Frozen):
@@ -142,7 +142,7 @@ def _survey(
             )
             yield Milestone(f"{config.id}: not listed: {error.what}")
             continue
-        yield Milestone(f"{config.id}: {len(points)} {'copy' if len(points) == 1 else 'copies'}")
+        yield Milestone(f"{config.id}: {counted(len(points), 'copy', 'copies')}")
         for index, point in enumerate(points):
             yield Progress("look at the copies", index, len(points), "copies", plain(point.id, 80))
             ports.cancel.raise_if_requested()

@@ -15,7 +15,7 @@ from drbook.core.ports import Ports, ProductionIdentity
 from drbook.core.results import RestoreResult
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import TargetSpec
-from drbook.core.values import Frozen, plain, show_size, show_time
+from drbook.core.values import Frozen, counted, plain, show_size, show_time
 
 
 class RestoreParams(Frozen):
@@ -89,7 +89,7 @@ class Restore(Action[RestoreParams]):
         return Finished(
             result,
             reason=f"restored into {target.kind} {target.name} in {report.seconds} s; "
-            f"{report.items} items, {len(report.errors)} errors",
+            f"{counted(report.items, 'item')}, {counted(len(report.errors), 'error')}",
         )
 
     def probe(self, params: RestoreParams, context: StepContext, ports: Ports) -> Probed:

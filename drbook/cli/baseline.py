@@ -13,7 +13,7 @@ from drbook.cli.settings import read_settings
 from drbook.core.baseline import Baseline, TableVerdict
 from drbook.core.errors import ExitCode
 from drbook.core.results import VerifyResult
-from drbook.core.values import format_time, plain, show_time
+from drbook.core.values import counted, format_time, plain, show_time
 
 
 @click.group("baseline")
@@ -39,7 +39,9 @@ def capture(runbook: str, content: bool, as_json: bool) -> int:
         click.echo(f"\nbaseline {name}")
     say(f"Stored in {where}.")
     if unknown:
-        say(f"{len(unknown)} tables could not be counted; nothing can be said of them later.")
+        say(
+            f"{counted(len(unknown), 'table')} could not be counted; nothing can be said of them later."
+        )
         return int(ExitCode.COULD_NOT_VERIFY)
     return int(ExitCode.DONE)
 
@@ -68,7 +70,7 @@ def show(runbook: str, name: str | None, as_json: bool) -> int:
             }
         )
         return int(ExitCode.DONE)
-    click.echo(f"{len(listed)} baselines in {store.location()}")
+    click.echo(f"{counted(len(listed), 'baseline')} in {store.location()}")
     for each, at in listed[:20]:
         click.echo(f"  {'->' if each == chosen else '  '} {each}  captured {show_time(at)}")
     click.echo("")

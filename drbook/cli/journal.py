@@ -7,6 +7,7 @@ import click
 from drbook.app.places import JOURNAL, find_incident, home
 from drbook.cli.output import print_json, say
 from drbook.core.errors import ExitCode
+from drbook.core.values import counted
 from drbook.journal.reader import Verification, verify
 
 
@@ -52,7 +53,7 @@ def _journal(given: str | None) -> Path:
 
 def _say(found: Verification, head: str | None) -> None:
     if found.intact:
-        click.echo(f"{found.path}: whole, {found.records} records, head {found.head}")
+        click.echo(f"{found.path}: whole, {counted(found.records, 'record')}, head {found.head}")
         if head is None:
             say(
                 "The chain holds. Cut-off lines at its end show only against a head that was "
@@ -61,7 +62,7 @@ def _say(found: Verification, head: str | None) -> None:
         elif found.after_head:
             say(f"The given head is in the chain; {found.after_head} records follow it.")
     else:
-        click.echo(f"{found.path}: NOT whole after {found.records} good records")
+        click.echo(f"{found.path}: NOT whole after {counted(found.records, 'good record')}")
         click.echo(found.problem)
     if found.torn:
         say(f"{found.torn} bytes of an unfinished last record: a crash; resume repairs it.")

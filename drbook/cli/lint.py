@@ -6,6 +6,7 @@ from drbook.app.shipped import find, hint
 from drbook.app.vocabulary import vocabulary
 from drbook.cli.output import print_json, say
 from drbook.core.errors import ExitCode, Problem, RunbookInvalid
+from drbook.core.values import counted
 from drbook.language.advice import advice
 from drbook.language.load import load_file
 
@@ -38,9 +39,9 @@ def command(runbooks: tuple[str, ...], as_json: bool) -> int:
             click.echo(f"advice: {remark}")
     count = len(problems)
     if count:
-        say(f"{count} problem{'s' if count != 1 else ''} in {len(runbooks)} runbooks.")
+        say(f"{counted(count, 'problem')} in {counted(len(runbooks), 'runbook')}.")
         return int(ExitCode.USAGE)
-    say(f"{len(runbooks)} runbooks without a problem.")
+    say(f"{counted(len(runbooks), 'runbook')} without a problem.")
     return int(ExitCode.DONE)
 
 

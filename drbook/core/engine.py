@@ -8,7 +8,7 @@ from drbook.core.errors import DrbookError, ExitCode
 from drbook.core.expressions import ExpressionError, evaluate
 from drbook.core.runbook import CompiledStep, Phase, Runbook
 from drbook.core.state import ENDED, RETRYABLE, SKIPPABLE, IncidentState, StepRun, StepState, lacks
-from drbook.core.values import Json, format_time
+from drbook.core.values import Json, counted, format_time
 
 
 class Readiness(StrEnum):
@@ -242,7 +242,7 @@ def outcome(runbook: Runbook, state: IncidentState) -> Outcome:
         planned = [run for run in runs if run.state is StepState.NOT_EXERCISED]
         if planned:
             return Outcome(
-                "not-exercised", ExitCode.DONE, f"{len(planned)} steps planned, not done"
+                "not-exercised", ExitCode.DONE, f"{counted(len(planned), 'step')} planned, not done"
             )
     open_runs = [run for run in runs if run.state not in ENDED]
     if open_runs:

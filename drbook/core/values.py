@@ -212,6 +212,11 @@ Size = Annotated[int, BeforeValidator(_read_size, json_schema_input_type=str)]
 # --- text from outside -----------------------------------------------------------------------
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 table`, `2 tables`, `1,200 copies`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def plain(text: str, limit: int = 2000) -> str:
     """Text from outside made safe for a terminal line: no control, bidi or line-breaking characters.
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from drbook.core.values import plain, show_size, show_time
+from drbook.core.values import counted, plain, show_size, show_time
 from drbook.timeline.build import when
 from drbook.timeline.model import Timeline
 from drbook.timeline.words import (
@@ -121,7 +121,7 @@ def _target(timeline: Timeline) -> str:
             f"{text(target.identity.system_identifier)}, database {text(target.identity.database)}.",
             f"Loaded with {text(restored.load.tool)} {text(restored.load.tool_version)} "
             f"({text(restored.load.archive_format)}): {restored.load.items} items, "
-            f"{len(restored.load.errors)} errors.",
+            f"{counted(len(restored.load.errors), 'error')}.",
         ]
     )
 
@@ -145,7 +145,7 @@ def _tables(timeline: Timeline) -> str:
     head = ("verdict", "table", "backup held", "restored", "baseline", "lost", "why")
     return (
         "## Row counts\n\n"
-        + f"{signed(comparison.verdict.value)}: {len(rows)} tables, against the "
+        + f"{signed(comparison.verdict.value)}: {counted(len(rows), 'table')}, against the "
         + f"{text(comparison.reference)}\n\n"
         + _table(head, rows, right=(2, 3, 4, 5))
     )
@@ -200,7 +200,7 @@ def _record(timeline: Timeline) -> str:
             "## The record",
             f"Runbook {text(timeline.runbook_file)}, SHA-256 `{timeline.runbook_sha256}` · "
             f"drbook {text(timeline.drbook_version)}",
-            f"Journal {text(timeline.journal.path)}: {len(timeline.records)} records, head "
+            f"Journal {text(timeline.journal.path)}: {counted(len(timeline.records), 'record')}, head "
             f"`{timeline.journal.head}`",
             f"Check it: `{check_command(timeline)}`",
         ]

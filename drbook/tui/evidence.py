@@ -13,7 +13,7 @@ from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.results import RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe
-from drbook.core.values import Frozen, plain, show_duration, show_size
+from drbook.core.values import Frozen, counted, plain, show_duration, show_size
 from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, count, cut, cut_middle, said
 
 R = TypeVar("R", bound=Frozen)
@@ -202,7 +202,9 @@ def summary_line(result: VerifyResult) -> Text:
     comparison = result.comparison
     counts = {verdict: comparison.count(verdict) for verdict in TableVerdict}
     sign, _, style = TABLE_VERDICTS[comparison.verdict]
-    text = f"{sign} {len(comparison.tables)} tables · {counts[TableVerdict.PASS]} equal · "
+    text = (
+        f"{sign} {counted(len(comparison.tables), 'table')} · {counts[TableVerdict.PASS]} equal · "
+    )
     text += f"{counts[TableVerdict.FAIL]} differ · {counts[TableVerdict.COULD_NOT_VERIFY]} could not verify"
     return Text(f"{text}  (against the {comparison.reference})", style=style)
 

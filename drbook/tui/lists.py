@@ -15,7 +15,7 @@ from textual.widgets import Static
 from drbook.app.model import Snapshot
 from drbook.core.baseline import TableComparison, TableVerdict
 from drbook.core.points import Answer, Judgement, Located
-from drbook.core.values import plain, show_duration
+from drbook.core.values import counted, plain, show_duration
 from drbook.tui import axis, journal
 from drbook.tui.evidence import (
     VERDICTS,
@@ -229,7 +229,7 @@ class TimelineScreen(ListScreen):
         head = f" {snapshot.head[:16]}…" if snapshot.head else ""
         return Text.assemble(
             (" TIMELINE ", STRONG),
-            (f" {len(snapshot.records)} records, head{head}   {snapshot.journal}", DIM),
+            (f" {counted(len(snapshot.records), 'record')}, head{head}   {snapshot.journal}", DIM),
             no_wrap=True,
             overflow="ellipsis",
         )

@@ -112,7 +112,7 @@ def test_the_whole_record_is_listed(world: World) -> None:
 
     async def script(seat: Seat) -> None:
         await seat.press("t")
-        await seat.sees("TIMELINE", "1 records, head", "drill opened by ops")
+        await seat.sees("TIMELINE", "1 record, head", "drill opened by ops")
 
     at_the_screen(world, script)
 

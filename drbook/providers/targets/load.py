@@ -17,7 +17,7 @@ from drbook.core.errors import Refused, StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Output, Signal, Working
 from drbook.core.targets import LoadReport, Target
-from drbook.core.values import plain
+from drbook.core.values import counted, plain
 from drbook.providers import pgsession
 from drbook.providers.archive import Archive, Meter, Unreadable, feed_of, open_archive
 from drbook.providers.archive_list import (
@@ -271,7 +271,9 @@ class Loader:
             )
         lines = [line for line in done.stderr.splitlines() if is_error(line)]
         errors = [plain(line, 500) for line in lines] or [f"{tool} exit code {done.exit_code}"]
-        yield Milestone(f"{tool} reported {len(errors)} errors", {"errors": errors[:200]})
+        yield Milestone(
+            f"{tool} reported {counted(len(errors), 'error')}", {"errors": errors[:200]}
+        )
         raise StepFailed(
             f"{tool} could not load the archive: {errors[0]}",
             means=f"The target {self._target.name} is half-filled. It is never used again.",
