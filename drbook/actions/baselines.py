@@ -1,12 +1,13 @@
 """Choosing the baseline that a step means."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline
 from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Ports
-from drbook.core.values import counted, show_time
+from drbook.core.values import counted, plain, show_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,34 @@ def baseline_for(wanted: str, context: StepContext, ports: Ports) -> ChosenBasel
             "`drbook baseline capture`.",
         )
     baseline = ports.baselines.load(names[0])
+    if names != [wanted]:
+        _of_one_database(names, context, ports)
     return ChosenBaseline(
         names[0], baseline, f"{names[0]}, captured {show_time(baseline.captured_at)}"
+    )
+
+
+LOOKED_AT = 10
+"""How many of the newest baselines are looked at for whose they are."""
+
+
+def _of_one_database(names: Sequence[str], context: StepContext, ports: Ports) -> None:
+    """Raises CouldNotVerify where baselines of several databases lie in one place.
+
+    The newest may then be another database's, and what it says would pass or fail for nothing.
+    """
+    declared = context.document.production.database
+    of = {name: ports.baselines.load(name).counts.identity.database for name in names[:LOOKED_AT]}
+    found = set(of.values())
+    wanted = declared.dbname if declared is not None else None
+    if len(found) == 1 and (wanted is None or found == {wanted}):
+        return
+    raise CouldNotVerify(
+        f"In {ports.baselines.location()} lie baselines of "
+        + ("databases " if len(found) > 1 else "the database ")
+        + ", ".join(sorted(plain(one, 63) for one in found))
+        + (f"; production's is called {plain(wanted, 63)}." if wanted else "."),
+        means="Which one a comparison would use is chance.",
+        next="Give each database a place of its own for its baselines, or name a baseline by its id.",
+        code="baseline-whose",
     )

@@ -55,6 +55,15 @@ class ProbeDatabase(Action[ProbeParams]):
             "outage": "OUTAGE: the server does not answer, but its volume is still there.",
             "unknown": "The server does not answer; whether data is lost, nobody can tell from here.",
         }
+        if found.state == "denied" and found.diagnosis == "unknown":
+            return Finished(
+                found,
+                StepEnd.COULD_NOT_VERIFY,
+                f"{found.reason} Whether data is lost, nobody can tell with this login.",
+                means="A server is there and refuses; nothing was read.",
+                next="Check the login, its password (`password:`, .pgpass or the service file) and "
+                "pg_hba.conf, then run the step again.",
+            )
         return Finished(
             found,
             reason=f"{words[found.diagnosis]} {found.reason}".strip(),

@@ -131,7 +131,7 @@ def _survey(
             gone = lies_in(config.domain, lost)
             unreachable.append(source.model_copy(update={"destroyed": gone}))
             why = plain(source.why_unreachable, 300)
-            what = f"destroyed with {lost.resource}" if gone else "not reachable"
+            what = f"lies in {lost.resource}, and does not answer" if gone else "not reachable"
             yield Milestone(f"{config.id}: {what}: {why}")
             continue
         try:
@@ -237,9 +237,15 @@ def _finish(result: Located) -> Finished:
         result,
         StepEnd.FAILED,
         f"There is no independent copy ({words or 'no copies at all'}{gone}).",
-        means="Every copy that was found is damaged, inside the blast radius, or nobody knows.",
-        next="Read the reasons: an *unknown* may be answered in the runbook. Ask the provider at once: "
-        "what is gone for you may be recoverable for them.",
+        means="Every copy that was found is damaged, inside the blast radius, or nobody knows."
+        if words
+        else "The places answered, and under the names that the runbook gives there is nothing.",
+        next=(
+            "Read the reasons: an *unknown* may be answered in the runbook."
+            if words
+            else "Check bucket, path and prefix in the runbook, and look for versions that were deleted."
+        )
+        + " Ask the provider at once: what is gone for you may be recoverable for them.",
     )
 
 
@@ -248,4 +254,4 @@ def _costs(result: Located) -> str:
     if newest is None or point is None or newest.key == point.key:
         return ""
     older = show_duration(newest.taken_at - point.taken_at)
-    return f"; the newest copy of all is {older} newer, and not independent"
+    return f"; the newest copy that could be seen is {older} newer, and not independent"

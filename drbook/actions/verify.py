@@ -69,7 +69,12 @@ class Verify(Action[VerifyParams]):
             except CouldNotVerify as error:
                 described = f"none: {error.what}"
                 yield Milestone(f"the loss cannot be told: {error.what}")
-        comparison = compare(counts, manifest.counts if manifest else None, baseline)
+        comparison = compare(
+            counts,
+            manifest.counts if manifest else None,
+            baseline,
+            point.taken_at if point else None,
+        )
         consistent = manifest.taken_at if manifest else point.taken_at if point else None
         loss = None
         if consistent is not None and context.occurred is not None:
@@ -80,6 +85,7 @@ class Verify(Action[VerifyParams]):
             baseline=described,
             manifest=(point.manifest or "") if point and manifest else manifest_note,
             loss_seconds=loss,
+            loss_at_least=manifest is None and point is not None and point.dated_late,
             consistent_at=consistent,
         )
         return _finish(result, comparison)
@@ -91,8 +97,12 @@ def _finish(result: VerifyResult, comparison: Comparison) -> Finished:
     failed = [row for row in comparison.tables if row.verdict is TableVerdict.FAIL]
     unsure = comparison.count(TableVerdict.COULD_NOT_VERIFY)
     if comparison.verdict is TableVerdict.PASS:
+        if comparison.reference == "manifest":
+            return Finished(result, reason=f"{total} tables equal what the backup held (manifest)")
         return Finished(
-            result, reason=f"{total} tables equal what the backup held ({comparison.reference})"
+            result,
+            reason=f"{total} tables hold as many rows as the baseline says; what the backup itself "
+            "held is unknown, for it has no manifest",
         )
     if failed:
         shown = "; ".join(f"{row.table}: {row.reason}" for row in failed[:5])

@@ -1,7 +1,7 @@
 """Running an incident without a person: every ready step in order, until one needs somebody."""
 
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Protocol
 
@@ -16,9 +16,9 @@ from drbook.app.model import (
     Run,
     Snapshot,
 )
-from drbook.core.engine import Outcome
+from drbook.core.engine import Outcome, may_run
 from drbook.core.errors import DrbookError, ExitCode, JournalError
-from drbook.core.events import Mode
+from drbook.core.events import Effect, Mode
 from drbook.core.state import StepRun, StepState
 
 
@@ -41,10 +41,25 @@ class Nobody:
         return None
 
 
+def failed_before(snapshot: Snapshot) -> list[str]:
+    """Steps that did not come to a good end and may simply be run again."""
+    states = (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.COULD_NOT_VERIFY)
+    return [
+        run.id
+        for run in snapshot.state.steps.values()
+        if run.state in states and run.accepted is None and run.effect is not Effect.ONCE
+    ]
+
+
 def run_unattended(
-    incident: Incident, responder: Responder, tell: Callable[[Snapshot], None]
+    incident: Incident,
+    responder: Responder,
+    tell: Callable[[Snapshot], None],
+    again: Sequence[str] = (),
 ) -> Outcome:
     """Drive until everything has ended, something stops it, or a person is needed.
+
+    First the steps in `again` are run once more: whoever resumes has mended what made them fail.
 
     An incident that ends is closed; one that needs a person, or is in doubt, stays open for
     `drbook resume`. `tell` gets every snapshot.
@@ -52,6 +67,9 @@ def run_unattended(
     inbox: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
     unsubscribe = incident.subscribe(inbox.put)
     try:
+        for step in again:
+            if not may_run(incident.snapshot.runbook, incident.snapshot.state, step):
+                _do(incident, Run(step))
         while True:
             snapshot = inbox.get()
             while not inbox.empty():

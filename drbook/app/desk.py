@@ -10,7 +10,7 @@ from drbook.app.planning import context_of, internal_error
 from drbook.app.work import Attempt
 from drbook.core import events as ev
 from drbook.core.actions import Probed
-from drbook.core.engine import decide, may_run, may_skip, outcome, stale_after
+from drbook.core.engine import decide, may_run, may_skip, outcome, stale_after, used_by
 from drbook.core.errors import DrbookError, ExitCode, UsageError
 from drbook.core.events import StepEnd
 from drbook.core.state import ENDED, StepState, lacks
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from drbook.app.driver import Driver
 
 GRACE = 30.0
+NOTE_LENGTH = 4000
 
 
 class Desk:
@@ -64,6 +65,8 @@ class Desk:
                 self._resolve(step, StepEnd(state), reason, actor)
             case cmd.WriteNote(text, happened_at, step):
                 self._need_reason(text, "a note")
+                if len(text) > NOTE_LENGTH:
+                    _no(f"The note has {len(text):,} characters.", f"At most {NOTE_LENGTH:,} fit.")
                 driver.put(ev.NoteAdded(text=text, happened_at=happened_at, step=step), actor)
             case cmd.SetInput():
                 self._set_input(command, actor)
@@ -256,6 +259,12 @@ class Desk:
         run = self._driver.state.steps.get(step)
         if run is None or run.state is not StepState.IN_DOUBT:
             _no(f"Step {step} is not in doubt.", "Nothing is to be settled.")
+        users = used_by(self._driver.runbook, step)
+        if state is StepEnd.SUCCEEDED and users:
+            _no(
+                f"Step {step} hands a result to {', '.join(users)}, and nobody recorded one.",
+                "Settle it as not happened, then run it again: it makes something fresh.",
+            )
         if state is StepEnd.SUCCEEDED:
             settled = ev.StepResolved(
                 step=step, attempt=run.attempt, state=StepEnd.SUCCEEDED, reason=reason
@@ -337,4 +346,9 @@ class Desk:
 
 
 def _no(what: str, next: str) -> NoReturn:
-    raise UsageError(what, means="Nothing was changed.", next=next, code="not-now")
+    raise UsageError(
+        what,
+        means="" if next.startswith("Nothing was") else "Nothing was changed.",
+        next=next,
+        code="not-now",
+    )

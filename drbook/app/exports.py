@@ -67,6 +67,18 @@ def kind_of(path: Path) -> str:
     return kind
 
 
+def may_write(path: Path) -> None:
+    """Raises UsageError where a timeline could not be written there later."""
+    kind_of(path)
+    if path.exists() or not os.access(path.parent, os.W_OK | os.X_OK):
+        why = "it exists already" if path.exists() else "its folder cannot be written to"
+        raise UsageError(
+            f"{plain(str(path), 200)} cannot be written: {why}.",
+            means="Nothing was started.",
+            next="Give another name, in a folder that is there.",
+        )
+
+
 def write_timeline(folder: Path, path: Path) -> None:
     """The incident's timeline as a new file, in the format that its name asks for."""
     kind = kind_of(path)

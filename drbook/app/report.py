@@ -1,6 +1,6 @@
 """What an unattended run says at its end: one document for machines, a few lines for people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "difference": words.difference(timeline),
         "target": _target(timeline),
         "tables": _tables(timeline),
+        "compared_with": _compared(timeline),
         "journal": {
             "path": str(snapshot.journal),
             "head": snapshot.head,
@@ -48,6 +49,7 @@ def _measured(value: Measured) -> Json:
         "objective_seconds": _seconds(value.objective),
         "measured_seconds": _seconds(value.measured),
         "met": value.met,
+        "at_least": value.at_least,
     }
 
 
@@ -77,31 +79,55 @@ def _target(timeline: Timeline) -> Json:
     }
 
 
+def _compared(timeline: Timeline) -> Json:
+    if timeline.verified is None:
+        return None
+    comparison = timeline.verified.comparison
+    return {
+        "reference": comparison.reference,
+        "baseline": timeline.verified.baseline or None,
+        "baseline_at": format_time(comparison.baseline_at) if comparison.baseline_at else None,
+    }
+
+
 def _tables(timeline: Timeline) -> Json:
     if timeline.verified is None:
         return []
     return [row.model_dump(mode="json") for row in timeline.verified.comparison.tables]
 
 
-def report_lines(document: Mapping[str, Json], folder: Path, *, name: str) -> list[str]:
-    """The end of a run for a person: outcome, what was lost, and where the record is.
+def report_lines(
+    document: Mapping[str, Json], folder: Path, *, name: str, start: str = ""
+) -> list[str]:
+    """The end of a run for a person: outcome, what was lost, and where everything is.
 
-    `name` is what `drbook timeline` finds the incident by; empty where it is removed at the end.
+    `name` is what `drbook timeline` finds the incident by, and `start` how a restored cluster is
+    started for good; both are empty where all of it is removed at the end.
     """
     lines = [f"{str(document['outcome']).upper()}  {plain(str(document['reason']), 400)}"]
-    chosen = document["chosen"]
+    chosen, target = document["chosen"], document["target"]
     if isinstance(chosen, Mapping) and isinstance(chosen["point"], Mapping):
         point = chosen["point"]
-        lines.append(f"restored from  {plain(str(point['location']), 200)}")
+        label = "restored from" if target else "chosen"
+        lines.append(f"{label:<15}{plain(str(point['location']), 200)}")
         lines.append(f"taken          {point['taken_at']}")
-    for key, label in (("rpo", "data lost"), ("rto", "restored in")):
+    for key, label in (
+        ("rpo", "data lost" if target else "would lose"),
+        ("rto", "restored in"),
+    ):
         value = document[key]
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and (target or (key == "rpo" and chosen)):
             lines.append(f"{label:<15}{_said(value)}")
     tables = document["tables"]
     if isinstance(tables, list) and tables:
-        passed = sum(1 for row in tables if isinstance(row, Mapping) and row["verdict"] == "pass")
-        lines.append(f"tables         {passed} of {len(tables)} hold what the backup held")
+        lines.append(f"tables         {_tables_said(tables, document['compared_with'])}")
+    if isinstance(target, Mapping) and name:
+        where = f"{target['kind']} {target['name']} in {target['location']}"
+        lines.append(f"target         {plain(where, 400)}")
+        if target["kind"] == "cluster":
+            lines.append("               its server has stopped with drbook; its data stays")
+        if start:
+            lines.append(f"start it       {start}")
     journal = document["journal"]
     if isinstance(journal, Mapping):
         lines.append(f"journal        {plain(str(folder), 300)}")
@@ -111,15 +137,29 @@ def report_lines(document: Mapping[str, Json], folder: Path, *, name: str) -> li
     return lines
 
 
+def _tables_said(tables: Sequence[Json], compared: Json) -> str:
+    verdicts = [str(row["verdict"]) for row in tables if isinstance(row, Mapping)]
+    passed, unsure = verdicts.count("pass"), verdicts.count("could-not-verify")
+    manifest = isinstance(compared, Mapping) and compared["reference"] == "manifest"
+    what = (
+        "hold what the backup held"
+        if manifest
+        else "hold as many rows as the baseline says; what the backup held is unknown"
+    )
+    text = f"{passed} of {len(tables)} {what}"
+    return f"{text}; {unsure} could not be verified" if unsure else text
+
+
 def _said(value: Mapping[str, Json]) -> str:
-    measured, objective = value["measured_seconds"], value["objective_seconds"]
-    shown = words.duration(_span(measured))
-    met = {True: "met", False: "NOT MET", None: "unknown"}
-    if objective is None:
-        return f"{shown} (no objective stated)"
-    answer = value["met"]
-    word = met[answer] if isinstance(answer, bool) else met[None]
-    return f"{shown} (objective {words.duration(_span(objective))}: {word})"
+    measured = Measured(
+        _span(value["objective_seconds"]),
+        _span(value["measured_seconds"]),
+        bool(value.get("at_least")),
+    )
+    if measured.objective is None:
+        return f"{words.measured(measured)} (no objective stated)"
+    objective = words.duration(measured.objective)
+    return f"{words.measured(measured)} (objective {objective}: {words.met(measured)})"
 
 
 def _span(value: Json) -> timedelta | None:

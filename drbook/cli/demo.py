@@ -5,10 +5,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import click
 
-from drbook.app.exports import kind_of, write_timeline
+from drbook.app.exports import may_write, write_timeline
 from drbook.app.places import Home
 from drbook.app.session import Session, open_incident
 from drbook.app.shipped import open_runbook
@@ -58,7 +59,8 @@ def command(
     if not headless:
         need_terminal("drbook demo")
     if output is not None:
-        kind_of(output)
+        may_write(output)
+    _alone()
     _need_parts()
     from drbook.demo.scenario import Scenario
     from drbook.demo.world import world
@@ -108,14 +110,27 @@ def _need_parts() -> None:
         )
 
 
+def _alone() -> None:
+    """The world hears nothing of this machine's settings: no service, no profile, no proxy."""
+    for name in list(os.environ):
+        if name.upper().startswith(("PG", "AWS_")) or name.upper().endswith("_PROXY"):
+            del os.environ[name]
+
+
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """A terminated or hung-up demo cleans up like an interrupted one."""
+    """A terminated or hung-up demo cleans up like an interrupted one, and nothing cuts that short."""
     import signal
 
-    previous = {
-        number: signal.signal(number, as_interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def first(number: int, frame: FrameType | None) -> None:
+        for one in numbers:
+            signal.signal(one, signal.SIG_IGN)
+        say("Cleaning up …")
+        as_interrupt(number, frame)
+
+    previous = {number: signal.signal(number, first) for number in numbers}
     try:
         yield
     finally:

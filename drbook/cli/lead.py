@@ -1,14 +1,16 @@
 """Leading an open incident to its end: with the terminal application, or unattended."""
 
+import shlex
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from datetime import timedelta
 from types import FrameType
 
 import click
 
-from drbook.app.autopilot import Nobody, Responder, abort, run_unattended
+from drbook.app.autopilot import Nobody, Responder, abort, failed_before, run_unattended
 from drbook.app.model import Snapshot
 from drbook.app.places import home
 from drbook.app.report import report, report_lines
@@ -24,7 +26,8 @@ from drbook.core.values import plain, show_duration
 
 def need_terminal(command: str) -> None:
     """Raises UsageError where there is no terminal to draw in."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # The screen is drawn on standard error, so that standard output stays data.
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise UsageError(
             "There is no terminal here to draw the application in.",
             means="Nothing was started.",
@@ -47,7 +50,9 @@ def lead(
     `kept` is False where its folder is removed afterwards.
     """
     with session:
-        ended = _unattended(session, responder or Nobody()) if headless else _attended(session)
+        ended = (
+            _unattended(session, responder or Nobody()) if headless else _attended(session, kept)
+        )
         final = session.driver.snapshot
     document = report(final, ended)
     if as_json:
@@ -55,21 +60,42 @@ def lead(
     else:
         own = session.folder == home().folder(session.folder.name)
         name = (session.folder.name if own else str(session.folder)) if kept else ""
-        for line in report_lines(document, session.folder, name=name):
+        target = document["target"]
+        commands = session.wiring.pool.start_commands()
+        start = commands.get(str(target["name"]), "") if isinstance(target, Mapping) else ""
+        for line in report_lines(document, session.folder, name=name, start=start if kept else ""):
             click.echo(line)
     return int(ended.code)
 
 
-def _attended(session: Session) -> Outcome:
+def _attended(session: Session, kept: bool) -> Outcome:
     from drbook.tui.app import run_incident
 
-    run_incident(session.driver)
+    run_incident(session.driver, _leaving(session, kept))
     snapshot = session.driver.snapshot
     state = snapshot.state
     if state.closed_at is not None:
         return Outcome(state.outcome, ExitCode(state.exit_code or 0), snapshot.outcome.reason)
-    say(f"The incident is still open. Go on with:  drbook resume {state.incident}")
+    if kept:
+        say(f"The incident is still open. Go on with:  {_resume_command(session)}")
     return Outcome("open", ExitCode.NEEDS_HUMAN, "left open by the operator")
+
+
+def _leaving(session: Session, kept: bool) -> str:
+    """What it means to leave an open incident, in a sentence."""
+    if not kept:
+        return "This world is removed, its incident too: export the timeline first (e) to keep it."
+    return (
+        f"The incident stays open, and a restored cluster's server stops. "
+        f"`{_resume_command(session)}` goes on."
+    )
+
+
+def _resume_command(session: Session) -> str:
+    folder = session.folder
+    if folder == home().folder(folder.name):
+        return f"drbook resume {folder.name}"
+    return f"DRBOOK_HOME={shlex.quote(str(folder.parent.parent))} drbook resume {folder.name}"
 
 
 def _unattended(session: Session, responder: Responder) -> Outcome:
@@ -78,7 +104,9 @@ def _unattended(session: Session, responder: Responder) -> Outcome:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, as_interrupt)
     try:
-        return run_unattended(session.driver, responder, teller)
+        snapshot = session.driver.snapshot
+        again = failed_before(snapshot) if snapshot.state.resumed else ()
+        return run_unattended(session.driver, responder, teller, again)
     except KeyboardInterrupt:
         say("Stopping: what runs is cancelled and recorded.")
         abort(session.driver, "interrupted while it ran unattended")

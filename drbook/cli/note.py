@@ -4,11 +4,12 @@ import socket
 
 import click
 
+from drbook.app.desk import NOTE_LENGTH
 from drbook.app.mailbox import Letter, leave
 from drbook.app.places import JOURNAL, find_incident, home
 from drbook.app.session import operator
 from drbook.cli.output import say
-from drbook.core.errors import JournalError
+from drbook.core.errors import JournalError, UsageError
 from drbook.core.events import NoteAdded
 from drbook.core.fold import fold
 from drbook.journal.reader import read
@@ -20,6 +21,12 @@ from drbook.journal.writer import Writer
 @click.option("--incident", help="The incident; the newest where absent.")
 def command(text: str, incident: str | None) -> None:
     """Write a note. Where another drbook leads the incident, that one puts it on record."""
+    if not text.strip() or len(text) > NOTE_LENGTH:
+        raise UsageError(
+            f"A note has between 1 and {NOTE_LENGTH:,} characters; this one has {len(text):,}.",
+            means="Nothing was recorded.",
+            next="Say it in a few words.",
+        )
     folder = find_incident(home(), incident)
     state = fold(read(folder / JOURNAL))
     who = operator()

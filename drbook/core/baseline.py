@@ -7,6 +7,7 @@ never compares as equal to anything.
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 
 from drbook.core.values import Frozen, UtcTime
@@ -142,21 +143,29 @@ class Comparison(Frozen):
 
 
 def compare(
-    restored: TableCounts, manifest: TableCounts | None, baseline: TableCounts | None
+    restored: TableCounts,
+    manifest: TableCounts | None,
+    baseline: TableCounts | None,
+    copy_taken_at: datetime | None = None,
 ) -> Comparison:
     """Restored counts against the manifest (fidelity) and against the baseline (loss).
 
-    Fidelity decides the verdict. Without a manifest nothing states what the copy should hold: a
-    table of the baseline that is missing or came back empty is a failure, everything else that
-    merely differs could not be verified, since rows written or deleted between the baseline and the
-    backup look the same as damage.
+    Fidelity decides the verdict. Without a manifest nothing states what the copy should hold: what
+    differs from the baseline could not be verified, since rows written or deleted between the
+    baseline and the backup look the same as damage. Only a table that an older baseline holds and
+    that is missing or came back empty is a failure.
     """
+    older = (
+        baseline is not None and copy_taken_at is not None and baseline.taken_at <= copy_taken_at
+    )
     held = dict(manifest.by_name()) if manifest else {}
     known = dict(baseline.by_name()) if baseline else {}
     found = restored.by_name()
     names = sorted({*held, *known, *found})
     rows = tuple(
-        _compare_table(name, found.get(name), held.get(name), known.get(name), manifest is not None)
+        _compare_table(
+            name, found.get(name), held.get(name), known.get(name), manifest is not None, older
+        )
         for name in names
     )
     return Comparison(
@@ -184,12 +193,13 @@ def _compare_table(
     held: TableCount | None,
     known: TableCount | None,
     has_manifest: bool,
+    older: bool,
 ) -> TableComparison:
     restored = found.rows if found else None
     expected = held.rows if held else None
     before = known.rows if known else None
     lost = before - restored if before is not None and restored is not None else None
-    verdict, reason = _judge(found, held, known, has_manifest)
+    verdict, reason = _judge(found, held, known, has_manifest, older)
     return TableComparison(
         table=name,
         expected=expected,
@@ -203,12 +213,18 @@ def _compare_table(
 
 
 def _judge(
-    found: TableCount | None, held: TableCount | None, known: TableCount | None, has_manifest: bool
+    found: TableCount | None,
+    held: TableCount | None,
+    known: TableCount | None,
+    has_manifest: bool,
+    older: bool,
 ) -> tuple[TableVerdict, str]:
     unsure, fail, good = TableVerdict.COULD_NOT_VERIFY, TableVerdict.FAIL, TableVerdict.PASS
     if found is None:
         if has_manifest and held is None:
             return unsure, "in the baseline, but neither in the backup nor restored"
+        if not has_manifest and not older:
+            return unsure, "in the baseline, not restored; nothing says whether the backup held it"
         return fail, "missing in the restored database"
     if found.rows is None:
         return unsure, found.why_unknown or "not counted"
@@ -218,7 +234,7 @@ def _judge(
         return unsure, "no manifest and no baseline to compare with"
     if known.rows is None:
         return unsure, known.why_unknown or "not counted in the baseline"
-    if found.rows == 0 and known.rows > 0:
+    if found.rows == 0 and known.rows > 0 and older:
         return fail, f"empty, where the baseline has {known.rows} rows"
     if found.rows == known.rows:
         return good, "as in the baseline"

@@ -189,6 +189,11 @@ def may_run(runbook: Runbook, state: IncidentState, step: str) -> str:
     return f"it is {run.state.value}"
 
 
+def used_by(runbook: Runbook, step: str) -> tuple[str, ...]:
+    """The steps that use what this one hands back."""
+    return tuple(other.id for other in runbook.steps if step in other.uses)
+
+
 def may_skip(state: IncidentState, step: str) -> str:
     """Empty where the step may be skipped; otherwise the reason why not."""
     if state.closed_at is not None:

@@ -12,7 +12,7 @@ DrbookError
 ├── InDoubt               6   nobody knows whether an effect happened
 ├── NeedsHuman            7   an unattended run met a step for a person
 ├── NotExercised          0   a dry run planned it and did not do it
-└── JournalError          70  the record cannot be written or read
+└── JournalError          70  the record cannot be written or read; 4 where another drbook writes it
 """
 
 from collections.abc import Sequence
@@ -117,6 +117,13 @@ class NotExercised(DrbookError):
 class JournalError(DrbookError):
     code = "journal"
     exit_code = ExitCode.INTERNAL
+
+
+class JournalLocked(JournalError):
+    """Another drbook writes it: a refusal, not a defect."""
+
+    code = "journal-locked"
+    exit_code = ExitCode.REFUSED
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,11 @@ class RecoveryPoint(Frozen):
     domain: FailureDomain = FailureDomain()
 
     @property
+    def dated_late(self) -> bool:
+        """True where only its storing is dated: what it holds is older, by an unknown time."""
+        return self.taken_by in ("store", "file")
+
+    @property
     def key(self) -> str:
         """One string that names the point within an incident."""
         return f"{self.source}:{self.id}" + (f"@{self.version}" if self.version else "")
@@ -206,7 +211,7 @@ class Located(Frozen):
     point: RecoveryPoint | None
     """The newest independent recovery point; None where there is none."""
     newest: RecoveryPoint | None = None
-    """The newest copy of all, whatever its verdict."""
+    """The newest copy that could be seen, whatever its verdict."""
     judgements: tuple[Judgement, ...] = ()
     """Newest first."""
     unreachable: tuple[SourceFacts, ...] = ()

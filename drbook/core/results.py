@@ -34,6 +34,8 @@ class VerifyResult(Frozen):
     """Where the manifest came from."""
     loss_seconds: int | None = None
     """From the moment that the copy is consistent at to the incident."""
+    loss_at_least: bool = False
+    """True where that moment is only known from when the copy was stored: it is older than that."""
     consistent_at: UtcTime | None = None
 
 

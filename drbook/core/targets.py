@@ -32,6 +32,9 @@ class DatabaseRef(Frozen):
     )
     sslrootcert: str | None = None
     connect_timeout: Duration = parse_duration("10s")
+    ignore_environment: bool = False
+    """True where libpq's environment variables (PGSERVICE, PGOPTIONS, …) must have no say: a server
+    of drbook's own is reached by these fields alone."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

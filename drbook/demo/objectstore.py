@@ -1,7 +1,8 @@
 """A real S3 server for the disposable world: SeaweedFS from the extra, on loopback only.
 
 It keeps versions and enforces Object Lock. Its telemetry and its administration page are switched
-off, and its sockets lie in its own folder.
+off. Its S3 and filer sockets lie in its own folder; those between its own parts it puts into /tmp and
+takes away when it is stopped.
 """
 
 import http.client

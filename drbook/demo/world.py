@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
 
 from drbook.app.shipped import folder as shipped_folder
 from drbook.core.baseline import Baseline, Manifest, TableCounts
 from drbook.core.errors import StepFailed
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef
+from drbook.core.values import plain
 from drbook.demo.business import HISTORY, Business
 from drbook.demo.objectstore import Identity, ObjectStore
 from drbook.providers.baselines import DirectoryBaselines
@@ -39,6 +41,8 @@ RUNBOOK = "rental-business.yaml"
 DATABASE = "rental"
 APP_BUCKET, OFFSITE_BUCKET = "rental-app", "rental-offsite"
 LOCK = timedelta(days=30)
+SHORT = 50
+"""Characters of a temporary folder's name below which a server's socket in it has a legal name."""
 
 
 class World:
@@ -249,13 +253,25 @@ class World:
 @contextmanager
 def world(rows: int, *, keep: bool, tell: Tell) -> Iterator[World]:
     """A built world before its disaster; removed with the block, whatever happens in it."""
-    folder = Path(tempfile.mkdtemp(prefix="drbook-demo-"))
+    base = tempfile.gettempdir()
+    if len(base) > SHORT:
+        base = "/tmp"
+    folder = Path(tempfile.mkdtemp(prefix="drbook-demo-", dir=base))
     if server_user() == "nobody":
         folder.chmod(0o711)  # its server must be able to pass through
     made: World | None = None
     try:
         made = World(folder, rows, tell)
-        made.build()
+        try:
+            made.build()
+        except (OSError, psycopg.Error, BotoCoreError, ClientError) as error:
+            raise StepFailed(
+                f"The demo's world could not be built: {plain(str(error), 300)}",
+                means="It is removed again. Nothing of your own was touched.",
+                next="Look whether there is room on the disk of the temporary folder (TMPDIR), then "
+                "start it again.",
+                code="demo-parts",
+            ) from error
         yield made
     finally:
         if made is not None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from drbook.core.errors import JournalError
+from drbook.core.errors import JournalError, JournalLocked
 from drbook.core.events import Event, Mode, Record
 from drbook.journal.codec import FIRST, decode, digest, encode
 from drbook.journal.reader import records, torn_tail
@@ -61,11 +61,10 @@ class Writer:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)
-            raise JournalError(
+            raise JournalLocked(
                 f"Another drbook is writing {self.path}.",
                 means="One incident has one writer, so that its record stays in order.",
                 next="Use `drbook watch` to follow it, or `drbook note` to write a note into it.",
-                code="journal-locked",
             ) from None
         return handle
 

@@ -154,7 +154,14 @@ def _problem(
         )
     found = describe(_as_json(detail["input"]))
     expected = _expected(detail)
+    if _is_reference(detail):
+        found = "a text that is no reference (it may be a secret, so it is not shown)"
     return source.problem(full, found, expected)
+
+
+def _is_reference(detail: ErrorDetails) -> bool:
+    pattern = str(detail.get("ctx", {}).get("pattern", ""))
+    return detail["type"] == "string_pattern_mismatch" and pattern.startswith("^(env:")
 
 
 def _expected(detail: ErrorDetails) -> str:
@@ -177,18 +184,26 @@ def _expected(detail: ErrorDetails) -> str:
         return words[kind]
     if kind in ("literal_error", "enum"):
         return "one of: " + str(context.get("expected", "")).replace(" or ", ", ")
+    if kind == "too_long":
+        return f"at most {context.get('max_length')} items"
+    if kind in ("string_too_short", "string_too_long"):
+        few = kind == "string_too_short"
+        limit = context.get("min_length" if few else "max_length")
+        return f"a text of at {'least' if few else 'most'} {limit} characters"
     if kind == "too_short":
         least = context.get("min_length", 1)
         return f"at least {least} item{'s' if least != 1 else ''}"
     if kind == "string_pattern_mismatch":
         pattern = str(context.get("pattern", ""))
-        if pattern.startswith("^(env:"):
+        if _is_reference(detail):
             return "a reference to a secret: env:NAME, file:PATH or cmd:PROGRAM, never the secret"
         if pattern.startswith("^[a-z]"):
             return "a name of small letters, digits and _, starting with a letter"
         return f"a text that matches {pattern}"
     message = plain(detail["msg"], 300)
-    return message.removeprefix("Value error, ").removeprefix("Input should be ")
+    for opening in ("Value error, ", "Input should be ", "expected "):
+        message = message.removeprefix(opening)
+    return message
 
 
 def _fields(model: type[BaseModel], where: Where, data: object) -> list[str]:

@@ -5,8 +5,12 @@ duplicate keys. Plain scalars follow YAML 1.2's core schema: `no`, `on` and `22:
 """
 
 import difflib
+import errno
 import math
+import os
 import re
+import select
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +20,7 @@ import yaml
 from drbook.core.errors import Problem, RunbookInvalid
 from drbook.core.values import Json, plain
 
+PIPE_SECONDS = 10
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 50
 
@@ -73,8 +78,11 @@ def read_file(path: Path) -> bytes:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise _whole(name, f"{size:,} bytes", "a runbook of at most 1 MiB")
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        if stat.S_ISFIFO(path.stat().st_mode):
+            data = _read_pipe(path)
+        else:
+            with path.open("rb") as stream:
+                data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise _whole(
             name, "no such file", "the path of a runbook, or the name of a shipped one"
@@ -85,6 +93,23 @@ def read_file(path: Path) -> bytes:
         raise _whole(plain(name), plain(str(error)), "the path of a runbook") from None
     if len(data) > MAX_BYTES:
         raise _whole(name, "more than 1 MiB", "a runbook of at most 1 MiB")
+    return data
+
+
+def _read_pipe(path: Path) -> bytes:
+    """What a pipe gives, as of a shell's `<(…)`; one that gives nothing is not waited for for ever."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    data = b""
+    try:
+        while len(data) <= MAX_BYTES:
+            if not select.select([handle], [], [], PIPE_SECONDS)[0]:
+                raise OSError(errno.ETIMEDOUT, f"nothing came out of it for {PIPE_SECONDS} s")
+            chunk = os.read(handle, 65536)
+            if not chunk:
+                break
+            data += chunk
+    finally:
+        os.close(handle)
     return data
 
 

@@ -27,6 +27,8 @@ _CHUNK = 1024 * 1024
 _SYNC_EVERY = 32 * 1024 * 1024
 _SPARE = 16 * 1024 * 1024
 """Bytes left free beside a download, for the journal."""
+_NOTE_ROOM = 256 * 1024
+"""Bytes given up on a full disk, so that it can be noted how much is here."""
 _PROGRESS_SECONDS = 0.1
 RETRIES = 6
 """Attempts in a row that bring nothing; each that brings something begins the count again."""
@@ -169,13 +171,16 @@ class _Part:
         """Sync, and only then say how much is here."""
         if self._stream is not None:
             os.fsync(self._stream.fileno())
+        self._say_synced(self.done)
+
+    def _say_synced(self, count: int) -> None:
         fresh = self._side.with_name(self._side.name + ".new")
         with fresh.open("w") as stream:
-            json.dump({"identity": self._blob.identity, "synced": self.done}, stream)
+            json.dump({"identity": self._blob.identity, "synced": count}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         fresh.replace(self._side)
-        self._synced = self.done
+        self._synced = count
 
     def finish(self) -> None:
         """Give the whole file its name."""
@@ -191,13 +196,25 @@ class _Part:
             return
         try:
             if self._path.exists() and self.done > self._synced:
-                self._note()
+                self._keep()
         except OSError:
             # Less is known to be here than there is: the next attempt fetches that much again.
             self._side.with_name(self._side.name + ".new").unlink(missing_ok=True)
         finally:
             self._stream.close()
             self._stream = None
+
+    def _keep(self) -> None:
+        """Note what arrived; where the disk is full, the last of it makes room for the note."""
+        try:
+            self._note()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or self._stream is None:
+                raise
+            kept = max(self._synced, self.done - _NOTE_ROOM)
+            self._stream.truncate(kept)
+            os.fsync(self._stream.fileno())
+            self._say_synced(kept)
 
     def discard(self) -> None:
         if self._stream is not None:

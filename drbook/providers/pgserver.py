@@ -6,6 +6,7 @@ is forbidden, as `nobody`, from a folder and with programs that `nobody` can rea
 
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import stat
@@ -85,7 +86,13 @@ class ClusterServer:
         return self._child is not None and self._child.popen.poll() is None
 
     def ref(self, dbname: str) -> DatabaseRef:
-        return DatabaseRef(host=str(self.socket), port=PORT, user=SUPERUSER, dbname=dbname)
+        return DatabaseRef(
+            host=str(self.socket),
+            port=PORT,
+            user=SUPERUSER,
+            dbname=dbname,
+            ignore_environment=True,
+        )
 
     def make_folder(self) -> None:
         """The exclusive step of creation. Raises FileExistsError where something is there."""
@@ -173,8 +180,16 @@ class ClusterServer:
             return f"(no log: {error.strerror or error})"
 
     def start_command(self) -> str:
-        """How a person starts it for good, as an ordinary user who owns the folder."""
-        return f"{self._tools.bin / 'pg_ctl'} -D {self.data} start"
+        """How a person starts it for good. PostgreSQL refuses to run as root: root's data is copied
+        to where the server's own user can reach it."""
+        program = shlex.quote(str(self._tools.bin / "pg_ctl"))
+        data = shlex.quote(str(self.data))
+        if self._run_as == "self":
+            return f"{program} -D {data} -l restored.log start"
+        return (
+            f"cp -a {data} /srv/restored && chown -R postgres: /srv/restored && "
+            f"su postgres -c '{program} -D /srv/restored -l /srv/restored/restored.log start'"
+        )
 
     def _socket_folder(self) -> Path:
         """A folder of our own in a place with a short path: a socket's must stay under 108 bytes."""

@@ -8,6 +8,7 @@ with effects that the login may call: a login with few rights is the answer to t
 
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -82,17 +83,39 @@ def connect(
 ) -> Connection:
     """Open a connection. Raises psycopg.OperationalError as libpq says it, UsageError for its input."""
     given = parameters(ref, environment)
-    connection = psycopg.connect(
-        **given,  # type: ignore[arg-type]
-        application_name="drbook",
-        autocommit=autocommit,
-        client_encoding="UTF8",
-        prepare_threshold=None,  # poolers lose prepared statements
-    )
+    with libpq_environment(ignored=ref.ignore_environment):
+        connection = psycopg.connect(
+            **given,  # type: ignore[arg-type]
+            application_name="drbook",
+            autocommit=autocommit,
+            client_encoding="UTF8",
+            prepare_threshold=None,  # poolers lose prepared statements
+        )
     if read_only:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
     return connection
+
+
+_ENVIRONMENT = threading.Lock()
+
+
+@contextmanager
+def libpq_environment(*, ignored: bool) -> Iterator[None]:
+    """While connecting: libpq reads the process's own PG* variables, unless they are taken away.
+
+    One connection is opened at a time, so that nobody else misses what is taken away.
+    """
+    with _ENVIRONMENT:
+        taken = {name: os.environ[name] for name in os.environ if name.startswith("PG")}
+        if not ignored:
+            taken = {}
+        for name in taken:
+            del os.environ[name]
+        try:
+            yield
+        finally:
+            os.environ.update(taken)
 
 
 @contextmanager
@@ -205,6 +228,13 @@ def broke_off(
             cancel.raise_if_requested()
         except DrbookError as asked:
             return asked
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return Refused(
+            f"The server refused to write while it {what}: {said(error)}",
+            means="This session only reads. Nothing was changed.",
+            next="Write the query so that it only reads.",
+            code="read-only",
+        )
     if connection.closed or connection.broken:
         return CouldNotVerify(
             f"The server went away while it {what}: {said(error)}",

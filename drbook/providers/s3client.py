@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sts import STSClient
 
-STORE_ERRORS = (BotoCoreError, ClientError)
-"""Everything that botocore raises for a store that refuses, answers badly or not at all."""
+STORE_ERRORS = (BotoCoreError, ClientError, RecursionError)
+"""Everything that botocore raises for a store that refuses, answers badly or not at all; an endpoint
+that redirects to itself is followed until the stack ends."""
 
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 30
@@ -205,6 +206,12 @@ def explain(error: Exception) -> Why:
             f"{_endpoint(error)} does not answer ({_how(error)})",
             "Check the network from this machine, the endpoint's name, and whether it is up.",
             again=True,
+        )
+    if isinstance(error, RecursionError):
+        return Why(
+            "redirect",
+            "its address redirects to itself",
+            "Check the endpoint in the runbook; a sign-in page or a proxy may have answered.",
         )
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return Why(

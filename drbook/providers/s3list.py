@@ -111,6 +111,13 @@ def _current(connection: S3Connection, cancel: Cancel, only: str | None) -> Work
 def _each(pages: Any) -> Iterator[Mapping[str, Any]]:
     count = 0
     for page in pages:
+        if "IsTruncated" not in page:  # every S3 list says whether more follows
+            raise CouldNotVerify(
+                "What answered is no S3 list: it does not say whether it is whole.",
+                means="Nobody knows what is stored there; a sign-in page or a proxy may have answered.",
+                next="Check the endpoint in the runbook, and what lies between it and this machine.",
+                code="not-s3",
+            )
         count += len(page.get("Versions", ())) + len(page.get("Contents", ()))
         if count > MAX_OBJECTS:
             raise CouldNotVerify(

@@ -228,7 +228,7 @@ def build(
         closed=closed[0].at if closed else None,
         outcome=closed[1].outcome if closed else "",
         outcome_reason=closed[1].reason if closed else "",
-        rpo=Measured(_seconds(opened.rpo_seconds), _seconds(_loss(located, verified))),
+        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(located, verified)),
         rto=Measured(
             _seconds(opened.rto_seconds),
             builder.verified_at - first.at if builder.verified_at else None,
@@ -245,11 +245,13 @@ def build(
     )
 
 
-def _loss(located: Located | None, verified: VerifyResult | None) -> int | None:
-    """Seconds of data that are lost: what was verified says it best."""
+def _loss(located: Located | None, verified: VerifyResult | None) -> tuple[timedelta | None, bool]:
+    """How much data is lost, and whether it may be more: what was verified says it best."""
     if verified is not None and verified.loss_seconds is not None:
-        return verified.loss_seconds
-    return located.loss_seconds if located is not None else None
+        return _seconds(verified.loss_seconds), verified.loss_at_least
+    if located is None or located.point is None:
+        return None, False
+    return _seconds(located.loss_seconds), located.point.dated_late
 
 
 def _seconds(count: int | None) -> timedelta | None:

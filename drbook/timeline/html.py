@@ -29,6 +29,8 @@ def _template() -> Template:
         size=show_size,
         time=show_time,
         met=words.met,
+        measured=words.measured,
+        as_of=words.as_of,
     )
     return environment.get_template("page.html.j2")
 

@@ -8,11 +8,13 @@ from drbook.timeline.build import when
 from drbook.timeline.model import Timeline
 from drbook.timeline.words import (
     MODES,
+    as_of,
     check_command,
     chosen,
     difference,
     duration,
     headline,
+    measured,
     met,
     number,
     rejected,
@@ -66,7 +68,7 @@ def _times(timeline: Timeline) -> str:
         ("closed", when(timeline.closed)),
     ]
     objectives = [
-        (name, duration(value.objective), duration(value.measured), met(value))
+        (name, duration(value.objective), measured(value), met(value))
         for name, value in (
             ("RPO: data lost", timeline.rpo),
             ("RTO: declared to verified", timeline.rto),
@@ -146,7 +148,7 @@ def _tables(timeline: Timeline) -> str:
     return (
         "## Row counts\n\n"
         + f"{signed(comparison.verdict.value)}: {counted(len(rows), 'table')}, against the "
-        + f"{text(comparison.reference)}\n\n"
+        + f"{text(comparison.reference)}. {text(as_of(comparison.baseline_at))}\n\n"
         + _table(head, rows, right=(2, 3, 4, 5))
     )
 

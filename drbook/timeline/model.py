@@ -29,12 +29,16 @@ class Measured:
 
     objective: timedelta | None
     measured: timedelta | None
+    at_least: bool = False
+    """True where the true value may be larger."""
 
     @property
     def met(self) -> bool | None:
         if self.objective is None or self.measured is None:
             return None
-        return self.measured <= self.objective
+        if self.measured > self.objective:
+            return False
+        return None if self.at_least else True
 
 
 @dataclass(frozen=True, slots=True)

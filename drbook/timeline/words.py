@@ -1,9 +1,9 @@
 """Words that all exports share: modes said loudly, states with a sign, unknown as unknown."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from drbook.core.points import Judgement, Verdict
-from drbook.core.values import show_duration
+from drbook.core.values import show_duration, show_time
 from drbook.timeline.model import Measured, Timeline
 
 MODES = {
@@ -38,16 +38,34 @@ def duration(value: timedelta | None) -> str:
     return "unknown" if value is None else show_duration(value)
 
 
+def measured(value: Measured) -> str:
+    """What was measured, with a word where it may be more."""
+    shown = duration(value.measured)
+    return f"at least {shown}" if value.at_least and value.measured is not None else shown
+
+
 def met(measured: Measured) -> str:
     """Whether an objective was met, in words."""
     answers = {True: "met", False: "NOT MET", None: "unknown"}
     if measured.objective is None:
         return "no objective stated"
+    if measured.at_least and measured.met is None and measured.measured is not None:
+        return "unknown: only when the copy was stored is known"
     return answers[measured.met]
 
 
 def number(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
+
+
+def as_of(baseline_at: datetime | None) -> str:
+    """What `lost` rows are counted against."""
+    if baseline_at is None:
+        return "Lost rows are unknown: there is no baseline."
+    return (
+        f"Lost rows are counted against the baseline of {show_time(baseline_at)}; "
+        "what was written after it is in no figure."
+    )
 
 
 def headline(timeline: Timeline) -> str:
@@ -102,7 +120,7 @@ def rejected(timeline: Timeline) -> tuple[tuple[str, str, str, tuple[str, ...]],
 
 
 def difference(timeline: Timeline) -> str:
-    """What the newest copy of all and the newest independent one differ by."""
+    """What the newest copy that could be seen and the newest independent one differ by."""
     located = timeline.located
     if located is None or located.newest is None or located.point is None:
         return "unknown"

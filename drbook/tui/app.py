@@ -19,14 +19,19 @@ class IncidentApp(App[None]):
     TITLE = "drbook"
 
     def __init__(
-        self, incident: Incident, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        incident: Incident,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        leaving: str = "The incident stays open; `drbook resume` goes on.",
     ) -> None:
+        """`leaving` says what it means to leave while the incident is open."""
         super().__init__()
+        self.leaving = leaving
         self.incident = incident
         self.clock = clock
 
     def on_mount(self) -> None:
-        self.push_screen(IncidentScreen(self.incident, self.clock))
+        self.push_screen(IncidentScreen(self.incident, self.clock, self.leaving))
 
     async def action_quit(self) -> None:
         """Ctrl-Q and Ctrl-C leave as `q` does: never without saying what still runs."""
@@ -42,6 +47,6 @@ class IncidentApp(App[None]):
             screen.action_leave()
 
 
-def run_incident(incident: Incident) -> None:
+def run_incident(incident: Incident, leaving: str) -> None:
     """Lead an incident until the operator leaves; it stays open unless it was closed or aborted."""
-    IncidentApp(incident).run()
+    IncidentApp(incident, leaving=leaving).run()

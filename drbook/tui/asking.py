@@ -12,8 +12,9 @@ from drbook.core.baseline import TableComparison
 from drbook.core.events import Plan, Question
 from drbook.core.state import StepRun, lacks
 from drbook.core.values import plain, show_duration
+from drbook.timeline.words import as_of
 from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
-from drbook.tui.evidence import located_in, summary_line, verified_in
+from drbook.tui.evidence import loss_in, summary_line, verified_in
 from drbook.tui.paint import URGENT, WARN, said
 from drbook.tui.signs import named
 
@@ -75,22 +76,22 @@ def _answer(snapshot: Snapshot, run: StepRun, plan: Plan, question: Question) ->
 
 def standing(snapshot: Snapshot) -> list[Text]:
     """What a decision rests on: what was verified and what is lost."""
-    verified, located = verified_in(snapshot), located_in(snapshot)
+    verified = verified_in(snapshot)
     lines = [Text.assemble(("Verified  ", "bold"), summary_line(verified))] if verified else []
     if verified is None:
         lines.append(labelled("Verified", "? nothing was verified", URGENT))
-    seconds = verified.loss_seconds if verified else None
-    if seconds is None and located is not None:
-        seconds = located.loss_seconds
+    seconds, more = loss_in(snapshot)
     gone = "unknown" if seconds is None else show_duration(timedelta(seconds=seconds))
-    tables = _lost_tables(verified.comparison.tables if verified else ())
-    lines.append(labelled("Lost", f"{gone} of data{tables}", WARN))
+    gone = f"at least {gone}" if more else gone
+    lines.append(labelled("Lost", f"{gone} of data", WARN))
+    if verified is not None and (tables := _lost_tables(verified.comparison.tables)):
+        lines.append(labelled("Rows", f"{tables}. {as_of(verified.comparison.baseline_at)}", WARN))
     return lines
 
 
 def _lost_tables(tables: Sequence[TableComparison]) -> str:
     lost = sorted(((row.lost, row.table) for row in tables if row.lost), reverse=True)
-    return "".join(f", {count:,} of {plain(table, 60)}" for count, table in lost[:3])
+    return ", ".join(f"{count:,} of {plain(table, 60)}" for count, table in lost[:3])
 
 
 def _confirmation(snapshot: Snapshot, run: StepRun, plan: Plan, name: str) -> Asking:

@@ -10,9 +10,10 @@ from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Vertical, VerticalScroll
+from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from drbook.tui.paint import DIM, PLAIN, STRONG, URGENT, WARN, said
@@ -85,11 +86,12 @@ class ChoiceDialog(ModalScreen[Chosen | None]):
         choices: Sequence[tuple[str, str]],
         *,
         comment: bool = True,
+        needing: frozenset[str] = frozenset(),
     ) -> None:
-        """`choices` are pairs of the value and its words."""
+        """`choices` are pairs of the value and its words; those in `needing` need a comment."""
         super().__init__()
         self._heading, self._explanation = title, lines
-        self._choices, self._comment = choices, comment
+        self._choices, self._comment, self._needing = choices, comment, needing
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -138,14 +140,68 @@ class ChoiceDialog(ModalScreen[Chosen | None]):
 
     def _end(self, index: int) -> None:
         comment = self.query_one(Input).value.strip() if self._comment else ""
+        if not comment and self._choices[index][0] in self._needing:
+            self.query_one(OptionList).highlighted = index
+            self.query_one(Input).focus()
+            asked = "Say why in a few words, then Enter; it goes on record."
+            self.query_one(".keys", Static).update(Text(asked, style=WARN))
+            return
         self.dismiss(Chosen(self._choices[index][0], comment))
 
     def action_back(self) -> None:
         self.dismiss(None)
 
 
+PASTE_FROM = 20
+"""Names of this length may be pasted: nobody types an ARN by hand. A shorter one is typed."""
+
+
+class NameField(Static, can_focus=True):
+    """Takes every key of the dialog itself, so that no letter is lost on the way to it."""
+
+    class Entered(Message):
+        """Enter, with what stands there."""
+
+        def __init__(self, typed: str) -> None:
+            super().__init__()
+            self.typed = typed
+
+    class Changed(Message):
+        """Another letter."""
+
+    typed = ""
+
+    def __init__(self, *, paste: bool) -> None:
+        super().__init__(Text("▏"), classes="name", markup=False)
+        self._paste = paste
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "enter":
+            self.post_message(self.Entered(self.typed))
+        elif event.key == "backspace":
+            self._show(self.typed[:-1])
+        elif event.key == "ctrl+u":
+            self._show("")
+        elif event.is_printable and event.character:
+            self._show(self.typed + event.character)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        if self._paste:
+            self._show(self.typed + "".join(event.text.split("\n")))
+
+    def _show(self, typed: str) -> None:
+        self.typed = typed[:1000]
+        self.update(Text.assemble(said(self.typed, STRONG), "▏"))
+        self.post_message(self.Changed())
+
+
 class ConfirmDialog(ModalScreen[str | None]):
-    """The resource's name is typed, exactly. Cancel has the focus: Enter alone does nothing."""
+    """The resource's name is typed, exactly. While nothing is typed, Enter cancels."""
 
     BINDINGS = [Binding("escape", "back", "Back")]  # noqa: RUF012 - Textual declares it so
 
@@ -167,44 +223,35 @@ class ConfirmDialog(ModalScreen[str | None]):
                 ),
                 classes="ask",
             )
-            yield Input(max_length=1000, compact=True, select_on_focus=False)
-            with Horizontal(classes="buttons"):
-                yield Button("Cancel", id="cancel", compact=True)
-                yield Button(Text(self._go), id="go", variant="error", disabled=True, compact=True)
+            yield NameField(paste=len(self._resource) >= PASTE_FROM)
+            yield Static(classes="answer", markup=False)
             yield Static("Esc: cancel, nothing is done", classes="keys")
 
     def on_mount(self) -> None:
-        self.query_one("#cancel", Button).focus()
+        self.query_one(NameField).focus()
+        self._say()
 
-    def on_key(self, event: events.Key) -> None:
-        """A character typed while Cancel has the focus begins the name."""
-        field = self.query_one(Input)
-        if event.is_printable and event.character and self.focused is not field:
-            event.stop()
-            event.prevent_default()
-            field.focus()
-            field.insert_text_at_cursor(event.character)
+    @on(NameField.Changed)
+    def _say(self) -> None:
+        """What Enter does now."""
+        typed = self.query_one(NameField).typed
+        if not typed:
+            answer = Text(" ⏎ Cancel ", style="reverse bold")
+        elif typed == self._resource:
+            answer = Text(f" ⏎ {self._go} ", style=f"reverse {URGENT}")
+        else:
+            answer = Text(" not yet the name ", style=DIM)
+        self.query_one(".answer", Static).update(answer)
 
-    @on(Input.Changed)
-    def _compare(self, message: Input.Changed) -> None:
-        self.query_one("#go", Button).disabled = message.value != self._resource
-
-    @on(Input.Submitted)
-    def _typed(self, message: Input.Submitted) -> None:
-        if message.value == self._resource:
-            self.dismiss(message.value)
-            return
-        said_now = "That is not the name, letter by letter. Nothing was done."
-        self.query_one(".keys", Static).update(Text(said_now, style=URGENT))
-
-    @on(Button.Pressed, "#cancel")
-    def _cancelled(self) -> None:
-        self.dismiss(None)
-
-    @on(Button.Pressed, "#go")
-    def _confirmed(self) -> None:
-        typed = self.query_one(Input).value
-        self.dismiss(typed if typed == self._resource else None)
+    @on(NameField.Entered)
+    def _entered(self, message: NameField.Entered) -> None:
+        if not message.typed:
+            self.dismiss(None)
+        elif message.typed == self._resource:
+            self.dismiss(message.typed)
+        else:
+            said_now = "That is not the name, letter by letter. Nothing was done."
+            self.query_one(".keys", Static).update(Text(said_now, style=URGENT))
 
     def action_back(self) -> None:
         self.dismiss(None)

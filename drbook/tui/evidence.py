@@ -49,6 +49,16 @@ def verified_in(snapshot: Snapshot) -> VerifyResult | None:
     return _latest(snapshot, "postgres.verify", VerifyResult)
 
 
+def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
+    """Seconds of data that are lost, as far as is known, and whether it may be more."""
+    verified, located = verified_in(snapshot), located_in(snapshot)
+    if verified is not None and verified.loss_seconds is not None:
+        return verified.loss_seconds, verified.loss_at_least
+    if located is None or located.point is None:
+        return None, False
+    return located.loss_seconds, located.point.dated_late
+
+
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
     """The result of a step in at most about `height` lines."""
     if run.action == "postgres.probe":
@@ -118,10 +128,10 @@ def cost_line(located: Located) -> Text:
     if point is None or newest is None:
         return Text("✗ no independent copy was found", style=URGENT)
     if newest.key == point.key:
-        return Text("✓ the newest copy of all is independent", style=GOOD)
+        return Text("✓ the newest copy that could be seen is independent", style=GOOD)
     gap = show_duration(newest.taken_at - point.taken_at)
     return Text(
-        f"▲ costs {gap} of data against the newest copy of all, which is not independent",
+        f"▲ costs {gap} of data against the newest copy that could be seen, which is not independent",
         style=WARN,
     )
 

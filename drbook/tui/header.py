@@ -7,8 +7,8 @@ from rich.text import Text
 from drbook.app.model import Snapshot
 from drbook.core.state import StepState
 from drbook.core.values import clock_duration, plain, show_duration
-from drbook.tui.evidence import located_in, verified_in
-from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, bar, spread
+from drbook.tui.evidence import loss_in
+from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, bar, spread
 
 _MODES = {
     "live": (" ● LIVE INCIDENT ", "bold white on #b3261e"),
@@ -90,14 +90,14 @@ def verified_at(snapshot: Snapshot) -> datetime | None:
 
 
 def _loss(snapshot: Snapshot, *, narrow: bool) -> Text:
-    verified, located = verified_in(snapshot), located_in(snapshot)
-    seconds = verified.loss_seconds if verified else None
-    if seconds is None and located is not None:
-        seconds = located.loss_seconds
+    seconds, more = loss_in(snapshot)
     line = Text("LOSS " if narrow else "LOSS WINDOW ", style=f"bold {DIM}")
     allowed = snapshot.state.rpo_seconds
     line.append(
-        "unknown" if seconds is None else show_duration(timedelta(seconds=seconds)), style=STRONG
+        "unknown"
+        if seconds is None
+        else f"{'≥ ' if more else ''}{show_duration(timedelta(seconds=seconds))}",
+        style=STRONG,
     )
     if allowed is None:
         line.append(" (no objective) ", style=DIM)
@@ -105,6 +105,10 @@ def _loss(snapshot: Snapshot, *, narrow: bool) -> Text:
     shown = show_duration(timedelta(seconds=allowed))
     line.append(f" of {shown} " if narrow else f" of {shown} allowed ", style=DIM)
     if seconds is not None:
-        over = seconds > allowed
-        line.append("▲ over " if over else "✓ within ", style=URGENT if over else GOOD)
+        if seconds > allowed:
+            line.append("▲ over ", style=URGENT)
+        elif more:
+            line.append("? ", style=WARN)  # only when the copy was stored is known
+        else:
+            line.append("✓ within ", style=GOOD)
     return line

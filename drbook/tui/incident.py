@@ -61,8 +61,9 @@ class IncidentScreen(Operations):
     class Fresh(Message):
         """There is a newer snapshot."""
 
-    def __init__(self, incident: Incident, clock: Callable[[], datetime]) -> None:
+    def __init__(self, incident: Incident, clock: Callable[[], datetime], leaving: str) -> None:
         super().__init__()
+        self.leaving = leaving
         self.incident = incident
         self.clock = clock
         self.shown: Snapshot = incident.snapshot

@@ -16,6 +16,7 @@ from drbook.app.model import Snapshot
 from drbook.core.baseline import TableComparison, TableVerdict
 from drbook.core.points import Answer, Judgement, Located
 from drbook.core.values import counted, plain, show_duration
+from drbook.timeline.words import as_of
 from drbook.tui import axis, journal
 from drbook.tui.evidence import (
     VERDICTS,
@@ -186,6 +187,7 @@ class TablesScreen(ListScreen):
             return title
         lost = verified.loss_seconds
         gone = "unknown" if lost is None else show_duration(timedelta(seconds=lost))
+        gone = f"at least {gone}" if verified.loss_at_least else gone
         title.append(f" lost: {gone} of data   filter: ", style=DIM)
         for number, name in enumerate(_FILTERS):
             chosen = number == self._filter
@@ -198,14 +200,15 @@ class TablesScreen(ListScreen):
             return said(" Nothing was counted yet: run the step that does `postgres.verify`.", WARN)
         rows = [row for row in verified.comparison.tables if self._wanted(row)]
         if not rows:
-            return said(f" No table is {_FILTERS[self._filter]}.", DIM)
+            return said(f" No table here: the filter is [{_FILTERS[self._filter]}].", DIM)
         worst = sorted(rows, key=lambda row: (row.verdict is TableVerdict.PASS, row.table))
         notes = [
             Text.assemble((f" {plain(row.table, 120)}: ", STRONG), said(row.reason, WARN))
             for row in worst
             if row.verdict is not TableVerdict.PASS and row.reason
         ]
-        return Group(tables_table(worst, width), Text(""), *notes)
+        against = said(f" {as_of(verified.comparison.baseline_at)}", DIM)
+        return Group(tables_table(worst, width), Text(""), against, *notes)
 
     def _wanted(self, row: TableComparison) -> bool:
         return (

@@ -22,7 +22,7 @@ from drbook.app.model import (
     Snapshot,
     WriteNote,
 )
-from drbook.core.engine import Readiness, may_run, may_skip
+from drbook.core.engine import Readiness, may_run, may_skip, used_by
 from drbook.core.errors import DrbookError
 from drbook.core.state import StepState
 from drbook.core.values import plain
@@ -37,6 +37,7 @@ class Operations(Screen[None]):
     """The keys' half of `IncidentScreen`; the other half draws and submits."""
 
     incident: Incident
+    leaving: str
     shown: Snapshot
     selected: str
 
@@ -141,12 +142,19 @@ class Operations(Screen[None]):
         lines += [said(f"{note.at:%H:%M:%S}  {note.text}") for note in notes[-2:]]
         choices = [
             ("look", "Look: let drbook check whether it happened"),
-            ("succeeded", "It happened (say in the comment how you know)"),
-            ("failed", "It did not happen (say in the comment how you know)"),
+            ("failed", "It did not happen, or not to its end (then r runs it again)"),
         ]
-        ended = await self.app.push_screen_wait(
-            ChoiceDialog(f"In doubt: {named(self.shown, step)}", lines, choices)
+        if used_by(self.shown.runbook, step):
+            lines.append(said("Later steps use its result, which nobody recorded: run it again."))
+        else:
+            choices.append(("succeeded", "It happened (say in the comment how you know)"))
+        dialog = ChoiceDialog(
+            f"In doubt: {named(self.shown, step)}",
+            lines,
+            choices,
+            needing=frozenset({"succeeded", "failed"}),
         )
+        ended = await self.app.push_screen_wait(dialog)
         if isinstance(ended, Chosen):
             self.submit(_settled(step, ended))
 
@@ -194,7 +202,7 @@ class Operations(Screen[None]):
             self.app.exit()
             return
         running = [named(self.shown, step) for step in self.shown.decision.running]
-        lines = [said(f"The incident stays open. `drbook resume {state.incident}` goes on.")]
+        lines = [said(self.leaving)]
         lines += [said(f"Cancelled by leaving: {step}", URGENT) for step in running]
         choices = [("stay", "Stay"), ("leave", "Leave")]
         ended = await self.app.push_screen_wait(
@@ -208,7 +216,7 @@ class Operations(Screen[None]):
         state = self.shown.state
         name = await self._words(
             "Export the timeline",
-            "A new file: .html, .md, .json or .csv. It can be exported again later.",
+            "A new file: .html, .md, .json or .csv.",
             initial=f"{state.incident}.html",
         )
         if name is None:

@@ -11,19 +11,25 @@ DOCUMENT: dict[str, Json] = {
     "chosen": {"point": {"location": "s3://b/a\x1b[2J.dump", "taken_at": "2026-04-24T01:00:00Z"}},
     "rpo": {"objective_seconds": 86400.0, "measured_seconds": 93600.0, "met": False},
     "rto": {"objective_seconds": None, "measured_seconds": 90.0, "met": None},
+    "target": {"kind": "cluster", "name": "restore-1", "location": "/var/incidents/one/t"},
     "tables": [{"verdict": "pass"}, {"verdict": "could-not-verify"}],
+    "compared_with": {"reference": "manifest", "baseline": None, "baseline_at": None},
     "journal": {"path": "/var/incidents/one/journal.jsonl", "head": "0123abcd"},
 }
 
 
 def test_what_was_lost_and_where_the_record_is() -> None:
-    assert report_lines(DOCUMENT, Path("/var/incidents/one"), name="one") == [
+    lines = report_lines(DOCUMENT, Path("/var/incidents/one"), name="one", start="pg_ctl start")
+    assert lines == [
         "PASS  every step is done and every check passed",
         r"restored from  s3://b/a\x1b[2J.dump",
         "taken          2026-04-24T01:00:00Z",
         "data lost      26 h 00 m (objective 24 h 00 m: NOT MET)",
         "restored in    1 m 30 s (no objective stated)",
-        "tables         1 of 2 hold what the backup held",
+        "tables         1 of 2 hold what the backup held; 1 could not be verified",
+        "target         cluster restore-1 in /var/incidents/one/t",
+        "               its server has stopped with drbook; its data stays",
+        "start it       pg_ctl start",
         "journal        /var/incidents/one",
         "head           0123abcd",
         "timeline       drbook timeline one -o timeline.html",
@@ -32,14 +38,23 @@ def test_what_was_lost_and_where_the_record_is() -> None:
 
 def test_what_is_removed_is_not_offered() -> None:
     lines = report_lines(DOCUMENT, Path("/var/incidents/one"), name="")
-    assert not [line for line in lines if "drbook timeline" in line]
+    assert not [line for line in lines if "drbook timeline" in line or line.startswith("target")]
 
 
-def test_what_nobody_knows_is_unknown() -> None:
-    unknown = {"objective_seconds": 3600.0, "measured_seconds": None, "met": None}
+def test_what_nobody_knows_is_not_called_known() -> None:
+    """No manifest, a copy that only its store dates, and a restore that has not happened."""
+    stored = {"objective_seconds": 86400.0, "measured_seconds": 60.0, "met": None, "at_least": True}
+    by_baseline: dict[str, Json] = {"reference": "baseline", "baseline": "b", "baseline_at": None}
     lines = report_lines(
-        DOCUMENT | {"rpo": unknown, "rto": None, "chosen": None, "tables": [], "journal": None},
+        DOCUMENT | {"rpo": stored, "rto": None, "compared_with": by_baseline},
         Path("/x"),
         name="one",
     )
-    assert lines[1:] == ["data lost      unknown (objective 1 h 00 m: unknown)"]
+    assert lines[3] == (
+        "data lost      at least 1 m 00 s (objective 24 h 00 m: unknown: only when the copy was "
+        "stored is known)"
+    )
+    assert "what the backup held is unknown" in lines[4]
+    before = report_lines(DOCUMENT | {"target": None, "tables": []}, Path("/x"), name="one")
+    assert [line.split("  ")[0] for line in before[1:4]] == ["chosen", "taken", "would lose"]
+    assert not [line for line in before if line.startswith(("restored", "target", "data lost"))]

@@ -1,6 +1,6 @@
 """Tables for the comparisons: what passes, what fails, and what nobody can say."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -62,8 +62,8 @@ _RESTORED: list[tuple[str, Any, Any, Any, TableVerdict, int | None]] = [
     ("no manifest, as before", table(8), None, of(table(8)), GOOD, 0),
     ("no manifest, fewer", table(5), None, of(table(8)), UNSURE, 3),
     ("no manifest, more", table(9), None, of(table(8)), UNSURE, -1),
-    ("no manifest, emptied", table(0), None, of(table(8)), BAD, 8),
-    ("no manifest, missing", None, None, of(table(8)), BAD, 8),
+    ("no manifest, emptied", table(0), None, of(table(8)), UNSURE, 8),
+    ("no manifest, missing", None, None, of(table(8)), UNSURE, 8),
     ("no manifest, was not counted", table(5), None, of(table(None)), UNSURE, None),
     ("no manifest, not in the baseline", table(5), None, counts(), UNSURE, None),
     ("nothing to compare with", table(5), None, None, UNSURE, None),
@@ -83,6 +83,25 @@ def test_restored(
     assert (row.verdict, row.lost) == (verdict, lost)
     assert row.reason
     assert result.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "later", "earlier"),
+    [
+        (None, table(8), BAD, UNSURE),
+        (table(0), table(8), BAD, UNSURE),
+        (table(0), table(0), GOOD, GOOD),
+        (table(5), table(8), UNSURE, UNSURE),
+    ],
+)
+def test_without_a_manifest_only_an_older_baseline_can_fail_a_copy(
+    found: Any, known: Any, later: TableVerdict, earlier: TableVerdict
+) -> None:
+    """A table that is younger than the copy cannot have been in it."""
+    baseline = of(known)
+    for hours, verdict in ((1, later), (0, later), (-1, earlier)):
+        taken = baseline.taken_at + timedelta(hours=hours)
+        assert compare(of(found), None, baseline, taken).verdict is verdict
 
 
 def test_one_bad_table_spoils_the_whole() -> None:

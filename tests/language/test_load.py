@@ -50,7 +50,7 @@ DOCUMENT: list[Row] = [
         3,
         30,
         "production.database.dsn",
-        "the text 'postgres://u:hunter2@h/db'",
+        "a text that is no reference (it may be a secret, so it is not shown)",
         "a reference to a secret",
     ),
 ]
