@@ -127,15 +127,14 @@ def _ended_by_signals() -> Iterator[None]:
     def first(number: int, frame: FrameType | None) -> None:
         for one in numbers:
             signal.signal(one, signal.SIG_IGN)
-        say("Cleaning up …")
+        os.write(2, "Cleaning up …\n".encode())  # `print` may be what was interrupted
         as_interrupt(number, frame)
 
     previous = {number: signal.signal(number, first) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    yield
+    # Only where nothing ended it: otherwise nothing more is heard until the process has gone.
+    for number, handler in previous.items():
+        signal.signal(number, handler)
 
 
 def _remove_targets(session: Session, folder: Path) -> None:

@@ -41,7 +41,7 @@ RUNBOOK = "rental-business.yaml"
 DATABASE = "rental"
 APP_BUCKET, OFFSITE_BUCKET = "rental-app", "rental-offsite"
 LOCK = timedelta(days=30)
-SHORT = 50
+SHORT = 58
 """Characters of a temporary folder's name below which a server's socket in it has a legal name."""
 
 

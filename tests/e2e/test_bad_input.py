@@ -1,5 +1,8 @@
 """Runbooks that are none: each a clear message, exit code 2, and nothing begun."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -41,6 +44,18 @@ def test_what_is_no_runbook(drbook, tmp_path: Path, name: str, command: tuple[st
     assert "Traceback" not in told
     assert len(told) < 8000
     assert not list(drbook.home.glob("incidents/*"))
+
+
+def test_a_pipe_is_read_and_a_silent_one_is_not_waited_for(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ran = drbook("lint", str(pipe), timeout=30)
+    assert ran.code == 2
+    assert "nothing came out of it" in ran.err + ran.out
+    shell = f"exec {sys.executable} -m drbook lint <(printf 'drbook: 1\\ntitle: T\\nsteps: []\\n')"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 2
+    assert "at least 1 item" in done.stdout + done.stderr
 
 
 def test_fifty_megabytes_are_refused_without_being_read(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

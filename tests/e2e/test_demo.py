@@ -112,6 +112,46 @@ def test_a_demo_that_is_ended_cleans_up(drbook, scratch, how: signal.Signals, wh
     assert worlds(scratch) == []
 
 
+@pytest.mark.parametrize("pause", [0.1, 0.5, 1.5])
+def test_a_second_ctrl_c_does_not_cut_the_cleaning_up_short(drbook, scratch, pause: float) -> None:  # type: ignore[no-untyped-def]
+    with drbook.start("demo", "--headless", "--rows", ROWS, TMPDIR=str(scratch)) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "loss: started" in line:
+                break
+        servers = family(process)
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert all_gone(servers)
+    assert worlds(scratch) == []
+
+
+def test_the_settings_of_this_machine_do_not_reach_the_world(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
+    settings = {
+        "PGPORT": "5433", "PGSERVICE": "foo", "PGOPTIONS": "-c default_transaction_read_only=on",
+        "PGHOST": "db.example.com", "PGSSLMODE": "verify-full", "AWS_PROFILE": "nope",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1",
+        "https_proxy": "http://127.0.0.1:1",
+    }  # fmt: skip
+    ran = drbook("demo", "--headless", "--json", "--rows", ROWS, TMPDIR=str(scratch), **settings)
+    assert ran.code == 0, ran.err
+
+
+def test_a_timeline_that_could_not_be_written_is_said_before_anything_starts(
+    drbook, tmp_path
+) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "there.html").touch()
+    for path in (tmp_path / "no" / "x.html", tmp_path / "there.html"):
+        ran = drbook("demo", "--headless", "--timeline", str(path))
+        assert ran.code == 2
+        assert "Nothing was started" in ran.err
+        assert "Starting PostgreSQL" not in ran.err
+
+
 def test_a_demo_that_is_killed_leaves_no_process(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
     with drbook.start("demo", "--headless", "--rows", ROWS, TMPDIR=str(scratch)) as process:
         assert process.stderr is not None

@@ -71,16 +71,25 @@ def test_a_bucket_that_cannot_be_read_is_said_and_never_empty(  # type: ignore[n
     assert "-secret" not in ran.out + ran.err
 
 
-class _Expired(BaseHTTPRequestHandler):
-    """What AWS answers to temporary credentials that have run out."""
+EXPIRED = (
+    b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>ExpiredToken</Code><Message>The provided '
+    b"token has expired.</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>"
+)
+"""What AWS answers to temporary credentials that have run out."""
+
+
+class _Answer(BaseHTTPRequestHandler):
+    """The same answer to everything."""
+
+    status = 400
+    body = EXPIRED
+    headers_sent: tuple[tuple[str, str], ...] = (("Content-Type", "application/xml"),)
 
     def do_GET(self) -> None:
-        body = (
-            b'<?xml version="1.0" encoding="UTF-8"?><Error><Code>ExpiredToken</Code><Message>The '
-            b"provided token has expired.</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>"
-        )
-        self.send_response(400)
-        self.send_header("Content-Type", "application/xml")
+        body = self.body
+        self.send_response(self.status)
+        for name, value in self.headers_sent:
+            self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -92,8 +101,8 @@ class _Expired(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def expired() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Expired)
+def answering(handler: type[_Answer] = _Answer) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -103,7 +112,7 @@ def expired() -> Iterator[str]:
 
 
 def test_expired_credentials_are_said_as_such(drbook, shop: Shop) -> None:  # type: ignore[no-untyped-def]
-    with expired() as endpoint:
+    with answering() as endpoint:
         text = shop.runbook.read_text().replace(shop.s3.endpoint, endpoint)
         shop.runbook.write_text(text)
         ran = drbook("backups", str(shop.runbook), **shop.environment)
@@ -117,6 +126,72 @@ def test_expired_credentials_are_said_as_such(drbook, shop: Shop) -> None:  # ty
     assert "the credentials have expired" in led.err
     assert led.json()["outcome"] == "could-not-verify"
     assert led.json()["chosen"] is None
+
+
+class _Page(_Answer):
+    status = 200
+    body = b"<html><body>Please sign in</body></html>"
+    headers_sent = (("Content-Type", "text/html"),)
+
+
+class _Nothing(_Answer):
+    status = 200
+    body = b""
+
+
+class _Redirect(_Answer):
+    status = 302
+    body = b""
+    headers_sent = (("Location", "/again"),)
+
+
+class _Broken(_Answer):
+    status = 500
+    body = b"<html>502 Bad Gateway</html>"
+
+
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (_Page, "no S3 list"),
+        (_Nothing, "no S3 list"),
+        (_Redirect, "redirect"),
+        (_Broken, "500"),
+    ],
+)
+def test_what_is_no_s3_is_never_an_empty_bucket(drbook, shop: Shop, handler, said: str) -> None:  # type: ignore[no-untyped-def]
+    with answering(handler) as endpoint:
+        shop.runbook.write_text(shop.runbook.read_text().replace(shop.s3.endpoint, endpoint))
+        ran = drbook("backups", str(shop.runbook), **shop.environment)
+    assert ran.code == 5, ran.err
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+    assert "defect" not in ran.err
+
+
+def test_an_empty_bucket_says_where_it_looked(drbook, shop: Shop) -> None:  # type: ignore[no-untyped-def]
+    ran = drbook("backups", str(shop.runbook), **shop.environment)
+    assert ran.code == 1, ran.err
+    assert "there is nothing" in ran.err
+    assert "bucket, path and prefix" in ran.err
+
+
+def test_what_failed_is_run_again_by_an_unattended_resume(drbook, shop: Shop) -> None:  # type: ignore[no-untyped-def]
+    """The store was away; it is back, and nobody has to sit at a screen."""
+    runbook = shop.runbook.read_text()
+    assert drbook("baseline", "capture", str(shop.runbook), **shop.environment).code == 0
+    shop.store("shop.dump", shop.dump("-Fc"))
+    time.sleep(1.1)
+    environment = shop.environment | {"OFFSITE_SECRET": "not-yet"}
+    failed = drbook(
+        *("run", str(shop.runbook), "--headless", "--json", "--set", "occurred=now"), **environment
+    )
+    assert failed.code == 5, failed.err
+    resumed = drbook("resume", "--headless", "--json", **shop.environment)
+    assert resumed.code == 0, resumed.err
+    assert resumed.json()["incident"] == failed.json()["incident"]
+    assert resumed.json()["outcome"] == "pass"
+    assert runbook == shop.runbook.read_text()
 
 
 def test_a_disk_that_fills_while_downloading_keeps_what_arrived(drbook, shop: Shop) -> None:  # type: ignore[no-untyped-def]
@@ -168,6 +243,13 @@ def test_a_wrong_password_is_said_and_shown_nowhere(drbook, shop: Shop) -> None:
     assert ".pgpass" in wrong.err  # what to look at
     assert "wrong-horse" not in wrong.out + wrong.err
     assert not list((shop.folder / "baselines").glob("*"))
+    passwords.write_text("*:*:shop:guest:wrong-horse-0815\n")
+    environment = shop.environment | {"PROD_DSN": dsn, "PGPASSFILE": str(passwords)}
+    led = drbook(
+        *("run", str(shop.runbook), "--headless", "--json", "--set", "occurred=now"), **environment
+    )
+    assert led.code == 5, led.err
+    assert "loss: COULD-NOT-VERIFY" in led.err
     right = capture(PASSWORD)
     assert right.code == 0, right.err
     assert PASSWORD not in right.out + right.err
