@@ -7,7 +7,7 @@ from drbook.app.shipped import open_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.cli.output import print_json
 from drbook.core.runbook import CompiledStep, Runbook
-from drbook.core.values import Json, format_duration, show_duration
+from drbook.core.values import Json, format_duration, plain, show_duration
 
 
 @click.command("show")
@@ -20,36 +20,41 @@ def command(runbook: str, as_json: bool) -> None:
         print_json(_document(loaded))
         return
     document = loaded.document
-    click.echo(loaded.title)
-    click.echo(f"  file     {loaded.file}")
-    click.echo(f"  sha256   {loaded.sha256}")
+    _tell(loaded.title)
+    _tell(f"  file     {loaded.file}")
+    _tell(f"  sha256   {loaded.sha256}")
     objectives = document.objectives
     rpo = show_duration(objectives.rpo) if objectives.rpo else "not stated"
     rto = show_duration(objectives.rto) if objectives.rto else "not stated"
-    click.echo(f"  RPO {rpo} · RTO {rto}")
+    _tell(f"  RPO {rpo} · RTO {rto}")
     if document.production.database:
-        click.echo(f"  protects {document.production.database.show()}")
+        _tell(f"  protects {document.production.database.show()}")
     for source in loaded.sources:
-        click.echo(f"  backups  {source.id} ({source.kind}, {source.format})")
+        _tell(f"  backups  {source.id} ({source.kind}, {source.format})")
     for name, definition in document.inputs.items():
-        click.echo(f"  input    {name} ({definition.type}) {definition.prompt}")
+        _tell(f"  input    {name} ({definition.type}) {definition.prompt}")
     phase = None
     for number, step in enumerate(loaded.steps, 1):
         if step.step.phase is not phase:
             phase = step.step.phase
             click.echo(f"\n{phase.value.upper()}")
-        click.echo(_line(loaded, number, step))
-        if step.step.why:
-            click.echo(f"        {step.step.why}")
+        for line in _lines(loaded, number, step):
+            _tell(line)
 
 
-def _line(runbook: Runbook, number: int, step: CompiledStep) -> str:
+def _tell(line: str) -> None:
+    """A runbook's words are shown as plain text: a title may hold what a terminal obeys."""
+    click.echo(plain(line, 2000))
+
+
+def _lines(runbook: Runbook, number: int, step: CompiledStep) -> list[str]:
     title = title_of(runbook, vocabulary().actions, step.id)
     needs = ", ".join(sorted(step.needs)) or "nothing"
     extra = f"; type {step.step.confirm.type!r}" if step.step.confirm else ""
     if step.step.timeout:
         extra += f"; at most {format_duration(step.step.timeout)}"
-    return f"  {number:>2}  {title}\n        {step.id}: {step.step.do}; after {needs}{extra}"
+    lines = [f"  {number:>2}  {title}", f"        {step.id}: {step.step.do}; after {needs}{extra}"]
+    return [*lines, f"        {step.step.why}"] if step.step.why else lines
 
 
 def _document(runbook: Runbook) -> Json:

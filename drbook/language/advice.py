@@ -2,7 +2,7 @@
 
 from drbook.core.errors import Problem
 from drbook.core.runbook import Phase, Runbook
-from drbook.language.source import Where, parse
+from drbook.language.source import Where, did_you_mean, parse
 
 
 def advice(runbook: Runbook) -> list[Problem]:
@@ -28,6 +28,14 @@ def advice(runbook: Runbook) -> list[Problem]:
         if config.domain.account is None:
             say(
                 where, "no `domain.account`", "it: else `account` is unknown unless the store tells"
+            )
+    for name in document.production.domain.credentials or ():
+        if document.credentials and name not in document.credentials:
+            say(
+                ("production", "domain", "credentials"),
+                f"the credential `{name}`",
+                "where it is stored, under `credentials:`; else every copy is judged unknown"
+                + did_you_mean(name, sorted(document.credentials)),
             )
     if runbook.sources and document.production.domain.credentials is None:
         say(

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from drbook.core.errors import Problem, RunbookInvalid
 from drbook.core.runbook import Runbook, RunbookDocument
 from drbook.language.check import Checker, Vocabulary, unknown_action
+from drbook.language.mend import mended
 from drbook.language.problems import from_validation
 from drbook.language.source import Source, describe, parse, read_file
 
@@ -30,7 +31,7 @@ def load(data: bytes, file: str, vocabulary: Vocabulary) -> Runbook:
         document = RunbookDocument.model_validate(source.value)
     except ValidationError as error:
         problems += from_validation(error, source, (), source.value, RunbookDocument)
-        problems += _check_what_can_be(source, vocabulary)
+        problems += _rest(source, vocabulary)
         raise RunbookInvalid(_sorted(problems)) from None
     checker = Checker(source, document, vocabulary, problems)
     sources, store = checker.backups(), checker.baselines()
@@ -52,8 +53,25 @@ def _sorted(problems: Sequence[Problem]) -> list[Problem]:
     return sorted(set(problems), key=lambda problem: (problem.line, problem.column, problem.path))
 
 
-def _check_what_can_be(source: Source, vocabulary: Vocabulary) -> Iterator[Problem]:
-    """Unknown actions are worth naming even where the document as a whole does not validate."""
+def _rest(source: Source, vocabulary: Vocabulary) -> list[Problem]:
+    """What else is wrong in a document that does not validate as a whole."""
+    right = mended(source.value)
+    if right is None:
+        return list(_unknown_actions(source, vocabulary))
+    document, touched = right
+    found: list[Problem] = []
+    checker = Checker(source, document, vocabulary, found)
+    checker.backups(), checker.baselines(), checker.steps()
+    silent = [source.problem(where, "", "").path for where in touched]
+    return [one for one in found if not any(_lies_in(one.path, path) for path in silent)]
+
+
+def _lies_in(path: str, above: str) -> bool:
+    return path == above or path.startswith((f"{above}.", f"{above}["))
+
+
+def _unknown_actions(source: Source, vocabulary: Vocabulary) -> Iterator[Problem]:
+    """Worth naming even where nothing else can be judged."""
     value = source.value
     steps = value.get("steps") if isinstance(value, Mapping) else None
     for index, step in enumerate(steps if isinstance(steps, list) else ()):

@@ -31,7 +31,7 @@ def from_validation(
     `later` holds the paths (from `base`) where an expression stands.
     """
     details = error.errors(include_url=False)
-    real = [_real_path(detail["loc"], data, detail["type"]) for detail in details]
+    real = [path_of(detail["loc"], data, detail["type"]) for detail in details]
     mendable = _mendable_unions(details, real, data, later)
     problems: dict[tuple[Where, str], Problem] = {}
     for detail, where in zip(details, real, strict=True):
@@ -101,7 +101,7 @@ def _excused(where: Where, kind: str, later: frozenset[Where]) -> bool:
     return above and (kind.startswith("union_tag") or kind in ("value_error", "assertion_error"))
 
 
-def _real_path(loc: Sequence[str | int], data: object, kind: str) -> Where:
+def path_of(loc: Sequence[str | int], data: object, kind: str) -> Where:
     """The path in the document: pydantic puts names of union branches and models between."""
     where: list[str | int] = []
     value = data

@@ -131,7 +131,8 @@ def parse(data: bytes, file: str) -> Source:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        found = plain(error.problem or error.context or "something that is not YAML", 200)
+        said = error.problem or error.context or "something that is not YAML"
+        found = plain(said.removeprefix("found "), 200)
         raise RunbookInvalid(
             [*source.problems, Problem(file, line, column, "", found, "YAML")]
         ) from None

@@ -18,6 +18,9 @@ class Bar:
     attempt: Attempt
     x: float
     width: float
+    waits_x: float = 0.0
+    waits: float = 0.0
+    """Where it waited for people before, and for how long; 0 where it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,16 @@ def axis(timeline: Timeline) -> Axis:
         begun = (attempt.started_at - start).total_seconds()
         ended = ((attempt.ended_at or last) - start).total_seconds()
         x = min(begun / span * WIDTH, WIDTH - LEAST)
-        bars.append(Bar(attempt, x, max(LEAST, (ended - begun) / span * WIDTH)))
+        waits = attempt.waited.total_seconds() if attempt.waited else 0.0
+        bars.append(
+            Bar(
+                attempt,
+                x,
+                max(LEAST, (ended - begun) / span * WIDTH),
+                max(0.0, (begun - waits) / span * WIDTH),
+                waits / span * WIDTH,
+            )
+        )
     step = next((one for one in _STEPS if span / one <= 8), 7 * 86400)
     ticks = tuple(
         Tick(seconds / span * WIDTH, clock_duration(timedelta(seconds=seconds)))

@@ -19,6 +19,7 @@ from drbook.timeline.words import (
     number,
     rejected,
     signed,
+    took,
 )
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.")
@@ -160,7 +161,7 @@ def _steps(timeline: Timeline) -> str:
             f"{attempt.title} ({attempt.step}, attempt {attempt.number})",
             signed(attempt.state),
             when(attempt.started_at),
-            duration(attempt.duration),
+            took(attempt),
             attempt.reason,
             attempt.digest[:16],
         )

@@ -66,6 +66,14 @@ class Attempt:
     commands: tuple[str, ...] = ()
     """Command lines of the processes it started; they hold no secrets."""
 
+    @property
+    def waited(self) -> timedelta | None:
+        """How long it waited for people between its plan and its start; None below a second."""
+        if self.planned_at is None or self.started_at is None:
+            return None
+        waited = self.started_at - self.planned_at
+        return waited if waited >= timedelta(seconds=1) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from drbook.core.points import Judgement, Verdict
 from drbook.core.values import show_duration, show_time
-from drbook.timeline.model import Measured, Timeline
+from drbook.timeline.model import Attempt, Measured, Timeline
 
 MODES = {
     "live": "LIVE",
@@ -52,6 +52,14 @@ def met(measured: Measured) -> str:
     if measured.at_least and measured.met is None and measured.measured is not None:
         return "unknown: only when the copy was stored is known"
     return answers[measured.met]
+
+
+def took(attempt: Attempt) -> str:
+    """How long it worked, and how long people took before."""
+    worked = duration(attempt.duration)
+    if attempt.waited is None:
+        return worked
+    return f"{worked}, after {show_duration(attempt.waited)} for people"
 
 
 def number(value: int | None) -> str:

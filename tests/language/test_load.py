@@ -366,6 +366,40 @@ def test_all_problems_come_at_once_and_sorted(problems: Problems) -> None:
     assert [(p.line, p.column) for p in found] == sorted((p.line, p.column) for p in found)
 
 
+def test_what_does_not_validate_hides_nothing_else(problems: Problems) -> None:
+    found = problems(
+        HEAD + "objectives: {rpo: soon, rtt: 1h}\n"
+        "inputs: {n: {type: date}}\n"
+        "baselines: {kind: drawr}\n"
+        "backups:\n"
+        "  - {id: a, kind: shelf, path: /a, depth: 99}\n"
+        "  - {id: a, kind: shelff}\n"
+        "steps:\n"
+        "  - {id: one, phase: detektion, do: manul}\n"
+        "  - {id: two, phase: detect, do: ask, wen: x, with: {prompt: P, x: 1}}\n"
+        "  - {id: three, phase: detect, needs: [zz], with: {whatever: 1}}\n"
+        "  - {id: four, phase: detect, do: ask, with: {prompt: '${{ steps.twoo.value }}'}}\n"
+        "  - {id: five, phase: detect, do: manual, timeout: soon, when: maybe}\n"
+    )
+    assert [(p.line, p.path) for p in found] == [
+        (3, "objectives.rpo"),
+        (3, "objectives.rtt"),
+        (4, "inputs.n.type"),
+        (5, "baselines.kind"),
+        (7, "backups[0].depth"),
+        (8, "backups[1].kind"),
+        (10, "steps[0].phase"),
+        (10, "steps[0].do"),
+        (11, "steps[1].wen"),
+        (11, "steps[1].with.x"),
+        (12, "steps[2]"),
+        (12, "steps[2].needs[0]"),
+        (13, "steps[3].with"),
+        (14, "steps[4].timeout"),
+        (14, "steps[4].when"),
+    ]
+
+
 def test_unknown_actions_are_named_beside_schema_errors(problems: Problems) -> None:
     found = problems(
         HEAD + "objectives: {rpo: soon}\nsteps:\n  - {id: a, phase: detect, do: manul}\n"
