@@ -70,10 +70,7 @@ def as_of(baseline_at: datetime | None) -> str:
     """What `lost` rows are counted against."""
     if baseline_at is None:
         return "Lost rows are unknown: there is no baseline."
-    return (
-        f"Lost rows are counted against the baseline of {show_time(baseline_at)}; "
-        "what was written after it is in no figure."
-    )
+    return f"Lost rows: against the baseline of {show_time(baseline_at)}; nothing later is counted."
 
 
 def headline(timeline: Timeline) -> str:

@@ -17,6 +17,7 @@ class IncidentApp(App[None]):
     COMMANDS = {IncidentCommands}  # noqa: RUF012 - Textual declares it so
     ENABLE_COMMAND_PALETTE = True
     TITLE = "drbook"
+    VERTICAL_BREAKPOINTS = [(0, "low"), (30, "high")]  # noqa: RUF012 - Textual declares it so
 
     def __init__(
         self,

@@ -10,9 +10,9 @@ from textual.screen import ModalScreen
 from drbook.app.model import Answer, Approve, Command, Confirm, Snapshot
 from drbook.core.baseline import TableComparison
 from drbook.core.events import Plan, Question
+from drbook.core.results import VerifyResult
 from drbook.core.state import StepRun, lacks
 from drbook.core.values import plain, show_duration
-from drbook.timeline.words import as_of
 from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
 from drbook.tui.evidence import loss_in, summary_line, verified_in
 from drbook.tui.paint import URGENT, WARN, said
@@ -85,8 +85,13 @@ def standing(snapshot: Snapshot) -> list[Text]:
     gone = f"at least {gone}" if more else gone
     lines.append(labelled("Lost", f"{gone} of data", WARN))
     if verified is not None and (tables := _lost_tables(verified.comparison.tables)):
-        lines.append(labelled("Rows", f"{tables}. {as_of(verified.comparison.baseline_at)}", WARN))
+        lines.append(labelled("Lost rows", f"{tables}, against the baseline{_of(verified)}", WARN))
     return lines
+
+
+def _of(verified: VerifyResult) -> str:
+    at = verified.comparison.baseline_at
+    return f" of {at:%m-%d %H:%M} UTC; what came after it is not counted" if at else ""
 
 
 def _lost_tables(tables: Sequence[TableComparison]) -> str:

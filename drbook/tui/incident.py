@@ -96,7 +96,6 @@ class IncidentScreen(Operations):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < NARROW, "narrow")
-        self.set_class(self.size.height < 30, "low")
         self.call_after_refresh(self.draw)
 
     # --- snapshots --------------------------------------------------------------------------

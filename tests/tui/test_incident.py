@@ -161,7 +161,8 @@ def test_a_confirmation_is_typed_exactly_and_cancel_has_the_focus(world: World) 
 
     async def script(seat: Seat) -> None:
         await seat.press("enter")
-        await seat.sees("Type  rental-prod", "Gone is gone.", "nothing was verified", "Cancel")
+        await seat.sees("Type  rental-prod", "Gone is gone.", "nothing was verified", "⏎ Cancel")
+        await seat.sees("Esc: cancel, nothing is done")
         await seat.press("enter")  # Cancel has the focus
         await seat.sees("needs a confirmation from you")
         await seat.press("enter")
