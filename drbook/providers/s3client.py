@@ -137,6 +137,8 @@ def _config(place: S3Place) -> Config:
     )
 
 
+_RECURSION = "maximum recursion depth"
+
 # --- what failures mean ------------------------------------------------------------------------
 
 _CREDENTIALS = "Check the credentials that the runbook names for this bucket."
@@ -194,6 +196,12 @@ def explain(error: Exception) -> Why:
     """The failure in words. A message of the store is quoted as plain text."""
     if isinstance(error, ClientError):
         return _explain_answer(error)
+    if isinstance(error, RecursionError) or _RECURSION in str(error):  # it may come wrapped
+        return Why(
+            "redirect",
+            "its address redirects to itself",
+            "Check the endpoint in the runbook; a sign-in page or a proxy may have answered.",
+        )
     if isinstance(error, SSLError):
         return Why(
             "tls",
@@ -206,12 +214,6 @@ def explain(error: Exception) -> Why:
             f"{_endpoint(error)} does not answer ({_how(error)})",
             "Check the network from this machine, the endpoint's name, and whether it is up.",
             again=True,
-        )
-    if isinstance(error, RecursionError):
-        return Why(
-            "redirect",
-            "its address redirects to itself",
-            "Check the endpoint in the runbook; a sign-in page or a proxy may have answered.",
         )
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return Why(

@@ -644,3 +644,23 @@ def test_stopping_leaves_a_hung_step_to_the_next_resume(
     stubborn.opened.set()
     world.resume()
     assert world.driver.state.steps["a"].state is StepState.IN_DOUBT
+
+
+def test_a_doubt_is_not_settled_as_done_where_others_need_its_result(world: "World") -> None:
+    world.start(
+        "  - {id: a, phase: restore, do: once}\n"
+        "  - {id: b, phase: verify, do: none, with: {value: '${{ steps.a.value }}'}}\n"
+    )
+
+    def broken(params: Frozen, context: StepContext, ports: Ports) -> Working[Finished]:
+        raise TimeoutError
+        yield
+
+    world.once.courses["a"] = broken
+    world.ask(cmd.Run("a"))
+    world.reaches("a", StepState.IN_DOUBT)
+    with pytest.raises(UsageError, match="hands a result to b"):
+        world.ask(cmd.Resolve("a", "succeeded", "it is there"))
+    assert world.driver.state.steps["a"].state is StepState.IN_DOUBT
+    world.ask(cmd.Resolve("a", "failed", "not to its end"))
+    world.reaches("a", StepState.FAILED)

@@ -194,6 +194,24 @@ def test_what_failed_is_run_again_by_an_unattended_resume(drbook, shop: Shop) ->
     assert runbook == shop.runbook.read_text()
 
 
+def test_baselines_of_two_databases_are_not_mixed_up(drbook, shop: Shop) -> None:  # type: ignore[no-untyped-def]
+    """Another database's figures in the same place must neither pass nor fail this one."""
+    shop.execute("CREATE DATABASE ledger", "postgres")
+    shop.store("shop.dump", shop.dump("-Fc"))
+    capture = ("baseline", "capture", str(shop.runbook))
+    assert drbook(*capture, **shop.environment).code == 0
+    other = shop.environment | {"PROD_DSN": shop.dsn.replace("/shop?", "/ledger?")}
+    shop.execute("CREATE TABLE entries (id int)", "ledger")
+    assert drbook(*capture, **other).code == 0
+    time.sleep(1.1)
+    ran = drbook(
+        *("run", str(shop.runbook), "--headless", "--json", "--set", "occurred=now"),
+        **shop.environment,
+    )
+    assert ran.code == 5, ran.err
+    assert "baselines of databases ledger, shop" in ran.err
+
+
 def test_a_disk_that_fills_while_downloading_keeps_what_arrived(drbook, shop: Shop) -> None:  # type: ignore[no-untyped-def]
     """A file size limit stands in for a full disk."""
     shop.execute("INSERT INTO orders SELECT n, now() FROM generate_series(3000, 900000) n")
