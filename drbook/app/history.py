@@ -6,6 +6,7 @@ from pathlib import Path
 
 from drbook.app.places import JOURNAL, Home, listed
 from drbook.core.errors import DrbookError, UsageError
+from drbook.core.events import Mode
 from drbook.core.fold import fold
 from drbook.core.state import IncidentState
 from drbook.journal.reader import read
@@ -32,10 +33,12 @@ def summaries(home: Home) -> list[Summary]:
 
 
 def newest_open(home: Home) -> Path:
-    """The folder of the incident that was opened last and has not ended. Raises UsageError."""
-    still_open = [one.folder for one in summaries(home) if one.outcome == "open"]
+    """The incident that was opened last and has not ended; a rehearsal only where nothing real is
+    open. Raises UsageError."""
+    still_open = [one for one in summaries(home) if one.outcome == "open"]
+    real = [one for one in still_open if one.mode == Mode.LIVE.value]
     if still_open:
-        return still_open[-1]
+        return (real or still_open)[-1].folder
     raise UsageError(
         f"No incident in {home.incidents} is open.",
         means="There is nothing to go on with.",

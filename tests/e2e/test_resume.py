@@ -26,6 +26,8 @@ def test_the_newest_open_one_is_gone_on_with(drbook, tmp_path: Path) -> None:  #
     assert opened.code == 7, opened.err
     ended = drbook("run", str(tmp_path / "ended.yaml"), "--headless", "--json")
     assert ended.code == 0, ended.err
+    rehearsed = drbook("rehearse", str(tmp_path / "open.yaml"), "--headless", "--json")
+    assert rehearsed.code == 7, rehearsed.err  # newer, open, and not the real thing
     resumed = drbook("resume", "--headless", "--json")
     assert resumed.code == 7, resumed.err
     assert resumed.json()["incident"] == opened.json()["incident"]
