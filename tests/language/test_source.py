@@ -77,13 +77,13 @@ REFUSED: list[tuple[str, int, int, str]] = [
     ("a: 1\n'a': 2", 2, 1, "`a` a second time"),
     ("a: 1\n---\nb: 2", 2, 1, "a second document"),
     ("a: 1\n...\n---\nb: 2", 3, 1, "a second document"),
-    ("a:\n\tb: 1", 2, 1, "found character that cannot start any token"),
+    ("a:\n\tb: 1", 2, 1, "character that cannot start any token"),
     ("a: [1, 2", 2, 1, "did not find expected ',' or ']'"),
-    ("a: 'open", 1, 9, "found unexpected end of stream"),
+    ("a: 'open", 1, 9, "unexpected end of stream"),
     ("a: b: c", 1, 5, "mapping values are not allowed in this context"),
     ("a: 1\n b: 2", 2, 3, "mapping values are not allowed in this context"),
-    ("a: @b", 1, 4, "found character that cannot start any token"),
-    ("%YAML 9.9\n---\na: 1", 1, 1, "found incompatible YAML document"),
+    ("a: @b", 1, 4, "character that cannot start any token"),
+    ("%YAML 9.9\n---\na: 1", 1, 1, "incompatible YAML document"),
 ]
 
 
