@@ -120,14 +120,16 @@ class Driver:
     # --- the driver's thread ----------------------------------------------------------------
 
     def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._take(timeout=PUBLISH_EVERY)
-            self._guarded(self._watch_time)
-            self._guarded(self._read_mail)
-            self._guarded(self._advance)
-            self._guarded(self._publish)
-        self._wind_down()
-        self._inbox.close()
+        try:
+            while not self._stopping.is_set():
+                self._take(timeout=PUBLISH_EVERY)
+                self._guarded(self._watch_time)
+                self._guarded(self._read_mail)
+                self._guarded(self._advance)
+                self._guarded(self._publish)
+            self._wind_down()
+        finally:
+            self._inbox.close()  # nobody waits for an answer that cannot come
 
     def _take(self, timeout: float) -> None:
         for message in self._inbox.take(timeout):

@@ -1,6 +1,5 @@
 """Appending to a journal: one writer at a time, and nothing is done before its line is on disk."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from types import TracebackType
 from drbook.core.errors import JournalError, JournalLocked
 from drbook.core.events import Event, Mode, Record
 from drbook.journal.codec import FIRST, decode, digest, encode
+from drbook.journal.disk import Disk, OsDisk
 from drbook.journal.reader import records, torn_tail
 
 
@@ -29,10 +29,12 @@ class Writer:
         host: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        disk: Disk | None = None,
     ) -> None:
         self.path = path
         self.mode = mode
         self.host = host
+        self._disk = disk or OsDisk()
         self._now = now
         self._monotonic_ns = monotonic_ns
         self.repaired = ""
@@ -44,13 +46,12 @@ class Writer:
         try:
             self._catch_up()
         except BaseException:
-            os.close(self._file)
+            self.close()
             raise
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            handle = os.open(self.path, flags, 0o600)
+            handle = self._disk.open(self.path)
         except OSError as error:
             raise JournalError(
                 f"The journal {self.path} cannot be opened: {error.strerror or error}.",
@@ -58,9 +59,9 @@ class Writer:
                 next="Make room or mend the permissions, then resume the incident.",
             ) from None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._disk.lock(handle)
         except OSError:
-            os.close(handle)
+            self._disk.close(handle)
             raise JournalLocked(
                 f"Another drbook is writing {self.path}.",
                 means="One incident has one writer, so that its record stays in order.",
@@ -94,8 +95,8 @@ class Writer:
             stream.write(torn)
             stream.flush()
             os.fsync(stream.fileno())
-        os.ftruncate(self._file, os.fstat(self._file).st_size - len(torn))
-        os.fsync(self._file)
+        self._disk.cut(self._file, self._disk.size(self._file) - len(torn))
+        self._disk.sync(self._file)
         self.repaired = f"{len(torn)} bytes of an unfinished record were moved to {aside.name}"
 
     def append(self, actor: str, event: Event) -> Record:
@@ -130,12 +131,12 @@ class Writer:
         return record
 
     def _write(self, data: bytes) -> None:
-        before = os.fstat(self._file).st_size
+        before = self._disk.size(self._file)
         try:
             written = 0
             while written < len(data):
-                written += os.write(self._file, data[written:])
-            os.fsync(self._file)
+                written += self._disk.write(self._file, data[written:])
+            self._disk.sync(self._file)
         except OSError as error:
             self._cut_back(before)
             raise JournalError(
@@ -149,14 +150,14 @@ class Writer:
         """Take back a half-written line. Where even that fails, no line may follow it any more: the
         half one is then a torn tail, which the next opening mends."""
         try:
-            os.ftruncate(self._file, size)
+            self._disk.cut(self._file, size)
         except OSError:
             self.close()
 
     def close(self) -> None:
         """Give up the lock."""
         if self._file >= 0:
-            os.close(self._file)
+            self._disk.close(self._file)
             self._file = -1
 
     def __enter__(self) -> "Writer":

@@ -22,6 +22,7 @@ from drbook.core.runbook import Runbook
 from drbook.core.signals import Working
 from drbook.core.state import StepState
 from drbook.core.values import Frozen, Json
+from drbook.journal.disk import Disk, OsDisk
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 from drbook.language.check import Vocabulary
@@ -154,6 +155,7 @@ class World:
     locate: Fake = field(default_factory=lambda: Fake("backups.locate", Effect.NONE))
     verify: Fake = field(default_factory=lambda: Fake("postgres.verify", Effect.NONE))
     snapshots: list[Snapshot] = field(default_factory=list)
+    disk: Disk = field(default_factory=OsDisk)
     driver: Driver = field(init=False)
     writer: Writer = field(init=False)
     runbook: Runbook = field(init=False)
@@ -177,7 +179,7 @@ class World:
     ) -> Driver:
         """Open an incident with these steps (YAML) and start its driver."""
         self.runbook = self.load(steps)
-        self.writer = Writer(self.journal, mode=mode, host="here")
+        self.writer = Writer(self.journal, mode=mode, host="here", disk=self.disk)
         self.writer.append(
             "ops",
             ev.IncidentOpened(
@@ -195,7 +197,7 @@ class World:
 
     def resume(self, mode: Mode = Mode.DRILL) -> Driver:
         """Open the same journal again."""
-        self.writer = Writer(self.journal, mode=mode, host="here")
+        self.writer = Writer(self.journal, mode=mode, host="here", disk=self.disk)
         self.writer.append("ops", ev.IncidentResumed(head=self.writer.head))
         return self._drive(mode)
 
