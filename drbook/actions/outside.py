@@ -10,11 +10,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.errors import UsageError
 from drbook.core.events import Effect, Plan, StepEnd
 from drbook.core.ports import Ports
-from drbook.core.signals import Working
+from drbook.core.signals import Working, finish
 from drbook.core.targets import DatabaseRef, HttpResult, ProcessResult, SecretRef, Target
 from drbook.core.values import Duration, Frozen, Json, parse_duration, plain
 
@@ -113,6 +113,16 @@ def production_database(given: DatabaseRef | None, context: StepContext) -> Data
     return database
 
 
+class HttpProbe(Frozen):
+    """A GET that tells, after an interruption, whether the request was carried out."""
+
+    url: str = Field(pattern=r"^https?://")
+    happened: tuple[int, ...] = (200,)
+    """Status codes that mean it was carried out."""
+    not_happened: tuple[int, ...] = (404,)
+    """Status codes that mean it was not; any other leaves it in doubt."""
+
+
 class HttpParams(Frozen):
     url: str = Field(pattern=r"^https?://")
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
@@ -123,6 +133,8 @@ class HttpParams(Frozen):
     """Sent as JSON."""
     expect: tuple[int, ...] = ()
     """Status codes that are well; absent: 200 to 299."""
+    probe: HttpProbe | None = None
+    """How to see afterwards whether an interrupted request was carried out."""
     timeout: Duration = parse_duration("30s")
 
 
@@ -166,6 +178,24 @@ class Http(Action[HttpParams]):
         )
         yield  # makes this a generator; nothing is signalled
 
+    def probe(self, params: HttpParams, context: StepContext, ports: Ports) -> Probed:
+        if params.probe is None:
+            return super().probe(params, context, ports)
+        asked = params.probe
+        found = ports.http.send(
+            "GET",
+            asked.url,
+            headers=params.headers,
+            secret_headers=params.secret_headers,
+            timeout=params.timeout,
+        )
+        reason = f"GET {plain(asked.url, 200)} answered {found.status}."
+        if found.status in asked.happened:
+            return Probed("happened", reason)
+        if found.status in asked.not_happened:
+            return Probed("did-not-happen", reason)
+        return Probed("unknown", reason)
+
 
 class ShellParams(Frozen):
     shell: str = Field(min_length=1)
@@ -178,6 +208,9 @@ class ShellParams(Frozen):
     timeout: Duration = timedelta(minutes=10)
     expect: tuple[int, ...] = (0,)
     """Exit codes that are well."""
+    probe: str = ""
+    """For `sh -c` after an interruption, with the same `args` and `secrets`: it changes nothing and
+    ends with 0 where the command has done its work, 1 where it has not; any other code tells nothing."""
 
 
 class Shell(Action[ShellParams]):
@@ -187,7 +220,7 @@ class Shell(Action[ShellParams]):
     title = "Run a command"
     params = ShellParams
     result = ProcessResult
-    literal = ("shell",)
+    literal = ("shell", "probe")
 
     def effect_of(self, params: ShellParams) -> Effect:
         return Effect.NONE if params.changes == "nothing" else Effect.ONCE
@@ -211,7 +244,7 @@ class Shell(Action[ShellParams]):
             "outside": "outside",
         }
         found = yield from ports.processes.run(
-            ["/bin/sh", "-c", params.shell, "drbook", *(str(item) for item in params.args)],
+            _shell(params.shell, params.args),
             declared=declared[params.changes],
             secrets=params.secrets,
             timeout=params.timeout,
@@ -227,3 +260,23 @@ class Shell(Action[ShellParams]):
             means="What it did before it ended is not known to drbook.",
             next="Read its output in the evidence before you run it again.",
         )
+
+    def probe(self, params: ShellParams, context: StepContext, ports: Ports) -> Probed:
+        if not params.probe:
+            return super().probe(params, context, ports)
+        found = finish(
+            ports.processes.run(
+                _shell(params.probe, params.args),
+                declared="reads",
+                secrets=params.secrets,
+                timeout=params.timeout,
+            )
+        )
+        reason = f"The probe ended with exit code {found.exit_code}."
+        if found.exit_code == 0:
+            return Probed("happened", reason)
+        return Probed("did-not-happen" if found.exit_code == 1 else "unknown", reason)
+
+
+def _shell(text: str, args: tuple[str | int, ...]) -> list[str]:
+    return ["/bin/sh", "-c", text, "drbook", *(str(item) for item in args)]

@@ -98,14 +98,16 @@ def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outco
     waiting = [step for step in decision.awaiting if step not in snapshot.cooling]
     if waiting:
         return _respond(incident, snapshot, responder, waiting[0])
-    if decision.running or decision.to_skip or snapshot.cooling or snapshot.retrying:
+    if decision.running or decision.to_skip or snapshot.cooling:
+        return None
+    if snapshot.retrying or snapshot.looking:
         return None
     stopped = _stopped_by(snapshot)
     if decision.ready and stopped is None:
         step = decision.ready[0]
         _do(incident, Run(step))
         return None
-    if decision.finished:
+    if decision.finished and snapshot.outcome.code is not ExitCode.IN_DOUBT:
         _do(incident, Close())
         return None
     if stopped is None and snapshot.outcome.code is ExitCode.NEEDS_HUMAN:

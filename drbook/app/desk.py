@@ -60,7 +60,7 @@ class Desk:
             case cmd.Accept(step, reason):
                 self._accept(step, reason, actor)
             case cmd.Probe(step):
-                self._probe(step, actor)
+                self.look(step, actor)
             case cmd.Resolve(step, state, reason):
                 self._resolve(step, StepEnd(state), reason, actor)
             case cmd.WriteNote(text, happened_at, step):
@@ -231,18 +231,24 @@ class Desk:
             _no(f"Step {step} is not one that could not be verified.", "Nothing is to be accepted.")
         self._driver.put(ev.DecisionRecorded(step=step, decision="accept", reason=reason), actor)
 
-    def _probe(self, step: str, actor: str) -> None:
+    def look_into_doubts(self) -> None:
+        """Look at every step in doubt, in drbook's own name: whoever settles it reads that first."""
+        for step in sorted(self._driver.looking):
+            self.look(step, "drbook")
+
+    def look(self, step: str, actor: str) -> None:
+        """Run the action's own probe in a thread; what it saw becomes a note."""
         driver = self._driver
         run = driver.state.steps.get(step)
         if run is None or run.state is not StepState.IN_DOUBT:
             _no(f"Step {step} is not in doubt.", "There is nothing to look for.")
-        action = driver.actions[run.action]
-        params = action.params.model_validate(run.params)
         context = context_of(driver.runbook, driver.state, driver.actions, step, run.attempt)
 
         def look() -> None:
             switch = driver.opener.switch()
             try:
+                action = driver.actions[run.action]
+                params = action.params.model_validate(run.params)
                 with driver.opener.open(context, switch) as ports:
                     found = action.probe(params, context, ports)
             except DrbookError as error:
@@ -250,8 +256,14 @@ class Desk:
             except Exception as error:  # noqa: BLE001 - a look that broke has seen nothing
                 found = Probed("unknown", internal_error(error).what)
             text = f"looked whether step {step} happened: {found.answer}. {found.reason}"
-            driver.call(lambda: driver.put(ev.NoteAdded(text=text, step=step), actor))
 
+            def seen() -> None:
+                driver.looking.discard(step)
+                driver.put(ev.NoteAdded(text=text, step=step), actor)
+
+            driver.call(seen)
+
+        driver.looking.add(step)
         threading.Thread(target=look, name=f"probe-{step}", daemon=True).start()
 
     def _resolve(self, step: str, state: StepEnd, reason: str, actor: str) -> None:

@@ -66,6 +66,8 @@ class Driver:
         self.planned: dict[str, Planned] = {}
         self.cooling: dict[str, datetime] = {}
         self.retry_at: dict[str, float] = {}
+        self.looking = {run.id for run in state.steps.values() if run.state is StepState.IN_DOUBT}
+        """Steps in doubt that are being looked at; those of a life before first."""
         self.trouble: Trouble | None = None
         self._told_broken = False
         self._ledger = Ledger(writer, records, state, now)
@@ -121,6 +123,7 @@ class Driver:
 
     def _loop(self) -> None:
         try:
+            self._guarded(self._desk.look_into_doubts)
             while not self._stopping.is_set():
                 self._take(timeout=PUBLISH_EVERY)
                 self._guarded(self._watch_time)
@@ -262,6 +265,8 @@ class Driver:
             )
         )
         self._plan_retry(attempt, ending)
+        if ending.state is StepEnd.IN_DOUBT and ending.code != "did-not-stop":
+            self._desk.look(attempt.step, "drbook")  # one that still runs has nothing to show yet
 
     def _plan_retry(self, attempt: Attempt, ending: Ending) -> None:
         retry = self.runbook.step(attempt.step).step.retry
@@ -348,6 +353,7 @@ class Driver:
             preview_problems=problems,
             cooling=dict(self.cooling),
             retrying=tuple(self.retry_at),
+            looking=tuple(sorted(self.looking)),
             trouble=self.trouble,
             broken=self.broken,
         )

@@ -10,6 +10,7 @@ from drbook.app.session import stored_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Record
+from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
 from drbook.core.values import plain
 from drbook.journal.reader import read, verify
@@ -31,7 +32,7 @@ def timeline_of(folder: Path) -> Timeline:
         )
     records = read(path)
     try:
-        runbook: Runbook | None = stored_runbook(folder)
+        runbook: Runbook | None = stored_runbook(folder, fold(records).runbook_sha256)
     except DrbookError:
         runbook = None  # the record alone still tells everything but titles and phases
     facts = JournalFacts(str(path), found.head, found.intact, found.problem)

@@ -73,6 +73,8 @@ class Snapshot:
     """Confirmed steps that start at the time given, until when they can be cancelled."""
     retrying: tuple[str, ...] = ()
     """Failed steps that run again by themselves after their wait."""
+    looking: tuple[str, ...] = ()
+    """Steps in doubt whose own probe looks right now whether they happened."""
     trouble: Trouble | None = None
     """The last command that was not carried out, or a failure of the driver itself."""
     broken: bool = False

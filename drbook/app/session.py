@@ -1,27 +1,30 @@
 """Opening an incident, and going on with one: folder, stored runbook, journal, driver."""
 
 import getpass
+import hashlib
 import os
 import platform
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from drbook import __version__
+from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, new_incident_id
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
+from drbook.core.amend import Amendment, amendment
 from drbook.core.errors import JournalError, UsageError
 from drbook.core.events import Mode
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
-from drbook.language.load import load
+from drbook.language.load import load, load_file
 
 
 class Session:
@@ -102,49 +105,90 @@ def open_incident(
 
 
 def resume_incident(
-    folder: Path, *, environment: Mapping[str, str] = os.environ, actor: str | None = None
+    folder: Path,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    actor: str | None = None,
+    amend: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Session:
     """Go on with an incident, by the runbook that was stored with it.
 
-    Raises JournalError where the record is damaged or another process writes it, UsageError where
-    the incident is closed or its stored runbook is not the recorded one.
+    `amend` is a runbook to go on by: it may change only steps that have not started. `tell` is told
+    what is waited for. Raises JournalError where the record is damaged or another process writes
+    it, UsageError where the incident is closed or an amendment changes too much, Refused where a
+    process of the life before does not end.
     """
-    journal = folder / JOURNAL
-    before = fold(read(journal))
+    journal, host = folder / JOURNAL, socket.gethostname()
+    records = read(journal)
+    before = fold(records)
     if before.closed_at is not None:
         raise UsageError(
             f"Incident {before.incident} is closed ({before.outcome}).",
             next="`drbook timeline` exports it; `drbook run` opens a new one.",
             code="closed",
         )
-    runbook = stored_runbook(folder)
-    if runbook.sha256 != before.runbook_sha256:
-        raise JournalError(
-            f"{folder / RUNBOOK} is not the runbook that this incident was opened with.",
-            means="It was changed after it was stored; what ran before may not be what it says now.",
-            next="Put the original back; its SHA-256 is " + before.runbook_sha256 + ".",
-            code="runbook-changed",
-        )
-    writer = Writer(journal, mode=before.mode, host=socket.gethostname())
+    runbook = stored_runbook(folder, before.runbook_sha256)
+    amended = None
+    if amend is not None:
+        new = load_file(amend, vocabulary())
+        amended, runbook = _amended(amendment(runbook, new, before), new), new
+    writer = Writer(journal, mode=before.mode, host=host)
     who = actor or operator()
     try:
-        writer.append(who, ev.IncidentResumed(head=writer.head, repaired=writer.repaired))
+        outlived = wait_for_children(records, host, tell)
+        resumed = ev.IncidentResumed(head=writer.head, repaired=writer.repaired, outlived=outlived)
+        writer.append(who, resumed)
+        if amended is not None:
+            _store_once(folder / amended.file, runbook.source)
+            writer.append(who, amended)
     except BaseException:
         writer.close()
         raise
     return _session(runbook, writer, folder, who, environment)
 
 
-def stored_runbook(folder: Path) -> Runbook:
-    """The runbook as this incident runs it."""
-    path = folder / RUNBOOK
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise JournalError(
-            f"The stored runbook {path} cannot be read: {error.strerror or error}."
-        ) from None
-    return load(data, str(path), vocabulary())
+def stored_runbook(folder: Path, sha256: str) -> Runbook:
+    """The runbook as this incident runs it: the stored file with that digest. Raises JournalError."""
+    for path in (folder / RUNBOOK, folder / amended_name(sha256)):
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise JournalError(
+                f"The stored runbook {path} cannot be read: {error.strerror or error}."
+            ) from None
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return load(data, str(path), vocabulary())
+    raise JournalError(
+        f"{folder} does not hold the runbook that this incident runs.",
+        means="It was changed after it was stored; what ran before may not be what it says now.",
+        next=f"Put the original back; its SHA-256 is {sha256}.",
+        code="runbook-changed",
+    )
+
+
+def amended_name(sha256: str) -> str:
+    """The name under which an amended runbook is stored beside the first one."""
+    return f"runbook-{sha256[:16]}.yaml"
+
+
+def _amended(found: Amendment, runbook: Runbook) -> ev.RunbookAmended:
+    return ev.RunbookAmended(
+        runbook_sha256=runbook.sha256,
+        file=amended_name(runbook.sha256),
+        changed=found.all,
+        summary=found.in_words(),
+        steps=tuple(step.id for step in runbook.steps),
+    )
+
+
+def _store_once(path: Path, data: bytes) -> None:
+    """Store it, where an interrupted amendment did not leave the same bytes there already."""
+    if path.exists() and path.read_bytes() == data:
+        return
+    store(path, data)
 
 
 def _session(

@@ -101,12 +101,20 @@ class IncidentResumed(Event):
     """SHA-256 of the last line before; what follows hangs on it."""
     repaired: str = ""
     """What was cut off a torn tail, in words; empty where the tail was whole."""
+    outlived: tuple[str, ...] = ()
+    """Processes of the life before that were still ending and were waited for, in words."""
 
 
 class RunbookAmended(Event):
     runbook_sha256: str
+    file: str = ""
+    """Its name in the incident's folder."""
     changed: tuple[str, ...]
+    """Steps that were added, removed or changed."""
+    summary: str = ""
+    """The same in words."""
     steps: tuple[str, ...]
+    """All of them from now on, in their order."""
 
 
 class InputChanged(Event):

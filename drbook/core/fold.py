@@ -14,6 +14,7 @@ from drbook.core.state import (
     Resource,
     StepRun,
     StepState,
+    has_begun,
     lacks,
 )
 
@@ -49,8 +50,7 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
         occurred = event.occurred if event.name == "occurred" else state.occurred
         return replace(state, inputs={**state.inputs, event.name: event.value}, occurred=occurred)
     if isinstance(event, ev.RunbookAmended):
-        steps = {name: state.steps.get(name, StepRun(name)) for name in event.steps}
-        return replace(state, order=event.steps, steps=steps, runbook_sha256=event.runbook_sha256)
+        return _amended(state, record, event)
     if isinstance(event, ev.HandedOver):
         return replace(state, operator=event.to)
     if isinstance(event, ev.IncidentClosed):
@@ -91,6 +91,14 @@ def _resumed(state: IncidentState) -> IncidentState:
         elif run.state is StepState.AWAITING:
             steps[name] = replace(run, state=StepState.PENDING)
     return replace(state, steps=steps, resumed=state.resumed + 1)
+
+
+def _amended(state: IncidentState, record: Record, event: ev.RunbookAmended) -> IncidentState:
+    for name, run in state.steps.items():
+        if has_begun(run) and (name not in event.steps or name in event.changed):
+            raise _illegal(record, f"it changes step {name}, which is {run.state.value}")
+    steps = {name: state.steps.get(name, StepRun(name)) for name in event.steps}
+    return replace(state, order=event.steps, steps=steps, runbook_sha256=event.runbook_sha256)
 
 
 def _step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> IncidentState:
@@ -135,7 +143,7 @@ def _run_after(run: StepRun, record: Record, event: ev.StepEvent) -> StepRun:
         must_be(StepState.AWAITING)
         if lacking := lacks(run):
             raise _illegal(record, f"step {run.id} still lacks {lacking[0]}")
-        return replace(run, state=StepState.STARTED, started_at=record.at)
+        return replace(run, state=StepState.STARTED, started_at=record.at, starts=run.starts + 1)
     if isinstance(event, ev.ProcessStarted):
         must_be(StepState.STARTED)
         return run
@@ -193,6 +201,7 @@ def _planned(run: StepRun, record: Record, event: ev.StepPlanned) -> StepRun:
         id=run.id,
         state=StepState.AWAITING,
         attempt=event.attempt,
+        starts=run.starts,
         action=event.action,
         effect=event.effect,
         params=event.params,

@@ -89,3 +89,13 @@ Recordable = Milestone | ResourceIntended | ResourceCreated | ResourceReleased |
 T = TypeVar("T")
 Working = Generator[Signal, None, T]
 """Work that yields signals and returns a T."""
+
+
+def finish(work: Working[T]) -> T:
+    """Work to its end where nobody looks at its signals."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result

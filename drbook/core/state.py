@@ -70,6 +70,8 @@ class StepRun:
     state: StepState = StepState.PENDING
     attempt: int = 0
     """The latest attempt; 0 before the first."""
+    starts: int = 0
+    """How many attempts were started."""
     action: str = ""
     effect: Effect = Effect.NONE
     params: Json = None
@@ -126,6 +128,11 @@ class IncidentState:
     outcome: str = ""
     exit_code: int | None = None
     seq: int = 0
+
+
+def has_begun(run: StepRun) -> bool:
+    """True where an attempt of it was ever started, or somebody ended it without one."""
+    return run.starts > 0 or run.state not in (StepState.PENDING, StepState.AWAITING)
 
 
 def lacks(run: StepRun) -> tuple[str, ...]:

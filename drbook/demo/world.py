@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 import psycopg
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from drbook.app.shipped import folder as shipped_folder
 from drbook.core.baseline import Baseline, Manifest, TableCounts
 from drbook.core.errors import StepFailed
-from drbook.core.signals import Working
+from drbook.core.signals import finish
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.demo.business import HISTORY, Business
@@ -34,7 +33,6 @@ from drbook.providers.pgtools import PgTools, choose, find_tools
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.process import complete
 
-T = TypeVar("T")
 Tell = Callable[[str], None]
 
 RUNBOOK = "rental-business.yaml"
@@ -99,9 +97,9 @@ class World:
 
     def _start_production(self) -> None:
         self.production.make_folder()
-        _run(self.production.create())
+        finish(self.production.create())
         # A world that is thrown away need not survive a power cut.
-        _run(self.production.start({"fsync": "off", "synchronous_commit": "off"}))
+        finish(self.production.start({"fsync": "off", "synchronous_commit": "off"}))
         with psycopg.connect(
             host=str(self.production.socket), user="postgres", dbname="postgres", autocommit=True
         ) as connection:
@@ -197,7 +195,7 @@ class World:
     def _count(self, taken: datetime) -> TableCounts:
         """Production's figures, dated as the world tells its time."""
         reader = PostgresReader(os.environ, self._cancel)
-        counts = _run(reader.count(self.ref, content=True))
+        counts = finish(reader.count(self.ref, content=True))
         return counts.model_copy(update={"taken_at": taken})
 
     @property
@@ -280,15 +278,6 @@ def world(rows: int, *, keep: bool, tell: Tell) -> Iterator[World]:
             tell(f"Kept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _run(work: "Working[T]") -> T:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
 
 
 def _sha256(path: Path) -> str:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +20,7 @@ from typing import IO, Literal
 
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
-from drbook.core.signals import Output, ProcessStarted, Signal, Working
+from drbook.core.signals import Output, ProcessStarted, Signal, Working, finish
 from drbook.core.values import plain, show_duration
 
 RunAs = Literal["self", "namespace", "nobody"]
@@ -130,11 +130,35 @@ class Child:
 
 def start_ticks(pid: int) -> int:
     """The kernel's start time of a process in clock ticks; 0 where this system does not say."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else 0
+
+
+def still_runs(pid: int, started: int) -> bool:
+    """Whether that very process is there: pids are used again, so the start time has to match.
+
+    Where this system does not tell start times, a process of that number counts as the same one.
+    """
+    if started:
+        fields = _stat(pid)
+        # A zombie has ended; only its parent has not asked for the exit code yet.
+        return bool(fields) and int(fields[19]) == started and fields[0] != "Z"
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _stat(pid: int) -> list[str]:
+    """Linux's `/proc/PID/stat` behind the name: state first, start time twentieth (proc(5))."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[19])
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 @dataclass(slots=True)
@@ -313,10 +337,4 @@ def complete(
     run_as: RunAs = "self",
 ) -> Completed:
     """Run a short program where nobody listens to its signals."""
-    work: Iterator[Signal] = run(argv, env=env, timeout=timeout, run_as=run_as)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            done: Completed = end.value
-            return done
+    return finish(run(argv, env=env, timeout=timeout, run_as=run_as))

@@ -56,11 +56,12 @@ class _Builder:
                 self.occurred = event.occurred
             self._enter(record, "deviation", f"input {event.name} changed to {event.value}")
         elif isinstance(event, ev.IncidentResumed):
-            torn = f"; {event.repaired}" if event.repaired else ""
-            self._enter(record, "deviation", f"resumed behind {event.head[:12]}…{torn}")
+            told = [f"resumed behind {event.head[:12]}…", event.repaired]
+            told += [f"waited for {', '.join(event.outlived)} to end"] if event.outlived else []
+            self._enter(record, "deviation", "; ".join(part for part in told if part))
         elif isinstance(event, ev.RunbookAmended):
-            changed = ", ".join(event.changed)
-            self._enter(record, "deviation", f"runbook amended ({changed}): {event.runbook_sha256}")
+            text = f"runbook amended: {event.summary}; its SHA-256 is {event.runbook_sha256}"
+            self._enter(record, "deviation", text)
         elif isinstance(event, ev.NoteAdded):
             self._enter(record, "note", event.text, event.step or "", event.happened_at)
         elif isinstance(event, ev.HandedOver):

@@ -60,6 +60,8 @@ def _rare(record: Record) -> tuple[str, str]:
         return f"closed: {event.outcome}. {event.reason}", STRONG
     if isinstance(event, ev.IncidentResumed):
         return f"resumed by {record.actor}. {event.repaired}", WARN
+    if isinstance(event, ev.RunbookAmended):
+        return f"runbook amended by {record.actor}: {event.summary}", WARN
     if isinstance(event, ev.StepSkipped):
         return f"– skipped: {event.reason}", WARN
     if isinstance(event, ev.StepInvalidated):

@@ -127,6 +127,20 @@ def _how_it_goes(snapshot: Snapshot, step: str, width: int, height: int) -> list
     return parts
 
 
+def _doubt(snapshot: Snapshot, step: str) -> list[Text]:
+    """What the step's own probe saw, and what to do about it."""
+    lines = []
+    seen = [note for note in snapshot.state.notes if note.step == step]
+    if step in snapshot.looking:
+        lines.append(Text("drbook is looking whether it happened …", style=BUSY))
+    elif seen:
+        lines.append(said(f"{seen[-1].at:%H:%M:%S}  {seen[-1].text}", WARN))
+    lines.append(
+        Text("‼ nobody knows whether it happened: press i to record what you saw", style=URGENT)
+    )
+    return lines
+
+
 def _what_you_can_do(
     snapshot: Snapshot, step: str, run: StepRun, now: datetime
 ) -> list[RenderableType]:
@@ -142,12 +156,7 @@ def _what_you_can_do(
     elif snapshot.decision.view(step).readiness.value == "ready":
         lines.append(Text("▶ press Enter to go on with this step", style=BUSY))
     elif run.state is StepState.IN_DOUBT:
-        lines.append(
-            Text(
-                "‼ nobody knows whether it happened: press i to look, then to record what you saw",
-                style=URGENT,
-            )
-        )
+        lines += _doubt(snapshot, step)
     elif run.state is StepState.COULD_NOT_VERIFY and run.accepted is None:
         lines.append(
             Text("? r runs it again · d goes on unverified, with your reason on record", style=WARN)

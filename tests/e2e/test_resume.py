@@ -1,6 +1,18 @@
 """Which incident is gone on with when nobody says which."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
+
+
+def until(true: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
 
 NEEDS_A_PERSON = """
 drbook: 1
@@ -34,3 +46,89 @@ def test_the_newest_open_one_is_gone_on_with(drbook, tmp_path: Path) -> None:  #
     said = drbook("resume", ended.json()["incident"], "--headless")
     assert said.code == 2, said.err
     assert "ended" in said.err or "closed" in said.err
+
+
+LED = """
+drbook: 1
+title: Amended
+inputs: {occurred: {type: time, required: false}}
+steps:
+  - {id: noted, phase: detect, do: note, with: {text: "seen"}}
+  - {id: revoke, phase: contain, do: manual, with: {instructions: "Revoke the wrong token."}}
+  - {id: sent, phase: close, do: shell, with: {shell: "exit 9", changes: nothing}}
+"""
+
+
+def test_an_amended_runbook_is_gone_on_with(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    first, second, third = (tmp_path / name for name in ("1.yaml", "2.yaml", "3.yaml"))
+    first.write_text(LED)
+    opened = drbook("run", str(first), "--headless", "--json")
+    assert opened.code == 7, opened.err
+    incident = opened.json()["incident"]
+    second.write_text(LED.replace("exit 9", "exit 0").replace('"seen"', '"seen by nobody"'))
+    refused = drbook("resume", incident, "--headless", "--amend", str(second))
+    assert refused.code == 2
+    assert "noted, which the record already speaks of" in refused.err
+    third.write_text(
+        LED.replace("exit 9", "exit 0").replace(
+            'do: manual, with: {instructions: "Revoke the wrong token."}',
+            'do: note, with: {text: "revoked by the platform team"}',
+        )
+    )
+    amended = drbook("resume", incident, "--headless", "--json", "--amend", str(third))
+    assert amended.code == 0, amended.err
+    again = drbook("timeline", incident, "--format", "md")
+    assert "runbook amended: changed revoke, sent" in again.out
+    folder = drbook.home / "incidents" / incident
+    assert drbook("journal", "verify", str(folder / "journal.jsonl")).code == 0
+    stored = folder.glob("runbook-*.yaml")
+    assert [path.read_bytes() for path in stored] == [third.read_bytes()]
+
+
+def test_a_changed_stored_runbook_is_refused(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(LED)
+    incident = drbook("run", str(runbook), "--headless", "--json").json()["incident"]
+    stored = drbook.home / "incidents" / incident / "runbook.yaml"
+    stored.write_bytes(stored.read_bytes() + b"# one more line\n")
+    refused = drbook("resume", incident, "--headless")
+    assert refused.code == 70
+    assert "does not hold the runbook that this incident runs" in refused.err
+
+
+DOUBTFUL = """
+drbook: 1
+title: Doubtful
+steps:
+  - id: sent
+    phase: cutover
+    do: shell
+    with:
+      shell: 'echo begun > "$1/begun"; sleep 30; touch "$1/sent"'
+      probe: 'test -e "$1/sent" || test "$(cat "$1/begun")" != begun'
+      args: [FOLDER]
+"""
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_killed_step_is_looked_at_by_its_own_probe(
+    drbook,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    happened: bool,
+) -> None:
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(DOUBTFUL.replace("FOLDER", str(tmp_path)))
+    with drbook.start("run", str(runbook), "--headless") as process:
+        until(lambda: (tmp_path / "begun").exists())
+        process.kill()
+        process.communicate()
+    if happened:
+        (tmp_path / "sent").touch()
+    resumed = drbook("resume", "--headless", "--json")
+    assert resumed.code == 6, resumed.err
+    word = "happened" if happened else "did-not-happen"
+    assert f"looked whether step sent happened: {word}." in resumed.err
+    assert "waited" not in resumed.out
+    begun = (tmp_path / "begun").stat().st_mtime_ns
+    assert drbook("resume", "--headless").code == 6
+    assert (tmp_path / "begun").stat().st_mtime_ns == begun, "it ran again unasked"
