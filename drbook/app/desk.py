@@ -1,7 +1,7 @@
 """The desk: what each command means, and the reasons for which one is not carried out."""
 
 import threading
-from datetime import timedelta
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 from drbook.app import model as cmd
@@ -150,8 +150,7 @@ class Desk:
             ev.ConfirmationGiven(step=step, attempt=self._attempt(step), typed=typed), actor
         )
         if plan.cool_off_seconds:
-            wait = timedelta(seconds=plan.cool_off_seconds)
-            self._driver.cooling[step] = self._driver.now() + wait
+            self._driver.cooling[step] = time.monotonic() + plan.cool_off_seconds
             return
         self.go_on(step, actor)
 

@@ -9,10 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from drbook.app import mailbox
+from drbook.app.clockwatch import ClockWatch
 from drbook.app.desk import Desk
 from drbook.app.inbox import Called, Ended, Inbox, Message, Signalled, Submitted
 from drbook.app.ledger import Ledger
@@ -64,7 +66,8 @@ class Driver:
         self.board = LiveBoard()
         self.attempts: dict[str, Attempt] = {}
         self.planned: dict[str, Planned] = {}
-        self.cooling: dict[str, datetime] = {}
+        self.cooling: dict[str, float] = {}
+        """Confirmed steps, and when they start by the monotonic clock: nobody sets that one."""
         self.retry_at: dict[str, float] = {}
         self.looking = {run.id for run in state.steps.values() if run.state is StepState.IN_DOUBT}
         """Steps in doubt that are being looked at; those of a life before first."""
@@ -74,10 +77,12 @@ class Driver:
         self._error_log = writer.path.with_name("errors.log")
         self._inbox = Inbox()
         self._stopping = threading.Event()
+        self._clock = ClockWatch()
         self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
         self._previews = Previews(runbook, actions)
         self._published = 0.0
         self._mail_at = 0.0
+        self._read: set[str] = set()
         self._dirty = True
         self._desk = Desk(self)
         self._publisher = Publisher(self._picture())
@@ -277,7 +282,10 @@ class Driver:
         self.retry_at[attempt.step] = time.monotonic() + retry.wait.total_seconds()
 
     def _watch_time(self) -> None:
-        now, wall = time.monotonic(), self.now()
+        now = time.monotonic()
+        moved = self._clock.moved(self.now(), now)
+        if moved is not None and self.state.closed_at is None:
+            self.put(ev.NoteAdded(text=moved), "drbook")
         for attempt in list(self.attempts.values()):
             if attempt.deadline is not None and now >= attempt.deadline:
                 attempt.deadline = None
@@ -285,7 +293,7 @@ class Driver:
             elif attempt.give_up_at is not None and now >= attempt.give_up_at:
                 self._leave_behind(attempt)
         for step, moment in list(self.cooling.items()):
-            if wall >= moment:
+            if now >= moment:
                 del self.cooling[step]
                 self._dirty = True
                 self._desk.go_on(step, self.actor)
@@ -303,8 +311,12 @@ class Driver:
             return
         self._mail_at = now + 1.0
         for path, letter in mailbox.waiting(self._ledger.path.parent):
+            if path.name in self._read:
+                continue  # it is on record; only its file could not be removed
             self.put(ev.NoteAdded(text=letter.text), letter.actor)
-            path.unlink()
+            self._read.add(path.name)
+            with suppress(OSError):  # a folder that lost its permissions keeps its letters
+                path.unlink()
 
     def _leave_behind(self, attempt: Attempt) -> None:
         harmless = attempt.planned.effect is Effect.NONE
@@ -351,12 +363,16 @@ class Driver:
             live=self.board.picture(),
             previews=previews,
             preview_problems=problems,
-            cooling=dict(self.cooling),
+            cooling={step: self._wall(at) for step, at in self.cooling.items()},
             retrying=tuple(self.retry_at),
             looking=tuple(sorted(self.looking)),
             trouble=self.trouble,
             broken=self.broken,
         )
+
+    def _wall(self, monotonic: float) -> datetime:
+        """A moment of the monotonic clock as the wall clock shows it now."""
+        return self.now() + timedelta(seconds=monotonic - time.monotonic())
 
     def _wind_down(self) -> None:
         """Ask what runs to stop, wait a bounded time, record how it ended, and leave."""

@@ -32,8 +32,21 @@ class Home:
 
 
 def home(environment: Mapping[str, str] = os.environ) -> Home:
+    """Raises UsageError where nothing says where the home folder is."""
     given = environment.get("DRBOOK_HOME")
-    return Home(Path(given).expanduser().resolve() if given else user_state_path("drbook"))
+    try:
+        found = Path(given).expanduser().resolve() if given else user_state_path("drbook")
+    except RuntimeError:  # pathlib's, for a `~` that stands for nobody
+        found = Path("~")
+    if not found.is_absolute():
+        raise UsageError(
+            "Nobody knows where your home folder is: HOME is not set, and you have no entry among "
+            "this machine's users.",
+            means="There is no place to keep a record, so nothing was started.",
+            next="Set DRBOOK_HOME to a folder of yours on a disk that lasts.",
+            code="no-home",
+        )
+    return Home(found)
 
 
 def new_incident_id(title: str, at: datetime) -> str:

@@ -4,6 +4,7 @@ import getpass
 import hashlib
 import os
 import platform
+import shutil
 import socket
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -25,6 +26,7 @@ from drbook.core.runbook import Runbook
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 from drbook.language.load import load, load_file
+from drbook.providers.pgserver import sockets_of
 
 
 class Session:
@@ -46,6 +48,9 @@ class Session:
         """Stop the driver, then what its steps left running, like a restored cluster's server."""
         self.driver.stop()
         self.wiring.close()
+        for resource in self.driver.state.resources:
+            if resource.kind == "cluster":  # a killed life left its socket's folder behind
+                shutil.rmtree(sockets_of(resource.nonce), ignore_errors=True)
 
 
 def operator() -> str:

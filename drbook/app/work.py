@@ -4,7 +4,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -159,7 +159,10 @@ class Attempt:
 
 
 def keep_traceback(log: Path, where: str, error: BaseException) -> None:
-    """Put a defect's traceback where a developer finds it, and no operator has to."""
+    """Put a defect's traceback where a developer finds it, and no operator has to.
+
+    On a disk that takes nothing any more the step's own ending still says what broke.
+    """
     text = "".join(traceback.format_exception(error))
-    with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+    with suppress(OSError), log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(f"{where}\n{text}\n")

@@ -4,7 +4,8 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from types import FrameType
 
@@ -71,7 +72,8 @@ def lead(
 def _attended(session: Session, kept: bool) -> Outcome:
     from drbook.tui.app import run_incident
 
-    run_incident(session.driver, _leaving(session, kept))
+    with _handlers(signal.SIGHUP, signal.SIGTERM):  # the application sets its own
+        run_incident(session.driver, _leaving(session, kept))
     snapshot = session.driver.snapshot
     state = snapshot.state
     if state.closed_at is not None:
@@ -100,21 +102,44 @@ def _resume_command(session: Session) -> str:
 
 def _unattended(session: Session, responder: Responder) -> Outcome:
     teller = _Teller()
-    previous = signal.getsignal(signal.SIGTERM)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, as_interrupt)
+    with _handlers(signal.SIGHUP, signal.SIGTERM) as previous:
+        if previous:
+            signal.signal(signal.SIGTERM, as_interrupt)
+        if previous.get(signal.SIGHUP) is signal.SIG_DFL:  # under nohup it stays ignored
+            signal.signal(signal.SIGHUP, _hung_up)
+        try:
+            snapshot = session.driver.snapshot
+            again = failed_before(snapshot) if snapshot.state.resumed else ()
+            return run_unattended(session.driver, responder, teller, again)
+        except _HungUp:
+            return Outcome("open", ExitCode.NEEDS_HUMAN, "the terminal went away")
+        except KeyboardInterrupt:
+            say("Stopping: what runs is cancelled and recorded.")
+            abort(session.driver, "interrupted while it ran unattended")
+            _wait_closed(session)
+            return Outcome("aborted", ExitCode.ABORTED, "interrupted")
+
+
+class _HungUp(Exception):
+    """The terminal went away: what runs is stopped and recorded, and the incident stays open."""
+
+
+def _hung_up(number: int, frame: FrameType | None) -> None:
+    raise _HungUp
+
+
+@contextmanager
+def _handlers(*numbers: signal.Signals) -> Iterator[Mapping[signal.Signals, object]]:
+    """Signal handlers as they were, put back at the end; nothing outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield {}
+        return
+    previous = {number: signal.getsignal(number) for number in numbers}
     try:
-        snapshot = session.driver.snapshot
-        again = failed_before(snapshot) if snapshot.state.resumed else ()
-        return run_unattended(session.driver, responder, teller, again)
-    except KeyboardInterrupt:
-        say("Stopping: what runs is cancelled and recorded.")
-        abort(session.driver, "interrupted while it ran unattended")
-        _wait_closed(session)
-        return Outcome("aborted", ExitCode.ABORTED, "interrupted")
+        yield previous
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def as_interrupt(number: int, frame: FrameType | None) -> None:

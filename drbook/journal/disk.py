@@ -13,7 +13,11 @@ class Disk(Protocol):
         """Open or create it for appending, mode 0600, never through a link. Raises OSError."""
 
     def lock(self, handle: int) -> None:
-        """Take the only writer's lock. Raises OSError where somebody else has it."""
+        """Take the only writer's lock. Raises BlockingIOError where somebody else has it, another
+        OSError where this file system has no locks."""
+
+    def stands(self, handle: int, path: Path) -> bool:
+        """Whether the path still names this very file: it may have been moved, removed or replaced."""
 
     def size(self, handle: int) -> int: ...
 
@@ -37,6 +41,14 @@ class OsDisk:
 
     def lock(self, handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def stands(self, handle: int, path: Path) -> bool:
+        opened = os.fstat(handle)
+        try:
+            found = path.lstat()
+        except OSError:
+            return False
+        return (opened.st_dev, opened.st_ino) == (found.st_dev, found.st_ino)
 
     def size(self, handle: int) -> int:
         return os.fstat(handle).st_size

@@ -56,16 +56,28 @@ class Writer:
             raise JournalError(
                 f"The journal {self.path} cannot be opened: {error.strerror or error}.",
                 means="Nothing is done that cannot be recorded.",
-                next="Make room or mend the permissions, then resume the incident.",
+                next="Make room or mend the permissions, then resume the incident. Or move the "
+                "incident's folder to another disk and go on there: `drbook resume FOLDER`.",
+                code="journal-open",
             ) from None
         try:
             self._disk.lock(handle)
-        except OSError:
+        except BlockingIOError:
             self._disk.close(handle)
             raise JournalLocked(
                 f"Another drbook is writing {self.path}.",
                 means="One incident has one writer, so that its record stays in order.",
                 next="Use `drbook watch` to follow it, or `drbook note` to write a note into it.",
+            ) from None
+        except OSError as error:
+            self._disk.close(handle)
+            raise JournalError(
+                f"The journal {self.path} cannot be locked: {error.strerror or error}.",
+                means="Nobody could keep a second drbook from writing it, so nothing is done. Network "
+                "file systems often have no locks.",
+                next="Copy the incident's folder to a disk of this machine and resume it there; "
+                "DRBOOK_HOME says where new incidents go.",
+                code="journal-no-lock",
             ) from None
         return handle
 
@@ -112,6 +124,14 @@ class Writer:
                 next="Resume the incident.",
                 code="journal-write",
             )
+        if not self._disk.stands(self._file, self.path):
+            raise JournalError(
+                f"{self.path} is not the journal any more: its folder was moved, removed or replaced.",
+                means="What would be written now would be found by nobody, so nothing is done. What "
+                "was recorded before is wherever that folder is now.",
+                next="Find the folder, or its copy, and go on there: `drbook resume FOLDER`.",
+                code="journal-gone",
+            )
         at = max(self._now(), self._last)
         line = encode(
             Record(
@@ -142,7 +162,8 @@ class Writer:
             raise JournalError(
                 f"The record could not be written to {self.path}: {error.strerror or error}.",
                 means="Nothing was done that it would have covered.",
-                next="Make room on that disk, then resume the incident.",
+                next="Make room on that disk, then resume the incident. Or move the incident's folder "
+                "to another disk and go on there: `drbook resume FOLDER`.",
                 code="journal-write",
             ) from error
 

@@ -193,8 +193,7 @@ class ClusterServer:
 
     def _socket_folder(self) -> Path:
         """A folder of our own in a place with a short path: a socket's must stay under 108 bytes."""
-        base = Path("/tmp") if os.access("/tmp", os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
-        folder = base / f"drbook-{self._key}"
+        folder = sockets_of(self._key)
         owner = NOBODY if self._run_as == "nobody" else os.geteuid()
         try:
             folder.mkdir(mode=0o700)
@@ -238,6 +237,12 @@ class ClusterServer:
         except OSError:
             return ""
         return lines[7].strip() if len(lines) > 7 else ""
+
+
+def sockets_of(key: str) -> Path:
+    """Where the server with this key has its socket."""
+    base = Path("/tmp") if os.access("/tmp", os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
+    return base / f"drbook-{key[:16]}"
 
 
 def private_base(run_as: RunAs, wanted: Path) -> Path:

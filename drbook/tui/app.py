@@ -1,5 +1,7 @@
 """The terminal application: one incident on one screen, led by keys."""
 
+import asyncio
+import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -32,6 +34,9 @@ class IncidentApp(App[None]):
         self.clock = clock
 
     def on_mount(self) -> None:
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            # The terminal has gone, or the machine goes down: stop what runs and put that on record.
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
         self.push_screen(IncidentScreen(self.incident, self.clock, self.leaving))
 
     async def action_quit(self) -> None:

@@ -56,6 +56,15 @@ class Terminal:
         self.screen.resize(rows, columns)
         self.child.setwinsize(rows, columns)
 
+    def vanishes(self, seconds: float = 60) -> None:
+        """The window is closed: the kernel sends SIGHUP, nobody reads any more, and it has to end."""
+        self.child.ptyproc.fileobj.close()
+        self.child.ptyproc.closed = self.child.closed = True
+        deadline = time.monotonic() + seconds
+        while self.child.ptyproc.isalive():
+            assert time.monotonic() < deadline, "it still runs"
+            time.sleep(0.05)
+
     def ends(self, seconds: float = 60) -> int:
         deadline = time.monotonic() + seconds
         while self.child.isalive() and time.monotonic() < deadline:
