@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from drbook.core import events as ev
-from drbook.core.events import Effect, IllegalEvent, Record
+from drbook.core.events import Effect, IllegalEvent, Mode, Record
 from drbook.core.state import (
     ENDED,
     RETRYABLE,
@@ -37,6 +37,7 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
         return _opened(state, record, event)
     if state.opened_at is None:
         raise _illegal(record, "the incident was not opened")
+    _of_mode(record, state.mode)
     if isinstance(event, ev.NoteAdded):
         note = Note(record.at, record.actor, event.text, event.happened_at, event.step)
         return replace(state, notes=(*state.notes, note))
@@ -61,6 +62,7 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
 def _opened(state: IncidentState, record: Record, event: ev.IncidentOpened) -> IncidentState:
     if state.opened_at is not None:
         raise _illegal(record, "the incident was opened already")
+    _of_mode(record, event.mode)
     return replace(
         state,
         incident=event.incident,
@@ -76,6 +78,12 @@ def _opened(state: IncidentState, record: Record, event: ev.IncidentOpened) -> I
         order=event.steps,
         steps={name: StepRun(name) for name in event.steps},
     )
+
+
+def _of_mode(record: Record, mode: Mode) -> None:
+    """A line of a rehearsal among those of a live incident, or the other way round, is forged."""
+    if record.mode is not mode:
+        raise _illegal(record, f"it is marked {record.mode.value} in a {mode.value} incident")
 
 
 def _resumed(state: IncidentState) -> IncidentState:

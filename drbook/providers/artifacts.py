@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import tempfile
 from pathlib import Path
 
 from drbook.core.errors import JournalError
@@ -22,16 +23,21 @@ class ArtifactFolder:
         path = self._folder / name
         try:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        except FileExistsError:
-            return name  # the same bytes
+            # Whole before it has its name: a crash must not leave half of it under its digest.
+            handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".")
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(draft, path)
+            _sync_folder(path.parent)
         except OSError as error:
-            raise JournalError(f"{path} cannot be written: {error.strerror or error}.") from None
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        _sync_folder(path.parent)
+            raise JournalError(
+                f"The evidence {path} cannot be written: {error.strerror or error}.",
+                means="Nothing is recorded that it would have proven.",
+                next="Make room on that disk, then run the step again.",
+                code="artifact",
+            ) from None
         return name
 
 
