@@ -67,14 +67,17 @@ def run_unattended(
     inbox: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
     unsubscribe = incident.subscribe(inbox.put)
     try:
+        done = 0
         for step in again:
             if not may_run(incident.snapshot.runbook, incident.snapshot.state, step):
-                _do(incident, Run(step))
+                done = _do(incident, Run(step))
         while True:
             snapshot = inbox.get()
             while not inbox.empty():
                 snapshot = inbox.get_nowait()
             tell(snapshot)
+            if snapshot.state.seq < done:
+                continue  # taken before the last command was carried out
             if snapshot.broken:
                 trouble = snapshot.trouble
                 raise JournalError(
@@ -83,15 +86,16 @@ def run_unattended(
                     next=trouble.next if trouble else "",
                 )
             ended = _move(incident, snapshot, responder)
-            if ended is not None:
+            if isinstance(ended, Outcome):
                 tell(incident.snapshot)
                 return ended
+            done = ended
     finally:
         unsubscribe()
 
 
-def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outcome | None:
-    """One move; an outcome once there is none left."""
+def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outcome | int:
+    """One move, and the number of the record behind it; an outcome once there is none left."""
     state, decision = snapshot.state, snapshot.decision
     if state.closed_at is not None:
         return Outcome(state.outcome, ExitCode(state.exit_code or 0), snapshot.outcome.reason)
@@ -99,17 +103,15 @@ def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outco
     if waiting:
         return _respond(incident, snapshot, responder, waiting[0])
     if decision.running or decision.to_skip or snapshot.cooling:
-        return None
+        return state.seq
     if snapshot.retrying or snapshot.looking:
-        return None
+        return state.seq
     stopped = _stopped_by(snapshot)
     if decision.ready and stopped is None:
         step = decision.ready[0]
-        _do(incident, Run(step))
-        return None
+        return _do(incident, Run(step))
     if decision.finished and snapshot.outcome.code is not ExitCode.IN_DOUBT:
-        _do(incident, Close())
-        return None
+        return _do(incident, Close())
     if stopped is None and snapshot.outcome.code is ExitCode.NEEDS_HUMAN:
         blocked = "; ".join(f"{view.id} {view.reason}" for view in decision.steps if view.reason)
         return Outcome("needs-human", ExitCode.NEEDS_HUMAN, f"nothing may start: {blocked}")
@@ -134,7 +136,7 @@ def _stopped_by(snapshot: Snapshot) -> str | None:
 
 def _respond(
     incident: Incident, snapshot: Snapshot, responder: Responder, step: str
-) -> Outcome | None:
+) -> Outcome | int:
     command = responder.respond(snapshot.state.steps[step])
     live = snapshot.state.mode is Mode.LIVE
     if command is None or (live and isinstance(command, Confirm | Approve)):
@@ -142,15 +144,17 @@ def _respond(
         return Outcome(
             "needs-human", ExitCode.NEEDS_HUMAN, f"step {step} needs {lacking} by a person"
         )
-    _do(incident, command, responder.actor)
-    return None
+    return _do(incident, command, responder.actor)
 
 
-def _do(incident: Incident, command: Command, actor: str | None = None) -> None:
-    """Submit and wait until it is on record. Raises what the driver refused."""
+def _do(incident: Incident, command: Command, actor: str | None = None) -> int:
+    """Submit and wait until it is on record; returns the number of the last record then.
+
+    Raises what the driver refused.
+    """
     future = incident.submit(command, actor)
     try:
-        future.result(timeout=60)
+        return future.result(timeout=60)
     except FutureTimeout:
         raise JournalError("The driver did not answer within a minute.") from None
 

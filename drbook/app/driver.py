@@ -100,8 +100,8 @@ class Driver:
     def subscribe(self, callback: Callable[[Snapshot], None]) -> Callable[[], None]:
         return self._publisher.subscribe(callback)
 
-    def submit(self, command: Command, actor: str | None = None) -> "Future[None]":
-        future: Future[None] = Future()
+    def submit(self, command: Command, actor: str | None = None) -> "Future[int]":
+        future: Future[int] = Future()
         self._inbox.put(Submitted(command, actor or self.actor, future))
         return future
 
@@ -158,7 +158,7 @@ class Driver:
                 message.future, lambda: self._desk.carry_out(message.command, message.actor)
             )
 
-    def _answer(self, future: "Future[None]", act: Callable[[], None]) -> None:
+    def _answer(self, future: "Future[int]", act: Callable[[], None]) -> None:
         try:
             act()
         except DrbookError as error:
@@ -167,7 +167,7 @@ class Driver:
         except Exception as error:  # noqa: BLE001 - a defect must not end the only driver
             future.set_exception(self._defect(error))
         else:
-            future.set_result(None)
+            future.set_result(self.state.seq)
 
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
@@ -240,7 +240,7 @@ class Driver:
         attempt.start()
 
     def _from_step(self, attempt: Attempt, signal: sig.Recordable) -> None:
-        future: Future[None] = Future()
+        future: Future[int] = Future()
         self._inbox.put(Signalled(attempt, signal, future))
         future.result()
 

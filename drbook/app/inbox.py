@@ -16,14 +16,14 @@ from drbook.core.signals import Recordable
 class Submitted:
     command: Command
     actor: str
-    future: "Future[None]"
+    future: "Future[int]"
 
 
 @dataclass(frozen=True, slots=True)
 class Signalled:
     attempt: Attempt
     signal: Recordable
-    future: "Future[None]"
+    future: "Future[int]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,8 +202,9 @@ class Incident(Protocol):
         """Call back with each new snapshot, from the driver's thread, about ten times a second at
         most; returns what unsubscribes."""
 
-    def submit(self, command: Command, actor: str | None = None) -> "Future[None]":
-        """Ask for something. The future ends once it is on record, or with a DrbookError."""
+    def submit(self, command: Command, actor: str | None = None) -> "Future[int]":
+        """Ask for something. The future ends once it is on record, with the number of the last record
+        then, or with a DrbookError."""
 
     def stop(self) -> None:
         """Cancel what runs, give up the lock, end the driver. The incident stays open."""

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.amend import Amendment, amendment
 from drbook.core.errors import JournalError, UsageError
-from drbook.core.events import Mode
+from drbook.core.events import Mode, Record
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
+from drbook.core.state import IncidentState
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 from drbook.language.load import load, load_file
@@ -125,22 +126,17 @@ def resume_incident(
     process of the life before does not end.
     """
     journal, host = folder / JOURNAL, socket.gethostname()
-    records = read(journal)
-    before = fold(records)
-    if before.closed_at is not None:
-        raise UsageError(
-            f"Incident {before.incident} is closed ({before.outcome}).",
-            next="`drbook timeline` exports it; `drbook run` opens a new one.",
-            code="closed",
-        )
-    runbook = stored_runbook(folder, before.runbook_sha256)
-    amended = None
-    if amend is not None:
-        new = load_file(amend, vocabulary())
-        amended, runbook = _amended(amendment(runbook, new, before), new), new
-    writer = Writer(journal, mode=before.mode, host=host)
     who = actor or operator()
+    writer = Writer(journal, mode=_resumable(read(journal)).mode, host=host)
     try:
+        # Only now: opening it may have mended a last record, and nobody else writes any more.
+        records = read(journal)
+        before = _resumable(records)
+        runbook = stored_runbook(folder, before.runbook_sha256)
+        amended = None
+        if amend is not None:
+            new = load_file(amend, vocabulary())
+            amended, runbook = _amended(amendment(runbook, new, before), new), new
         outlived = wait_for_children(records, host, tell)
         resumed = ev.IncidentResumed(head=writer.head, repaired=writer.repaired, outlived=outlived)
         writer.append(who, resumed)
@@ -151,6 +147,25 @@ def resume_incident(
         writer.close()
         raise
     return _session(runbook, writer, folder, who, environment)
+
+
+def _resumable(records: Sequence[Record]) -> IncidentState:
+    """The state that is gone on from. Raises UsageError where there is nothing to go on with."""
+    state = fold(records)
+    if state.opened_at is None:
+        raise UsageError(
+            "This incident was never opened: its record holds nothing.",
+            means="drbook ended before anything was started.",
+            next="`drbook run` opens a new one. The folder may be removed.",
+            code="never-opened",
+        )
+    if state.closed_at is not None:
+        raise UsageError(
+            f"Incident {state.incident} is closed ({state.outcome}).",
+            next="`drbook timeline` exports it; `drbook run` opens a new one.",
+            code="closed",
+        )
+    return state
 
 
 def stored_runbook(folder: Path, sha256: str) -> Runbook:

@@ -20,9 +20,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -50,6 +53,10 @@ STEPS = """
 """
 
 
+Fault = Literal["", "sync does nothing", "effect not done", "effect done twice", "no intent"]
+"""A defect put in on purpose: the campaign has to find it."""
+
+
 class PowerCut(BaseException):
     """The machine is off. Not an Exception: nothing may catch it and go on."""
 
@@ -60,6 +67,7 @@ class Machine(OsDisk):
 
     cut_at: int
     random: random.Random
+    fault: Fault = ""
     boundaries: int = 0
     dark: bool = False
     names: list[str] = field(default_factory=list)
@@ -105,7 +113,8 @@ class Machine(OsDisk):
     def sync(self, handle: int) -> None:
         with self._lock:
             self.boundary("before sync")
-            self.synced[handle] = super().size(handle)  # this model's sync is its own bookkeeping
+            if self.fault != "sync does nothing":
+                self.synced[handle] = super().size(handle)  # the model's sync is its bookkeeping
             self.boundary("synced")
 
     def cut(self, handle: int, size: int) -> None:
@@ -134,13 +143,14 @@ def outfit(world: World, machine: Machine, reality: Reality) -> None:
 
     def course(params: FakeParams, context: StepContext, ports: Ports) -> Working[Finished]:
         made = context.step == "make"
-        if made:
+        if made and machine.fault != "no intent":
             yield ResourceIntended("cluster", context.resource_name, "nonce", "/somewhere")
         machine.boundary("before the effect")
         with machine._lock:
-            reality.effects[context.step, context.attempt] += 1
+            times = {"effect not done": 0, "effect done twice": 2}.get(machine.fault, 1)
+            reality.effects[context.step, context.attempt] += times
             machine.boundary("after the effect")
-        if made:
+        if made and machine.fault != "no intent":
             yield ResourceCreated("cluster", context.resource_name, "/somewhere", {})
         yield Milestone("it is done")
         machine.boundary("before the end")
@@ -244,8 +254,10 @@ def hold(world: World, reality: Reality, found: Findings, where: str) -> None:
         if not reality.happened(step, attempt):
             found.done_on_record_only += 1
             found.details.append(f"{where}: {step} {attempt} is on record as done")
+    intended = {(e.step, e.attempt) for e in records if isinstance(e, ev.ResourceIntended)}
     for (step, attempt), times in reality.effects.items():
-        if (step, attempt) not in started:
+        without = step == "make" and times and (step, attempt) not in intended
+        if (step, attempt) not in started or without:
             found.done_without_intent += 1
             found.details.append(f"{where}: {step} {attempt} was done without an intent")
         if times > 1:
@@ -257,13 +269,13 @@ def hold(world: World, reality: Reality, found: Findings, where: str) -> None:
             found.details.append(f"{where}: {step} did not run exactly once")
 
 
-def incident(folder: Path, cuts: list[int], seed: int, found: Findings) -> int:
+def incident(folder: Path, cuts: list[int], seed: int, found: Findings, fault: Fault = "") -> int:
     """One incident with crashes at these boundaries, one per life; boundaries of the first life."""
     chance = random.Random(seed)
     world, reality = World(folder), Reality()
     first = 0
     for life, cut_at in enumerate([*cuts, 0]):
-        machine = Machine(cut_at, chance)
+        machine = Machine(cut_at, chance, fault)
         outfit(world, machine, reality)
         try:
             if life == 0 or not world.journal.exists() or not read(world.journal):
@@ -297,11 +309,25 @@ def incident(folder: Path, cuts: list[int], seed: int, found: Findings) -> int:
     return first
 
 
-def campaign(crashes: int, seed: int) -> Findings:
+@contextmanager
+def hurried() -> Iterator[None]:
+    """A driver that does not wait, and threads that a power cut may end without a word."""
+    before = driver_module.PUBLISH_EVERY, driver_module.GRACE, threading.excepthook
+    driver_module.PUBLISH_EVERY, driver_module.GRACE = 0.001, 0.05
+    threading.excepthook = lambda _: None
+    try:
+        yield
+    finally:
+        driver_module.PUBLISH_EVERY, driver_module.GRACE, threading.excepthook = before
+
+
+def campaign(crashes: int, seed: int, fault: Fault = "") -> Findings:
     """Every boundary once, each with what may survive; then two crashes in a row, by chance."""
-    driver_module.PUBLISH_EVERY = 0.001
-    driver_module.GRACE = 0.05
-    threading.excepthook = lambda _: None  # threads that the power cut ends
+    with hurried():
+        return _campaign(crashes, seed, fault)
+
+
+def _campaign(crashes: int, seed: int, fault: Fault) -> Findings:
     found = Findings()
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as name:
@@ -310,7 +336,7 @@ def campaign(crashes: int, seed: int) -> Findings:
         def lead(number: int, cuts: list[int]) -> int:
             folder = base / str(number)
             folder.mkdir()
-            return incident(folder, cuts, seed + number, found)
+            return incident(folder, cuts, seed + number, found, fault)
 
         total = lead(0, [])
         number = 0

@@ -82,8 +82,8 @@ def _settle(session: Session) -> None:
     for run in session.driver.snapshot.state.steps.values():
         if run.state is StepState.IN_DOUBT:
             settled = Resolve(run.id, StepEnd.FAILED, "the kill campaign looked at it")
-            session.driver.submit(settled).result(timeout=30)
-            while session.driver.snapshot.state.steps[run.id].state is StepState.IN_DOUBT:
+            done = session.driver.submit(settled).result(timeout=30)
+            while session.driver.snapshot.state.seq < done:
                 time.sleep(0.01)  # snapshots follow within a tenth of a second
 
 

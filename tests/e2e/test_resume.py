@@ -132,3 +132,24 @@ def test_a_killed_step_is_looked_at_by_its_own_probe(
     begun = (tmp_path / "begun").stat().st_mtime_ns
     assert drbook("resume", "--headless").code == 6
     assert (tmp_path / "begun").stat().st_mtime_ns == begun, "it ran again unasked"
+
+
+def test_a_close_whose_line_end_was_lost_is_a_close(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Opening the record mends that line; nothing may be written behind it then."""
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(ENDS_BY_ITSELF)
+    journal = Path(drbook("run", str(runbook), "--headless", "--json").json()["journal"]["path"])
+    journal.write_bytes(journal.read_bytes()[:-1])
+    refused = drbook("resume", str(journal.parent), "--headless")
+    assert refused.code == 2
+    assert "is closed (pass)" in refused.err
+    assert drbook("journal", "verify", str(journal)).code == 0
+
+
+def test_a_record_that_never_began_is_said(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder = drbook.home / "incidents" / "20260424-x-7f3a"
+    folder.mkdir(parents=True)
+    (folder / "journal.jsonl").write_bytes(b'{"seq":1,')
+    refused = drbook("resume", str(folder), "--headless")
+    assert refused.code == 2
+    assert "never opened" in refused.err

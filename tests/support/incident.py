@@ -198,7 +198,8 @@ class World:
     def resume(self, mode: Mode = Mode.DRILL) -> Driver:
         """Open the same journal again."""
         self.writer = Writer(self.journal, mode=mode, host="here", disk=self.disk)
-        self.writer.append("ops", ev.IncidentResumed(head=self.writer.head))
+        if fold(read(self.journal)).closed_at is None:  # opening it may have mended the last record
+            self.writer.append("ops", ev.IncidentResumed(head=self.writer.head))
         return self._drive(mode)
 
     def _drive(self, mode: Mode) -> Driver:

@@ -1,0 +1,135 @@
+"""The kill campaign's short form, and the proof that it finds what it looks for."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from campaigns.kill import Findings, hold, hold_sockets, hunting, processes_of
+
+from drbook.app.places import Home, listed
+from drbook.core import events as ev
+from drbook.core.events import StepEnd
+from drbook.journal.codec import FIRST, digest, encode
+from drbook.journal.reader import read
+from drbook.providers.pgserver import sockets_of
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Findings]:
+    """Three killed incidents, and the folder of one that nobody killed."""
+    base = tmp_path_factory.mktemp("kills")
+    with hunting(rows=2000, seed=4) as hunt:
+        hunt.measure(base / "whole")
+        number = 0
+        while hunt.findings.kills < 3:
+            number += 1
+            hunt.run(base / str(number))
+    return listed(Home(base / "whole"))[0], hunt.findings
+
+
+def test_what_three_kills_leave_is_on_record(ended: tuple[Path, Findings]) -> None:
+    found = ended[1]
+    assert found.kills == 3
+    assert found.details == []
+
+
+def _one_target(folder: Path) -> Path:
+    (target,) = (folder / "targets").iterdir()
+    return target
+
+
+def _one_copy(folder: Path) -> Path:
+    copies = [path for path in (folder / "copies").rglob("*") if path.is_file()]
+    assert copies, list(folder.iterdir())
+    return copies[0]
+
+
+def _damage(path: Path) -> None:
+    with path.open("r+b") as stream:
+        stream.write(b"x")
+
+
+def _restored_twice(folder: Path) -> None:
+    """A second attempt behind one that succeeded, which nobody asked for."""
+    records = list(read(folder / "journal.jsonl"))
+    last = next(
+        at
+        for at, record in enumerate(records)
+        if isinstance(record.event, ev.StepFinished)
+        and record.event.step == "restore"
+        and record.event.state is StepEnd.SUCCEEDED
+    )
+    planned = next(
+        record.event
+        for record in records
+        if isinstance(record.event, ev.StepPlanned) and record.event.step == "restore"
+    )
+    again = [planned.model_copy(update={"attempt": 2}), ev.StepStarted(step="restore", attempt=2)]
+    previous, written = FIRST, b""
+    events = [*(record.event for record in records[: last + 1]), *again]
+    for number, event in enumerate(events, 1):
+        record = records[0].model_copy(update={"seq": number, "event": event, "prev": previous})
+        previous = digest(encode(record))
+        written += encode(record) + b"\n"
+    (folder / "journal.jsonl").write_bytes(written)
+
+
+FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a target that nobody intended": (
+        lambda folder: (folder / "targets" / "another").mkdir(),
+        "done without an intent",
+    ),
+    "a cluster that is not there": (
+        lambda folder: shutil.rmtree(_one_target(folder) / "data"),
+        "recorded as done and was not",
+    ),
+    "a copy that is not what was loaded": (
+        lambda folder: _damage(_one_copy(folder)),
+        "recorded as done and was not",
+    ),
+    "a damaged record": (lambda folder: _damage(folder / "journal.jsonl"), "record not whole"),
+    "a restore that ran twice": (_restored_twice, "run twice unasked"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_campaign_finds_a_planted_fault(ended: tuple[Path, Findings], name: str) -> None:
+    whole = ended[0]
+    kept = whole.with_name("kept")
+    shutil.move(whole, kept)  # the record names places: the damage is done where they are
+    try:
+        shutil.copytree(kept, whole, symlinks=True)
+        found = Findings()
+        hold(whole, found, ended=True)
+        assert found.details == []
+        damage, kind = FAULTS[name]
+        damage(whole)
+        hold(whole, found, ended=True)
+        assert set(found.counts) == {kind}, found.details
+    finally:
+        shutil.rmtree(whole)
+        shutil.move(kept, whole)
+
+
+def test_the_campaign_sees_a_process_that_stayed(tmp_path: Path) -> None:
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as process:
+        assert [line.split()[0] for line in processes_of(tmp_path)] == [str(process.pid)]
+        process.kill()
+    assert processes_of(tmp_path) == []
+
+
+def test_the_campaign_sees_a_sockets_folder_that_stayed(ended: tuple[Path, Findings]) -> None:
+    nonce = next(
+        record.event.nonce
+        for record in read(ended[0] / "journal.jsonl")
+        if isinstance(record.event, ev.ResourceIntended)
+    )
+    found = Findings()
+    sockets_of(nonce).mkdir(mode=0o700)
+    try:
+        hold_sockets(ended[0], found)
+    finally:
+        sockets_of(nonce).rmdir()
+    assert set(found.counts) == {"target or lock unaccounted for"}
