@@ -14,6 +14,7 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Signal, Working
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
+from drbook.providers.secrets import Secret
 from drbook.providers.sources.s3 import S3Source
 
 T = TypeVar("T")
@@ -76,14 +77,14 @@ class CatalogMaker:
         return self.structure
 
 
-def secret(reference: str) -> str:
+def secret(reference: str) -> Secret:
     """`env:admin` → `admin`, `env:admin_secret` → `admin-secret`; `env:MISSING…` is not set."""
     name = reference.removeprefix("env:")
     if name.startswith("MISSING"):
         raise UsageError(
             f"The secret {reference} cannot be read: it is not set.", next="Set it.", code="secret"
         )
-    return name.replace("_", "-")
+    return Secret(name.replace("_", "-"))
 
 
 @pytest.fixture(name="drain")

@@ -33,6 +33,7 @@ from drbook.core.events import Effect, Event, Record, StepEnd
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState, StepState
 from drbook.journal.writer import Writer
+from drbook.providers.scrub import KNOWN
 
 PUBLISH_EVERY = 0.1
 """Seconds between two snapshots at most."""
@@ -189,7 +190,8 @@ class Driver:
             keep_traceback(self._error_log, "driver", error.__cause__)
         if self._told_broken:
             return  # what broke it is what has to be read
-        self.trouble = Trouble(error.what, error.means, error.next, self.now())
+        what, means, next = (KNOWN.clean(text) for text in (error.what, error.means, error.next))
+        self.trouble = Trouble(what, means, next, self.now())
         self._dirty = True
         if self.broken:
             self._told_broken = True

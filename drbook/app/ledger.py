@@ -9,6 +9,14 @@ from drbook.core.events import Event, Record
 from drbook.core.fold import evolve
 from drbook.core.state import IncidentState
 from drbook.journal.writer import Writer
+from drbook.providers.scrub import KNOWN
+
+
+def without_secrets(event: Event) -> Event:
+    """The event without the values that this process has revealed."""
+    if not KNOWN.touches(event.model_dump_json()):
+        return event
+    return type(event).model_validate(KNOWN.clean_all(event.model_dump(mode="json")))
 
 
 class Ledger:
@@ -41,7 +49,11 @@ class Ledger:
         return self._writer.head
 
     def put(self, event: Event, actor: str) -> None:
-        """Append, sync, fold. Raises JournalError; then nothing that it covers may be done."""
+        """Append, sync, fold. Raises JournalError; then nothing that it covers may be done.
+
+        Secrets that came back from outside are taken out before anything is written.
+        """
+        event = without_secrets(event)
         if self.broken:
             raise JournalError(
                 "The journal of this incident cannot be written any more.",

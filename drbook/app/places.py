@@ -3,6 +3,8 @@
 import os
 import re
 import secrets
+import shlex
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +12,7 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
-from drbook.core.errors import JournalError, UsageError
+from drbook.core.errors import JournalError, Refused, UsageError
 from drbook.core.values import plain
 
 JOURNAL = "journal.jsonl"
@@ -56,9 +58,19 @@ def new_incident_id(title: str, at: datetime) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """A folder of one's own, mode 0700. Raises JournalError where it cannot be made."""
+    """A folder of one's own, mode 0700. Raises JournalError where it cannot be made, and Refused
+    where everybody may rename what lies in its parent."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = path.parent.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise Refused(
+                f"{path.parent} may be written by everybody.",
+                means="Anybody on this machine could put another record in the place of this one. "
+                "Nothing was started.",
+                next=f"chmod 700 {shlex.quote(str(path.parent))}, or point DRBOOK_HOME at a folder of yours.",
+                code="open-home",
+            )
         path.mkdir(mode=0o700)
     except OSError as error:
         raise JournalError(

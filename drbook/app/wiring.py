@@ -145,5 +145,5 @@ class Wiring:
         store = self._runbook.baseline_store
         return NoBaselines() if store is None else open_store(store, secrets=self.secret)
 
-    def secret(self, reference: str) -> str:
-        return secrets.resolve(reference, self._environment).reveal()
+    def secret(self, reference: str) -> secrets.Secret:
+        return secrets.resolve(reference, self._environment)

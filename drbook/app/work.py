@@ -1,5 +1,6 @@
 """One attempt of one step, in a thread of its own: signals out, an ending back."""
 
+import os
 import threading
 import time
 import traceback
@@ -25,6 +26,7 @@ from drbook.core.events import Effect, StepEnd
 from drbook.core.ports import Cancel, Ports
 from drbook.core.signals import Output, Progress, Recordable
 from drbook.core.values import Json, plain
+from drbook.providers.scrub import KNOWN
 
 
 class CancelSwitch(Cancel, Protocol):
@@ -163,6 +165,7 @@ def keep_traceback(log: Path, where: str, error: BaseException) -> None:
 
     On a disk that takes nothing any more the step's own ending still says what broke.
     """
-    text = "".join(traceback.format_exception(error))
-    with suppress(OSError), log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(f"{where}\n{text}\n")
+    text = KNOWN.clean("".join(traceback.format_exception(error)))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(OSError), os.fdopen(os.open(log, flags, 0o600), "ab") as stream:
+        stream.write(f"{where}\n{text}\n".encode("utf-8", "backslashreplace"))

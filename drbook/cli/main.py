@@ -5,6 +5,7 @@ Commands are loaded when they are called, so that `drbook --help` pays for none 
 
 import importlib
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import click
 
 from drbook import __version__
 from drbook.core.errors import DrbookError, ExitCode
+from drbook.core.values import plain
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Open an incident and lead through it."),
@@ -86,6 +88,7 @@ def cli(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and return the exit code. A traceback is never shown; it is kept in a file."""
     os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold secrets
     try:
         result = cli.main(
             list(arguments) if arguments is not None else None,
@@ -102,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Stopped by the operator.", err=True)
         return int(ExitCode.ABORTED)
     except DrbookError as error:
-        click.echo(error.explain(), err=True)
+        click.echo(_scrubbed(error.explain()), err=True)
         return int(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain again when it flushes at exit.
@@ -113,21 +116,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else int(ExitCode.DONE)
 
 
+def _scrubbed(text: str) -> str:
+    """Without the secrets that this process has revealed."""
+    from drbook.providers.scrub import KNOWN
+
+    return KNOWN.clean(text)
+
+
 def _internal(error: Exception) -> int:
     from drbook.app.places import home
 
-    text = "".join(traceback.format_exception(error))
+    text = _scrubbed("".join(traceback.format_exception(error)))
     where = "It could not be kept in a file."
     try:
         folder = home().path
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / "last-error.log"
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
+            stream.write(text.encode("utf-8", "backslashreplace"))
         where = f"The details are in {path}."
     except OSError as problem:
         where = f"The details could not be kept: {problem}."
     click.echo(
-        f"drbook itself failed: {type(error).__name__}: {error}\n"
+        f"drbook itself failed: {type(error).__name__}: {_scrubbed(plain(str(error), 500))}\n"
         "What it means: this is a defect of drbook; what was recorded before is on disk.\n"
         f"What to do: `drbook resume` goes on with an open incident. {where}",
         err=True,

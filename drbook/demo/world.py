@@ -32,6 +32,7 @@ from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools, choose, find_tools
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.process import complete
+from drbook.providers.secrets import Secret
 
 Tell = Callable[[str], None]
 
@@ -145,7 +146,7 @@ class World:
         counts = self._count(taken)
         folder = self.folder / "baselines"
         folder.mkdir(mode=0o700)
-        store = DirectoryBaselines(path=str(folder)).open(lambda reference: reference)
+        store = DirectoryBaselines(path=str(folder)).open(Secret)
         store.save(Baseline(captured_at=taken, counts=counts, drbook_version="demo"))
 
     @contextmanager

@@ -1,5 +1,6 @@
 """Appending to a journal: one writer at a time, and nothing is done before its line is on disk."""
 
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -100,16 +101,25 @@ class Writer:
             self._seq, self.head, self._last = record.seq, digest(torn), record.at
             self.repaired = "the last record lacked its line end"
             return
-        aside = self.path.with_name(f"torn-after-{self._seq}.bin")
-        with os.fdopen(
-            os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
-        ) as stream:
+        handle, aside = self._new_file_aside()
+        with os.fdopen(handle, "wb") as stream:
             stream.write(torn)
             stream.flush()
             os.fsync(stream.fileno())
         self._disk.cut(self._file, self._disk.size(self._file) - len(torn))
         self._disk.sync(self._file)
         self.repaired = f"{len(torn)} bytes of an unfinished record were moved to {aside.name}"
+
+    def _new_file_aside(self) -> tuple[int, Path]:
+        """A file that was not there before, so that nothing kept earlier is lost and no link followed."""
+        for number in itertools.count(1):
+            name = f"torn-after-{self._seq}{f'-{number}' if number > 1 else ''}.bin"
+            aside = self.path.with_name(name)
+            try:
+                return os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), aside
+            except FileExistsError:
+                continue
+        raise AssertionError("the numbers have ended")
 
     def append(self, actor: str, event: Event) -> Record:
         """Write one record and sync it; returns it as a reader will see it.

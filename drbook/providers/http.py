@@ -12,6 +12,7 @@ from drbook.core.ports import Cancel
 from drbook.core.targets import HttpResult
 from drbook.core.values import Json, plain, plain_lines
 from drbook.providers import secrets
+from drbook.providers.scrub import Scrubber
 
 BODY = 64 * 1024
 READS = ("GET", "HEAD")
@@ -101,8 +102,7 @@ class HttpSender:
                 ) from None
             finally:
                 unregister()
-        for value in known.values():
-            text = text.replace(value, "…")
+        text = Scrubber(known.values(), however_short=True).clean(text)
         return HttpResult(
             status=response.status_code, seconds=int(time.monotonic() - begun), body=text
         )

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import psycopg
 from psycopg import conninfo, sql
@@ -24,6 +25,7 @@ from drbook.core.ports import Cancel
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.providers import secrets
+from drbook.providers.scrub import KNOWN
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -61,6 +63,7 @@ def parameters(ref: DatabaseRef, environment: Mapping[str, str]) -> dict[str, st
 
 def _from_dsn(reference: str, environment: Mapping[str, str]) -> dict[str, str]:
     text = secrets.resolve(reference, environment).reveal()
+    _learn_userinfo(text)
     try:
         found = conninfo.conninfo_to_dict(text)
     except psycopg.Error:
@@ -71,7 +74,17 @@ def _from_dsn(reference: str, environment: Mapping[str, str]) -> dict[str, str]:
             next="Write it like postgresql://user@host:5432/database.",
             code="dsn",
         ) from None
+    KNOWN.learn(str(found.get("password", "")))
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _learn_userinfo(dsn: str) -> None:
+    """A password that holds an unquoted `@` or `/` reads as part of the host, and libpq quotes hosts."""
+    found = re.match(r"[a-z]+://[^:@/]*:(.*)@", dsn, re.DOTALL)
+    if found is not None:
+        for piece in (found[1], *re.split("[@/]", found[1])):
+            KNOWN.learn(unquote(piece))
+            KNOWN.learn(piece)
 
 
 def connect(
@@ -91,6 +104,7 @@ def connect(
             client_encoding="UTF8",
             prepare_threshold=None,  # poolers lose prepared statements
         )
+    KNOWN.learn(connection.info.password)  # also from a password file, a service or PGPASSWORD
     if read_only:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True

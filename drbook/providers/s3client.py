@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -29,6 +29,8 @@ from drbook.core.errors import UsageError
 from drbook.core.values import plain
 from drbook.providers.s3config import S3Place
 from drbook.providers.s3guard import Allowed, guard
+from drbook.providers.scrub import KNOWN
+from drbook.providers.secrets import Secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -60,7 +62,7 @@ class S3Connection:
     def __init__(
         self,
         place: S3Place,
-        secrets: Callable[[str], str],
+        secrets: Secrets,
         allowed: Allowed,
         *,
         writes_to: tuple[str, str] | None = None,
@@ -74,7 +76,7 @@ class S3Connection:
             _forget_metadata(self._core)
         guard(self._core, allowed, writes_to=writes_to)
         keys = {
-            name: secrets(reference)
+            name: secrets(reference).reveal()
             for name, reference in (
                 ("aws_access_key_id", place.access_key),
                 ("aws_secret_access_key", place.secret_key),
@@ -93,6 +95,7 @@ class S3Connection:
                 verify=place.ca_bundle,
                 config=_config(place),
             )
+            _learn_credentials(self.session)
         except (ProfileNotFound, PartialCredentialsError, ValueError) as error:
             raise UsageError(
                 f"The bucket {plain(place.bucket)} cannot be addressed: {_words(error)}.",
@@ -113,6 +116,14 @@ class S3Connection:
 
     def close(self) -> None:
         self.client.close()
+
+
+def _learn_credentials(session: boto3.Session) -> None:
+    """What a profile or the environment holds is as secret as what a reference names."""
+    found = session.get_credentials()
+    if type(found) is Credentials:  # others would be fetched over the network by a look at them
+        for value in (found.secret_key, found.token):
+            KNOWN.learn(value or "")
 
 
 def _forget_metadata(core: botocore.session.Session) -> None:

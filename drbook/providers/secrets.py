@@ -1,13 +1,14 @@
 """Secrets by reference: `env:NAME`, `file:PATH`, `cmd:PROGRAM ARG …`. A value is opaque until used."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
 from drbook.core.errors import DrbookError, UsageError
 from drbook.core.values import plain
 from drbook.providers.process import complete
+from drbook.providers.scrub import KNOWN
 
 MAX_SECRET = 64 * 1024
 
@@ -35,6 +36,16 @@ class Secret:
     def __reduce__(self) -> str:
         raise TypeError("a secret is not written anywhere")
 
+    def __copy__(self) -> "Secret":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Secret":
+        return self
+
+
+Secrets = Callable[[str], Secret]
+"""From a reference to its value."""
+
 
 def resolve(reference: str, environment: Mapping[str, str]) -> Secret:
     """The value behind a reference. Raises UsageError, which names the reference and never the value."""
@@ -48,6 +59,7 @@ def resolve(reference: str, environment: Mapping[str, str]) -> Secret:
         raise _cannot(reference, "it is empty")
     if "\0" in value:
         raise _cannot(reference, "it holds a NUL byte")
+    KNOWN.learn(value)
     return Secret(value)
 
 

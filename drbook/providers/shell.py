@@ -11,6 +11,7 @@ from drbook.core.targets import ProcessResult
 from drbook.core.values import plain, plain_lines
 from drbook.providers import secrets
 from drbook.providers.process import run
+from drbook.providers.scrub import Scrubber
 
 Change = Literal["reads", "target", "outside"]
 
@@ -42,17 +43,19 @@ class DeclaredProcesses:
                 means="That it works is not proven.",
             )
         given = _resolved(secrets or {}, self._environment)
+        # Here even a short secret is taken out: this command was given it, and may well print it.
+        net = Scrubber(given.values(), however_short=True)
 
         def told(stream: str, line: str) -> Output | None:
-            return Output(_shown(line, given)[:500]) if line.strip() else None
+            return Output(plain_lines(net.clean(line))[:500]) if line.strip() else None
 
         done = yield from run(argv, env=given, cancel=self._cancel, timeout=timeout, on_line=told)
         return ProcessResult(
             argv=tuple(plain(part, 500) for part in argv),
             exit_code=done.exit_code,
             seconds=int(done.seconds),
-            stdout=_shown(done.stdout, given),
-            stderr=_shown(done.stderr, given),
+            stdout=plain_lines(net.clean(done.stdout)),
+            stderr=plain_lines(net.clean(done.stderr)),
         )
 
 
@@ -61,9 +64,3 @@ def _resolved(references: Mapping[str, str], environment: Mapping[str, str]) -> 
         name: secrets.resolve(reference, environment).reveal()
         for name, reference in references.items()
     }
-
-
-def _shown(text: str, hidden: Mapping[str, str]) -> str:
-    for value in hidden.values():
-        text = text.replace(value, "…")
-    return plain_lines(text)

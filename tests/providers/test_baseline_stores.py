@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.s3 import admin_keys
 
 from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
 from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
@@ -23,10 +24,6 @@ def baseline(at: datetime = AT, rows: int = 5) -> Baseline:
         identity=identity, taken_at=at, tables=(TableCount(table="public.t", rows=rows),)
     )
     return Baseline(captured_at=at, counts=counts, drbook_version="1")
-
-
-def secrets(reference: str) -> str:
-    return {"env:k": "admin", "env:s": "admin-secret"}[reference]
 
 
 class Place:
@@ -54,13 +51,13 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "directory":
         folder = tmp_path / "share"
         folder.mkdir()
-        store = open_store({"kind": "directory", "path": str(folder)}, secrets=secrets)
+        store = open_store({"kind": "directory", "path": str(folder)}, secrets=admin_keys)
         return Place(store, folder, None, "")
     server = request.getfixturevalue("s3_server")
     bucket = server.bucket("baselines")
     config = {"kind": "s3", "bucket": bucket, "prefix": "base/", "endpoint": server.endpoint}
     config |= {"access_key": "env:k", "secret_key": "env:s"}
-    return Place(open_store(config, secrets=secrets), None, server.client(), bucket)
+    return Place(open_store(config, secrets=admin_keys), None, server.client(), bucket)
 
 
 def test_what_is_saved_is_listed_and_loaded(place: Place) -> None:
@@ -145,7 +142,7 @@ def test_other_files_are_not_baselines(place: Place) -> None:
 
 
 def test_files_are_private_and_links_are_not_followed(tmp_path: Path) -> None:
-    store = DirectoryBaselines(path=str(tmp_path / "new" / "share")).open(secrets)
+    store = DirectoryBaselines(path=str(tmp_path / "new" / "share")).open(admin_keys)
     with pytest.raises(CouldNotVerify):
         store.listed()
     name = store.save(baseline())
@@ -160,7 +157,7 @@ def test_files_are_private_and_links_are_not_followed(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    store = open_store(DirectoryBaselines(path=str(tmp_path / "file" / "x")), secrets=secrets)
+    store = open_store(DirectoryBaselines(path=str(tmp_path / "file" / "x")), secrets=admin_keys)
     with pytest.raises(StepFailed) as caught:
         store.save(baseline())
     assert caught.value.code == "baseline"
@@ -175,7 +172,7 @@ def test_a_bucket_that_does_not_answer() -> None:
             "secret_key": "env:s",
         }
     )
-    store = open_store(config, secrets=secrets)
+    store = open_store(config, secrets=admin_keys)
     with pytest.raises(CouldNotVerify, match="does not answer"):
         store.listed()
     with pytest.raises(CouldNotVerify, match="does not answer"):
@@ -187,4 +184,4 @@ def test_a_bucket_that_does_not_answer() -> None:
 @pytest.mark.parametrize("entry", [{}, {"kind": "ftp"}, {"kind": "s3"}, {"kind": "directory"}])
 def test_a_wrong_description_is_a_usage_error(entry: dict[str, str]) -> None:
     with pytest.raises(UsageError):
-        open_store(entry, secrets=secrets)
+        open_store(entry, secrets=admin_keys)

@@ -29,7 +29,7 @@ def finish(work):  # type: ignore[no-untyped-def]
             return end.value, said
 
 
-def gone(pid: int, within: float = 5.0) -> bool:
+def gone(pid: int, within: float = 20.0) -> bool:
     until = time.monotonic() + within
     while time.monotonic() < until:
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
@@ -38,7 +38,7 @@ def gone(pid: int, within: float = 5.0) -> bool:
     return False
 
 
-def eventually(check: Callable[[], bool], within: float = 5.0) -> bool:
+def eventually(check: Callable[[], bool], within: float = 20.0) -> bool:
     until = time.monotonic() + within
     while time.monotonic() < until:
         if check():

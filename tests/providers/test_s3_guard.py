@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support.s3 import admin_keys
 
 from drbook.core.errors import Refused
 from drbook.providers.s3client import S3Connection
@@ -20,9 +21,8 @@ def guarded(s3_server: Any) -> tuple[S3Connection, str]:
 
 def connect(server: Any, bucket: str, allowed: Any, prefix: str | None = None) -> S3Connection:
     place = S3Place(bucket=bucket, endpoint=server.endpoint, access_key="env:k", secret_key="env:s")
-    values = {"env:k": "admin", "env:s": "admin-secret"}
     writes = (bucket, prefix) if prefix is not None else None
-    return S3Connection(place, values.__getitem__, allowed, writes_to=writes)
+    return S3Connection(place, admin_keys, allowed, writes_to=writes)
 
 
 _ROADS: dict[str, Callable[[Any, Any, str, str], Any]] = {

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drbook.demo.objectstore import Identity, ObjectStore
+from drbook.providers.secrets import Secret
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -14,6 +15,11 @@ _ACTIONS = {
     "reader": ("Read", "List"),
     "stranger": ("Read:somebody-elses-bucket",),
 }
+
+
+def admin_keys(reference: str) -> Secret:
+    """What `env:k` and `env:s` stand for in the tests: the admin's key and its secret."""
+    return Secret({"env:k": "admin", "env:s": "admin-secret"}[reference])
 
 
 class S3Server(ObjectStore):
