@@ -103,7 +103,7 @@ class Wiring:
             yield Ports(
                 clock=SystemClock(),
                 cancel=cancel,
-                databases=PostgresReader(self._environment, cancel, refuse_superuser=dry),
+                databases=PostgresReader(self._environment, cancel, refuse_strong=dry),
                 backups=backups,
                 baselines=self.baselines(),
                 targets=NoTargets() if dry else self._targets(cancel),
