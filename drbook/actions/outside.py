@@ -15,7 +15,7 @@ from drbook.core.errors import UsageError
 from drbook.core.events import Effect, Plan, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.signals import Working
-from drbook.core.targets import DatabaseRef, HttpResult, ProcessResult, SecretRef, Target
+from drbook.core.targets import DatabaseRef, HttpResult, ProcessResult, SecretRefs, Target
 from drbook.core.values import Duration, Frozen, Json, parse_duration, plain
 
 
@@ -114,10 +114,11 @@ def production_database(given: DatabaseRef | None, context: StepContext) -> Data
 
 
 class HttpParams(Frozen):
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=r"^https?://[^/?#@\\\s]+([/?#]|$)")
+    """Without a user's name or password: what a URL holds is on record."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     headers: Mapping[str, str] = {}
-    secret_headers: Mapping[str, SecretRef] = {}
+    secret_headers: SecretRefs = Field(default={})
     """Headers whose values are references to secrets."""
     body: Json = None
     """Sent as JSON."""
@@ -173,7 +174,7 @@ class ShellParams(Frozen):
     args: tuple[str | int, ...] = ()
     changes: Literal["nothing", "target", "outside"] = "outside"
     """What it changes; nobody can check that, so it is the runbook's word."""
-    secrets: Mapping[str, SecretRef] = {}
+    secrets: SecretRefs = Field(default={})
     """Environment variables whose values are references to secrets."""
     timeout: Duration = timedelta(minutes=10)
     expect: tuple[int, ...] = (0,)
