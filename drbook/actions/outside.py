@@ -6,7 +6,7 @@ hosts that the runbook names, and a process says in the runbook what it changes.
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from drbook.core.errors import UsageError
 from drbook.core.events import Effect, Plan, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.signals import Working, finish
-from drbook.core.targets import DatabaseRef, HttpResult, ProcessResult, SecretRef, Target
+from drbook.core.targets import DatabaseRef, HttpResult, ProcessResult, SecretRefs, Target
 from drbook.core.values import Duration, Frozen, Json, parse_duration, plain
 
 
@@ -113,10 +113,14 @@ def production_database(given: DatabaseRef | None, context: StepContext) -> Data
     return database
 
 
+Url = Annotated[str, Field(pattern=r"^https?://[^/?#@\\\s]+([/?#]|$)")]
+"""Without a user's name or password: what a URL holds is on record."""
+
+
 class HttpProbe(Frozen):
     """A GET that tells, after an interruption, whether the request was carried out."""
 
-    url: str = Field(pattern=r"^https?://")
+    url: Url
     happened: tuple[int, ...] = (200,)
     """Status codes that mean it was carried out."""
     not_happened: tuple[int, ...] = (404,)
@@ -124,10 +128,10 @@ class HttpProbe(Frozen):
 
 
 class HttpParams(Frozen):
-    url: str = Field(pattern=r"^https?://")
+    url: Url
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     headers: Mapping[str, str] = {}
-    secret_headers: Mapping[str, SecretRef] = {}
+    secret_headers: SecretRefs = Field(default={})
     """Headers whose values are references to secrets."""
     body: Json = None
     """Sent as JSON."""
@@ -203,7 +207,7 @@ class ShellParams(Frozen):
     args: tuple[str | int, ...] = ()
     changes: Literal["nothing", "target", "outside"] = "outside"
     """What it changes; nobody can check that, so it is the runbook's word."""
-    secrets: Mapping[str, SecretRef] = {}
+    secrets: SecretRefs = Field(default={})
     """Environment variables whose values are references to secrets."""
     timeout: Duration = timedelta(minutes=10)
     expect: tuple[int, ...] = (0,)

@@ -1,6 +1,7 @@
 """Which implementation stands behind each door: decided here, once, by the incident's mode.
 
-`dry-run`: no targets, no commands but reading ones, no requests but reading ones, no superuser.
+`dry-run`: no targets, no new baselines, no commands or requests but reading ones, and no login that is
+more than a reader.
 `drill`: fresh targets and commands that change them; nothing outside. `live`: all of it.
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline
-from drbook.core.errors import CouldNotVerify, UsageError
+from drbook.core.errors import CouldNotVerify, NotExercised, UsageError
 from drbook.core.events import Mode
 from drbook.core.points import ByteFact
 from drbook.core.ports import Baselines, Cancel, Ports, Targets
@@ -74,6 +75,28 @@ class NoBaselines:
         return "nowhere: the runbook names no `baselines:`"
 
 
+class ReadBaselines:
+    """The baselines of a dry run: what is stored away from here is read and not added to."""
+
+    def __init__(self, store: Baselines) -> None:
+        self._store = store
+
+    def listed(self) -> Sequence[tuple[str, datetime]]:
+        return self._store.listed()
+
+    def load(self, id: str) -> Baseline:
+        return self._store.load(id)
+
+    def save(self, baseline: Baseline) -> str:
+        raise NotExercised(
+            f"A dry run stores no baseline in {self.location()}.",
+            means="What it would hold was counted and is not kept.",
+        )
+
+    def location(self) -> str:
+        return self._store.location()
+
+
 class Wiring:
     """Opens the doors of one attempt; implements `app.work.PortsOpener`."""
 
@@ -103,9 +126,9 @@ class Wiring:
             yield Ports(
                 clock=SystemClock(),
                 cancel=cancel,
-                databases=PostgresReader(self._environment, cancel, refuse_superuser=dry),
+                databases=PostgresReader(self._environment, cancel, refuse_strong=dry),
                 backups=backups,
-                baselines=self.baselines(),
+                baselines=ReadBaselines(self.baselines()) if dry else self.baselines(),
                 targets=NoTargets() if dry else self._targets(cancel),
                 processes=DeclaredProcesses(
                     self._environment, cancel, allowed=COMMANDS[self._mode]

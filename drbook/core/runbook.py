@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from drbook.core.expressions import Expr, Tree
+from drbook.core.hosts import HostEntry
 from drbook.core.points import CredentialPlace, FailureDomain, SourceConfig
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import Duration, Frozen, Json, parse_duration
@@ -133,8 +134,9 @@ class RunbookDocument(Frozen):
     """Backup sources; `id`, `kind` and the fields of that kind."""
     baselines: Mapping[str, Json] | None = None
     """Where baselines are stored, away from production; `kind` and the fields of that kind."""
-    hosts: tuple[str, ...] = ()
-    """Hosts that the `http` action may talk to."""
+    hosts: tuple[HostEntry, ...] = ()
+    """Hosts that the `http` action may talk to: `HOST`, `HOST:PORT`, or `graphql://HOST/PATH` where a
+    GraphQL API answers, whose queries are then known to read."""
     steps: tuple[Step, ...] = Field(min_length=1, max_length=500)
 
 

@@ -1,16 +1,35 @@
 """Targets: the fresh places that are restored into, and what is known about them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from drbook.core.baseline import Identity
 from drbook.core.values import Duration, Frozen, parse_duration
 
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|cmd:.+)$"
 
-SecretRef = Annotated[str, Field(pattern=_REFERENCE, max_length=1000)]
-"""`env:NAME`, `file:PATH` or `cmd:PROGRAM ARG …`: where a secret is, never the secret."""
+
+def _written_out(value: object) -> object:
+    """A text that an expression gives could come from outside, and `cmd:` would run it."""
+    if not isinstance(value, str | Mapping):
+        raise PydanticCustomError(
+            "secret_reference",
+            "a reference to a secret as it stands: env:NAME, file:PATH or cmd:PROGRAM",
+        )
+    return value
+
+
+SecretRef = Annotated[
+    str, Field(pattern=_REFERENCE, max_length=1000), BeforeValidator(_written_out)
+]
+"""`env:NAME`, `file:PATH` or `cmd:PROGRAM ARG …`: where a secret is, never the secret. In a runbook it
+is written out; no expression stands for it."""
+
+SecretRefs = Annotated[Mapping[str, SecretRef], BeforeValidator(_written_out)]
+"""Several by name, written out as well."""
 
 
 class DatabaseRef(Frozen):

@@ -95,6 +95,8 @@ def _is_other_branch(loc: _Loc, mendable: frozenset[tuple[_Loc, str | int]]) -> 
 
 
 def _excused(where: Where, kind: str, later: frozenset[Where]) -> bool:
+    if kind == "secret_reference":
+        return False  # no value of an expression is taken there
     if any(where[: len(path)] == path for path in later):
         return True
     above = any(path[: len(where)] == where for path in later)

@@ -47,6 +47,7 @@ class Unreadable(Exception):
 
 def open_archive(path: Path) -> Archive:
     """Look at the first bytes. Raises OSError."""
+    path = path.absolute()  # a name that begins with - is no option of the program that reads it
     if path.is_dir():
         return Archive(path, "directory" if (path / "toc.dat").is_file() else "unknown")
     with path.open("rb") as stream:

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from pathlib import Path
 
-from drbook.core.errors import JournalError
+from drbook.core.errors import JournalError, Refused
+from drbook.core.values import plain
 
 
 class ArtifactFolder:
@@ -19,6 +21,13 @@ class ArtifactFolder:
 
     def keep(self, data: bytes, suffix: str) -> str:
         """Store evidence, synced, before an event names it. Raises JournalError."""
+        if not re.fullmatch(r"(\.[a-z0-9]{1,10}){0,2}", suffix):
+            raise Refused(
+                f"Evidence with the ending {plain(suffix, 60)!r} is not stored.",
+                means="It could lie outside the incident folder. Nothing was written.",
+                next="This is an error in drbook or a plug-in: report it with the incident's journal.",
+                code="artifact",
+            )
         name = f"artifacts/{hashlib.sha256(data).hexdigest()}{suffix}"
         path = self._folder / name
         try:

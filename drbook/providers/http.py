@@ -1,50 +1,106 @@
 """The `http` action's door: one request, only to hosts that the runbook names, no redirects."""
 
+import re
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import httpx
 
 from drbook.core.errors import NotExercised, Refused, StepFailed
+from drbook.core.hosts import Host, parse_host
 from drbook.core.ports import Cancel
 from drbook.core.targets import HttpResult
 from drbook.core.values import Json, plain, plain_lines
 from drbook.providers import secrets
+from drbook.providers.graphqlguard import why_not_reading, writes_by_url
 from drbook.providers.scrub import Scrubber
 
 BODY = 64 * 1024
 READS = ("GET", "HEAD")
+_PORTS = {"http": 80, "https": 443}
+
+_NOT_GIVEN = re.compile(
+    r"host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|expect"
+    r"|proxy-.*|forwarded|x-forwarded-.*|x-original-.*|x-rewrite-.*"
+    r"|x-(?:http-)?method(?:-override)?|x-http-method.*|accept-encoding"
+)
+"""Headers that would make of a request another one than is shown: elsewhere, of another length, or
+with another method."""
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
+"""RFC 9110, section 5: names are tokens, values visible ASCII without a line's end."""
 
 
 class GuardedTransport(httpx.BaseTransport):
     """Every request passes here; there are no mounts and no proxies beside it."""
 
     def __init__(self, hosts: Sequence[str], *, reads_only: bool) -> None:
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = tuple(parse_host(entry) for entry in hosts)
         self._reads_only = reads_only
         self._inner = httpx.HTTPTransport(retries=0, trust_env=False)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        host, port = request.url.host.lower(), request.url.port
-        names = {host, f"{host}:{port}"} if port else {host}
-        if not names & self._hosts:
-            raise Refused(
-                f"The runbook does not name the host {plain(host, 200)}.",
-                means="No request was sent.",
-                next="Add it under `hosts:` if a step may talk to it.",
-                code="host",
-            )
-        if self._reads_only and request.method not in READS:
+        covering = self._covering(request.url)
+        _as_shown(request)
+        if self._reads_only and (why := _why_not_reading(request, covering)):
             raise NotExercised(
-                f"{request.method} to {plain(host, 200)} was not sent: this is no live incident.",
+                f"{plain(request.method, 20)} to {_place(request.url)} was not sent, for this is no "
+                f"live incident: {why}.",
                 means="What the other side would have answered is not known.",
             )
         return self._inner.handle_request(request)
 
+    def _covering(self, url: httpx.URL) -> tuple[Host, ...]:
+        names = frozenset({url.host.lower(), url.raw_host.decode("ascii").lower()})
+        port = url.port or _PORTS[url.scheme]
+        found = tuple(host for host in self._hosts if host.covers(names, port))
+        if not found:
+            raise Refused(
+                f"The runbook does not name the host {_place(url)}.",
+                means="No request was sent.",
+                next="Add it under `hosts:` if a step may talk to it.",
+                code="host",
+            )
+        return found
+
     def close(self) -> None:
         self._inner.close()
+
+
+def _place(url: httpx.URL) -> str:
+    port = f":{url.port}" if url.port else ""
+    return plain(f"{url.host}{port}", 200)
+
+
+def _as_shown(request: httpx.Request) -> None:
+    """Raises Refused where what goes over the wire would be another request than its URL and method."""
+    headers = request.headers
+    strange = (
+        request.url.userinfo
+        or request.extensions.keys() & {"target", "sni_hostname"}
+        or headers.get_list("host") != [request.url.netloc.decode("ascii")]
+        or "transfer-encoding" in headers
+        or headers.get("content-length", str(len(request.content))) != str(len(request.content))
+    )
+    if strange:
+        raise Refused(
+            f"The request to {_place(request.url)} would not be what its address and method say.",
+            means="No request was sent.",
+            next="Take user name, Host, Content-Length or Transfer-Encoding out of it.",
+            code="request",
+        )
+
+
+def _why_not_reading(request: httpx.Request, covering: Sequence[Host]) -> str:
+    path, _, query = request.url.raw_path.decode("ascii").partition("?")
+    if any(host.graphql == path for host in covering):
+        headers = [(name.lower(), value) for name, value in request.headers.multi_items()]
+        return why_not_reading(request.method, query, headers, request.content)
+    if request.method not in READS:
+        return "this method may change something"
+    return "its URL holds a GraphQL operation that writes" if writes_by_url(query) else ""
 
 
 class HttpSender:
@@ -78,19 +134,18 @@ class HttpSender:
             name: secrets.resolve(reference, self._environment).reveal()
             for name, reference in secret_headers.items()
         }
-        shown = plain(urlsplit(url)._replace(query="", fragment="").geturl(), 200)
         begun = time.monotonic()
         transport = GuardedTransport(self._hosts, reads_only=self._reads_only)
         with httpx.Client(
             transport=transport, timeout=timeout.total_seconds(), trust_env=False
         ) as client:
+            request = _request(client, method, url, {**headers, **known}, body)
+            shown = plain(str(request.url.copy_with(query=None, fragment=None)), 200)
             unregister = self._cancel.on_request(client.close)
             try:
-                with client.stream(
-                    method, url, headers={**headers, **known}, json=body
-                ) as response:
+                with closing(client.send(request, stream=True)) as response:
                     text = _body(response)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except httpx.HTTPError as error:
                 self._cancel.raise_if_requested()
                 raise StepFailed(
                     f"{method} {shown} got no answer: {plain(str(error), 300) or type(error).__name__}",
@@ -108,9 +163,43 @@ class HttpSender:
         )
 
 
+def _request(
+    client: httpx.Client, method: str, url: str, headers: Mapping[str, str], body: Json
+) -> httpx.Request:
+    """Raises StepFailed for what is no request, and never quotes a header's value."""
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or _NOT_GIVEN.fullmatch(name.lower()):
+            raise _no_request(f"the header {plain(name, 60)!r} cannot be given")
+        if not _VALUE.fullmatch(value):
+            raise _no_request(f"the value of the header {name} is not one line of visible ASCII")
+    # A compressed answer could be larger than this machine's memory.
+    given = {**headers, "Accept-Encoding": "identity"}
+    try:
+        request = client.build_request(method, url, headers=given, json=body)
+    except (httpx.InvalidURL, ValueError, TypeError):
+        raise _no_request("its address, headers or body cannot be written down") from None
+    if request.url.scheme not in _PORTS or not request.url.host:
+        raise _no_request("its address is no http:// or https:// URL")
+    return request
+
+
+def _no_request(why: str) -> StepFailed:
+    return StepFailed(
+        f"The request cannot be sent: {why}.",
+        means="Nothing was sent.",
+        next="Mend the step in the runbook.",
+        code="http-request",
+    )
+
+
 def _body(response: httpx.Response) -> str:
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding.lower() not in ("", "identity"):
+        return (
+            f"(the answer came as {plain(encoding, 40)}, which was not asked for; it was not read)"
+        )
     data = bytearray()
-    for chunk in response.iter_bytes(16 * 1024):
+    for chunk in response.iter_raw(16 * 1024):
         data += chunk
         if len(data) >= BODY:
             break

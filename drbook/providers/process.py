@@ -1,7 +1,9 @@
 """The one place that starts a process: under a launcher that dies with us, with a scrubbed environment.
 
 A child's arguments are a list and never a shell string. It inherits nothing of our environment but
-what names its language, its home and its programs; secrets reach it in an environment of its own.
+what names its language, its home and its programs, and no open file; secrets reach it in an
+environment of its own. Programs are looked for in absolute folders only, never in the one that we
+happen to stand in.
 """
 
 import os
@@ -46,7 +48,17 @@ class Completed:
 def environment(given: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a child gets: the few harmless variables, times in UTC, and what is given for it."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return {**kept, "TZ": "UTC", **(given or {})}
+    found = {**kept, "TZ": "UTC", **(given or {})}
+    return {**found, "PATH": os.pathsep.join(program_folders(found.get("PATH", "")))}
+
+
+def program_folders(path: str) -> list[str]:
+    """The folders of a PATH that mean the same wherever one stands; the system's where none is left.
+
+    An empty entry, `.` or `bin` would run what somebody put into the current folder.
+    """
+    found = [folder for folder in path.split(os.pathsep) if os.path.isabs(folder)]
+    return found or os.defpath.split(os.pathsep)
 
 
 class Child:
@@ -83,11 +95,17 @@ class Child:
                 pass_fds=(reading,),
                 start_new_session=True,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
             os.close(self._lifeline)
+            # Python refuses a NUL, half a surrogate pair and names like A=B before it starts anything.
+            why, next_ = "an argument or a variable's name is none", "Mend the step in the runbook."
+            if isinstance(error, OSError):
+                why = error.strerror or str(error)
+                next_ = "Look whether this machine has processes and memory left."
             raise StepFailed(
-                f"{plain(self.argv[0], 200)} cannot be started: {error.strerror or error}.",
-                next="Look whether this machine has processes and memory left.",
+                f"{plain(self.argv[0], 200)} cannot be started: {why}.",
+                means="Nothing was run.",
+                next=next_,
                 code="process",
             ) from None
         finally:

@@ -74,7 +74,7 @@ class S3Connection:
             # Only what the runbook or the operator's own files say, never the machine's identity.
             self._core.set_config_variable("metadata_service_num_attempts", 0)
             _forget_metadata(self._core)
-        guard(self._core, allowed, writes_to=writes_to)
+        guard(self._core, allowed, writes_to=writes_to, endpoint=place.endpoint)
         keys = {
             name: secrets(reference).reveal()
             for name, reference in (

@@ -2,13 +2,16 @@
 
 It stands on the session's event system, so that every client, resource, paginator, waiter and
 transfer of that session meets it. `before-call` sees every request; presigning never gets there,
-so `before-sign` is watched as well. HTTP verbs say nothing about effects (many reading calls of AWS
-are POST), therefore operations are named one by one. CRT-based transfers bypass these events, and
-the clients here never use them. Whoever unregisters handlers is trusted code and can pass.
+so `before-sign` is watched as well; and `before-send` looks at what goes over the wire, for handlers
+in between may change a request that was well. HTTP verbs say nothing about effects (many reading
+calls of AWS are POST), therefore operations are named one by one, and the verb only has to fit.
+CRT-based transfers bypass these events, and the clients here never use them. Whoever unregisters
+handlers, or makes a session of its own from the credentials, is trusted code and can pass.
 """
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from drbook.core.errors import Refused
 from drbook.core.values import plain
@@ -55,9 +58,14 @@ _CREDENTIALS: Allowed = frozenset(
 
 
 def guard(
-    session: "Session", allowed: Allowed, *, writes_to: tuple[str, str] | None = None
+    session: "Session",
+    allowed: Allowed,
+    *,
+    writes_to: tuple[str, str] | None = None,
+    endpoint: str | None = None,
 ) -> None:
-    """Put the guard on a session. `writes_to` is the (bucket, prefix) that PutObject may create in.
+    """Put the guard on a session. `writes_to` is the (bucket, prefix) that PutObject may create in;
+    `endpoint` the only place that S3 requests may go to, where there is one.
 
     From then on every other call of that session raises Refused before anything is sent.
     """
@@ -88,6 +96,17 @@ def guard(
         if str(signature_version).endswith(("-query", "-presign-post")):
             raise _refusal(f"a presigned {operation_name}")
 
+    def before_send(request: Any, event_name: str, **_: object) -> None:
+        service, operation = event_name.split(".")[1:3]
+        check(service, operation)
+        wrong = [_not_as_called(request, service, operation)]
+        if service == "s3":
+            wrong.append(_elsewhere(request.url, endpoint))
+        if operation == "PutObject":
+            wrong.append(_no_creation(request, writes_to, endpoint))
+        if why := next(filter(None, wrong), ""):
+            raise _refusal(f"{service}:{operation} {why}")
+
     events = session.get_component("event_emitter")
     events.register_first("before-call", before_call, unique_id="drbook-guard-call")
     events.register_first("before-sign", before_sign, unique_id="drbook-guard-sign")
@@ -95,6 +114,7 @@ def guard(
     events.register_last(
         "before-parameter-build.s3.PutObject", before_put, unique_id="drbook-guard-put"
     )
+    events.register_last("before-send", before_send, unique_id="drbook-guard-send")
 
 
 _CHECKED = "drbook-put-checked"
@@ -112,13 +132,56 @@ def _check_put(params: Mapping[str, Any], writes_to: tuple[str, str] | None) -> 
         raise _refusal("s3:PutObject")
     bucket, prefix = writes_to
     key = str(params.get("Key", ""))
-    if params.get("Bucket") != bucket or not key.startswith(prefix) or key == prefix:
+    if params.get("Bucket") != bucket or not _below(key, prefix):
         raise _refusal(f"s3:PutObject to {params.get('Bucket')}/{key}")
     if params.get("IfNoneMatch") != "*":
         raise _refusal("s3:PutObject that could overwrite")
     others = params.keys() - _PUT_FIELDS
     if others:
         raise _refusal(f"s3:PutObject with {', '.join(sorted(others))}")
+
+
+def _below(key: str, prefix: str) -> bool:
+    """Whether a key lies under a prefix, however a proxy or a store reads `..` and empty names."""
+    rest = key.removeprefix(prefix)
+    return key.startswith(prefix) and not {"", ".", ".."} & set(rest.split("/"))
+
+
+# --- what goes over the wire ---------------------------------------------------------------------
+
+
+def _not_as_called(request: Any, service: str, operation: str) -> str:
+    """Why a request is another one than its operation; S3's verbs follow from its operations' names."""
+    if service != "s3":
+        return ""
+    verbs = {"GET", "HEAD"} if operation.startswith(("Get", "List", "Head")) else {"PUT"}
+    return "" if request.method in verbs else f"that is sent as {request.method}"
+
+
+def _elsewhere(url: str, endpoint: str | None) -> str:
+    """Why a request does not go to the endpoint; empty where it does, or where AWS itself is meant."""
+    if endpoint is None:
+        return ""
+    wanted, found = urlsplit(endpoint), urlsplit(url)
+    at = found.netloc == wanted.netloc or found.netloc.endswith("." + wanted.netloc)
+    if found.scheme == wanted.scheme and at and "@" not in found.netloc:
+        return ""
+    return f"that goes to {found.scheme}://{found.netloc}"
+
+
+def _no_creation(request: Any, writes_to: tuple[str, str] | None, endpoint: str | None) -> str:
+    """Why a put does not create one object in its one place."""
+    if writes_to is None:
+        return "that has no place"
+    bucket, prefix = writes_to
+    parts, base = urlsplit(request.url), urlsplit(endpoint or "")
+    in_host = parts.netloc.startswith(bucket + ".") and parts.netloc != base.netloc
+    root = base.path.rstrip("/") + ("/" if in_host else f"/{bucket}/")
+    path = unquote(parts.path)
+    if parts.query or not path.startswith(root) or not _below(path.removeprefix(root), prefix):
+        return "that goes elsewhere"
+    condition = request.headers.get("If-None-Match")
+    return "" if condition in ("*", b"*") else "that could overwrite"
 
 
 def _refusal(what: str) -> Refused:

@@ -1,6 +1,5 @@
 """A new cluster of our own: an empty folder, a private socket, nobody else's writes."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from drbook.providers.pgserver import ClusterServer, private_base, server_user
 from drbook.providers.pgtools import choose
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database
-
-MARKER = "drbook-target.json"
+from drbook.providers.targets.pool import MARKER, marker_of
 
 
 class ClusterMaker:
@@ -85,5 +83,4 @@ def _make_home(server: ClusterServer, name: str, nonce: str) -> None:
             next="Make room or mend the permissions, then run the step again.",
             code="target-folder",
         ) from None
-    marker = json.dumps({"target": name, "nonce": nonce})
-    (server.folder / MARKER).write_text(marker + "\n", encoding="utf-8")
+    (server.folder / MARKER).write_text(marker_of(name, nonce), encoding="utf-8")

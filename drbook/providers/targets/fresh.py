@@ -1,11 +1,12 @@
 """Making fresh targets, and working with them: `core.ports.Targets` for drills and live incidents."""
 
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
 
 from drbook.core.baseline import TableCounts
-from drbook.core.errors import CouldNotVerify, UsageError
+from drbook.core.errors import CouldNotVerify, Refused, UsageError
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Working
 from drbook.core.targets import LoadReport, LocalCopy, Target, TargetLook, TargetSpec
@@ -27,6 +28,13 @@ class FreshTargets:
         self, spec: TargetSpec, name: str, production: Sequence[ProductionIdentity]
     ) -> Working[Target]:
         """Make a fresh target. Its name and nonce are on record before anything is created."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,120}", name):
+            raise Refused(
+                f"{plain(name, 100)!r} is no name of a target.",
+                means="It could lie outside the incident folder. Nothing was created.",
+                next="This is an error in drbook or a plug-in: report it with the incident's journal.",
+                code="target-name",
+            )
         nonce = secrets.token_hex(16)
         return (yield from self._maker(spec).create(name, nonce, production))
 

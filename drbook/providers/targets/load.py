@@ -53,7 +53,15 @@ class Loader:
         self._all_tools = tools
 
     def load(self, path: Path, first: Sequence[str]) -> Working[LoadReport]:
-        archive = open_archive(path)
+        try:
+            archive = open_archive(path)
+        except OSError as error:
+            raise StepFailed(
+                f"The copy {plain(path.name, 200)} cannot be read: {error.strerror or error}.",
+                means="Nothing was loaded.",
+                next="Run the locate step again: it fetches what is missing.",
+                code="archive",
+            ) from None
         if archive.kind in ("unknown", "empty"):
             raise StepFailed(
                 f"The copy {path.name} is no pg_dump archive.",

@@ -1,14 +1,25 @@
-"""The servers of restored clusters: they live as long as drbook does, not as long as a step."""
+"""The servers of restored clusters: they live as long as drbook does, not as long as a step.
 
+A server is started on nothing but what an incident made: the marker in its folder says so.
+"""
+
+import json
 import threading
 from pathlib import Path
 
-from drbook.core.errors import CouldNotVerify
+from drbook.core.errors import CouldNotVerify, Refused
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
 from drbook.core.targets import Target
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
+
+MARKER = "drbook-target.json"
+"""The file that every cluster's folder gets when it is made, with the target's name and nonce."""
+
+
+def marker_of(name: str, nonce: str) -> str:
+    return json.dumps({"target": name, "nonce": nonce}) + "\n"
 
 
 class ServerPool:
@@ -25,7 +36,7 @@ class ServerPool:
     def running(self, target: Target, tools: tuple[PgTools, ...], cancel: Cancel) -> Working[None]:
         """Make sure that a target's server runs; after a resume it is started again.
 
-        Raises CouldNotVerify where its files are gone.
+        Raises CouldNotVerify where its files are gone, Refused where they are another's.
         """
         with self._lock:
             server = self._servers.get(target.name)
@@ -41,6 +52,13 @@ class ServerPool:
                 next="Run the restore step again; it makes another target.",
                 code="target-gone",
             ) from None
+        if not _made_as(target, folder):
+            raise Refused(
+                f"{folder} does not carry the mark of target {target.name}.",
+                means="It is not the cluster that this incident made. No server was started on it.",
+                next="Run the restore step again; it makes another target.",
+                code="target-changed",
+            )
         fitting = [one for one in tools if one.has_server and one.major == major]
         if not fitting:
             raise CouldNotVerify(
@@ -64,3 +82,10 @@ class ServerPool:
             servers = list(self._servers.values())
         for server in servers:
             server.stop()
+
+
+def _made_as(target: Target, folder: Path) -> bool:
+    try:
+        return (folder / MARKER).read_text(encoding="utf-8") == marker_of(target.name, target.nonce)
+    except (OSError, ValueError):
+        return False
