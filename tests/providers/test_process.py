@@ -5,19 +5,42 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+import coverage
 import psutil
 import pytest
 
 from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.signals import Output, ProcessStarted
+from drbook.providers import launcher, process
 from drbook.providers.cancel import CancelToken
 from drbook.providers.process import TAIL, Child, complete, environment, run
+
+LAUNCHER = launcher.__file__
+
+
+@pytest.fixture(autouse=True)
+def _measured_launchers(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where coverage is taken, the launchers of these tests are measured too. They run isolated and
+    with a scrubbed environment, so that the way in has to be let through by name."""
+    measuring = coverage.Coverage.current()
+    if measuring is None:
+        return
+    settings = tmp_path_factory.mktemp("coverage") / "launcher.ini"
+    settings.write_text(
+        "[run]\nbranch = true\nparallel = true\npatch = _exit,execv,fork\n"
+        f"include = {LAUNCHER}\ndata_file = {measuring.get_option('run:data_file')}\n"
+    )
+    monkeypatch.setenv("COVERAGE_PROCESS_START", str(settings))
+    monkeypatch.setattr(process, "KEPT", (*process.KEPT, "COVERAGE_PROCESS_START"))
 
 
 def finish(work):  # type: ignore[no-untyped-def]
@@ -188,3 +211,67 @@ def test_root_can_run_a_server_as_somebody_else(run_as: str) -> None:
         assert complete(["/usr/bin/id", "-u"], run_as=run_as).stdout.strip() == "65534"  # type: ignore[arg-type]
     else:
         assert complete(["/usr/bin/id", "-u"]).stdout.strip() == str(os.geteuid())
+
+
+def test_a_machine_without_room_for_processes_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left open by what was never started."""
+    before = set(os.listdir("/proc/self/fd"))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", full)
+    with pytest.raises(
+        StepFailed, match="/bin/true cannot be started: Resource temporarily"
+    ) as caught:
+        Child(["/bin/true"])
+    assert caught.value.code == "process"
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_launcher_that_does_not_end_is_killed() -> None:
+    """A stopped launcher hears nothing; the wait for it is bounded all the same."""
+    child = Child(["/bin/sleep", "600"], grace=-4.8)
+    assert eventually(lambda: bool(psutil.Process(child.pid).children()))
+    sleeper = psutil.Process(child.pid).children()[0].pid
+    os.kill(child.pid, signal.SIGSTOP)
+    assert child.stop() == -signal.SIGKILL
+    assert gone(sleeper)
+    child.close()
+
+
+def test_a_feed_to_a_program_that_ended_unread_is_no_error() -> None:
+    """What still lies in the pipe's buffer at the end breaks the pipe only when it is closed."""
+
+    def feed(stream: IO[bytes]) -> None:
+        assert eventually(lambda: ended.popen.poll() is not None)
+        stream.write(b"late")
+
+    work = run(["/bin/sh", "-c", "exec 0<&-; exit 5"], feed=feed)
+    started = next(work)
+    assert isinstance(started, ProcessStarted)
+    ended = work.gi_frame.f_locals["child"]  # type: ignore[attr-defined]
+    done, _ = finish(work)
+    assert done.exit_code == 5
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
+    script = f"import sys; sys.stdout.write('x' * {TAIL * 3}); sys.stdout.flush()"
+    seen: list[int] = []
+
+    def count(stream: str, line: str) -> None:
+        seen.append(len(line))
+
+    finish(run([sys.executable, "-c", script], on_line=count))
+    assert sum(seen) == TAIL * 3
+    assert max(seen) <= TAIL + 65536
+    assert len(seen) > 1
+
+
+def test_a_timeout_lets_the_readers_of_a_flood_go() -> None:
+    """The queue is full and nobody takes from it any more: the readers must not hang on it."""
+    before = threading.active_count()
+    with pytest.raises(StepFailed) as caught:
+        finish(run(["/usr/bin/yes"], timeout=timedelta(seconds=0.3), on_line=lambda *_: time.sleep(0.01)))  # fmt: skip
+    assert caught.value.code == "timeout"
+    assert eventually(lambda: threading.active_count() <= before)

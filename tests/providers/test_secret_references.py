@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from drbook.core.errors import UsageError
-from drbook.providers.secrets import Secret, resolve
+from drbook.providers.secrets import MAX_SECRET, Secret, resolve
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,9 @@ def test_a_file_loses_only_its_last_line_break(tmp_path: Path) -> None:
         ("cmd:/bin/sh -c 'echo marker; exit 3'", {}, "exit code 3"),
         ("cmd:/no/such/program", {}, "cannot be started"),
         ("cmd:'open", {}, "quotes do not match"),
+        ("cmd:", {}, "it names no program"),
+        ("cmd:/bin/sh -c 'printf \"a\\0b\"'", {}, "it holds a NUL byte"),
+        ("cmd:/bin/sh -c 'printf \"\\n\"'", {}, "it is empty"),
         ("plain-text-marker", {}, "env:NAME, file:PATH"),
     ],
 )
@@ -46,6 +49,37 @@ def test_errors_name_the_reference_and_never_the_value(
         resolve(reference, environment)
     assert said in caught.value.explain()
     assert "marker" not in caught.value.explain()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"marker\xff", "it is not UTF-8 text"),
+        (b"x" * (MAX_SECRET + 1), "it is larger than 64 KiB"),
+        (b"\r\n", "it is empty"),
+        (b"marker\0", "it holds a NUL byte"),
+    ],
+)
+def test_a_file_that_holds_no_secret(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        resolve(f"file:{path}", {})
+    assert said in caught.value.explain()
+    assert "marker" not in caught.value.explain()
+    assert caught.value.code == "secret"
+
+
+def test_the_largest_secret_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"x" * MAX_SECRET)
+    assert resolve(f"file:{path}", {}).reveal() == "x" * MAX_SECRET
+
+
+def test_a_file_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "token").write_text("value\n")
+    assert resolve("file:~/token", {}).reveal() == "value"
 
 
 def test_a_secret_shows_nothing() -> None:
