@@ -44,7 +44,7 @@ TABLE = Path(__file__).with_name("survivors.toml")
 FLOOR = 85.0
 """Per cent of a module's mutants that tests must kill."""
 
-_CORE = ("tests/core/test_independence.py",)
+_CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
 MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.independence": _CORE,
     "drbook.core.criteria": _CORE,
@@ -172,7 +172,10 @@ class Copy:
             "no:xdist",
         ]
         options += ["-p", "no:cov", "-o", "addopts=", f"--basetemp={self.folder / 't'}"]
-        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # imported before, on purpose
+        options += [
+            "-W",
+            "ignore::pytest.PytestAssertRewriteWarning",
+        ]  # imported before, on purpose
         return int(pytest.main([*options, *self._place.modules[module]]))
 
 
