@@ -45,24 +45,35 @@ FLOOR = 85.0
 """Per cent of a module's mutants that tests must kill."""
 
 _CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
+_TARGETS = (
+    "tests/providers/test_proof.py",
+    "tests/targets/*.py",
+    "tests/providers/test_fresh_targets.py",
+)
 MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.independence": _CORE,
     "drbook.core.criteria": _CORE,
     "drbook.core.reach": _CORE,
+    "drbook.providers.targets.proof": _TARGETS,
+    "drbook.providers.targets.lease": _TARGETS,
     "drbook.providers.secrets": ("tests/providers/test_secret_references.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
     "drbook.providers.process": ("tests/providers/test_process.py",),
     "drbook.providers.launcher": ("tests/providers/test_process.py",),
-    "drbook.providers.http": ("tests/providers/test_http_door.py",),
-    "drbook.providers.s3guard": ("tests/providers/test_s3_guard.py",),
+    "drbook.providers.http": ("tests/providers/test_http_door.py", "tests/guard/test_http.py"),
+    "drbook.providers.s3guard": (
+        "tests/providers/test_s3_allowed.py",
+        "tests/providers/test_s3_guard.py",
+        "tests/guard/test_s3.py",
+    ),
     "drbook.providers.pgsession": (
         "tests/providers/test_pgsession.py",
+        "tests/guard/test_sql.py",
         "tests/providers/test_postgres_reader.py",
     ),
-    "drbook.providers.targets.proof": ("tests/providers/test_fresh_targets.py",),
-    "drbook.providers.targets.lease": ("tests/providers/test_fresh_targets.py",),
 }
-"""Module → the tests that hold it, the quick ones first. A module of the guard belongs here too."""
+"""Module → the tests that hold it, the quick ones first; patterns that match nothing are passed over.
+Every module of the guard is here (`test_mutants.py`)."""
 
 _HEAVY = (
     "boto3",
@@ -78,6 +89,10 @@ _HEAVY = (
 _SUBREAPER = 36
 
 
+class Unfit(Exception):
+    """The tests fail unchanged, or do not notice that the module is gone: nothing can be told."""
+
+
 @dataclass(frozen=True)
 class Place:
     """What is changed, and where its tests are."""
@@ -86,6 +101,18 @@ class Place:
     package: str = "drbook"
     modules: Mapping[str, Sequence[str]] = field(default_factory=lambda: MODULES)
     table: Path = TABLE
+
+    def tests(self, module: str) -> list[str]:
+        """The files of a module's tests. Raises Unfit where there are none."""
+        found = [
+            str(path)
+            for pattern in self.modules[module]
+            for path in sorted(self.project.glob(pattern))
+            if path.name != "conftest.py"
+        ]
+        if not found:
+            raise Unfit(f"{module}: nobody tests it ({', '.join(self.modules[module])}).")
+        return found
 
     def source(self, module: str) -> str:
         return (self.project / _file(module)).read_text(encoding="utf-8")
@@ -176,7 +203,7 @@ class Copy:
             "-W",
             "ignore::pytest.PytestAssertRewriteWarning",
         ]  # imported before, on purpose
-        return int(pytest.main([*options, *self._place.modules[module]]))
+        return int(pytest.main([*options, *self._place.tests(module)]))
 
 
 def _wait(pid: int, limit: float) -> str:
@@ -209,31 +236,28 @@ def _end_descendants() -> None:
 # --- many of them ------------------------------------------------------------------------------
 
 
-class TestsUnfit(Exception):
-    """The tests fail unchanged, or do not notice that the module is gone: nothing can be told."""
-
-
 def _limits(place: Place, modules: Sequence[str], copy: Copy) -> dict[str, float]:
-    """Seconds that each module's tests may take. Raises TestsUnfit."""
+    """Seconds that each module's tests may take. Raises Unfit."""
     limits = {}
     for module in modules:
+        place.tests(module)
         begun = time.monotonic()
         end, text = copy.test(module, 600)
         if end != "survived":
-            raise TestsUnfit(f"{module}: its tests fail without a change.\n{text[-3000:]}")
+            raise Unfit(f"{module}: its tests fail without a change.\n{text[-3000:]}")
         limits[module] = 10 + 3 * (time.monotonic() - begun)
         with copy.changed(module, "raise ImportError('this module is gone')\n"):
             end, _ = copy.test(module, limits[module])
         if end == "survived":
-            raise TestsUnfit(f"{module}: its tests pass where the module is gone.")
+            raise Unfit(f"{module}: its tests pass where the module is gone.")
     return limits
 
 
 def campaign(
     place: Place, chosen: Sequence[tuple[str, Mutant]], jobs: int, told: Callable[[Tried], None]
 ) -> list[Tried]:
-    """Try the mutants, `jobs` at a time. Raises TestsUnfit."""
-    for name in _HEAVY:
+    """Try the mutants, `jobs` at a time. Raises Unfit."""
+    for name in _HEAVY if place.package == "drbook" else ():
         importlib.import_module(name)
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory(prefix="m") as name:
@@ -263,9 +287,7 @@ def campaign(
         for pid in workers:
             os.waitpid(pid, 0)
     if len(tried) != len(chosen):
-        raise TestsUnfit(
-            f"Only {len(tried)} of {len(chosen)} mutants were tried: a worker ended early."
-        )
+        raise Unfit(f"Only {len(tried)} of {len(chosen)} mutants were tried: a worker ended early.")
     return tried
 
 
@@ -288,6 +310,7 @@ def _worker(
                 end, _ = copy.test(module, limits[module])
             os.write(results, f"{json.dumps([index, end])}\n".encode())
     finally:
+        _end_descendants()
         os._exit(0)
 
 
@@ -378,7 +401,7 @@ def run(place: Place, modules: Sequence[str], sample: int | None, seed: int, job
 
     try:
         tried = campaign(place, chosen, jobs, told)
-    except TestsUnfit as error:
+    except Unfit as error:
         print(error, file=sys.stderr)
         return 2
     order = {id(mutant): index for index, (_, mutant) in enumerate(chosen)}

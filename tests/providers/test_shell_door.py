@@ -35,9 +35,9 @@ def test_what_the_mode_does_not_allow_is_not_run(declared: Any, words: str, tmp_
 
 
 def test_its_end_and_its_output_are_told() -> None:
-    script = "echo one; echo; echo two; echo wrong >&2; exit 3"
+    script = 'echo one; echo; echo " "; echo two; echo wrong >&2; exit 3'
     done, said = signals_of(door().run(["/bin/sh", "-c", script], declared="reads"))
-    assert (done.exit_code, done.stdout, done.stderr) == (3, "one\n\ntwo", "wrong")
+    assert (done.exit_code, done.stdout, done.stderr) == (3, "one\n\n \ntwo", "wrong")
     assert done.argv == ("/bin/sh", "-c", script)
     assert done.seconds == 0
     assert sorted(item.text for item in said if isinstance(item, Output)) == ["one", "two", "wrong"]
