@@ -70,7 +70,7 @@ def lies_in(declared: FailureDomain, lost: FailureDomain) -> bool:
 
 
 def _inside(observed: str, lost: str) -> bool:
-    if observed.startswith("/") and lost.startswith("/"):
+    if lost.startswith("/"):
         return PurePosixPath(observed).is_relative_to(PurePosixPath(lost))
     return same_name(observed) == same_name(lost)
 

@@ -112,9 +112,8 @@ def watch(pid: int, lifeline: int, stop: signal.Signals, grace: float) -> int:
 def signal_group(pid: int, number: signal.Signals) -> None:
     try:
         os.killpg(pid, number)
-    except ProcessLookupError:
-        return  # it ended in between
-    except PermissionError:
+    except (ProcessLookupError, PermissionError):
+        # It has no group of its own yet. Not waited for, so that its pid is nobody else's.
         os.kill(pid, number)
 
 

@@ -26,7 +26,7 @@ from drbook.core.signals import Output, ProcessStarted, Signal, Working, finish
 from drbook.core.values import plain, show_duration
 
 RunAs = Literal["self", "namespace", "nobody"]
-KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME")
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME")
 TAIL = 64 * 1024
 """Bytes kept of each stream."""
 

@@ -323,6 +323,109 @@ def test_reasons_are_safe_to_show() -> None:
     assert not set(text) & {"\x1b", "\u202e", "\x07"}
 
 
+# --- the reasons -------------------------------------------------------------------------------
+
+LIES = "it lies in acme-offsite, not in vol-7f3a"
+IS_IN = "it is in account 111122223333 at aws, production in acme"
+STORED = "writer is stored apart from everything that leaked"
+DECLARED = "declared in the runbook, not observed: account, credential"
+
+
+def test_the_reasons_are_those_of_what_was_required() -> None:
+    assert judged().reasons == (LIES, IS_IN, STORED, DECLARED)
+    twice = judged(require=(Criterion.RESOURCE, Criterion.RESOURCE))
+    assert twice.reasons == (LIES,)
+    assert judged(require=()).reasons == ("no criterion was required, so nothing was proven",)
+
+
+def test_destroyed_and_damaged_say_why_and_nothing_else() -> None:
+    assert judged(still_there=False).reasons == ("it is not there any more",)
+    damaged = judged(bytes=ByteFact(state="damaged", reason="cut"), still_there=False)
+    assert (damaged.verdict, damaged.reasons) == (Verdict.DAMAGED, ("damaged: cut",))
+
+
+def test_what_failed_comes_before_what_is_unsure() -> None:
+    found = judged(declared=changed(LEAKED, account=None), source={"account": WHY}, at=point(0.5))
+    assert found.verdict is Verdict.SHARED
+    assert found.reasons == (
+        "token can destroy production",
+        "dated 30 m 00 s after the loss: what happened is in it",
+        "its account is neither observed (access is denied) nor stated",
+    )
+
+
+def test_bytes_that_could_not_be_looked_at_leave_it_unknown_though_nobody_required_them() -> None:
+    found = judged(bytes=ByteFact(state="unknown", reason="the store broke off"))
+    assert (found.verdict, found.reasons) == (Verdict.UNKNOWN, ("the store broke off",))
+
+
+_DATES = [
+    (0.5, "manifest", Verdict.SHARED, "dated 30 m 00 s after the loss: what happened is in it"),
+    (0.5, "tool", Verdict.SHARED, "dated 30 m 00 s after the loss: what happened is in it"),
+    (0.5, "store", Verdict.UNKNOWN, "dated 30 m 00 s after the loss, by a clock that may only show when it was stored"),
+    (0.5, "file", Verdict.UNKNOWN, "dated 30 m 00 s after the loss, by a clock that may only show when it was stored"),
+    (1, "tool", Verdict.INDEPENDENT, LIES),
+    (2, "store", Verdict.INDEPENDENT, LIES),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("hours", "by", "verdict", "reason"), _DATES)
+def test_its_date_against_the_loss(hours: float, by: str, verdict: Verdict, reason: str) -> None:
+    found = judged(at=point(hours, taken_by=by))
+    assert (found.verdict, found.reasons[0]) == (verdict, reason)
+
+
+def test_without_a_time_of_the_loss_no_copy_is_late() -> None:
+    found = judge(
+        PointFacts(point=point(-5)),
+        SourceFacts(source="offsite", reachable=True, resource="acme-offsite"),
+        AWAY,
+        PROD,
+        leaked_credentials(PROD, PLACES),
+        require=REQUIRED,
+        now=NOW,
+    )
+    assert found.verdict is Verdict.INDEPENDENT
+
+
+def test_what_is_declared_is_said_only_where_it_carries_the_verdict() -> None:
+    """Not for what nobody required, nor for what was observed, nor for another verdict."""
+    seen = judged(require=(Criterion.RESOURCE,))
+    assert seen.reasons == (LIES,)
+    observed = judged(source={"account": Observed(value="999")})
+    assert observed.reasons[-1] == "declared in the runbook, not observed: credential"
+    other = judged(require=(*REQUIRED, Criterion.VERSIONED), source={"versioned": WHY})
+    assert other.reasons == ("its versioning is unknown: access is denied",)
+
+
+def test_a_policy_for_proof_leaves_a_failure_a_failure() -> None:
+    found = judged(declared=LEAKED, observed_only=frozenset({Criterion.CREDENTIAL}))
+    assert found.finding(Criterion.CREDENTIAL).answer is NO
+    assert found.verdict is Verdict.SHARED
+    asked = judged(observed_only=frozenset({Criterion.ACCOUNT})).finding(Criterion.ACCOUNT)
+    assert asked.reason == f"only declared, and the policy asks for proof: {IS_IN}"
+
+
+def test_preferences_are_told_met_or_not_and_requirements_not_twice() -> None:
+    found = judged(
+        prefer=(Criterion.RESOURCE, Criterion.LOCKED, Criterion.VERSIONED),
+        source={"versioned": Observed(value=True)},
+        lock=lock(),
+    )
+    assert found.reasons == (
+        LIES,
+        IS_IN,
+        STORED,
+        DECLARED,
+        "preferred: overwrites and deletes keep the version before",
+        "preferred but not met (locked): it is not locked",
+    )
+
+
+def test_a_note_on_its_date_is_told_plain() -> None:
+    assert judged(at=point(taken_note="two clocks\x1b")).reasons[-1] == "two clocks\\x1b"
+
+
 # --- the choice --------------------------------------------------------------------------------
 
 
@@ -359,3 +462,25 @@ def test_a_preference_decides_only_between_equals() -> None:
     assert choose([bare, kept, older], prefer) is kept
     assert choose([kept, bare, older]) is not older
     assert choose([bare, older], prefer) is bare
+
+
+def test_the_same_bytes_are_equal_whatever_their_date() -> None:
+    """A preference may choose the older of two that hold the same; not of two without a digest."""
+    prefer = (Criterion.LOCKED,)
+    newest = judged(at=point(5, source="a", digest="d1"), prefer=prefer)
+    same = judged(at=point(6, source="b", digest="d1"), lock=lock("COMPLIANCE", 30), prefer=prefer)
+    other = judged(at=point(7, source="c", digest="d2"), lock=lock("COMPLIANCE", 30), prefer=prefer)
+    assert choose([newest, same, other], prefer) is same
+    assert choose([newest, other], prefer) is newest
+    bare = judged(at=point(5, source="a"))
+    none = judged(at=point(6, source="b"), lock=lock("COMPLIANCE", 30))
+    assert choose([bare, none], prefer) is bare
+
+
+def test_what_is_not_known_costs_nothing_that_could_be_counted() -> None:
+    nothing = located([], require=REQUIRED, asked_at=NOW, occurred=OCCURRED)
+    assert (nothing.newest, nothing.loss_seconds, nothing.newest_loss_seconds) == (None, None, None)
+    never = located([judged()], require=REQUIRED, asked_at=NOW)
+    assert (never.loss_seconds, never.newest_loss_seconds) == (None, None)
+    late = located([judged(at=point(0.5))], require=REQUIRED, asked_at=NOW, occurred=OCCURRED)
+    assert (late.point, late.newest_loss_seconds) == (None, 0)

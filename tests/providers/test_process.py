@@ -5,19 +5,42 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+import coverage
 import psutil
 import pytest
 
 from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.signals import Output, ProcessStarted
+from drbook.providers import launcher, process
 from drbook.providers.cancel import CancelToken
 from drbook.providers.process import TAIL, Child, complete, environment, run
+
+LAUNCHER = launcher.__file__
+
+
+@pytest.fixture(autouse=True)
+def _measured_launchers(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where coverage is taken, the launchers of these tests are measured too. They run isolated and
+    with a scrubbed environment, so that the way in has to be let through by name."""
+    measuring = coverage.Coverage.current()
+    if measuring is None:
+        return
+    settings = tmp_path_factory.mktemp("coverage") / "launcher.ini"
+    settings.write_text(
+        "[run]\nbranch = true\nparallel = true\npatch = _exit,execv,fork\n"
+        f"include = {LAUNCHER}\ndata_file = {measuring.get_option('run:data_file')}\n"
+    )
+    monkeypatch.setenv("COVERAGE_PROCESS_START", str(settings))
+    monkeypatch.setattr(process, "KEPT", (*process.KEPT, "COVERAGE_PROCESS_START"))
 
 
 def finish(work):  # type: ignore[no-untyped-def]
@@ -188,3 +211,180 @@ def test_root_can_run_a_server_as_somebody_else(run_as: str) -> None:
         assert complete(["/usr/bin/id", "-u"], run_as=run_as).stdout.strip() == "65534"  # type: ignore[arg-type]
     else:
         assert complete(["/usr/bin/id", "-u"]).stdout.strip() == str(os.geteuid())
+
+
+def test_a_machine_without_room_for_processes_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left open by what was never started."""
+    before = set(os.listdir("/proc/self/fd"))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", full)
+    with pytest.raises(
+        StepFailed, match="/bin/true cannot be started: Resource temporarily"
+    ) as caught:
+        Child(["/bin/true"])
+    assert caught.value.code == "process"
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_launcher_that_does_not_end_is_killed() -> None:
+    """A stopped launcher hears nothing; the wait for it is bounded all the same."""
+    child = Child(["/bin/sleep", "600"], grace=-4.8)
+    assert eventually(lambda: bool(psutil.Process(child.pid).children()))
+    sleeper = psutil.Process(child.pid).children()[0].pid
+    os.kill(child.pid, signal.SIGSTOP)
+    assert child.stop() == -signal.SIGKILL
+    assert gone(sleeper)
+    child.close()
+
+
+def test_a_feed_to_a_program_that_ended_unread_is_no_error() -> None:
+    """What still lies in the pipe's buffer at the end breaks the pipe only when it is closed."""
+
+    def feed(stream: IO[bytes]) -> None:
+        assert eventually(lambda: ended.popen.poll() is not None)
+        stream.write(b"late")
+
+    work = run(["/bin/sh", "-c", "exec 0<&-; exit 5"], feed=feed)
+    started = next(work)
+    assert isinstance(started, ProcessStarted)
+    ended = work.gi_frame.f_locals["child"]  # type: ignore[attr-defined]
+    done, _ = finish(work)
+    assert done.exit_code == 5
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory() -> None:
+    script = f"import sys; sys.stdout.write('x' * {TAIL * 3}); sys.stdout.flush()"
+    seen: list[int] = []
+
+    def count(stream: str, line: str) -> None:
+        seen.append(len(line))
+
+    finish(run([sys.executable, "-c", script], on_line=count))
+    assert sum(seen) == TAIL * 3
+    assert max(seen) <= TAIL + 65536
+    assert len(seen) > 1
+
+
+def test_a_timeout_lets_the_readers_of_a_flood_go() -> None:
+    """The queue is full and nobody takes from it any more: the readers must not hang on it."""
+    before = threading.active_count()
+    with pytest.raises(StepFailed) as caught:
+        finish(run(["/usr/bin/yes"], timeout=timedelta(seconds=0.3), on_line=lambda *_: time.sleep(0.01)))  # fmt: skip
+    assert caught.value.code == "timeout"
+    assert eventually(lambda: threading.active_count() <= before)
+
+
+def test_what_a_child_inherits_is_on_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME")
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name in (*kept, "TZ", "OTHER"):
+        monkeypatch.setenv(name, "/ours")
+    assert environment() == {**dict.fromkeys(kept, "/ours"), "TZ": "UTC"}
+    assert environment({"TZ": "CET", "A": "b"})["TZ"] == "CET"
+    for name in (*kept, "TZ"):
+        monkeypatch.delenv(name)
+    assert environment().get("HOME") is None
+
+
+def test_a_child_has_no_terminal_and_no_open_file_of_ours(tmp_path: Path) -> None:
+    """Its input is empty, its session its own, its folder the one that is given."""
+    with (tmp_path / "ours").open("wb") as ours:
+        os.set_inheritable(ours.fileno(), True)
+        script = "cat; readlink /proc/self/fd/*; pwd; cut -d' ' -f6 /proc/self/stat; echo $$"
+        done, _ = finish(run(["/bin/sh", "-c", script], cwd=tmp_path))
+    *files, folder, session, own = done.stdout.splitlines()
+    assert str(tmp_path / "ours") not in files
+    assert files[0] == "/dev/null"
+    assert folder == str(tmp_path)
+    assert session == own
+
+
+def test_what_is_kept_of_a_long_output_is_its_end() -> None:
+    assert TAIL == 64 * 1024
+    done = complete([sys.executable, "-c", "print('a' * 100_000 + 'b' * 65_535)"])
+    assert done.stdout == "b" * 65_535 + "\n"
+
+
+def test_lines_come_one_by_one_and_empty_ones_are_no_output() -> None:
+    seen: list[tuple[str, str]] = []
+    done, said = finish(
+        run(
+            ["/bin/sh", "-c", "printf 'a\n\nb'; printf c >&2"],
+            on_line=lambda *line: seen.append(line),
+        )
+    )
+    assert [text for stream, text in seen if stream == "out"] == ["a", "", "b"]
+    assert [text for stream, text in seen if stream == "err"] == ["c"]
+    assert (done.stdout, done.stderr) == ("a\n\nb", "c")
+    assert len(said) == 1
+    _, said = finish(run(["/bin/sh", "-c", f"echo; echo ' '; printf '%0{1000}d' 0"]))
+    (line,) = [item.text for item in said if isinstance(item, Output)]
+    assert line.startswith("0" * 500 + " …")
+
+
+def test_a_tick_may_speak_while_nothing_is_printed() -> None:
+    ticks = iter([None, Output("tick")])
+    _, said = finish(run(["/bin/sleep", "0.7"], tick=lambda: next(ticks, None)))
+    assert [item.text for item in said if isinstance(item, Output)] == ["tick"]
+
+
+def test_a_program_that_cannot_start_is_named_and_an_exit_code_of_127_is_not_taken_for_it() -> None:
+    with pytest.raises(StepFailed) as caught:
+        complete(["/no/such"])
+    assert caught.value.what == "/no/such cannot be started: /no/such: No such file or directory."
+    assert caught.value.code == "process"
+    assert complete(["/bin/sh", "-c", "echo said; exit 127"]).exit_code == 127
+    assert complete(["/bin/sh", "-c", "printf '%01000d' 0 >&2; exit 127"]).exit_code == 127
+    assert complete(["/bin/sh", "-c", "exit 126"]).exit_code == 126
+
+
+def test_what_was_started_can_be_found_again() -> None:
+    child = Child(["/bin/sleep", "600\x1b"])
+    started = child.started()
+    assert started.argv == ("/bin/sleep", "600\\x1b")
+    assert started.pid == child.pid == child.popen.pid
+    boot = psutil.boot_time() + started.started / os.sysconf("SC_CLK_TCK")
+    assert abs(boot - psutil.Process(child.pid).create_time()) < 2
+    child.close()
+    child.close()
+    assert process.start_ticks(child.pid) == 0
+    assert child.popen.stdout is not None
+    assert child.popen.stdout.closed
+
+
+def test_a_stop_signal_and_a_grace_of_ones_own(tmp_path: Path) -> None:
+    """The program is asked with its signal first, and has the grace to end in."""
+    script = f"trap 'touch {tmp_path}/asked; exit 7' INT; echo ready; while :; do sleep 0.02; done"
+    child = Child(["/bin/sh", "-c", script], stop_signal=signal.SIGINT, grace=5.0)
+    assert child.popen.stdout is not None
+    assert child.popen.stdout.readline() == b"ready\n"
+    assert child.stop() == 7
+    assert (tmp_path / "asked").exists()
+    child.close()
+
+
+def test_a_program_that_does_not_hear_is_killed_after_its_grace() -> None:
+    script = "trap '' TERM; echo ready; while :; do sleep 0.02; done"
+    child = Child(["/bin/sh", "-c", script], grace=0.2)
+    assert child.popen.stdout is not None
+    assert child.popen.stdout.readline() == b"ready\n"
+    assert child.stop() == 128 + signal.SIGKILL
+    child.close()
+
+
+def test_what_a_program_leaves_behind_goes_with_it() -> None:
+    done = complete(["/bin/sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"])
+    assert done.exit_code == 0
+    assert gone(int(done.stdout))
+
+
+def test_a_program_starts_with_signals_as_they_are() -> None:
+    """Python ignores SIGPIPE, and a launcher SIGINT; what it starts must not inherit that."""
+    done = complete(["/bin/sh", "-c", "grep SigIgn /proc/self/status"])
+    ignored = int(done.stdout.split()[1], 16)
+    for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
+        assert not ignored & (1 << (number - 1))

@@ -1,12 +1,17 @@
 """Secrets by reference: resolved, opaque, and named in errors without their value."""
 
 import pickle
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from drbook.core.errors import UsageError
+from drbook.providers import secrets
+from drbook.providers.process import Completed
 from drbook.providers.secrets import Secret, resolve
+
+LIMIT = 64 * 1024
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,9 @@ def test_a_file_loses_only_its_last_line_break(tmp_path: Path) -> None:
         ("cmd:/bin/sh -c 'echo marker; exit 3'", {}, "exit code 3"),
         ("cmd:/no/such/program", {}, "cannot be started"),
         ("cmd:'open", {}, "quotes do not match"),
+        ("cmd:", {}, "it names no program"),
+        ("cmd:/bin/sh -c 'printf \"a\\0b\"'", {}, "it holds a NUL byte"),
+        ("cmd:/bin/sh -c 'printf \"\\n\"'", {}, "it is empty"),
         ("plain-text-marker", {}, "env:NAME, file:PATH"),
     ],
 )
@@ -46,6 +54,37 @@ def test_errors_name_the_reference_and_never_the_value(
         resolve(reference, environment)
     assert said in caught.value.explain()
     assert "marker" not in caught.value.explain()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"marker\xff", "it is not UTF-8 text"),
+        (b"x" * (LIMIT + 1), "it is larger than 64 KiB"),
+        (b"\r\n", "it is empty"),
+        (b"marker\0", "it holds a NUL byte"),
+    ],
+)
+def test_a_file_that_holds_no_secret(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        resolve(f"file:{path}", {})
+    assert said in caught.value.explain()
+    assert "marker" not in caught.value.explain()
+    assert caught.value.code == "secret"
+
+
+def test_the_largest_secret_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"x" * LIMIT)
+    assert resolve(f"file:{path}", {}).reveal() == "x" * LIMIT
+
+
+def test_a_file_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "token").write_text("value\n")
+    assert resolve("file:~/token", {}).reveal() == "value"
 
 
 def test_a_secret_shows_nothing() -> None:
@@ -62,3 +101,40 @@ def test_a_secret_shows_nothing() -> None:
     with pytest.raises(TypeError):
         pickle.dumps(secret)
     assert secret != Secret("marker")
+
+
+def test_a_secret_says_only_that_it_is_one() -> None:
+    assert (repr(Secret("x")), str(Secret("x")), f"{Secret('x')}") == (
+        "Secret(…)",
+        "Secret(…)",
+        "…",
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("file:/no/such", "The secret file:/no/such cannot be read: No such file or directory."),
+        ("cmd:'open", "The secret cmd:… cannot be read: its quotes do not match."),
+        ("cmd:", "The secret cmd: cannot be read: it names no program."),
+        ("cmd:/bin/false --token marker", "The secret cmd:/bin/false cannot be read: the program ended with exit code 1."),
+        ("env:A\x1b", "The secret env:A\\x1b cannot be read: the environment variable A\\x1b is not set."),
+    ],
+)  # fmt: skip
+def test_what_is_said_word_by_word(reference: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(reference, {})
+    assert caught.value.what == said
+
+
+def test_a_helper_has_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its own environment: what it needs to reach a vault."""
+    given: dict[str, object] = {}
+
+    def complete(argv: list[str], **more: object) -> Completed:
+        given.update(more)
+        return Completed(0, "value\n", "", 0.0)
+
+    monkeypatch.setattr(secrets, "complete", complete)
+    assert resolve("cmd:vault read", {"VAULT_ADDR": "x"}).reveal() == "value"
+    assert given == {"env": {"VAULT_ADDR": "x"}, "timeout": timedelta(seconds=30)}

@@ -1,0 +1,256 @@
+"""The `http` action's door: which hosts, which methods, what is told, what is never told."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from drbook.core.errors import Cancelled, NotExercised, Refused, StepFailed, UsageError
+from drbook.core.ports import Cancel
+from drbook.core.values import Json
+from drbook.providers.cancel import CancelToken
+from drbook.providers.http import BODY, HttpSender
+
+SECONDS = timedelta(seconds=5)
+
+
+class Peer(ThreadingHTTPServer):
+    """A server on loopback that remembers what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+
+    @property
+    def port(self) -> int:
+        return self.server_port
+
+    def url(self, path: str = "/", host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Peer
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.asked.append((self.command, self.path, dict(self.headers), body))
+        self.server.reached.set()
+        if self.path == "/hang":
+            self.server.go_on.wait(10)
+            return
+        if self.path.startswith("/drop"):
+            return
+        self.send_response(
+            302 if self.path == "/redirect" else 404 if self.path == "/gone" else 200
+        )
+        if self.path == "/redirect":
+            self.send_header("Location", self.server.url("/elsewhere"))
+        text = {
+            "/long": (b"x" * 1023 + b"\n") * (BODY // 1024 + 40),
+            "/echo": b"you said " + self.headers.get("X-Token", "").encode(),
+            "/escape": b"\x1b[31mred\nsecond \xff",
+        }.get(self.path, b"hello")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_HEAD = do_DELETE = do_OPTIONS = _answer
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the tests' output."""
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    server = Peer()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server
+    server.go_on.set()
+    server.shutdown()
+    server.server_close()
+
+
+def send(  # type: ignore[no-untyped-def]
+    url: str,
+    method: str = "GET",
+    *,
+    hosts: tuple[str, ...] = ("127.0.0.1",),
+    reads_only: bool = False,
+    secret_headers: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    body: Json = None,
+    cancel: Cancel | None = None,
+    timeout: timedelta = SECONDS,
+):
+    door = HttpSender(
+        hosts, {"TOKEN": "marker-4711"}, cancel or CancelToken(), reads_only=reads_only
+    )
+    return door.send(
+        method,
+        url,
+        headers=headers or {},
+        secret_headers=secret_headers or {},
+        body=body,
+        timeout=timeout,
+    )
+
+
+def test_what_is_sent_and_what_is_told(peer: Peer) -> None:
+    found = send(peer.url("/a?b=1"), "POST", headers={"X-Kind": "plain"}, body={"n": 1})
+    assert (found.status, found.body, found.seconds) == (200, "hello", 0)
+    ((method, path, headers, body),) = peer.asked
+    assert (method, path, body) == ("POST", "/a?b=1", b'{"n":1}')
+    assert headers["X-Kind"] == "plain"
+
+
+def test_a_bad_status_is_an_answer(peer: Peer) -> None:
+    assert send(peer.url("/gone")).status == 404
+
+
+def test_a_redirect_is_not_followed(peer: Peer) -> None:
+    assert send(peer.url("/redirect")).status == 302
+    assert [each[1] for each in peer.asked] == ["/redirect"]
+
+
+_HOSTS = [
+    (("127.0.0.1",), "127.0.0.1", True),
+    (("127.0.0.1:{port}",), "127.0.0.1", True),
+    (("LOCALHOST",), "localhost", True),
+    (("localhost",), "LocalHost", True),
+    (("localhost",), "127.0.0.1", False),
+    (("127.0.0.1:1",), "127.0.0.1", False),
+    (("127.0.0",), "127.0.0.1", False),
+    ((), "127.0.0.1", False),
+    (("127.0.0.1.evil.example", "evil@127.0.0.1"), "127.0.0.1", False),
+]
+
+
+@pytest.mark.parametrize(("hosts", "asked", "passes"), _HOSTS)
+def test_only_hosts_that_the_runbook_names(
+    peer: Peer, hosts: tuple[str, ...], asked: str, passes: bool
+) -> None:
+    named = tuple(host.format(port=peer.port) for host in hosts)
+    if passes:
+        assert send(peer.url(host=asked), hosts=named).status == 200
+        return
+    with pytest.raises(Refused) as caught:
+        send(peer.url(host=asked), hosts=named)
+    assert caught.value.code == "host"
+    assert peer.asked == []
+
+
+def test_a_named_host_does_not_cover_the_one_behind_an_at_sign(peer: Peer) -> None:
+    with pytest.raises(Refused, match=r"127\.0\.0\.1"):
+        send(f"http://api.example@127.0.0.1:{peer.port}/", hosts=("api.example",))
+    assert peer.asked == []
+
+
+@pytest.mark.parametrize(
+    ("method", "passes"),
+    [("GET", True), ("HEAD", True), ("POST", False), ("DELETE", False), ("OPTIONS", False)],
+)  # fmt: skip
+def test_outside_a_live_incident_only_reading_is_sent(
+    peer: Peer, method: str, passes: bool
+) -> None:
+    if passes:
+        assert send(peer.url(), method, reads_only=True).status == 200
+        assert [each[0] for each in peer.asked] == [method]
+        return
+    with pytest.raises(NotExercised, match=f"{method} to 127"):
+        send(peer.url(), method, reads_only=True)
+    assert peer.asked == []
+
+
+def test_proxies_of_the_environment_have_no_say(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert send(peer.url()).status == 200
+
+
+def test_netrc_gives_no_password_away(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password marker-netrc\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    send(peer.url())
+    assert "Authorization" not in peer.asked[0][2]
+
+
+def test_a_secret_header_is_sent_and_never_told(peer: Peer) -> None:
+    found = send(
+        peer.url("/echo"), headers={"X-Token": "open"}, secret_headers={"X-Token": "env:TOKEN"}
+    )
+    assert peer.asked[0][2]["X-Token"] == "marker-4711"
+    assert found.body == "you said …"
+
+
+def test_a_secret_that_cannot_be_read_sends_nothing(peer: Peer) -> None:
+    with pytest.raises(UsageError):
+        send(peer.url(), secret_headers={"X-Token": "env:MISSING"})
+    assert peer.asked == []
+
+
+def test_a_long_answer_is_cut_and_made_safe(peer: Peer) -> None:
+    lines = send(peer.url("/long")).body.splitlines()
+    assert lines == ["x" * 1023] * (BODY // 1024)
+    assert send(peer.url("/escape")).body == "\\x1b[31mred\nsecond \ufffd"
+
+
+@pytest.mark.parametrize(
+    ("method", "means"),
+    [
+        ("GET", "Nothing was changed."),
+        ("HEAD", "Nothing was changed."),
+        ("POST", "Whether the request was carried out is not known."),
+    ],
+)
+def test_no_answer_is_no_result(peer: Peer, method: str, means: str) -> None:
+    with pytest.raises(StepFailed) as caught:
+        send(peer.url("/drop") + "?key=marker-1#marker-2", method)
+    assert (caught.value.code, caught.value.means) == ("http", means)
+    assert f"{method} http://127.0.0.1:{peer.port}/drop got no answer: " in caught.value.what
+    assert "marker" not in caught.value.explain()
+
+
+def test_a_peer_that_says_nothing_is_given_up(peer: Peer) -> None:
+    with pytest.raises(StepFailed, match=r"got no answer: .*timed out"):
+        send(peer.url("/hang"), timeout=timedelta(seconds=0.2))
+
+
+def test_an_address_that_is_none_is_said() -> None:
+    with pytest.raises(StepFailed) as caught:
+        send("http://127.0.0.1:99999/")
+    assert caught.value.code == "http"
+
+
+def test_a_cancel_ends_the_wait(peer: Peer) -> None:
+    token = CancelToken()
+
+    def cancel() -> None:
+        peer.reached.wait(5)
+        token.request("cancel")
+        peer.go_on.set()
+
+    waiting = threading.Thread(target=cancel)
+    waiting.start()
+    with pytest.raises(Cancelled):
+        send(peer.url("/hang"), cancel=token)
+    waiting.join()
+    assert token._callbacks == {}
+
+
+def test_a_request_leaves_nothing_to_cancel_behind(peer: Peer) -> None:
+    token = CancelToken()
+    send(peer.url(), cancel=token)
+    assert token._callbacks == {}

@@ -1,0 +1,162 @@
+"""How a connection is described, and what its errors are taken for: without a server."""
+
+import os
+from contextlib import suppress
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+
+from drbook.core.errors import Cancelled, CouldNotVerify, DrbookError, Refused, StepFailed
+from drbook.core.targets import DatabaseRef
+from drbook.providers.cancel import CancelToken
+from drbook.providers.pgsession import (
+    KEEPALIVE,
+    broke_off,
+    how_it_failed,
+    libpq_environment,
+    no_connection,
+    parameters,
+    said,
+)
+
+
+def test_every_field_becomes_libpqs_own() -> None:
+    ref = DatabaseRef(
+        host="db",
+        port=5433,
+        dbname="rental",
+        user="u",
+        sslmode="verify-full",
+        sslrootcert="/ca",
+        password="env:P",
+        connect_timeout=timedelta(seconds=9),
+    )
+    assert parameters(ref, {"P": "marker"}) == {
+        **KEEPALIVE,
+        "host": "db",
+        "port": "5433",
+        "dbname": "rental",
+        "user": "u",
+        "sslmode": "verify-full",
+        "sslrootcert": "/ca",
+        "password": "marker",
+        "connect_timeout": "9",
+    }
+
+
+def test_what_is_not_given_is_left_to_libpq() -> None:
+    given = parameters(DatabaseRef(service="prod", connect_timeout=timedelta(seconds=1)), {})
+    assert given == {**KEEPALIVE, "service": "prod", "connect_timeout": "2"}
+
+
+def test_fields_beside_a_dsn_have_the_last_word() -> None:
+    ref = DatabaseRef(dsn="env:DSN", user="reader")
+    given = parameters(ref, {"DSN": "postgresql://u:p@h:5433/d?keepalives_idle=60"})
+    assert given["user"] == "reader"
+    assert (given["password"], given["host"], given["port"], given["dbname"]) == (
+        "p",
+        "h",
+        "5433",
+        "d",
+    )
+    assert given["keepalives_idle"] == "60"
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_the_environment_is_taken_away_for_a_moment_only(
+    ignored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PGSERVICE", "prod")
+    monkeypatch.setenv("PGOPTIONS", "-c x=y")
+    monkeypatch.setenv("XPG", "stays")
+    with suppress(ZeroDivisionError), libpq_environment(ignored=ignored):
+        assert ("PGSERVICE" in os.environ, "PGOPTIONS" in os.environ) == (not ignored, not ignored)
+        assert os.environ["XPG"] == "stays"
+        raise ZeroDivisionError
+    assert (os.environ["PGSERVICE"], os.environ["PGOPTIONS"]) == ("prod", "-c x=y")
+
+
+_FAILURES = [
+    ('FATAL:  password authentication failed for user "u"', "denied"),
+    ("FATAL:  the database system is starting up", "starting"),
+    ("FATAL:  the database system is shutting down", "starting"),
+    ("FATAL:  the database system is in recovery mode", "starting"),
+    ("FATAL:  the database system is not yet accepting connections", "starting"),
+    ("PANIC:  something", "denied"),
+    ('connection to server at "h" failed: Connection refused', "unreachable"),
+    ("No such file or directory", "unreachable"),
+    ("connection timeout expired", "unreachable"),
+    ("Operation timed out", "unreachable"),
+    ("could not translate host name", "unreachable"),
+    ("No route to host", "unreachable"),
+    ("Network is unreachable", "unreachable"),
+    ("Network is down", "unreachable"),
+    ("Name or service not known", "unreachable"),
+    ("No address associated with hostname", "unreachable"),
+    ("Host is down", "unreachable"),
+    ("Connection reset by peer", "unreachable"),
+    ("server closed the connection unexpectedly", "unreachable"),
+    ("SSL error: certificate verify failed", "unknown"),
+    ("something else", "unknown"),
+]
+
+
+@pytest.mark.parametrize(("text", "how"), _FAILURES)
+def test_what_a_failure_to_connect_is_taken_for(text: str, how: str) -> None:
+    error = psycopg.OperationalError(text)
+    assert how_it_failed(error) == how
+    found = no_connection(DatabaseRef(host="db"), error)
+    assert isinstance(found, CouldNotVerify)
+    assert found.code == "no-connection"
+    advice = {
+        "denied": "Check the login",
+        "starting": "Wait until the server",
+        "unreachable": "Check that the server runs",
+        "unknown": "Check the connection by hand",
+    }
+    assert found.next.startswith(advice[how])
+
+
+def test_what_was_said_is_one_safe_line() -> None:
+    text = "connection failed: a\x1b[31m\n\tIs the server running on that host?\n  second   line\n"
+    assert said(psycopg.OperationalError(text)) == "a\\x1b[31m second line"
+    assert said(psycopg.OperationalError("connection is bad: no")) == "no"
+    assert len(said(psycopg.OperationalError("x" * 1000))) < 450
+
+
+def connection(closed: bool = False, broken: bool = False) -> Any:
+    return SimpleNamespace(closed=closed, broken=broken)
+
+
+_BROKEN = [
+    (psycopg.errors.ReadOnlySqlTransaction("w"), connection(), Refused, "read-only"),
+    (psycopg.errors.ReadOnlySqlTransaction("w"), connection(closed=True), Refused, "read-only"),
+    (psycopg.OperationalError("w"), connection(closed=True), CouldNotVerify, "server-gone"),
+    (psycopg.OperationalError("w"), connection(broken=True), CouldNotVerify, "server-gone"),
+    (psycopg.errors.UndefinedTable("w"), connection(), StepFailed, "sql"),
+]
+
+
+@pytest.mark.parametrize(("error", "over", "kind", "code"), _BROKEN)
+def test_what_a_failed_statement_is_taken_for(
+    error: psycopg.Error, over: Any, kind: type[DrbookError], code: str
+) -> None:
+    found = broke_off(over, error, CancelToken(), "counted")
+    assert type(found) is kind
+    assert found.code == code
+    assert "while it counted: w" in found.what
+
+
+@pytest.mark.parametrize(("reason", "kind"), [("cancel", Cancelled), ("timeout", StepFailed)])
+def test_a_statement_that_was_stopped_did_not_fail(reason: str, kind: type[DrbookError]) -> None:
+    token = CancelToken()
+    token.request(reason)
+    error = psycopg.errors.QueryCanceled("canceling statement")
+    found = broke_off(connection(closed=True), error, token, "counted")
+    assert type(found) is kind
+    assert found.code in ("cancelled", "timeout")

@@ -1,0 +1,98 @@
+"""The `shell` action's door: what each mode lets pass, and what of a command is ever told."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.pg import drain, signals_of
+
+from drbook.core.errors import NotExercised, StepFailed, UsageError
+from drbook.core.signals import Output
+from drbook.providers.cancel import CancelToken
+from drbook.providers.shell import DeclaredProcesses
+
+ALL: Any = frozenset({"reads", "target", "outside"})
+
+
+def door(*allowed: str, cancel: CancelToken | None = None, **environment: str) -> DeclaredProcesses:
+    given: Any = frozenset(allowed) or ALL
+    return DeclaredProcesses(environment, cancel or CancelToken(), allowed=given)
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [("reads", "nothing"), ("target", "the target"), ("outside", "things outside")],
+)
+def test_what_the_mode_does_not_allow_is_not_run(declared: Any, words: str, tmp_path: Path) -> None:
+    others = sorted(ALL - {declared})
+    with pytest.raises(NotExercised, match=f"changes {words}, says the runbook"):
+        drain(door(*others).run(["/usr/bin/touch", str(tmp_path / "x")], declared=declared))
+    assert list(tmp_path.iterdir()) == []
+    drain(door(declared).run(["/usr/bin/touch", str(tmp_path / "x")], declared=declared))
+    assert (tmp_path / "x").exists()
+
+
+def test_its_end_and_its_output_are_told() -> None:
+    script = 'echo one; echo; echo " "; echo two; echo wrong >&2; exit 3'
+    done, said = signals_of(door().run(["/bin/sh", "-c", script], declared="reads"))
+    assert (done.exit_code, done.stdout, done.stderr) == (3, "one\n\n \ntwo", "wrong")
+    assert done.argv == ("/bin/sh", "-c", script)
+    assert done.seconds == 0
+    assert sorted(item.text for item in said if isinstance(item, Output)) == ["one", "two", "wrong"]
+
+
+def test_a_secret_reaches_the_child_and_is_never_told() -> None:
+    script = 'echo "$PASSWORD and $PASSWORD"; echo "$PASSWORD" >&2'
+    work = door(REAL="marker-4711").run(
+        ["/bin/sh", "-c", script], declared="reads", secrets={"PASSWORD": "env:REAL"}
+    )
+    done, said = signals_of(work)
+    assert (done.stdout, done.stderr) == ("… and …", "…")
+    assert {item.text for item in said if isinstance(item, Output)} == {"… and …", "…"}
+    assert "marker" not in repr(done)
+    assert "marker" not in repr(said)
+
+
+def test_a_secret_that_cannot_be_read_runs_nothing(tmp_path: Path) -> None:
+    work = door().run(
+        ["/usr/bin/touch", str(tmp_path / "x")], declared="reads", secrets={"A": "env:MISSING"}
+    )
+    with pytest.raises(UsageError):
+        drain(work)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_what_is_given_reaches_the_child() -> None:
+    work = door(OTHER="marker").run(["/usr/bin/env"], declared="reads")
+    assert "marker" not in drain(work).stdout
+
+
+def test_what_it_says_is_bounded_and_safe() -> None:
+    script = "print('\\x1b[31m' + 'x' * 2000)"
+    done, said = signals_of(door().run([sys.executable, "-c", script], declared="reads"))
+    (line,) = [item.text for item in said if isinstance(item, Output)]
+    assert len(line) == 500
+    assert line.startswith("\\x1b[31mxxx")
+    assert done.stdout.startswith("\\x1b[31mxxx")
+
+
+def test_long_arguments_are_shown_in_part() -> None:
+    done = drain(door().run(["/bin/true", "y" * 2000], declared="reads"))
+    assert done.argv[0] == "/bin/true"
+    assert done.argv[1].count("y") == 500
+
+
+def test_it_ends_in_time() -> None:
+    work = door().run(["/bin/sleep", "60"], declared="reads", timeout=timedelta(seconds=0.3))
+    with pytest.raises(StepFailed) as caught:
+        drain(work)
+    assert caught.value.code == "timeout"
+
+
+def test_a_cancel_reaches_it() -> None:
+    token = CancelToken()
+    token.request("timeout")
+    with pytest.raises(StepFailed, match="did not end within its timeout"):
+        drain(door(cancel=token).run(["/bin/sleep", "60"], declared="reads"))
