@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from campaigns.rooms import files_of, measured_modules, room_of
 
 

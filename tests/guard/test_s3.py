@@ -326,7 +326,7 @@ def test_a_store_that_redirects_is_not_followed_elsewhere(
         place = S3Place(
             bucket="some-bucket", endpoint=store.url(), access_key="env:k", secret_key="env:s"
         )
-        connection = S3Connection(place, lambda reference: reference, READ_BACKUPS)
+        connection = S3Connection(place, admin_keys, READ_BACKUPS)
         with pytest.raises((connection.client.exceptions.ClientError, Refused, ValueError)):
             connection.client.get_object(Bucket="some-bucket", Key="x")
         assert {got.method for got in store.got} <= {"GET", "HEAD"}
