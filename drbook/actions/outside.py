@@ -113,12 +113,9 @@ def production_database(given: DatabaseRef | None, context: StepContext) -> Data
     return database
 
 
-URL = r"^https?://[^/?#@\\\s]+([/?#]|$)"
-"""Without a user's name or password: what a URL holds is on record."""
-
-
 class HttpParams(Frozen):
-    url: str = Field(pattern=URL)
+    url: str = Field(pattern=r"^https?://[^/?#@\\\s]+([/?#]|$)")
+    """Without a user's name or password: what a URL holds is on record."""
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     headers: Mapping[str, str] = {}
     secret_headers: SecretRefs = Field(default={})
