@@ -26,7 +26,7 @@ class ArtifactFolder:
                 f"Evidence with the ending {plain(suffix, 60)!r} is not stored.",
                 means="It could lie outside the incident folder. Nothing was written.",
                 next="This is an error in drbook or a plug-in: report it with the incident's journal.",
-                code="artifact",
+                code="artifact-name",
             )
         name = f"artifacts/{hashlib.sha256(data).hexdigest()}{suffix}"
         path = self._folder / name

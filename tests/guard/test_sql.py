@@ -47,6 +47,7 @@ CREATE ROLE replicator LOGIN REPLICATION;
 CREATE ROLE filer LOGIN; GRANT pg_write_server_files TO filer;
 CREATE ROLE runner LOGIN; GRANT pg_execute_server_program TO runner;
 CREATE ROLE killer LOGIN; GRANT pg_signal_backend TO killer;
+CREATE ROLE keeper LOGIN; GRANT pg_maintain TO keeper;
 CREATE ROLE monitor LOGIN; GRANT pg_monitor, pg_read_all_data TO monitor;
 CREATE ROLE switcher LOGIN; GRANT EXECUTE ON FUNCTION pg_switch_wal() TO switcher;
 SELECT lo_from_bytea(424242, 'x');
@@ -56,7 +57,7 @@ DROP VIEW harmless; DROP SEQUENCE counter; DROP PROCEDURE tidy();
 DROP FUNCTION sneaky(), loosening(), ending(), calling(), copying();
 DROP EXTENSION dblink;
 REVOKE EXECUTE ON FUNCTION pg_switch_wal() FROM switcher;
-DROP ROLE climber, between, far, replicator, filer, runner, killer, monitor, switcher;
+DROP ROLE climber, between, far, replicator, filer, runner, killer, keeper, monitor, switcher;
 SELECT lo_unlink(424242);
 """
 
@@ -402,6 +403,7 @@ LOGINS = {
     "filer": ("strong-login", "pg_write_server_files"),
     "runner": ("strong-login", "pg_execute_server_program"),
     "killer": ("strong-login", "pg_signal_backend"),
+    "keeper": ("strong-login", "pg_maintain"),
     "reader": ("", ""),
     "monitor": ("", ""),
     "switcher": ("", ""),
