@@ -417,3 +417,12 @@ def test_a_launcher_does_not_hear_our_terminal() -> None:
     child = Child(["/bin/sleep", "600"])
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
     child.close()
+
+
+def test_bytes_that_are_no_text_are_shown_as_such() -> None:
+    seen: list[str] = []
+    script = "printf 'a\\377\\n'; printf 'b\\377'"
+    done, _ = finish(run(["/bin/sh", "-c", script], on_line=lambda _, line: seen.append(line)))
+    assert seen[:1] == ["a\ufffd"]
+    assert "b\ufffd" in seen
+    assert done.stdout == "a\ufffd\nb\ufffd"
