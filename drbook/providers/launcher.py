@@ -51,8 +51,8 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
-def child(lifeline: int, run_as: str, argv: list[str]) -> None:
-    """Never returns."""
+def child(lifeline: int, run_as: str, argv: list[str], parent: int) -> None:
+    """Never returns. `parent` is the launcher that it must not outlive."""
     code = 125
     try:
         os.close(lifeline)
@@ -62,6 +62,8 @@ def child(lifeline: int, run_as: str, argv: list[str]) -> None:
         elif run_as == "nobody":
             become_nobody()
         die_with_parent()
+        if os.getppid() != parent:
+            return  # the launcher was killed before the kernel knew what to do then
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         code = 127
@@ -120,9 +122,10 @@ def signal_group(pid: int, number: signal.Signals) -> None:
 def main(arguments: list[str]) -> int:
     lifeline, stop, grace, run_as = arguments[:4]
     argv = arguments[5:]
+    ours = os.getpid()
     pid = os.fork()
     if pid == 0:
-        child(int(lifeline), run_as, argv)
+        child(int(lifeline), run_as, argv, ours)
     # What the program reads and writes is not the launcher's: a pipe must end with the program.
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):

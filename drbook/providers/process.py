@@ -227,7 +227,6 @@ class _Feeder:
             return  # the child stopped reading; its exit code says why
         except Exception as error:  # noqa: BLE001 - raised again by `run`, in the step's own thread
             self.error = error
-            self.child.popen.send_signal(signal.SIGTERM)
             self.child.stop()
             return
         finally:

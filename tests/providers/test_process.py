@@ -172,6 +172,21 @@ def test_a_killed_launcher_takes_its_program_along() -> None:
     child.close()
 
 
+@pytest.mark.parametrize("alive", [True, False])
+def test_a_program_is_not_started_for_a_launcher_that_is_gone(alive: bool, tmp_path: Path) -> None:
+    """It may be killed between the fork and the moment when the kernel knows to end its program."""
+    script = textwrap.dedent("""
+        import os, sys
+        from drbook.providers import launcher
+        reading, _ = os.pipe()
+        parent = os.getppid() if sys.argv[1] == "True" else 0
+        launcher.child(reading, "self", ["/usr/bin/touch", sys.argv[2]], parent)
+    """)
+    marker = tmp_path / "ran"
+    done = subprocess.run([sys.executable, "-c", script, str(alive), str(marker)], check=False)
+    assert (done.returncode, marker.exists()) == ((0, True) if alive else (125, False))
+
+
 def test_a_feed_reaches_the_program_whole() -> None:
     def feed(stream: IO[bytes]) -> None:
         for _ in range(100):
@@ -388,3 +403,26 @@ def test_a_program_starts_with_signals_as_they_are() -> None:
     ignored = int(done.stdout.split()[1], 16)
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
         assert not ignored & (1 << (number - 1))
+
+
+def test_what_a_child_is_given_does_not_change_its_launcher(tmp_path: Path) -> None:
+    """A PYTHONPATH for the program must not bring code into the launcher."""
+    (tmp_path / "ctypes.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    done = complete(["/usr/bin/env"], env={"PYTHONPATH": str(tmp_path)})
+    assert f"PYTHONPATH={tmp_path}" in done.stdout
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_launcher_does_not_hear_our_terminal() -> None:
+    child = Child(["/bin/sleep", "600"])
+    assert os.getsid(child.pid) == child.pid != os.getsid(0)
+    child.close()
+
+
+def test_bytes_that_are_no_text_are_shown_as_such() -> None:
+    seen: list[str] = []
+    script = "printf 'a\\377\\n'; printf 'b\\377'"
+    done, _ = finish(run(["/bin/sh", "-c", script], on_line=lambda _, line: seen.append(line)))
+    assert seen[:1] == ["a\ufffd"]
+    assert "b\ufffd" in seen
+    assert done.stdout == "a\ufffd\nb\ufffd"
