@@ -9,6 +9,7 @@ from drbook.core.events import Event, Record
 from drbook.core.fold import evolve
 from drbook.core.state import IncidentState
 from drbook.journal.writer import Writer
+from drbook.mirror.mirrors import Mirrors
 
 
 class Ledger:
@@ -20,13 +21,16 @@ class Ledger:
         records: Sequence[Record],
         state: IncidentState,
         now: Callable[[], datetime],
+        mirrors: Mirrors,
     ) -> None:
         self.state = state
         self.broken = False
-        """True once a record could not be written; nothing is done from then on."""
+        """True once a record could not or may not be written; nothing is done from then on."""
         self._writer = writer
         self._records = list(records)
         self._now = now
+        self._mirrors = mirrors
+        mirrors.written(len(self._records))
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -42,6 +46,7 @@ class Ledger:
 
     def put(self, event: Event, actor: str) -> None:
         """Append, sync, fold. Raises JournalError; then nothing that it covers may be done."""
+        self.check()
         if self.broken:
             raise JournalError(
                 "The journal of this incident cannot be written any more.",
@@ -56,6 +61,13 @@ class Ledger:
             raise
         self._records.append(record)
         self.state = evolve(self.state, record)
+        self._mirrors.written(record.seq)
+
+    def check(self) -> None:
+        """Raises TakenOver, once and for all, where another machine goes on with this incident."""
+        if not self.broken and (why := self._mirrors.taken_over) is not None:
+            self.broken = True
+            raise why
 
     def close(self) -> None:
         self._writer.close()

@@ -4,7 +4,7 @@ import getpass
 import os
 import platform
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,27 +12,35 @@ from drbook import __version__
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, new_incident_id
+from drbook.app.planning import elsewhere
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.errors import JournalError, UsageError
-from drbook.core.events import Mode
+from drbook.core.events import Mode, Record
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
+from drbook.core.state import IncidentState
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 from drbook.language.load import load
+from drbook.mirror.copier import Writing
+from drbook.mirror.look import may_go_on
+from drbook.mirror.mirrors import Mirrors, copiers, opener
+from drbook.providers import secrets
 
 
 class Session:
     """One incident that this process writes. A context manager: leaving it stops the driver."""
 
-    def __init__(self, driver: Driver, folder: Path, wiring: Wiring) -> None:
+    def __init__(self, driver: Driver, folder: Path, wiring: Wiring, mirrors: Mirrors) -> None:
         self.driver = driver
         self.folder = folder
         self.wiring = wiring
+        self.mirrors = mirrors
 
     def __enter__(self) -> "Session":
+        self.mirrors.start()
         self.driver.start()
         return self
 
@@ -40,9 +48,11 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Stop the driver, then what its steps left running, like a restored cluster's server."""
+        """Stop the driver, then what its steps left running, like a restored cluster's server; at
+        last wait, a bounded time, for what the mirrors lack."""
         self.driver.stop()
         self.wiring.close()
+        self.mirrors.close()
 
 
 def operator() -> str:
@@ -98,7 +108,7 @@ def open_incident(
     except BaseException:
         writer.close()
         raise
-    return _session(runbook, writer, folder, who, environment)
+    return session_of(runbook, writer, folder, who, environment)
 
 
 def resume_incident(
@@ -106,11 +116,13 @@ def resume_incident(
 ) -> Session:
     """Go on with an incident, by the runbook that was stored with it.
 
-    Raises JournalError where the record is damaged or another process writes it, UsageError where
-    the incident is closed or its stored runbook is not the recorded one.
+    Raises JournalError where the record is damaged, was cut or is written by another process,
+    TakenOver where a mirror says that another machine goes on with it, UsageError where the incident
+    is closed or its stored runbook is not the recorded one.
     """
     journal = folder / JOURNAL
-    before = fold(read(journal))
+    records = read(journal)
+    before = fold(records)
     if before.closed_at is not None:
         raise UsageError(
             f"Incident {before.incident} is closed ({before.outcome}).",
@@ -128,11 +140,40 @@ def resume_incident(
     writer = Writer(journal, mode=before.mode, host=socket.gethostname())
     who = actor or operator()
     try:
+        _ask_mirrors(runbook, before, records, writer.head, environment)
         writer.append(who, ev.IncidentResumed(head=writer.head, repaired=writer.repaired))
     except BaseException:
         writer.close()
         raise
-    return _session(runbook, writer, folder, who, environment)
+    return session_of(runbook, writer, folder, who, environment)
+
+
+def _ask_mirrors(
+    runbook: Runbook,
+    state: IncidentState,
+    records: Sequence[Record],
+    head: str,
+    environment: Mapping[str, str],
+) -> None:
+    """Whether this machine may go on. A mirror that does not answer is no reason to wait."""
+
+    def secret(reference: str) -> str:
+        return secrets.resolve(reference, environment).reveal()
+
+    may_go_on(
+        [opener(config, state.incident, secret) for config in runbook.mirrors],
+        records=state.seq,
+        head=head,
+        epoch=state.epoch,
+        token=fence_of(records),
+    )
+
+
+def fence_of(records: Sequence[Record]) -> str:
+    """The token of the latest take-over on record; empty where there was none."""
+    taken = (one.event for one in reversed(records) if isinstance(one.event, ev.IncidentTakenOver))
+    latest = next(taken, None)
+    return latest.fence if latest is not None else ""
 
 
 def stored_runbook(folder: Path) -> Runbook:
@@ -147,15 +188,19 @@ def stored_runbook(folder: Path) -> Runbook:
     return load(data, str(path), vocabulary())
 
 
-def _session(
+def session_of(
     runbook: Runbook, writer: Writer, folder: Path, actor: str, environment: Mapping[str, str]
 ) -> Session:
+    """The session that goes on where the writer's journal ends."""
     records = read(writer.path)
     state = fold(records)
-    wiring = Wiring(runbook, folder, state.mode, environment)
+    actions = vocabulary().actions
+    wiring = Wiring(runbook, folder, state.mode, environment, elsewhere(runbook, state, actions))
+    writing = Writing(writer.path, folder / RUNBOOK, state.epoch, fence_of(records))
+    mirrors = copiers(runbook.mirrors, state.incident, writing, wiring.secret)
     driver = Driver(
         runbook=runbook,
-        actions=vocabulary().actions,
+        actions=actions,
         writer=writer,
         records=records,
         state=state,
@@ -163,8 +208,9 @@ def _session(
         actor=actor,
         people_act=state.mode is not Mode.DRY_RUN,
         now=lambda: datetime.now(UTC),
+        mirrors=mirrors,
     )
-    return Session(driver, folder, wiring)
+    return Session(driver, folder, wiring, mirrors)
 
 
 def store(path: Path, data: bytes) -> None:

@@ -58,6 +58,8 @@ class _Builder:
         elif isinstance(event, ev.IncidentResumed):
             torn = f"; {event.repaired}" if event.repaired else ""
             self._enter(record, "deviation", f"resumed behind {event.head[:12]}…{torn}")
+        elif isinstance(event, ev.IncidentTakenOver):
+            self._enter(record, "deviation", _taken_over(record, event))
         elif isinstance(event, ev.RunbookAmended):
             changed = ", ".join(event.changed)
             self._enter(record, "deviation", f"runbook amended ({changed}): {event.runbook_sha256}")
@@ -252,6 +254,16 @@ def _loss(located: Located | None, verified: VerifyResult | None) -> tuple[timed
     if located is None or located.point is None:
         return None, False
     return _seconds(located.loss_seconds), located.point.dated_late
+
+
+def _taken_over(record: Record, event: ev.IncidentTakenOver) -> str:
+    unseen = f"; not asked: {'; '.join(event.unseen)}" if event.unseen else ""
+    missing = f"; evidence in no mirror: {', '.join(event.missing)}" if event.missing else ""
+    return (
+        f"taken over from {event.from_host} on {record.host}: {event.reason}. {event.records} records "
+        f"were recovered from {', '.join(event.mirrors)} (fence {event.epoch}); what was recorded "
+        f"there after them is not known{unseen}{missing}"
+    )
 
 
 def _seconds(count: int | None) -> timedelta | None:
