@@ -128,9 +128,7 @@ def compare(journal: Sequence[str], copy: Copy) -> Comparison:
         ),
         None,
     )
-    # A line that was changed shows at itself or at the next one, which names what it was before.
-    suspect = broken is not None and (differs is None or broken[0] <= differs + 1)
-    if differs is not None and not suspect:
+    if differs is not None and not _changed_there(journal, copy, differs):
         return _different(found, journal, copy, differs)
     if copy.newest > len(journal) == agreed and copy.whole > agreed:
         return _longer(found, copy, agreed)
@@ -159,6 +157,16 @@ def _agreed(journal: Sequence[str], copy: Copy) -> int:
             break
         agreed += 1
     return agreed
+
+
+def _changed_there(journal: Sequence[str], copy: Copy, at: int) -> bool:
+    """Whether the mirror's own line is the changed one: it does not follow the line before it there,
+    or the line behind it names the journal's."""
+    lines = {line.seq: line for line in copy.lines if line.digest}
+    before, after = lines.get(at - 1), lines.get(at + 1)
+    if before is not None and lines[at].prev != before.digest:
+        return True
+    return after is not None and after.prev == journal[at - 1]
 
 
 def _different(found: Found, journal: Sequence[str], copy: Copy, at: int) -> Comparison:

@@ -23,6 +23,7 @@ from drbook.mirror.place import (
     MAX_OBJECT,
     RECORDS,
     RUNBOOK,
+    RUNBOOKS,
     MirrorConflict,
     Place,
     number_in,
@@ -268,7 +269,7 @@ class Copier:
 
 
 def _keep_runbook(place: Place, path: Path) -> None:
-    """As `runbook.yaml`, or beside it under its digest where an amended one is run."""
+    """As `runbook.yaml`, or under its digest where an amended one is run."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -276,4 +277,4 @@ def _keep_runbook(place: Place, path: Path) -> None:
     try:
         place.create(RUNBOOK, data)
     except MirrorConflict:
-        place.create(f"runbook-{hashlib.sha256(data).hexdigest()}.yaml", data)
+        place.create(f"{RUNBOOKS}{hashlib.sha256(data).hexdigest()}.yaml", data)

@@ -8,7 +8,8 @@ from typing import Protocol
 from drbook.core.errors import CouldNotVerify, DrbookError, ExitCode
 
 RECORDS, ARTIFACTS, FENCES = "records/", "artifacts/", "fence/"
-RUNBOOK = "runbook.yaml"
+RUNBOOK, RUNBOOKS = "runbook.yaml", "runbooks/"
+"""The runbook as it was run first, and those that it was amended to, by their digests."""
 PROBE = "conditional"
 
 MAX_OBJECT = 64 * 1024 * 1024

@@ -5,14 +5,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from drbook.core import events as ev
-from drbook.core.errors import DrbookError, JournalError, Refused
+from drbook.core.errors import JournalError, Refused
 from drbook.core.events import Record
 from drbook.core.fold import fold
 from drbook.core.state import IncidentState
-from drbook.core.values import counted, plain
 from drbook.mirror.chain import line_of, read_copy
 from drbook.mirror.compare import Copy
-from drbook.mirror.place import ARTIFACTS, MAX_OBJECT, Place, Stored
+from drbook.mirror.place import (
+    ARTIFACTS,
+    MAX_OBJECT,
+    RUNBOOK,
+    RUNBOOKS,
+    MirrorDown,
+    Place,
+    Stored,
+)
 
 MAX_RUNBOOK = 1024 * 1024
 
@@ -90,11 +97,11 @@ def find_runbook(places: Sequence[Place], sha256: str) -> bytes:
     problems = []
     for place in places:
         try:
-            for stored in place.listed("runbook"):
+            for stored in (Stored(RUNBOOK, 0), *place.listed(RUNBOOKS)):
                 data = place.read(stored, MAX_RUNBOOK)
                 if hashlib.sha256(data).hexdigest() == sha256:
                     return data
-        except DrbookError as error:
+        except MirrorDown as error:
             problems.append(error.what)
     said = f" {' '.join(problems)}" if problems else ""
     raise Refused(
@@ -113,17 +120,8 @@ def find_artifact(places: Sequence[Place], name: str) -> bytes | None:
     for place in places:
         try:
             data = place.read(Stored(name, 0), MAX_OBJECT)
-        except DrbookError:
+        except MirrorDown:
             continue  # another place may have it; that none has is said by the caller
         if hashlib.sha256(data).hexdigest() == digest:
             return data
     return None
-
-
-def whose(recovered: Recovered) -> str:
-    """Who wrote the last record, and when, in words."""
-    last = recovered.records[-1]
-    return (
-        f"{plain(last.actor, 100)} on {plain(last.host, 100)}, "
-        f"{counted(last.seq, 'record')}, the last at {last.at:%Y-%m-%d %H:%M:%S} UTC"
-    )

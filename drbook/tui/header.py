@@ -41,29 +41,12 @@ def header(snapshot: Snapshot, now: datetime, width: int) -> Text:
         clock = Text.assemble(
             Text(f"occurred {occurred} · declared {declared} · ", style=DIM), clock
         )
-    mirrors = mirror_tag(snapshot, now)
-    if mirrors and first.cell_len + mirrors.cell_len + clock.cell_len + 4 > width:
-        first.truncate(max(20, width - mirrors.cell_len - clock.cell_len - 4), overflow="ellipsis")
-    if mirrors:
-        clock = Text.assemble(mirrors, Text(" · ", style=DIM), clock)
     return Text("\n").join(
         [
             spread(first, clock, width),
             spread(_rto(snapshot, now, width), _loss(snapshot, narrow=narrow), width),
         ]
     )
-
-
-def mirror_tag(snapshot: Snapshot, now: datetime) -> Text:
-    """`mirror ✓`, `mirror 12 behind`: how the worst of the copies off this machine stands; empty where
-    the runbook names none."""
-    states = snapshot.mirrors
-    if not states:
-        return Text()
-    worst = next((state for state in states if not state.fine(now)), states[0])
-    good = worst.fine(now)
-    lost = worst.standing in ("differs", "superseded")
-    return Text(f"mirror {worst.short(now)}", style=GOOD if good else URGENT if lost else WARN)
 
 
 def _rto(snapshot: Snapshot, now: datetime, width: int) -> Text:
