@@ -17,7 +17,7 @@ from drbook.app.model import (
     Snapshot,
 )
 from drbook.core.engine import Outcome, may_run
-from drbook.core.errors import DrbookError, ExitCode, JournalError
+from drbook.core.errors import DrbookError, ExitCode, JournalError, TakenOver
 from drbook.core.events import Effect, Mode
 from drbook.core.state import StepRun, StepState
 
@@ -79,12 +79,7 @@ def run_unattended(
             if snapshot.state.seq < done:
                 continue  # taken before the last command was carried out
             if snapshot.broken:
-                trouble = snapshot.trouble
-                raise JournalError(
-                    trouble.what if trouble else "The journal cannot be written.",
-                    means=trouble.means if trouble else "",
-                    next=trouble.next if trouble else "",
-                )
+                raise _broken(snapshot)
             ended = _move(incident, snapshot, responder)
             if isinstance(ended, Outcome):
                 tell(incident.snapshot)
@@ -92,6 +87,15 @@ def run_unattended(
             done = ended
     finally:
         unsubscribe()
+
+
+def _broken(snapshot: Snapshot) -> JournalError:
+    """Why nothing more can be recorded here, with the code of what broke it."""
+    trouble = snapshot.trouble
+    if trouble is None:
+        return JournalError("The journal cannot be written.")
+    kind = TakenOver if trouble.code == TakenOver.code else JournalError
+    return kind(trouble.what, means=trouble.means, next=trouble.next, code=trouble.code)
 
 
 def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outcome | int:

@@ -28,11 +28,12 @@ from drbook.core import events as ev
 from drbook.core import signals as sig
 from drbook.core.actions import Actions
 from drbook.core.engine import decide, outcome
-from drbook.core.errors import DrbookError, InDoubt
+from drbook.core.errors import DrbookError, InDoubt, TakenOver
 from drbook.core.events import Effect, Event, Record, StepEnd
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState, StepState
 from drbook.journal.writer import Writer
+from drbook.mirror.mirrors import Mirrors
 from drbook.providers.scrub import KNOWN
 
 PUBLISH_EVERY = 0.1
@@ -56,6 +57,7 @@ class Driver:
         actor: str,
         people_act: bool,
         now: Callable[[], datetime],
+        mirrors: Mirrors | None = None,
     ) -> None:
         self.runbook = runbook
         self.actions = actions
@@ -74,7 +76,9 @@ class Driver:
         """Steps in doubt that are being looked at; those of a life before first."""
         self.trouble: Trouble | None = None
         self._told_broken = False
-        self._ledger = Ledger(writer, records, state, now)
+        self._mirrors = mirrors or Mirrors()
+        self._shown_mirrors = self._mirrors.states
+        self._ledger = Ledger(writer, records, state, now, self._mirrors)
         self._error_log = writer.path.with_name("errors.log")
         self._inbox = Inbox()
         self._stopping = threading.Event()
@@ -132,6 +136,7 @@ class Driver:
             self._guarded(self._desk.look_into_doubts)
             while not self._stopping.is_set():
                 self._take(timeout=PUBLISH_EVERY)
+                self._guarded(self._ledger.check)
                 self._guarded(self._watch_time)
                 self._guarded(self._read_mail)
                 self._guarded(self._advance)
@@ -191,12 +196,14 @@ class Driver:
         if self._told_broken:
             return  # what broke it is what has to be read
         what, means, next = (KNOWN.clean(text) for text in (error.what, error.means, error.next))
-        self.trouble = Trouble(what, means, next, self.now())
+        self.trouble = Trouble(what, means, next, self.now(), error.code)
         self._dirty = True
         if self.broken:
             self._told_broken = True
+            taken = isinstance(error, TakenOver)
+            why = "another machine took over" if taken else "the journal cannot be written"
             for attempt in self.attempts.values():
-                attempt.request_cancel("the journal cannot be written", GRACE)
+                attempt.request_cancel(why, GRACE)
 
     def put(self, event: Event, actor: str | None = None) -> None:
         """Put it on record. Raises JournalError; then nothing that it covers may be done."""
@@ -345,8 +352,11 @@ class Driver:
         now = time.monotonic()
         if not force and now - self._published < PUBLISH_EVERY:
             return
-        if not (self._dirty or self.board.changed or self.attempts or self.cooling):
+        mirrors = self._mirrors.states
+        changed = self._dirty or mirrors != self._shown_mirrors
+        if not (changed or self.board.changed or self.attempts or self.cooling):
             return
+        self._shown_mirrors = mirrors
         self._published, self._dirty = now, False
         self._publisher.publish(self._picture())
 
@@ -370,6 +380,7 @@ class Driver:
             looking=tuple(sorted(self.looking)),
             trouble=self.trouble,
             broken=self.broken,
+            mirrors=self._mirrors.states,
         )
 
     def _wall(self, monotonic: float) -> datetime:

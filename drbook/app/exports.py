@@ -6,7 +6,7 @@ from pathlib import Path
 
 from drbook.app.places import JOURNAL
 from drbook.app.planning import title_of
-from drbook.app.session import stored_runbook
+from drbook.app.stored import stored_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Record

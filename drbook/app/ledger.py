@@ -1,5 +1,6 @@
 """The incident's record while it is led: an event is checked, appended and synced, then folded."""
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,14 +10,16 @@ from drbook.core.events import Event, Record
 from drbook.core.fold import evolve
 from drbook.core.state import IncidentState
 from drbook.journal.writer import Writer
+from drbook.mirror.mirrors import Mirrors
 from drbook.providers.scrub import KNOWN
 
 
 def without_secrets(event: Event) -> Event:
     """The event without the values that this process has revealed."""
-    if not KNOWN.touches(event.model_dump_json()):
+    fields = event.model_dump(mode="json")
+    if not KNOWN.touches(json.dumps(fields, ensure_ascii=False)):
         return event
-    return type(event).model_validate(KNOWN.clean_all(event.model_dump(mode="json")))
+    return type(event).model_validate(KNOWN.clean_all(fields))
 
 
 class Ledger:
@@ -28,13 +31,16 @@ class Ledger:
         records: Sequence[Record],
         state: IncidentState,
         now: Callable[[], datetime],
+        mirrors: Mirrors,
     ) -> None:
         self.state = state
         self.broken = False
-        """True once a record could not be written; nothing is done from then on."""
+        """True once a record could not or may not be written; nothing is done from then on."""
         self._writer = writer
         self._records = list(records)
         self._now = now
+        self._mirrors = mirrors
+        mirrors.written(len(self._records))
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -54,6 +60,7 @@ class Ledger:
         Secrets that came back from outside are taken out before anything is written.
         """
         event = without_secrets(event)
+        self.check()
         if self.broken:
             raise JournalError(
                 "The journal of this incident cannot be written any more.",
@@ -68,6 +75,13 @@ class Ledger:
             raise
         self._records.append(record)
         self.state = evolve(self.state, record)
+        self._mirrors.written(record.seq)
+
+    def check(self) -> None:
+        """Raises TakenOver, once and for all, where another machine goes on with this incident."""
+        if not self.broken and (why := self._mirrors.taken_over) is not None:
+            self.broken = True
+            raise why
 
     def close(self) -> None:
         self._writer.close()

@@ -12,6 +12,7 @@ from drbook.core.events import Plan, Record
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import Json
+from drbook.mirror.status import MirrorState
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Trouble:
     means: str
     next: str
     at: datetime
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Snapshot:
     """The last command that was not carried out, or a failure of the driver itself."""
     broken: bool = False
     """True where the journal cannot be written any more: nothing can be done in this process."""
+    mirrors: tuple[MirrorState, ...] = ()
+    """How the copies off this machine stand, in the runbook's order."""
 
 
 @dataclass(frozen=True, slots=True)

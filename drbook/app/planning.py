@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -59,6 +59,17 @@ def context_of(
         resources=state.resources,
         outputs=outputs if isinstance(outputs, dict) else {},
     )
+
+
+def elsewhere(runbook: Runbook, state: IncidentState, actions: Actions) -> Mapping[str, str]:
+    """Names of resources that attempts on another machine made, or may have made, before it was
+    taken over → that machine. The mirror may lack what was recorded of them."""
+    found = {
+        context_of(runbook, state, actions, run.id, run.attempt).resource_name: "another machine"
+        for run in state.steps.values()
+        if run.attempt and run.epoch < state.epoch
+    }
+    return found | {one.name: one.host for one in state.resources if one.epoch < state.epoch}
 
 
 def plan_step(runbook: Runbook, state: IncidentState, actions: Actions, step: str) -> Planned:

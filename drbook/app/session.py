@@ -1,7 +1,6 @@
 """Opening an incident, and going on with one: folder, stored runbook, journal, driver."""
 
 import getpass
-import hashlib
 import os
 import platform
 import shutil
@@ -15,30 +14,38 @@ from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, new_incident_id
+from drbook.app.planning import elsewhere
+from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.amend import Amendment, amendment
-from drbook.core.errors import JournalError, UsageError
+from drbook.core.errors import UsageError
 from drbook.core.events import Mode, Record
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
-from drbook.language.load import load, load_file
+from drbook.language.load import load_file
+from drbook.mirror.copier import Writing
+from drbook.mirror.look import may_go_on
+from drbook.mirror.mirrors import Mirrors, copiers, opener
+from drbook.providers import secrets
 from drbook.providers.pgserver import sockets_of
 
 
 class Session:
     """One incident that this process writes. A context manager: leaving it stops the driver."""
 
-    def __init__(self, driver: Driver, folder: Path, wiring: Wiring) -> None:
+    def __init__(self, driver: Driver, folder: Path, wiring: Wiring, mirrors: Mirrors) -> None:
         self.driver = driver
         self.folder = folder
         self.wiring = wiring
+        self.mirrors = mirrors
 
     def __enter__(self) -> "Session":
+        self.mirrors.start()
         self.driver.start()
         return self
 
@@ -46,12 +53,14 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Stop the driver, then what its steps left running, like a restored cluster's server."""
+        """Stop the driver, then what its steps left running, like a restored cluster's server; at
+        last wait, a bounded time, for what the mirrors lack."""
         self.driver.stop()
         self.wiring.close()
         for resource in self.driver.state.resources:
             if resource.kind == "cluster":  # a killed life left its socket's folder behind
                 shutil.rmtree(sockets_of(resource.nonce), ignore_errors=True)
+        self.mirrors.close()
 
 
 def operator() -> str:
@@ -107,7 +116,7 @@ def open_incident(
     except BaseException:
         writer.close()
         raise
-    return _session(runbook, writer, folder, who, environment)
+    return session_of(runbook, writer, folder, who, environment)
 
 
 def resume_incident(
@@ -123,7 +132,8 @@ def resume_incident(
     `amend` is a runbook to go on by: it may change only steps that have not started. `tell` is told
     what is waited for. Raises JournalError where the record is damaged or another process writes
     it, UsageError where the incident is closed or an amendment changes too much, Refused where a
-    process of the life before does not end.
+    process of the life before does not end, TakenOver where a mirror says that another machine goes
+    on with it.
     """
     journal, host = folder / JOURNAL, socket.gethostname()
     who = actor or operator()
@@ -137,16 +147,44 @@ def resume_incident(
         if amend is not None:
             new = load_file(amend, vocabulary())
             amended, runbook = _amended(amendment(runbook, new, before), new), new
+        _ask_mirrors(runbook, before, records, writer.head, environment)
         outlived = wait_for_children(records, host, tell)
         resumed = ev.IncidentResumed(head=writer.head, repaired=writer.repaired, outlived=outlived)
         writer.append(who, resumed)
         if amended is not None:
-            _store_once(folder / amended.file, runbook.source)
+            store_once(folder / amended.file, runbook.source)
             writer.append(who, amended)
     except BaseException:
         writer.close()
         raise
-    return _session(runbook, writer, folder, who, environment)
+    return session_of(runbook, writer, folder, who, environment)
+
+
+def _ask_mirrors(
+    runbook: Runbook,
+    state: IncidentState,
+    records: Sequence[Record],
+    head: str,
+    environment: Mapping[str, str],
+) -> None:
+    """Whether this machine may go on. A mirror that does not answer is no reason to wait."""
+
+    secret = secrets.reader(environment)
+
+    may_go_on(
+        [opener(config, state.incident, secret) for config in runbook.mirrors],
+        records=state.seq,
+        head=head,
+        epoch=state.epoch,
+        token=fence_of(records),
+    )
+
+
+def fence_of(records: Sequence[Record]) -> str:
+    """The token of the latest take-over on record; empty where there was none."""
+    taken = (one.event for one in reversed(records) if isinstance(one.event, ev.IncidentTakenOver))
+    latest = next(taken, None)
+    return latest.fence if latest is not None else ""
 
 
 def _resumable(records: Sequence[Record]) -> IncidentState:
@@ -168,32 +206,6 @@ def _resumable(records: Sequence[Record]) -> IncidentState:
     return state
 
 
-def stored_runbook(folder: Path, sha256: str) -> Runbook:
-    """The runbook as this incident runs it: the stored file with that digest. Raises JournalError."""
-    for path in (folder / RUNBOOK, folder / amended_name(sha256)):
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise JournalError(
-                f"The stored runbook {path} cannot be read: {error.strerror or error}."
-            ) from None
-        if hashlib.sha256(data).hexdigest() == sha256:
-            return load(data, str(path), vocabulary())
-    raise JournalError(
-        f"{folder} does not hold the runbook that this incident runs.",
-        means="It was changed after it was stored; what ran before may not be what it says now.",
-        next=f"Put the original back; its SHA-256 is {sha256}.",
-        code="runbook-changed",
-    )
-
-
-def amended_name(sha256: str) -> str:
-    """The name under which an amended runbook is stored beside the first one."""
-    return f"runbook-{sha256[:16]}.yaml"
-
-
 def _amended(found: Amendment, runbook: Runbook) -> ev.RunbookAmended:
     return ev.RunbookAmended(
         runbook_sha256=runbook.sha256,
@@ -204,22 +216,20 @@ def _amended(found: Amendment, runbook: Runbook) -> ev.RunbookAmended:
     )
 
 
-def _store_once(path: Path, data: bytes) -> None:
-    """Store it, where an interrupted amendment did not leave the same bytes there already."""
-    if path.exists() and path.read_bytes() == data:
-        return
-    store(path, data)
-
-
-def _session(
+def session_of(
     runbook: Runbook, writer: Writer, folder: Path, actor: str, environment: Mapping[str, str]
 ) -> Session:
+    """The session that goes on where the writer's journal ends."""
     records = read(writer.path)
     state = fold(records)
-    wiring = Wiring(runbook, folder, state.mode, environment)
+    actions = vocabulary().actions
+    wiring = Wiring(runbook, folder, state.mode, environment, elsewhere(runbook, state, actions))
+    stored = stored_path(folder, state.runbook_sha256)
+    writing = Writing(writer.path, stored, state.epoch, fence_of(records))
+    mirrors = copiers(runbook.mirrors, state.incident, writing, wiring.secret)
     driver = Driver(
         runbook=runbook,
-        actions=vocabulary().actions,
+        actions=actions,
         writer=writer,
         records=records,
         state=state,
@@ -227,21 +237,6 @@ def _session(
         actor=actor,
         people_act=state.mode is not Mode.DRY_RUN,
         now=lambda: datetime.now(UTC),
+        mirrors=mirrors,
     )
-    return Session(driver, folder, wiring)
-
-
-def store(path: Path, data: bytes) -> None:
-    """Write a new file of one's own, mode 0600, synced. Raises JournalError."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        raise JournalError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            means="Nothing was started.",
-            next="Make room or mend the permissions, or point DRBOOK_HOME at another place.",
-        ) from None
+    return Session(driver, folder, wiring, mirrors)

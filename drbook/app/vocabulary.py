@@ -13,6 +13,7 @@ from drbook.core.actions import Action, AnyAction
 from drbook.core.errors import UsageError
 from drbook.core.values import plain
 from drbook.language.check import Vocabulary
+from drbook.mirror.config import MIRRORS
 from drbook.providers.kinds import BASELINE_STORES, SOURCES, TARGETS
 
 BUILT_IN = (
@@ -47,7 +48,7 @@ def vocabulary() -> Vocabulary:
         if made.name in actions and type(actions[made.name]) is not made:
             raise _broken(entry, f"the action {made.name} exists already")
         actions[made.name] = made()
-    return Vocabulary(actions, SOURCES(), BASELINE_STORES())
+    return Vocabulary(actions, SOURCES(), BASELINE_STORES(), MIRRORS)
 
 
 def _load(entry: EntryPoint) -> object:

@@ -101,12 +101,19 @@ class Wiring:
     """Opens the doors of one attempt; implements `app.work.PortsOpener`."""
 
     def __init__(
-        self, runbook: Runbook, folder: Path, mode: Mode, environment: Mapping[str, str]
+        self,
+        runbook: Runbook,
+        folder: Path,
+        mode: Mode,
+        environment: Mapping[str, str],
+        elsewhere: Mapping[str, str] | None = None,
     ) -> None:
+        """`elsewhere`: names of targets that were made on another machine, with that machine."""
         self._runbook = runbook
         self._folder = folder
         self._mode = mode
         self._environment = environment
+        self._elsewhere = elsewhere or {}
         self.pool = ServerPool()
         self._tools = cache(lambda: find_tools(environment))
 
@@ -148,7 +155,9 @@ class Wiring:
     def _targets(self, cancel: Cancel) -> Targets:
         from drbook.providers.targets.fresh import FreshTargets
 
-        workshop = Workshop(self._folder, self._environment, cancel, self.pool, self._tools)
+        workshop = Workshop(
+            self._folder, self._environment, cancel, self.pool, self._tools, self._elsewhere
+        )
         return FreshTargets(workshop, TARGETS())
 
     def backups(self, cancel: Cancel) -> BackupCatalog:

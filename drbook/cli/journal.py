@@ -1,14 +1,19 @@
-"""`drbook journal verify`: is the record what was written?"""
+"""`drbook journal`: is the record what was written, and is it off this machine?"""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from drbook.app.against import bring, held_against
 from drbook.app.places import JOURNAL, find_incident, home
 from drbook.cli.output import print_json, say
-from drbook.core.errors import ExitCode
-from drbook.core.values import counted
+from drbook.core.errors import ExitCode, UsageError
+from drbook.core.values import Json, counted, parse_duration
 from drbook.journal.reader import Verification, verify
+from drbook.mirror.compare import Comparison
+from drbook.mirror.status import Standing
 
 
 @click.group("journal")
@@ -19,30 +24,93 @@ def command() -> None:
 @command.command("verify")
 @click.argument("path", required=False)
 @click.option("--head", help="A head printed earlier; finds lines that were cut off at the end.")
+@click.option(
+    "--against",
+    multiple=True,
+    metavar="PLACE",
+    help="A mirror: s3://BUCKET/PREFIX (credentials, region and endpoint by AWS's own environment "
+    "variables and files) or a directory. May be given several times.",
+)
+@click.option("--mirrors", is_flag=True, help="Every mirror that the incident's own runbook names.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
-def verify_command(path: str | None, head: str | None, as_json: bool) -> int:
+def verify_command(
+    path: str | None, head: str | None, against: tuple[str, ...], mirrors: bool, as_json: bool
+) -> int:
     """Check the chain of PATH: a journal file, an incident's folder or its id; absent: the newest.
 
-    Exit code 0: whole. 1: changed, damaged or cut off. A torn last line, left by a crash, is said
-    and does not count as tampering.
+    The chain alone finds a line that was changed. Lines cut off at the end, or a chain that was
+    written anew, show only against something kept elsewhere: a head, or a mirror.
+
+    \b
+    Exit code 0: whole, and the same as every mirror that was asked for.
+    1: changed, damaged or cut off, here or in a mirror.
+    5: a mirror cannot be read, is empty, or lacks the newest records (it is behind).
+
+    A torn last line, left by a crash, is said and does not count as tampering.
     """
-    found = verify(_journal(path), head)
+    journal = _journal(path)
+    found = verify(journal, head)
+    compared = held_against(journal, against) if against else []
+    compared += held_against(journal, ()) if mirrors else []
     if as_json:
-        print_json(
-            {
-                "path": str(found.path),
-                "intact": found.intact,
-                "records": found.records,
-                "head": found.head,
-                "problem": found.problem,
-                "torn_bytes": found.torn,
-                "head_checked": head is not None,
-                "records_after_head": found.after_head,
-            }
-        )
+        print_json(_document(found, head, compared))
     else:
-        _say(found, head)
-    return int(ExitCode.DONE if found.intact else ExitCode.FAILED)
+        _say(found, head, bool(compared))
+        for one in compared:
+            _say_compared(one)
+    return int(_worst(found, compared))
+
+
+def _document(found: Verification, head: str | None, compared: Sequence[Comparison]) -> Json:
+    return {
+        "path": str(found.path),
+        "intact": found.intact,
+        "records": found.records,
+        "head": found.head,
+        "problem": found.problem,
+        "torn_bytes": found.torn,
+        "head_checked": head is not None,
+        "records_after_head": found.after_head,
+        "mirrors": [
+            {
+                "where": one.where,
+                "verdict": one.verdict.value,
+                "agreed": one.agreed,
+                "problem": one.problem,
+                "remarks": list(one.remarks),
+            }
+            for one in compared
+        ],
+    }
+
+
+def _worst(found: Verification, compared: Sequence[Comparison]) -> ExitCode:
+    codes = {one.code for one in compared}
+    if not found.intact or ExitCode.FAILED in codes:
+        return ExitCode.FAILED
+    return ExitCode.COULD_NOT_VERIFY if ExitCode.COULD_NOT_VERIFY in codes else ExitCode.DONE
+
+
+@command.command("mirror")
+@click.argument("incident", required=False)
+@click.option(
+    "--wait", default="10m", show_default=True, help="How long to try, with a unit, like 90s."
+)
+def mirror_command(incident: str | None, wait: str) -> int:
+    """Bring the mirrors of INCIDENT's runbook up to date, also when it is closed.
+
+    While an incident is led, its mirrors follow by themselves. This is for what they lacked when it
+    ended. Exit code 5 where a mirror still lacks records.
+    """
+    try:
+        seconds = parse_duration(wait).total_seconds()
+    except ValueError as error:
+        raise UsageError(f"--wait: {error}.") from None
+    lacking = False
+    for state in bring(find_incident(home(), incident), seconds):
+        click.echo(state.long(datetime.now(UTC)))
+        lacking = lacking or state.behind > 0 or state.standing is not Standing.COPYING
+    return int(ExitCode.COULD_NOT_VERIFY if lacking else ExitCode.DONE)
 
 
 def _journal(given: str | None) -> Path:
@@ -51,18 +119,24 @@ def _journal(given: str | None) -> Path:
     return find_incident(home(), given) / JOURNAL
 
 
-def _say(found: Verification, head: str | None) -> None:
+def _say(found: Verification, head: str | None, mirrored: bool) -> None:
     if found.intact:
         click.echo(f"{found.path}: whole, {counted(found.records, 'record')}, head {found.head}")
-        if head is None:
+        if head is None and not mirrored:
             say(
                 "The chain holds. Cut-off lines at its end show only against a head that was "
-                "printed or stored elsewhere: give it with --head."
+                "printed or stored elsewhere (--head), or against a mirror (--mirrors, --against)."
             )
-        elif found.after_head:
+        elif head is not None and found.after_head:
             say(f"The given head is in the chain; {found.after_head} records follow it.")
     else:
         click.echo(f"{found.path}: NOT whole after {counted(found.records, 'good record')}")
         click.echo(found.problem)
     if found.torn:
         say(f"{found.torn} bytes of an unfinished last record: a crash; resume repairs it.")
+
+
+def _say_compared(one: Comparison) -> None:
+    click.echo(f"{one.where}: {one.verdict.value}. {one.problem}")
+    for remark in one.remarks:
+        click.echo(f"  {remark}")

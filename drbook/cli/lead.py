@@ -4,9 +4,9 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 
 import click
@@ -22,7 +22,8 @@ from drbook.core import events as ev
 from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode, UsageError
 from drbook.core.events import Record
-from drbook.core.values import plain, show_duration
+from drbook.core.values import Json, plain, show_duration
+from drbook.mirror.status import MirrorState
 
 
 def need_terminal(command: str) -> None:
@@ -56,6 +57,8 @@ def lead(
         )
         final = session.driver.snapshot
     document = report(final, ended)
+    mirrors = session.mirrors.states
+    document["mirrors"] = [_mirror(state) for state in mirrors]
     if as_json:
         print_json(document)
     else:
@@ -66,7 +69,24 @@ def lead(
         start = commands.get(str(target["name"]), "") if isinstance(target, Mapping) else ""
         for line in report_lines(document, session.folder, name=name, start=start if kept else ""):
             click.echo(line)
+        for state in mirrors:
+            click.echo(f"mirror         {state.long(datetime.now(UTC))}")
+    if kept and any(state.waits for state in mirrors):
+        say(
+            f"What a mirror lacks is on this machine alone: drbook journal mirror {_named(session)}"
+        )
     return int(ended.code)
+
+
+def _mirror(state: MirrorState) -> Json:
+    return {
+        "where": state.where,
+        "standing": state.standing.value,
+        "records": state.records,
+        "behind": state.behind,
+        "error": state.error,
+        "note": state.note,
+    }
 
 
 def _attended(session: Session, kept: bool) -> Outcome:
@@ -98,6 +118,11 @@ def _resume_command(session: Session) -> str:
     if folder == home().folder(folder.name):
         return f"drbook resume {folder.name}"
     return f"DRBOOK_HOME={shlex.quote(str(folder.parent.parent))} drbook resume {folder.name}"
+
+
+def _named(session: Session) -> str:
+    folder = session.folder
+    return folder.name if folder == home().folder(folder.name) else shlex.quote(str(folder))
 
 
 def _unattended(session: Session, responder: Responder) -> Outcome:
@@ -167,6 +192,7 @@ class _Teller:
     def __init__(self) -> None:
         self._told = 0
         self._line = ProgressLine()
+        self._standing: dict[int, bool] = {}
 
     def __call__(self, snapshot: Snapshot) -> None:
         for record in snapshot.records[self._told :]:
@@ -175,9 +201,20 @@ class _Teller:
                 self._line.clear()
                 say(f"{record.at:%H:%M:%S} {line}")
         self._told = len(snapshot.records)
+        self._mirrors(snapshot.mirrors)
         for step in snapshot.decision.running:
             if (live := snapshot.live.get(step)) is not None:
                 self._line.show(live.progress, f"{step}: ")
+
+    def _mirrors(self, states: Sequence[MirrorState]) -> None:
+        """Each change of how a mirror stands, once; a moment's lag is none."""
+        now = datetime.now(UTC)
+        for index, state in enumerate(states):
+            stands = state.fine(now)
+            if stands != self._standing.get(index, True):
+                self._line.clear()
+                say(f"{now:%H:%M:%S} mirror {state.long(now)}")
+            self._standing[index] = stands
 
 
 def describe(record: Record) -> str:
@@ -185,6 +222,8 @@ def describe(record: Record) -> str:
     event = record.event
     if isinstance(event, ev.IncidentOpened):
         return f"{event.mode.value.upper()} {event.incident}: {plain(event.title, 120)}"
+    if isinstance(event, ev.IncidentTakenOver):
+        return f"taken over from {plain(event.from_host, 100)}: {plain(event.reason, 300)}"
     if isinstance(event, ev.StepStarted):
         return f"{event.step}: started"
     if isinstance(event, ev.StepFinished):

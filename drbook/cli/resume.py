@@ -1,18 +1,33 @@
-"""`drbook resume`: go on after a crash or a closed terminal."""
+"""`drbook resume`: go on after a crash, a closed terminal, or the loss of another machine."""
 
 from pathlib import Path
 
 import click
 
 from drbook.app.history import newest_open
-from drbook.app.places import find_incident, home
-from drbook.app.session import resume_incident
+from drbook.app.places import Home, find_incident, home
+from drbook.app.session import Session, resume_incident
+from drbook.app.takeover import take_over, told
 from drbook.cli.lead import lead, need_terminal
 from drbook.cli.output import say
+from drbook.core.errors import UsageError
 
 
 @click.command("resume")
 @click.argument("incident", required=False)
+@click.option(
+    "--from",
+    "source",
+    metavar="PLACE",
+    help="Another machine's incident, from a mirror: s3://BUCKET/PREFIX/INCIDENT (credentials, region "
+    "and endpoint by AWS's own environment variables and files) or DIRECTORY/INCIDENT.",
+)
+@click.option(
+    "--take-over",
+    "reason",
+    metavar="REASON",
+    help="Why that machine is replaced; goes on record. A drbook that lives there stops.",
+)
 @click.option(
     "--headless", is_flag=True, help="No screen; stops with exit code 7 where a person is needed."
 )
@@ -23,15 +38,45 @@ from drbook.cli.output import say
     help="Go on by this changed runbook; only steps that have not started may differ.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
-def command(incident: str | None, headless: bool, as_json: bool, amend: Path | None) -> int:
+def command(
+    incident: str | None,
+    source: str | None,
+    reason: str | None,
+    headless: bool,
+    as_json: bool,
+    amend: Path | None,
+) -> int:
     """Go on with INCIDENT (an id, its start or end, or a folder); the newest open one where absent.
 
     A step that was interrupted is never run again by itself: without an effect it is ready again,
     with one it is in doubt until somebody looked.
+
+    With --from and --take-over, another machine's incident is gone on with here. Its record, runbook
+    and evidence come from the mirror; targets and processes of that machine are not here. A fence in
+    the mirrors stops the drbook that led it, if it still lives and can reach one; two who take over at
+    once cannot both get it. Without a fence nothing is taken over.
     """
     if not headless:
         need_terminal("drbook resume")
     where = home()
-    folder = newest_open(where) if incident is None else find_incident(where, incident)
-    session = resume_incident(folder, amend=amend, tell=say)
+    if source is not None or reason is not None:
+        session = _take_over(where, incident, source, reason)
+    else:
+        folder = newest_open(where) if incident is None else find_incident(where, incident)
+        session = resume_incident(folder, amend=amend, tell=say)
     return lead(session, headless=headless, as_json=as_json)
+
+
+def _take_over(
+    where: Home, incident: str | None, source: str | None, reason: str | None
+) -> Session:
+    if source is None or reason is None or incident is not None:
+        raise UsageError(
+            "Taking over needs --from PLACE/INCIDENT and --take-over REASON, and no INCIDENT beside.",
+            means="Nothing was taken over.",
+            next="drbook resume --from s3://BUCKET/PREFIX/INCIDENT --take-over 'why'",
+        )
+    session, event = take_over(source, where, reason)
+    for line in told(event):
+        say(line)
+    return session

@@ -12,7 +12,8 @@ DrbookError
 ├── InDoubt               6   nobody knows whether an effect happened
 ├── NeedsHuman            7   an unattended run met a step for a person
 ├── NotExercised          0   a dry run planned it and did not do it
-└── JournalError          70  the record cannot be written or read; 4 where another drbook writes it
+└── JournalError          70  the record cannot be written or read; 4 where another drbook writes it,
+                              or where another machine has taken over
 """
 
 from collections.abc import Sequence
@@ -123,6 +124,13 @@ class JournalLocked(JournalError):
     """Another drbook writes it: a refusal, not a defect."""
 
     code = "journal-locked"
+    exit_code = ExitCode.REFUSED
+
+
+class TakenOver(JournalError):
+    """Another machine goes on with this incident; nothing more is executed here."""
+
+    code = "taken-over"
     exit_code = ExitCode.REFUSED
 
 

@@ -105,6 +105,28 @@ class IncidentResumed(Event):
     """Processes of the life before that were still ending and were waited for, in words."""
 
 
+class IncidentTakenOver(Event):
+    """Another machine goes on with an incident, from what a mirror held."""
+
+    from_host: str
+    """The host that wrote the last record before."""
+    head: str
+    """SHA-256 of the last line that was recovered; this record hangs on it."""
+    records: int
+    """How many were recovered. What the other host recorded after them, nobody here can know."""
+    epoch: int
+    """Counts the take-overs from 1; the fence of this number was laid in the mirrors."""
+    fence: str
+    """The random token in that fence."""
+    reason: str
+    mirrors: tuple[str, ...]
+    """Where the record was read and the fence was laid."""
+    unseen: tuple[str, ...] = ()
+    """Mirrors of the runbook that could not be asked, each with the reason."""
+    missing: tuple[str, ...] = ()
+    """Artifacts that the record names and no mirror held."""
+
+
 class RunbookAmended(Event):
     runbook_sha256: str
     file: str = ""
@@ -247,6 +269,7 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
     for kind in (
         IncidentOpened,
         IncidentResumed,
+        IncidentTakenOver,
         RunbookAmended,
         InputChanged,
         StepPlanned,

@@ -17,6 +17,7 @@ from drbook.core.state import (
     has_begun,
     lacks,
 )
+from drbook.core.values import plain
 
 
 def fold(records: Iterable[Record], state: IncidentState | None = None) -> IncidentState:
@@ -32,7 +33,7 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
     event = record.event
     if record.seq != state.seq + 1:
         raise _illegal(record, f"its number should be {state.seq + 1}")
-    state = replace(state, seq=record.seq)
+    before, state = state, replace(state, seq=record.seq, host=record.host)
     if isinstance(event, ev.IncidentOpened):
         return _opened(state, record, event)
     if state.opened_at is None:
@@ -46,7 +47,9 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
     if isinstance(event, ev.StepEvent):
         return _step_event(state, record, event)
     if isinstance(event, ev.IncidentResumed):
-        return _resumed(state)
+        return _interrupted(state, "drbook ended while this step was running")
+    if isinstance(event, ev.IncidentTakenOver):
+        return _taken_over(before, state, record, event)
     if isinstance(event, ev.InputChanged):
         occurred = event.occurred if event.name == "occurred" else state.occurred
         return replace(state, inputs={**state.inputs, event.name: event.value}, occurred=occurred)
@@ -86,12 +89,23 @@ def _of_mode(record: Record, mode: Mode) -> None:
         raise _illegal(record, f"it is marked {record.mode.value} in a {mode.value} incident")
 
 
-def _resumed(state: IncidentState) -> IncidentState:
+def _taken_over(
+    before: IncidentState, state: IncidentState, record: Record, event: ev.IncidentTakenOver
+) -> IncidentState:
+    """What ran on the other machine is in doubt; what it made is there, not here."""
+    if event.epoch <= state.epoch:
+        raise _illegal(record, f"take-over {state.epoch} came before it")
+    if (event.head, event.records) != (record.prev, before.seq):
+        raise _illegal(record, "it says that it hangs on another record")
+    interrupted = f"it ran on {plain(event.from_host, 100)} when another machine took over"
+    return replace(_interrupted(state, interrupted), epoch=event.epoch)
+
+
+def _interrupted(state: IncidentState, interrupted: str) -> IncidentState:
     """An interrupted step without effect is pending again; any other is in doubt."""
     steps = dict(state.steps)
     for name, run in steps.items():
         if run.state is StepState.STARTED:
-            interrupted = "drbook ended while this step was running"
             if run.effect is Effect.NONE:
                 steps[name] = replace(run, state=StepState.PENDING, reason=interrupted)
             else:
@@ -127,6 +141,8 @@ def _step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> In
         changed = replace(run, state=StepState.STALE, reason=event.because, accepted=None)
     else:
         changed = _run_after(run, record, event)
+    if isinstance(event, ev.StepPlanned):
+        changed = replace(changed, epoch=state.epoch)
     return replace(state, steps={**state.steps, run.id: changed})
 
 
@@ -230,7 +246,14 @@ def _resources(
         if any(known.name == event.name for known in state.resources):
             raise _illegal(record, f"a resource named {event.name!r} was intended before")
         intended = Resource(
-            event.kind, event.name, event.nonce, event.location, event.step, event.attempt
+            event.kind,
+            event.name,
+            event.nonce,
+            event.location,
+            event.step,
+            event.attempt,
+            host=record.host,
+            epoch=state.epoch,
         )
         return (*state.resources, intended)
     if not any(known.name == event.name for known in state.resources):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -119,6 +120,25 @@ def _no_boolean(value: object) -> object:
     return value
 
 
+class MirrorConfig(Frozen):
+    """A `mirrors:` entry: a place off this machine that the record is copied to. Each kind derives
+    from this."""
+
+    kind: str
+    domain: FailureDomain = FailureDomain()
+    """Where it lives and who can destroy it; it should outlive production and this machine."""
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long nobody can delete what is copied there; None where nothing is locked."""
+        return None
+
+    @property
+    def place(self) -> str:
+        """For people: `s3://bucket/prefix` or a directory."""
+        return self.kind
+
+
 class RunbookDocument(Frozen):
     """A runbook file, as written. Backups and baselines are checked by their own kinds."""
 
@@ -134,6 +154,8 @@ class RunbookDocument(Frozen):
     """Backup sources; `id`, `kind` and the fields of that kind."""
     baselines: Mapping[str, Json] | None = None
     """Where baselines are stored, away from production; `kind` and the fields of that kind."""
+    mirrors: tuple[Mapping[str, Json], ...] = Field(default=(), max_length=8)
+    """Places off this machine that the record is copied to as it is written; `kind` and its fields."""
     hosts: tuple[HostEntry, ...] = ()
     """Hosts that the `http` action may talk to: `HOST`, `HOST:PORT`, or `graphql://HOST/PATH` where a
     GraphQL API answers, whose queries are then known to read."""
@@ -174,6 +196,8 @@ class Runbook:
     """`backups:`, each read by its own kind."""
     baseline_store: Frozen | None = None
     """`baselines:`, read by its own kind."""
+    mirrors: tuple[MirrorConfig, ...] = ()
+    """`mirrors:`, each read by its own kind."""
 
     def step(self, id: str) -> CompiledStep:
         return next(step for step in self.steps if step.id == id)

@@ -60,6 +60,10 @@ class Resource:
     created: bool = False
     released: bool = False
     identity: Json = None
+    host: str = ""
+    """Where it was intended."""
+    epoch: int = 0
+    """The take-over that it was intended after; an earlier one's lies on another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ class StepRun:
     """Why a person accepted what could not be verified."""
     skipped_by_rule: bool = False
     milestones: tuple[str, ...] = ()
+    epoch: int = 0
+    """The take-over that the latest attempt was planned after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,10 @@ class IncidentState:
     resources: tuple[Resource, ...] = ()
     notes: tuple[Note, ...] = ()
     resumed: int = 0
+    epoch: int = 0
+    """How often another machine has taken over."""
+    host: str = ""
+    """Where the latest record was written."""
     closed_at: datetime | None = None
     outcome: str = ""
     exit_code: int | None = None

@@ -1,7 +1,12 @@
 """What is allowed in a runbook and will hurt at night: remarks, never errors."""
 
+from collections.abc import Callable
+
 from drbook.core.errors import Problem
+from drbook.core.points import Answer, FailureDomain
+from drbook.core.reach import leaked_credentials
 from drbook.core.runbook import Phase, Runbook
+from drbook.core.values import format_duration, plain
 from drbook.language.source import Where, did_you_mean, parse
 
 
@@ -43,6 +48,7 @@ def advice(runbook: Runbook) -> list[Problem]:
             "no `domain.credentials`",
             "who can destroy production: the reach starts there",
         )
+    _mirrors(runbook, say)
     if document.objectives.rpo is None or document.objectives.rto is None:
         say(
             (),
@@ -70,3 +76,47 @@ def advice(runbook: Runbook) -> list[Problem]:
         if not step.why:
             say(("steps", index), "no `why`", "a sentence for whoever reads it at night")
     return remarks
+
+
+def _mirrors(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None:
+    """A copy of the record that goes with production, or that nobody can ever delete."""
+    document = runbook.document
+    production = document.production.domain
+    reach = leaked_credentials(production, document.credentials)
+    for index, mirror in enumerate(runbook.mirrors):
+        where: Where = ("mirrors", index)
+        domain = mirror.domain
+        if domain == FailureDomain():
+            say(
+                where,
+                "no `domain`",
+                "it: else nobody can tell whether the record outlives the event",
+            )
+        for name in ("resource", "project", "account"):
+            mine, theirs = getattr(domain, name), getattr(production, name)
+            if mine is not None and mine == theirs:
+                say(
+                    (*where, "domain", name),
+                    f"production's own {name}, `{plain(mine, 60)}`",
+                    "another: what destroys production would take the record along",
+                )
+        answer, reason = reach.judge(domain.credentials)
+        if answer is Answer.FAIL:
+            say(
+                (*where, "domain", "credentials"),
+                f"a credential that leaks with production's ({reason})",
+                "one of its own, which can create objects there and not delete them",
+            )
+        elif answer is Answer.UNKNOWN and domain != FailureDomain():
+            say(
+                where,
+                reason,
+                "it stated: else nobody can tell whether the record outlives the event",
+            )
+        if mirror.retention is not None:
+            say(
+                (*where, "retain"),
+                f"records that nobody can delete for {format_duration(mirror.retention)}",
+                "a reason to keep them that long: they hold personal data (names of operators, notes, "
+                "answers, names of tables), and no request and no mistake can take them back",
+            )

@@ -10,7 +10,7 @@ from drbook.core.actions import Actions, AnyAction
 from drbook.core.errors import Problem
 from drbook.core.expressions import Const, Expr, Filter, Join, Path, Tree, paths
 from drbook.core.points import SourceConfig
-from drbook.core.runbook import CompiledStep, RunbookDocument, Step
+from drbook.core.runbook import CompiledStep, MirrorConfig, RunbookDocument, Step
 from drbook.core.values import Frozen, Json, plain
 from drbook.language.compile import CannotCompile, compile_text, compile_tree, has_expression
 from drbook.language.problems import Later, from_validation
@@ -26,6 +26,7 @@ class Vocabulary:
     actions: Actions
     sources: Mapping[str, type[SourceConfig]]
     baseline_stores: Mapping[str, type[Frozen]]
+    mirrors: Mapping[str, type[MirrorConfig]] = field(default_factory=dict)
 
 
 def unknown_action(source: Source, index: int, do: str, vocabulary: Vocabulary) -> Problem:
@@ -67,6 +68,17 @@ class Checker:
         if entry is None:
             return None
         return self._kind(entry, ("baselines",), self.vocabulary.baseline_stores)
+
+    def mirrors(self) -> tuple[MirrorConfig, ...]:
+        found: list[MirrorConfig] = []
+        for index, entry in enumerate(self.document.mirrors):
+            config = self._kind(entry, ("mirrors", index), self.vocabulary.mirrors)
+            if config is None:
+                continue
+            if any(config.place == other.place for other in found):
+                self._say(("mirrors", index), f"{config.place} a second time", "another place")
+            found.append(config)
+        return tuple(found)
 
     def _kind(
         self, entry: Mapping[str, Json], where: Where, kinds: Mapping[str, type[K]]

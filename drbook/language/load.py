@@ -35,6 +35,7 @@ def load(data: bytes, file: str, vocabulary: Vocabulary) -> Runbook:
         raise RunbookInvalid(_sorted(problems)) from None
     checker = Checker(source, document, vocabulary, problems)
     sources, store = checker.backups(), checker.baselines()
+    mirrors = checker.mirrors()
     steps = checker.steps()
     if problems:
         raise RunbookInvalid(_sorted(problems))
@@ -46,6 +47,7 @@ def load(data: bytes, file: str, vocabulary: Vocabulary) -> Runbook:
         steps=steps,
         sources=sources,
         baseline_store=store,
+        mirrors=mirrors,
     )
 
 
@@ -61,7 +63,7 @@ def _rest(source: Source, vocabulary: Vocabulary) -> list[Problem]:
     document, touched = right
     found: list[Problem] = []
     checker = Checker(source, document, vocabulary, found)
-    checker.backups(), checker.baselines(), checker.steps()
+    checker.backups(), checker.baselines(), checker.mirrors(), checker.steps()
     silent = [source.problem(where, "", "").path for where in touched]
     return [one for one in found if not any(_lies_in(one.path, path) for path in silent)]
 

@@ -43,6 +43,16 @@ def schema(vocabulary: Vocabulary) -> Schema:
             for kind, model in sorted(vocabulary.baseline_stores.items())
         ]
     }
+    top["mirrors"] = {
+        "type": "array",
+        "maxItems": 8,
+        "items": {
+            "oneOf": [
+                _of_kind(kind, model, "mirrors.", definitions)
+                for kind, model in sorted(vocabulary.mirrors.items())
+            ]
+        },
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **document,

@@ -46,6 +46,10 @@ KEEP_BASELINES: Allowed = frozenset(
 )
 """For the baseline store, whose `PutObject` is bound to one bucket and prefix as well."""
 
+KEEP_RECORD: Allowed = KEEP_BASELINES | {("s3", "ListObjectVersions")}
+"""For a mirror of the record: its own session, whose `PutObject` is bound to one incident's prefix.
+It may set a retention on what it creates; it can neither delete nor overwrite."""
+
 _CREDENTIALS: Allowed = frozenset(
     {
         ("sso", "GetRoleCredentials"),
@@ -84,8 +88,10 @@ def guard(
         ):
             raise _refusal("s3:PutObject that was not checked")
 
+    fields = _PUT_FIELDS | _LOCK_FIELDS if allowed >= KEEP_RECORD else _PUT_FIELDS
+
     def before_put(params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:
-        _check_put(params, writes_to)
+        _check_put(params, writes_to, fields)
         context[_CHECKED] = True
 
     def before_sign(
@@ -124,9 +130,12 @@ _PUT_FIELDS = frozenset({"Bucket", "Key", "Body", "IfNoneMatch", "ContentType"})
     "ChecksumAlgorithm",
     "ContentLength",
 }
+_LOCK_FIELDS = frozenset({"ObjectLockMode", "ObjectLockRetainUntilDate"})
 
 
-def _check_put(params: Mapping[str, Any], writes_to: tuple[str, str] | None) -> None:
+def _check_put(
+    params: Mapping[str, Any], writes_to: tuple[str, str] | None, fields: frozenset[str]
+) -> None:
     """A put creates a new object in one place, and overwrites nothing."""
     if writes_to is None:
         raise _refusal("s3:PutObject")
@@ -136,7 +145,7 @@ def _check_put(params: Mapping[str, Any], writes_to: tuple[str, str] | None) -> 
         raise _refusal(f"s3:PutObject to {params.get('Bucket')}/{key}")
     if params.get("IfNoneMatch") != "*":
         raise _refusal("s3:PutObject that could overwrite")
-    others = params.keys() - _PUT_FIELDS
+    others = params.keys() - fields
     if others:
         raise _refusal(f"s3:PutObject with {', '.join(sorted(others))}")
 

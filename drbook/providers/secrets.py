@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from drbook.core.errors import DrbookError, UsageError
@@ -45,6 +46,11 @@ class Secret:
 
 Secrets = Callable[[str], Secret]
 """From a reference to its value."""
+
+
+def reader(environment: Mapping[str, str]) -> Secrets:
+    """`resolve` in this environment."""
+    return partial(resolve, environment=environment)
 
 
 def resolve(reference: str, environment: Mapping[str, str]) -> Secret:

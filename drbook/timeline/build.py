@@ -59,6 +59,8 @@ class _Builder:
             told = [f"resumed behind {event.head[:12]}…", event.repaired]
             told += [f"waited for {', '.join(event.outlived)} to end"] if event.outlived else []
             self._enter(record, "deviation", "; ".join(part for part in told if part))
+        elif isinstance(event, ev.IncidentTakenOver):
+            self._enter(record, "deviation", _taken_over(record, event))
         elif isinstance(event, ev.RunbookAmended):
             text = f"runbook amended: {event.summary}; its SHA-256 is {event.runbook_sha256}"
             self._enter(record, "deviation", text)
@@ -253,6 +255,16 @@ def _loss(located: Located | None, verified: VerifyResult | None) -> tuple[timed
     if located is None or located.point is None:
         return None, False
     return _seconds(located.loss_seconds), located.point.dated_late
+
+
+def _taken_over(record: Record, event: ev.IncidentTakenOver) -> str:
+    unseen = f"; not asked: {'; '.join(event.unseen)}" if event.unseen else ""
+    missing = f"; evidence in no mirror: {', '.join(event.missing)}" if event.missing else ""
+    return (
+        f"taken over from {event.from_host} on {record.host}: {event.reason}. {event.records} records "
+        f"were recovered from {', '.join(event.mirrors)} (fence {event.epoch}); what was recorded "
+        f"there after them is not known{unseen}{missing}"
+    )
 
 
 def _seconds(count: int | None) -> timedelta | None:

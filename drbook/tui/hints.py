@@ -1,9 +1,12 @@
 """The last lines: what went wrong with what was asked, and what the keys do now."""
 
+from datetime import datetime
+
 from rich.text import Text
 
 from drbook.app.model import Snapshot, Trouble
 from drbook.core.engine import Readiness
+from drbook.core.errors import TakenOver
 from drbook.core.state import StepState
 from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, URGENT, WARN, said, spread
 from drbook.tui.signs import next_for_you, number_of
@@ -41,7 +44,7 @@ def enter_does(snapshot: Snapshot, step: str) -> str:
     return f"go to step {number_of(snapshot, wanted)}" if wanted != step else ""
 
 
-def hints(snapshot: Snapshot, step: str, width: int) -> Text:
+def hints(snapshot: Snapshot, step: str, width: int, now: datetime) -> Text:
     """The keys that do something now, the most wanted first, and how safe the record is."""
     run = snapshot.state.steps[step]
     keys: list[tuple[str, str]] = []
@@ -63,7 +66,7 @@ def hints(snapshot: Snapshot, step: str, width: int) -> Text:
         keys.append(("e", "export"))
     keys += [("n", "note"), ("b", "backups"), ("v", "rows"), ("t", "timeline"), ("?", "help")]
     keys.append(("q", "leave"))
-    right = _record(snapshot, short=width < 100)
+    right = _record(snapshot, now, short=width < 100)
     line = Text(" ")
     for key, words in keys:
         part = Text.assemble((key, f"bold {BUSY}"), (f" {words}   ", PLAIN))
@@ -72,8 +75,21 @@ def hints(snapshot: Snapshot, step: str, width: int) -> Text:
     return spread(line, right, width)
 
 
-def _record(snapshot: Snapshot, *, short: bool) -> Text:
+def _record(snapshot: Snapshot, now: datetime, *, short: bool) -> Text:
     if snapshot.broken:
-        return Text("journal ✗ NOT WRITTEN ", style=URGENT)
+        taken = snapshot.trouble is not None and snapshot.trouble.code == TakenOver.code
+        return Text("✗ TAKEN OVER " if taken else "journal ✗ NOT WRITTEN ", style=URGENT)
     words = "✓" if short else "journal ✓"
-    return Text(f"{words} {len(snapshot.records)} ", style=GOOD)
+    text = Text(f"{words} {len(snapshot.records)} ", style=GOOD)
+    return Text.assemble(_mirrors(snapshot, now), text)
+
+
+def _mirrors(snapshot: Snapshot, now: datetime) -> Text:
+    """`mirror ✓`, `mirror 12 behind`: how the worst of the copies off this machine stands; nothing
+    where the runbook names none."""
+    if not snapshot.mirrors:
+        return Text()
+    worst = next((one for one in snapshot.mirrors if not one.fine(now)), snapshot.mirrors[0])
+    lost = worst.standing in ("differs", "superseded")
+    style = GOOD if worst.fine(now) else URGENT if lost else WARN
+    return Text(f"mirror {worst.short(now)} · ", style=style)

@@ -151,7 +151,7 @@ class IncidentScreen(Operations):
         lines = self.query_one("#journal", Static)
         lines.update(journal.strip(shown, width, max(1, lines.size.height)))
         self._draw_trouble()
-        self.query_one("#hints", Static).update(hints.hints(shown, self.selected, width))
+        self.query_one("#hints", Static).update(hints.hints(shown, self.selected, width, now))
 
     def _draw_trouble(self) -> None:
         trouble = self.shown.trouble

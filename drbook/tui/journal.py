@@ -62,6 +62,12 @@ def _rare(record: Record) -> tuple[str, str]:
         return f"resumed by {record.actor}. {event.repaired}", WARN
     if isinstance(event, ev.RunbookAmended):
         return f"runbook amended by {record.actor}: {event.summary}", WARN
+    if isinstance(event, ev.IncidentTakenOver):
+        return (
+            f"‼ taken over from {event.from_host} by {record.actor}: {event.reason}. What that "
+            f"machine recorded after {event.records} records is not known here",
+            URGENT,
+        )
     if isinstance(event, ev.StepSkipped):
         return f"– skipped: {event.reason}", WARN
     if isinstance(event, ev.StepInvalidated):

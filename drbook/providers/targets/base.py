@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +26,9 @@ class Workshop:
     cancel: Cancel
     pool: ServerPool
     tools: Callable[[], tuple[PgTools, ...]]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Names of targets that were made before another machine took over, with the machine they are
+    on: what is local there is not here, even where a path is the same."""
 
 
 class TargetMaker(Protocol):

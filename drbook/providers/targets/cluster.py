@@ -7,6 +7,7 @@ from drbook.core.errors import Refused, StepFailed
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Working
 from drbook.core.targets import Target, TargetLook
+from drbook.core.values import plain
 from drbook.providers.pgserver import ClusterServer, private_base, server_user
 from drbook.providers.pgtools import choose
 from drbook.providers.targets.base import Workshop
@@ -54,6 +55,10 @@ class ClusterMaker:
         )
 
     def look(self, name: str) -> TargetLook:
+        host = self._workshop.elsewhere.get(name)
+        if host is not None:
+            reason = f"It was tried on {plain(host, 100)}, which this machine took over from."
+            return TargetLook(name=name, state="unknown", reason=reason)
         home = self._workshop.folder / "targets" / name
         if home.exists():
             return TargetLook(name=name, state="present", reason=f"{home} exists.")

@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from drbook.core.errors import CouldNotVerify
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, Target
+from drbook.core.values import plain
 from drbook.providers.targets.base import OpenableTarget, TargetMaker, Workshop
 
 
@@ -37,6 +39,15 @@ class ClusterTarget(OpenableTarget):
 
     @classmethod
     def ready(cls, target: Target, workshop: Workshop) -> Working[None]:
+        host = workshop.elsewhere.get(target.name)
+        if host is not None:
+            raise CouldNotVerify(
+                f"The target {target.name} is a cluster on {plain(host, 100)}, in "
+                f"{plain(target.location, 300)}. This machine took over from that one.",
+                means="It is not here, and it is not started from here: its server may still run there.",
+                next="Run the restore step again; it makes another target on this machine.",
+                code="target-elsewhere",
+            )
         yield from workshop.pool.running(target, workshop.tools(), workshop.cancel)
 
 

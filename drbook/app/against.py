@@ -1,0 +1,138 @@
+"""A journal and its copies off the machine, outside an incident: compared, and brought up to date."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from drbook.app.places import JOURNAL, RUNBOOK
+from drbook.app.session import fence_of
+from drbook.app.stored import first_runbook, stored_path, stored_runbook
+from drbook.core import events as ev
+from drbook.core.errors import DrbookError, JournalError, UsageError
+from drbook.core.fold import fold
+from drbook.core.values import plain
+from drbook.journal.codec import decode, digest
+from drbook.journal.reader import read
+from drbook.mirror.chain import read_copy
+from drbook.mirror.compare import Comparison, Verdict, compare
+from drbook.mirror.config import OpenableMirror, named
+from drbook.mirror.copier import Writing
+from drbook.mirror.mirrors import copiers
+from drbook.mirror.status import MirrorState
+from drbook.providers import secrets
+
+
+def held_against(
+    journal: Path, given: Sequence[str], *, environment: Mapping[str, str] = os.environ
+) -> list[Comparison]:
+    """Compare with each place in `given`, or with the stored runbook's mirrors where none is given.
+
+    A place that cannot be read is an answer too (`unreadable`), never a pass. Raises UsageError where
+    there is nothing to compare with, JournalError where the journal's bytes cannot be read.
+    """
+    lines, incident = _digests(journal)
+    places = [(one, *named(one, environment)) for one in given] or [
+        (config.place, config, "")
+        for config in first_runbook(journal.parent).mirrors
+        if isinstance(config, OpenableMirror)
+    ]
+    if not places:
+        raise _no_mirrors(journal.parent)
+    return [
+        _compared(lines, where, config, inner or incident or journal.parent.name, environment)
+        for where, config, inner in places
+    ]
+
+
+def bring(
+    folder: Path, seconds: float, *, environment: Mapping[str, str] = os.environ
+) -> tuple[MirrorState, ...]:
+    """Copy what the mirrors of an incident's runbook lack, and wait at most so long.
+
+    Reads only here, so that nobody who leads the incident is in the way. Raises UsageError where the
+    runbook names no mirror.
+    """
+
+    secret = secrets.reader(environment)
+
+    records = read(folder / JOURNAL)
+    state = fold(records)
+    mirrors = copiers(
+        stored_runbook(folder, state.runbook_sha256).mirrors,
+        state.incident,
+        Writing(
+            folder / JOURNAL,
+            stored_path(folder, state.runbook_sha256),
+            state.epoch,
+            fence_of(records),
+        ),
+        secret,
+    )
+    if not mirrors.states:
+        raise _no_mirrors(folder)
+    mirrors.written(len(records))
+    mirrors.start()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and any(one.waits for one in mirrors.states):
+        time.sleep(0.05)
+    return mirrors.close(wait=1.0)
+
+
+def _no_mirrors(folder: Path) -> UsageError:
+    return UsageError(
+        f"The runbook {folder / RUNBOOK} names no `mirrors:`.",
+        means="There is no copy of the record off this machine.",
+        next="Name a place: --against s3://BUCKET/PREFIX or --against DIRECTORY. For the next "
+        "incident, add `mirrors:` to the runbook.",
+        code="mirror-place",
+    )
+
+
+def _compared(
+    lines: Sequence[str],
+    where: str,
+    config: OpenableMirror,
+    incident: str,
+    environment: Mapping[str, str],
+) -> Comparison:
+    secret = secrets.reader(environment)
+
+    try:
+        place = config.open(incident, secret)
+        try:
+            return compare(lines, read_copy(place))
+        finally:
+            place.close()
+    except DrbookError as error:
+        return Comparison(
+            plain(where, 300), Verdict.UNREADABLE, 0, f"It cannot be read: {error.what}"
+        )
+
+
+def _digests(journal: Path) -> tuple[list[str], str]:
+    """The digest of each whole line, whatever it says, and the incident that the first one opens."""
+    found: list[str] = []
+    incident = ""
+    try:
+        with journal.open("rb") as stream:
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    break
+                if not found:
+                    incident = _incident(line[:-1])
+                found.append(digest(line[:-1]))
+    except OSError as error:
+        raise JournalError(
+            f"The journal {journal} cannot be read: {error.strerror or error}.",
+            code="journal-missing",
+        ) from None
+    return found, incident
+
+
+def _incident(line: bytes) -> str:
+    try:
+        event = decode(line).event
+    except JournalError:
+        return ""
+    return event.incident if isinstance(event, ev.IncidentOpened) else ""

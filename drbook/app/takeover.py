@@ -1,0 +1,355 @@
+"""Going on with an incident whose machine is lost, from what its mirrors hold.
+
+Explicit, recorded, and under a fence: the fence is laid first, so that nothing the old machine writes
+after it can be missed; then the record of the take-over is created as the next one in the mirror,
+which only one machine can do. Before that nothing is executed.
+"""
+
+import os
+import secrets as random
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder
+from drbook.app.session import Session, operator, session_of
+from drbook.app.stored import store
+from drbook.app.vocabulary import vocabulary
+from drbook.core import events as ev
+from drbook.core.errors import CouldNotVerify, DrbookError, JournalError, Refused, UsageError
+from drbook.core.events import Mode
+from drbook.core.fold import fold
+from drbook.core.runbook import Runbook
+from drbook.core.values import counted, plain
+from drbook.journal.reader import read
+from drbook.journal.writer import Writer
+from drbook.language.load import load
+from drbook.mirror.config import OpenableMirror, named, same_place
+from drbook.mirror.fence import Fence, keeps_conditions, lay, newest
+from drbook.mirror.place import MirrorConflict, MirrorDown, record_name
+from drbook.mirror.recover import (
+    Recovered,
+    Source,
+    find_artifact,
+    find_runbook,
+    longest,
+    read_source,
+)
+from drbook.providers import secrets
+
+_TRIES = 20
+"""How often the old machine may get a last record in before this one gives up."""
+
+
+@dataclass(slots=True)
+class _TakeOver:
+    """One attempt: what was read, and where the fence lies."""
+
+    incident: str
+    reason: str
+    actor: str
+    home: Home
+    token: str = field(default_factory=lambda: random.token_hex(16))
+    host: str = field(default_factory=socket.gethostname)
+    fenced: list[Source] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+
+
+def take_over(
+    given: str,
+    where: Home,
+    reason: str,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    actor: str | None = None,
+) -> tuple[Session, ev.IncidentTakenOver]:
+    """Recover an incident from the mirror that `given` names, and go on with it here.
+
+    Raises Refused where no fence could be laid or somebody else was first, CouldNotVerify where the
+    mirror does not answer or holds nothing, JournalError where what it holds is not one record.
+    """
+    if not reason.strip():
+        raise UsageError(
+            "Taking over needs a reason.",
+            means="Nothing was taken over.",
+            next="Say it in a few words: --take-over 'the recovery host is gone'.",
+        )
+    mirror, incident = named(given, environment)
+
+    secret = secrets.reader(environment)
+
+    if not incident:
+        raise _which(mirror, given, secret)
+    _not_here(where.folder(incident))
+    attempt = _TakeOver(incident, reason.strip(), actor or operator(), where)
+    with ExitStack() as opened:
+        runbook, event = _recover(mirror, attempt, secret, opened)
+    folder = where.folder(incident)
+    writer = Writer(folder / JOURNAL, mode=_mode_of(folder), host=attempt.host)
+    return session_of(runbook, writer, folder, attempt.actor, environment), event
+
+
+def _recover(
+    mirror: OpenableMirror, attempt: _TakeOver, secret: secrets.Secrets, opened: ExitStack
+) -> tuple[Runbook, ev.IncidentTakenOver]:
+    """From the mirror that was named to a folder of this machine. Nothing is executed."""
+    found = _source(mirror, attempt.incident, secret, opened)
+    if found is None:
+        raise CouldNotVerify(
+            f"{plain(mirror.place, 300)} holds no record of {attempt.incident}.",
+            means="There is nothing to go on from.",
+            next="Check the name; another mirror may hold it.",
+            code="mirror-empty",
+        )
+    recovered = _open_incident(longest([found]), attempt.incident)
+    data = find_runbook([found.place], recovered.state.runbook_sha256)
+    runbook = load(data, RUNBOOK, vocabulary())
+    held = _gather(runbook, mirror, found, attempt, secret, opened)
+    _fence(attempt, held, longest([found, *held]))
+    return runbook, _claim(attempt, found, data)
+
+
+def _source(
+    mirror: OpenableMirror, incident: str, secret: secrets.Secrets, opened: ExitStack
+) -> Source | None:
+    place = mirror.open(incident, secret)
+    opened.callback(place.close)
+    return read_source(place)
+
+
+def _mode_of(folder: Path) -> Mode:
+    return fold(read(folder / JOURNAL)).mode
+
+
+def _which(mirror: OpenableMirror, given: str, secret: secrets.Secrets) -> UsageError:
+    known = mirror.incidents(secret)[-5:]
+    return UsageError(
+        f"{plain(given, 300)} does not say which incident.",
+        means="Nothing was taken over.",
+        next="Put its id behind the place. The newest there: " + ", ".join(known) + "."
+        if known
+        else "No incident lies there; check the place.",
+        code="mirror-place",
+    )
+
+
+def _not_here(folder: Path) -> None:
+    if folder.exists():
+        raise Refused(
+            f"{folder} is on this machine already.",
+            means="Taking over is for another machine's incident. Nothing was taken over.",
+            next=f"`drbook resume {folder.name}` goes on with it; move it aside where it is damaged "
+            "or was taken over from.",
+            code="incident-here",
+        )
+
+
+def _open_incident(recovered: Recovered, incident: str) -> Recovered:
+    state = recovered.state
+    if state.incident != incident:
+        raise JournalError(
+            f"The record there is that of {plain(state.incident, 100)}, not of {incident}.",
+            means="Somebody put it under another name. Nothing was taken over.",
+            next="Look who can write there.",
+            code="mirror-damaged",
+        )
+    if state.closed_at is not None:
+        raise UsageError(
+            f"Incident {incident} is closed ({plain(state.outcome, 60)}).",
+            means="There is nothing to go on with.",
+            code="closed",
+        )
+    return recovered
+
+
+# --- the mirrors of the runbook -------------------------------------------------------------------
+
+
+def _gather(
+    runbook: Runbook,
+    given: OpenableMirror,
+    found: Source,
+    attempt: _TakeOver,
+    secret: secrets.Secrets,
+    opened: ExitStack,
+) -> list[Source]:
+    """The runbook's own mirrors that hold the incident: there, and only there, its writer looks."""
+    held: list[Source] = []
+    for config in runbook.mirrors:
+        if not isinstance(config, OpenableMirror):
+            continue
+        try:
+            source = _source(config, attempt.incident, secret, opened)
+        except DrbookError as error:
+            if not same_place(config, given):
+                attempt.unseen.append(f"{plain(config.place, 200)}: {error.what}")
+                continue
+            source = found  # reached in another way, by this machine's own credentials
+        if source is None:
+            attempt.unseen.append(
+                f"{plain(config.place, 200)}: it holds no record of this incident"
+            )
+        else:
+            held.append(source)
+    return held
+
+
+def _fence(attempt: _TakeOver, held: Sequence[Source], recovered: Recovered) -> None:
+    """Lay the next fence in every mirror that can hold one. Raises Refused where none can."""
+    highest = recovered.state.epoch
+    able: list[Source] = []
+    for source in held:
+        try:
+            if not keeps_conditions(source.place):
+                raise MirrorDown(f"{source.place.location} overwrites what it should not")
+            last = newest(source.place)
+        except MirrorDown as error:
+            attempt.unseen.append(error.what)
+            continue
+        highest = max(highest, last.epoch if last is not None else 0)
+        able.append(source)
+    fence = Fence(
+        epoch=highest + 1,
+        incident=attempt.incident,
+        token=attempt.token,
+        host=attempt.host[:300],
+        actor=attempt.actor[:300],
+        at=datetime.now(UTC),
+        head=recovered.head,
+        records=len(recovered.records),
+        reason=attempt.reason[:4000],
+    )
+    for source in able:
+        try:
+            lay(source.place, fence)
+        except MirrorConflict:
+            raise _lost(source, attempt) from None
+        except MirrorDown as error:
+            attempt.unseen.append(error.what)
+        else:
+            attempt.fenced.append(source)
+    if not attempt.fenced:
+        said = " ".join(f"{one.rstrip('.')}." for one in attempt.unseen)
+        raise Refused(
+            f"No fence could be laid in a mirror of the incident's own runbook. {said}".strip(),
+            means="The other machine, if it lives, could not know that it was replaced, and two would "
+            "act. Nothing was taken over.",
+            next="Make one of the runbook's mirrors reachable from here under the name and with the "
+            "credentials that the runbook states, then try again.",
+            code="no-fence",
+        )
+
+
+def _lost(source: Source, attempt: _TakeOver) -> Refused:
+    held = newest(source.place)
+    laid = ", ".join(one.place.location for one in attempt.fenced)
+    return Refused(
+        f"Somebody else takes over at the same time: {held.show() if held else 'unknown'}.",
+        means="Nothing was taken over here."
+        + (f" A fence of this attempt lies in {laid} all the same." if laid else ""),
+        next="Speak to each other. Where they gave up, try again.",
+        code="take-over-lost",
+    )
+
+
+# --- the record here ------------------------------------------------------------------------------
+
+
+def _claim(attempt: _TakeOver, found: Source, runbook: bytes) -> ev.IncidentTakenOver:
+    """Read what came until the fence was seen, and put the take-over behind it, here and there."""
+    first = attempt.fenced[0].place
+    for _ in range(_TRIES):
+        sources = [read_source(one.place) for one in (found, *attempt.fenced)]
+        recovered = _open_incident(longest([one for one in sources if one]), attempt.incident)
+        draft = attempt.home.path / "taking-over" / random.token_hex(8)
+        make_folder(draft)
+        try:
+            event = _write(draft, attempt, recovered, runbook)
+            last = (draft / JOURNAL).read_bytes().splitlines(keepends=True)[-1]
+            first.create(record_name(len(recovered.records) + 1), last)
+            _settle(draft, attempt.home.folder(attempt.incident))
+            return event
+        except MirrorConflict:
+            continue  # the other machine had one more record; it is read with the next turn
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    raise Refused(
+        f"The other machine goes on writing {attempt.incident}.",
+        means="It lives, and does not look at the fence. Nothing was taken over.",
+        next="Stop it, or take its access to the mirror away; then try again.",
+        code="take-over-lost",
+    )
+
+
+def _write(
+    draft: Path, attempt: _TakeOver, recovered: Recovered, runbook: bytes
+) -> ev.IncidentTakenOver:
+    """The folder as it will be: record, runbook, evidence, and the take-over as the last record."""
+    store(draft / RUNBOOK, runbook)
+    store(draft / JOURNAL, b"".join(recovered.lines))
+    places = [source.place for source in attempt.fenced]
+    missing = []
+    for name in recovered.artifacts:
+        data = find_artifact(places, name)
+        if data is None:
+            missing.append(plain(name, 200))
+            continue
+        (draft / "artifacts").mkdir(mode=0o700, exist_ok=True)
+        store(draft / name, data)
+    event = ev.IncidentTakenOver(
+        from_host=recovered.records[-1].host,
+        head=recovered.head,
+        records=len(recovered.records),
+        epoch=_epoch(attempt),
+        fence=attempt.token,
+        reason=attempt.reason,
+        mirrors=tuple(place.location for place in places),
+        unseen=tuple(attempt.unseen),
+        missing=tuple(missing),
+    )
+    with Writer(draft / JOURNAL, mode=recovered.state.mode, host=attempt.host) as writer:
+        writer.append(attempt.actor, event)
+    return event
+
+
+def _epoch(attempt: _TakeOver) -> int:
+    held = newest(attempt.fenced[0].place)
+    if held is None or held.fence is None or held.fence.token != attempt.token:
+        raise _lost(attempt.fenced[0], attempt)
+    return held.epoch
+
+
+def _settle(draft: Path, folder: Path) -> None:
+    """Give the folder its name, for good."""
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.rename(folder)
+        handle = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise JournalError(
+            f"{folder} cannot be made: {error.strerror or error}.",
+            means="The take-over is in the mirror and not here. Nothing was executed.",
+            next="Mend the disk, then take over again: it goes on from there.",
+        ) from None
+
+
+def told(event: ev.IncidentTakenOver) -> list[str]:
+    """What a person must know after a take-over, one thought per line."""
+    lines = [
+        f"Taken over from {plain(event.from_host, 100)}: {counted(event.records, 'record')}, "
+        f"head {event.head}.",
+        "What that machine recorded after them, if anything, is not known here: ask who sat there.",
+        f"Fence {event.epoch} lies in {', '.join(event.mirrors)}. The other machine stops when it "
+        "sees it; where it cannot reach a mirror it cannot know.",
+    ]
+    lines += [f"Not asked: {plain(one, 400)}" for one in event.unseen]
+    lines += [f"Missing evidence: {plain(one, 200)} is in no mirror." for one in event.missing]
+    return lines
