@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from drbook.core.baseline import Identity
+from drbook.core.baseline import Identity, Place
 from drbook.core.values import Duration, Frozen, parse_duration
 
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|cmd:.+)$"
@@ -89,6 +89,8 @@ class Target(Frozen):
     """Why it is fresh and not production, in words."""
     whole_server: bool
     """True where the server itself was made by this incident: its roles are ours too."""
+    ignored: tuple[str, ...] = ()
+    """Schemas whose objects do not make it non-empty, as the runbook lists them."""
 
 
 class TargetLook(Frozen):
@@ -122,6 +124,10 @@ class DatabaseProbe(Frozen):
     identity: Identity | None = None
     volume: Literal["present", "missing", "not-declared", "unknown"] = "not-declared"
     """The declared local data directory, where there is one."""
+    volume_place: Place | None = None
+    """What it is on this host's disk."""
+    dialled: str = ""
+    """What was asked for, `host:port/database`, also where nobody answered."""
     diagnosis: Literal["available", "loss", "outage", "unknown"] = "unknown"
 
 

@@ -1,14 +1,20 @@
 """The servers of restored clusters: they live as long as drbook does, not as long as a step."""
 
+import json
 import threading
 from pathlib import Path
 
 from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Cancel
+from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import Target
+from drbook.providers.pgidentity import system_identifier_in
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
+
+MARKER = "drbook-target.json"
+"""The file in a cluster's folder that names its target and nonce."""
 
 
 class ServerPool:
@@ -49,6 +55,7 @@ class ServerPool:
                 next="Install them, or point DRBOOK_PG_BIN at their folder.",
                 code="pg-tools",
             )
+        _still_ours(target, folder)
         server = ClusterServer(fitting[0], folder, name=target.name, key=target.nonce)
         self.add(target.name, server)
         yield from server.start(cancel=cancel)
@@ -64,3 +71,26 @@ class ServerPool:
             servers = list(self._servers.values())
         for server in servers:
             server.stop()
+
+
+def _still_ours(target: Target, folder: Path) -> None:
+    """Before a server is started on it: it must be the cluster that was made. Raises Refused.
+
+    Starting a server replays and writes WAL, so what its server would say comes too late.
+    """
+    links = [one for one in (folder, folder / "data") if one.is_symlink()]
+    try:
+        found = system_identifier_in(folder / "data")
+        written = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        marked = isinstance(written, dict) and written.get("nonce") == target.nonce
+    except (OSError, ValueError):
+        found, marked = "unknown", False
+    if links or not marked or found != target.identity.system_identifier:
+        raise refused(
+            "target-changed",
+            f"What lies at {folder} is not the cluster that this incident made.",
+            compared=f"made was system identifier {target.identity.system_identifier}, found is "
+            f"{found}; its mark is {'there' if marked else 'not there'}"
+            + (f"; {links[0].name} is a link" if links else ""),
+            means="No server was started on it.",
+        )
