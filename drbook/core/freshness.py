@@ -110,7 +110,7 @@ def _differs(who: Identity, server: str, known: ProductionIdentity, its: Identit
 
 def _own_server(who: Identity, server: str, its: Identity, compared: str) -> Exception:
     if (who.database_oid, who.database) == (its.database_oid, its.database):
-        what = f"{server} is production itself, the database {plain(its.database, 63)}."
+        what = f"{server} is production's own server, and the database is production itself."
         return refused(
             "target-is-production",
             what,
