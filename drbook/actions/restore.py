@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
 from drbook.core.actions import Action, Finished, Probed, StepContext
+from drbook.core.baseline import Identity
 from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.events import Effect, Plan
+from drbook.core.freshness import of_this_production
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports, ProductionIdentity
 from drbook.core.results import RestoreResult
@@ -83,6 +86,8 @@ class Restore(Action[RestoreParams]):
         )
         identities = yield from _production(context, ports)
         target = yield from ports.targets.create(params.target, context.resource_name, identities)
+        ignored = context.document.production.ignore_schemas
+        target = target.model_copy(update={"ignored": ignored})
         yield Milestone(f"fresh target {target.name}: {target.proof}")
         report = yield from ports.targets.load(target, copy, first=params.first)
         result = RestoreResult(point=params.point, copy_used=copy, target=target, load=report)
@@ -102,21 +107,47 @@ class Restore(Action[RestoreParams]):
         )
 
 
+LOOKED_AT = 10
+"""How many of the newest baselines are asked who production is."""
+
+
 def _production(context: StepContext, ports: Ports) -> Working[list[ProductionIdentity]]:
-    """Everything that is known about production's identity: asked now, and from every baseline."""
+    """Everything that is known about production's identity: asked now, and from its baselines."""
     known: list[ProductionIdentity] = []
-    database = context.document.production.database
-    if database is not None:
-        probe = ports.databases.probe(database)
+    production = context.document.production
+    dialled = ""
+    if production.database is not None:
+        volume = Path(production.volume) if production.volume else None
+        probe = ports.databases.probe(production.database, volume=volume)
+        dialled = probe.dialled
         if probe.identity is not None:
-            known.append(
-                ProductionIdentity("live", f"{database.show()}, asked now", probe.identity)
-            )
+            shown = f"{production.database.show()}, asked now"
+            known.append(ProductionIdentity("live", shown, probe.identity))
+        if probe.volume_place is not None:
+            shown = f"production.volume {production.volume}"
+            known.append(ProductionIdentity("declared", shown, directory=probe.volume_place))
+    resource = production.domain.named()
     try:
-        for name, _ in ports.baselines.listed()[:1]:
-            baseline = ports.baselines.load(name)
-            identity = baseline.counts.identity
-            known.append(ProductionIdentity("baseline", f"baseline {name}", identity))
+        listed = ports.baselines.listed()[:LOOKED_AT]
     except CouldNotVerify as error:
         yield Milestone(f"no baseline says who production is: {error.what}")
+        return known
+    for name, _ in listed:
+        try:
+            identity = ports.baselines.load(name).counts.identity
+        except CouldNotVerify as error:
+            yield Milestone(f"a baseline does not say who production is: {error.what}")
+            continue
+        ours = of_this_production(identity, dialled, resource)
+        if not any(one.basis == "baseline" and _alike(one, identity, ours) for one in known):
+            known.append(ProductionIdentity("baseline", f"baseline {name}", identity, ours))
     return known
+
+
+def _alike(known: ProductionIdentity, identity: Identity, ours: bool) -> bool:
+    """Whether an older baseline says nothing new about who production is."""
+    if known.identity is None or known.ours != ours:
+        return False
+    both = (known.identity, identity)
+    first, second = ((one.system_identifier, one.started_at, one.place) for one in both)
+    return first == second

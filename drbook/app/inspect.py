@@ -66,6 +66,9 @@ class Inspection:
             counts = self._drain(
                 ports.databases.count(database, ignore_schemas=ignored, content=content)
             )
+            resource = self._runbook.document.production.domain.named()
+            identity = counts.identity.model_copy(update={"resource": resource})
+            counts = counts.model_copy(update={"identity": identity})
             baseline = Baseline(
                 captured_at=counts.taken_at, counts=counts, drbook_version=__version__
             )

@@ -10,28 +10,56 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Field
+
 from drbook.core.values import Frozen, UtcTime
+
+
+class Place(Frozen):
+    """A directory as the kernel knows it. Only numbers of one boot of one machine can be compared."""
+
+    device: int
+    inode: int
+    boot: str
+    """The kernel's boot id, which the containers of one machine share."""
 
 
 class Identity(Frozen):
     """What tells one PostgreSQL server and database from another.
 
-    A physical copy shares `system_identifier`; there the data directory's device and inode decide.
+    Without a system identifier there is no identity. A physical copy shares it; there the data
+    directory's device and inode decide.
     """
 
-    system_identifier: str
+    system_identifier: str = Field(pattern=r"^[1-9][0-9]{0,19}$")
     """`pg_control_system()`, as text: it exceeds what JSON numbers hold."""
     database: str
     database_oid: int
     addresses: tuple[str, ...] = ()
     """Addresses and ports the server answers at, or its socket directory."""
+    dialled: str = ""
+    """What was asked for to reach it, `host:port/database`; two of them may reach one server."""
+    resource: str = ""
+    """The volume or instance that the runbook declared it to be, where it did."""
     data_directory: str | None = None
     directory_device: int | None = None
     directory_inode: int | None = None
+    directory_boot: str | None = None
+    """Where device and inode were read; these three are known together or not at all."""
     server_version: int = 0
     """As `server_version_num`, like 180003."""
     cluster_name: str = ""
     started_at: UtcTime | None = None
+    in_recovery: bool | None = None
+    """True for a standby, which takes no writes of its own."""
+
+    @property
+    def place(self) -> Place | None:
+        """The data directory; None where any part of it is unknown."""
+        device, inode, boot = self.directory_device, self.directory_inode, self.directory_boot
+        if device is None or inode is None or not boot:
+            return None
+        return Place(device=device, inode=inode, boot=boot)
 
 
 class TableCount(Frozen):

@@ -24,6 +24,13 @@ class FailureDomain(Frozen):
     reads: tuple[str, ...] = ()
     """Places where other credentials are stored that this domain's holder can read."""
 
+    def named(self) -> str:
+        """The one resource that this domain names, from its provider down; empty where it names none."""
+        if self.resource is None:
+            return ""
+        parts = (self.provider, self.account, self.project, self.region, self.resource)
+        return "/".join(part for part in parts if part is not None)
+
 
 class CredentialPlace(Frozen):
     """Where one credential is stored and what its holder can read. None means *not stated*."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
-from drbook.core.baseline import Baseline, Identity, Manifest, TableCounts
+from drbook.core.baseline import Baseline, Identity, Manifest, Place, TableCounts
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.signals import Working
 from drbook.core.targets import (
@@ -121,7 +121,23 @@ class ProductionIdentity:
 
     basis: Literal["live", "baseline", "declared"]
     described: str
-    identity: Identity
+    identity: Identity | None = None
+    """Who it is; None where only its directory is declared."""
+    ours: bool = False
+    """Of a baseline: it is known to be of this very production, and not only stored beside its own."""
+    directory: Place | None = None
+    """The data directory that the runbook declares, as it was found on this host."""
+
+    @property
+    def proves(self) -> bool:
+        """Whether a server that differs from this one is thereby not production. Anything that is
+        known refuses what equals it; only production's own identity proves a difference."""
+        return self.identity is not None and (self.basis == "live" or self.ours)
+
+    @property
+    def place(self) -> Place | None:
+        """Production's data directory, where it is known."""
+        return self.identity.place if self.identity is not None else self.directory
 
 
 class Targets(Protocol):
@@ -130,7 +146,8 @@ class Targets(Protocol):
     def create(
         self, spec: TargetSpec, name: str, production: Sequence[ProductionIdentity]
     ) -> Working[Target]:
-        """Make a fresh target under this name. Raises Refused where rule 2 is not proven."""
+        """Make a fresh target under this name. Raises Refused, with a code of `core.refusals`, where
+        rule 2 is not proven."""
 
     def load(
         self, target: Target, copy: LocalCopy, *, first: Sequence[str] = ()

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from drbook.core.baseline import Identity
+from drbook.core.baseline import Identity, Place
 from drbook.core.values import Duration, Frozen, parse_duration
 
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|cmd:.+)$"
@@ -108,6 +108,8 @@ class Target(Frozen):
     """Why it is fresh and not production, in words."""
     whole_server: bool
     """True where the server itself was made by this incident: its roles are ours too."""
+    ignored: tuple[str, ...] = ()
+    """Schemas whose objects do not make it non-empty, as the runbook lists them."""
 
 
 class TargetLook(Frozen):
@@ -141,6 +143,10 @@ class DatabaseProbe(Frozen):
     identity: Identity | None = None
     volume: Literal["present", "missing", "not-declared", "unknown"] = "not-declared"
     """The declared local data directory, where there is one."""
+    volume_place: Place | None = None
+    """What it is on this host's disk."""
+    dialled: str = ""
+    """What was asked for, `host:port/database`, also where nobody answered."""
     diagnosis: Literal["available", "loss", "outage", "unknown"] = "unknown"
 
 

@@ -16,7 +16,8 @@ from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Working
 from drbook.core.values import parse_time, plain
-from drbook.providers.pgsession import Connection, broke_off, identity, said
+from drbook.providers.pgidentity import identity
+from drbook.providers.pgsession import Connection, broke_off, said
 
 _TABLES = """
 SELECT n.nspname, c.relname, c.relkind::text, c.oid::bigint

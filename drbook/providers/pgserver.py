@@ -18,8 +18,9 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from drbook.core.errors import Refused, StepFailed
+from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
+from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain, plain_lines
@@ -94,9 +95,10 @@ class ClusterServer:
             ignore_environment=True,
         )
 
-    def make_folder(self) -> None:
-        """The exclusive step of creation. Raises FileExistsError where something is there."""
-        self.folder.mkdir(mode=0o700)
+    def make_folder(self, within: int | None = None) -> None:
+        """The exclusive step of creation; `within` is the open folder that will hold it, else its
+        path is walked. Raises FileExistsError where something is there."""
+        os.mkdir(self.folder if within is None else self.folder.name, 0o700, dir_fd=within)
         if self._run_as == "nobody":
             os.chown(self.folder, NOBODY, NOBODY)
             self._tools = _reachable(self._tools, self.folder)
@@ -201,11 +203,11 @@ class ClusterServer:
         except FileExistsError:
             found = folder.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner or found.st_mode & 0o077:
-                raise Refused(
+                raise refused(
+                    "socket-folder",
                     f"{folder} exists already, and is not a private folder of ours.",
+                    compared=f"mode {stat.filemode(found.st_mode)}, owner {found.st_uid}",
                     means="A server's socket in it could be somebody else's.",
-                    next="Remove it, then run the step again.",
-                    code="socket-folder",
                 ) from None
         return folder
 

@@ -13,14 +13,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import unquote
 
 import psycopg
 from psycopg import conninfo, sql
 from psycopg.rows import TupleRow
 
-from drbook.core.baseline import Identity
 from drbook.core.errors import CouldNotVerify, DrbookError, Refused, StepFailed, UsageError
 from drbook.core.ports import Cancel
 from drbook.core.targets import DatabaseRef
@@ -286,57 +284,3 @@ def broke_off(
             code="server-gone",
         )
     return StepFailed(f"The server refused while it {what}: {said(error)}", code="sql")
-
-
-# --- identity --------------------------------------------------------------------------------
-
-
-def identity(connection: Connection) -> Identity:
-    """Who the server behind this very connection is. Raises psycopg.Error where it does not say."""
-    row = connection.execute(
-        "SELECT (SELECT system_identifier::text FROM pg_control_system()), current_database(),"
-        " (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),"
-        " current_setting('server_version_num')::int, current_setting('cluster_name', true),"
-        " pg_postmaster_start_time(), host(inet_server_addr()), inet_server_port()"
-    ).fetchone()
-    assert row is not None
-    system, database, oid, version, cluster, started, address, port = row
-    local = connection.info.host if (connection.info.host or "").startswith("/") else None
-    directory = _data_directory(connection)
-    device, inode = _on_disk(directory) if local else (None, None)
-    if address is not None:
-        addresses: tuple[str, ...] = (f"{address}:{port}",)
-    else:
-        addresses = (f"{local}/.s.PGSQL.{connection.info.port}",) if local else ()
-    return Identity(
-        system_identifier=system,
-        database=database,
-        database_oid=oid,
-        addresses=addresses,
-        data_directory=directory,
-        directory_device=device,
-        directory_inode=inode,
-        server_version=version,
-        cluster_name=cluster or "",
-        started_at=started,
-    )
-
-
-def _data_directory(connection: Connection) -> str | None:
-    """Only members of pg_read_all_settings are told."""
-    try:
-        with connection.transaction():
-            row = connection.execute("SELECT current_setting('data_directory')").fetchone()
-    except psycopg.errors.InsufficientPrivilege:
-        return None
-    return str(row[0]) if row else None
-
-
-def _on_disk(directory: str | None) -> tuple[int | None, int | None]:
-    if directory is None:
-        return None, None
-    try:
-        found = os.stat(Path(directory))
-    except OSError:
-        return None, None
-    return found.st_dev, found.st_ino

@@ -15,6 +15,7 @@ from drbook.core.targets import DatabaseProbe, DatabaseRef, QueryResult
 from drbook.core.values import Json, plain
 from drbook.providers import pgsession
 from drbook.providers.pgcount import count_all
+from drbook.providers.pgidentity import dialled, identity, place_of
 from drbook.providers.pgsession import Connection, broke_off, guarded
 
 COUNT_TIMEOUT = timedelta(hours=2)
@@ -35,20 +36,29 @@ class PostgresReader:
 
     def probe(self, database: DatabaseRef, *, volume: Path | None = None) -> DatabaseProbe:
         """One look. A server that does not answer is an answer; what it means depends on its volume."""
+        found = self._probe(database, volume)
+        return found.model_copy(
+            update={"volume_place": place_of(volume) if volume is not None else None}
+        )
+
+    def _probe(self, database: DatabaseRef, volume: Path | None) -> DatabaseProbe:
         there = _look_at(volume)
         try:
             connection = pgsession.connect(database, self._environment)
         except psycopg.OperationalError as error:
-            return _not_reached(error, there, volume)
+            return _not_reached(error, there, volume).model_copy(
+                update={"dialled": dialled(error.pgconn)}
+            )
         with connection:
             try:
                 pgsession.prepare(connection, timedelta(seconds=15))
-                who = pgsession.identity(connection)
+                who = identity(connection)
             except psycopg.Error as error:
                 return DatabaseProbe(
                     state="unknown",
                     reason=f"It answers, but does not say who it is: {pgsession.said(error)}",
                     volume=there,
+                    dialled=dialled(connection.pgconn),
                 )
             finally:
                 if not connection.closed:
@@ -58,6 +68,7 @@ class PostgresReader:
             reason=f"PostgreSQL {who.server_version // 10000}, database {plain(who.database, 100)}.",
             identity=who,
             volume=there,
+            dialled=who.dialled,
             diagnosis="available",
         )
 

@@ -1,17 +1,21 @@
 """A new cluster of our own: an empty folder, a private socket, nobody else's writes."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from drbook.core.errors import Refused, StepFailed
+from drbook.core.freshness import Answer
 from drbook.core.ports import ProductionIdentity
+from drbook.core.refusals import refused
 from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Working
 from drbook.core.targets import Target, TargetLook
 from drbook.core.values import plain
+from drbook.providers.pgidentity import place_of, system_identifier_in
 from drbook.providers.pgserver import ClusterServer, private_base, server_user
 from drbook.providers.pgtools import choose
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database
+from drbook.providers.targets.folder import make_fresh, still
 from drbook.providers.targets.pool import MARKER, marker_of
 
 
@@ -26,21 +30,35 @@ class ClusterMaker:
         self, name: str, nonce: str, production: Sequence[ProductionIdentity]
     ) -> Working[Target]:
         shop = self._workshop
-        major = next((known.identity.server_version // 10000 for known in production), None)
+        # What is known to be production's own comes first: others' baselines may lie beside it.
+        known = [one.identity for one in production if one.proves] + [
+            one.identity for one in production
+        ]
+        like = next((identity for identity in known if identity is not None), None)
+        major = like.server_version // 10000 if like is not None else None
         tools, note = choose(shop.tools(), server=True, major=major)
         if note:
             yield Milestone(note)
         home = self._home(name, nonce)
         yield ResourceIntended("cluster", name, nonce, str(home))
         server = ClusterServer(tools, home, name=f"drbook-{name}", key=nonce)
-        _make_home(server, name, nonce)
+        made = make_fresh(server, production)
+        (home / MARKER).write_text(marker_of(name, nonce), encoding="utf-8")
         yield from server.create(shop.cancel)
+        still(home, made)
         yield from server.start(cancel=shop.cancel)
         shop.pool.add(name, server)
-        dbname = self._dbname or next((one.identity.database for one in production), "restored")
+        dbname = self._dbname or (like.database if like is not None else "restored")
         connect = server.ref("postgres" if dbname == "postgres" else dbname)
-        first = server.ref("template1")
-        identity = make_database(first, connect, dbname, nonce, shop.environment)
+        identity = make_database(
+            server.ref("template1"),
+            connect,
+            dbname,
+            nonce,
+            shop.environment,
+            lambda answer: _ours(answer, server),
+            own_server=True,
+        )
         yield ResourceCreated("cluster", name, str(home), identity.model_dump(mode="json"))
         return Target(
             kind="cluster",
@@ -66,26 +84,21 @@ class ClusterMaker:
 
     def _home(self, name: str, nonce: str) -> Path:
         wanted = self._workshop.folder / "targets"
-        wanted.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):  # what stands there is looked at before it is used
+            wanted.mkdir(mode=0o700)
         base = private_base(server_user(), wanted)
         return wanted / name if base == wanted else base / f"drbook-{name}-{nonce[:8]}"
 
 
-def _make_home(server: ClusterServer, name: str, nonce: str) -> None:
-    try:
-        server.make_folder()
-    except FileExistsError:
-        raise Refused(
-            f"{server.folder} exists already.",
-            means="It may hold an earlier attempt or somebody's data; it is neither used nor removed.",
-            next="Run the step again: another attempt makes another target.",
-            code="target-exists",
-        ) from None
-    except OSError as error:
-        raise StepFailed(
-            f"{server.folder} cannot be made: {error.strerror or error}.",
-            means="Nothing was created.",
-            next="Make room or mend the permissions, then run the step again.",
-            code="target-folder",
-        ) from None
-    (server.folder / MARKER).write_text(marker_of(name, nonce), encoding="utf-8")
+def _ours(answer: Answer, server: ClusterServer) -> None:
+    """Raises Refused where something else answers at the private socket than the cluster made here."""
+    who = answer.identity
+    made = system_identifier_in(server.data)
+    elsewhere = who.place is not None and who.place != place_of(server.data)
+    if who.system_identifier != made or elsewhere:
+        raise refused(
+            "target-changed",
+            f"Another server than the one that was just made answers at {server.socket}.",
+            compared=f"made was system identifier {made} in {server.data}; answering is "
+            f"{who.system_identifier}",
+        )

@@ -1,16 +1,20 @@
-"""CREATE DATABASE on a server that was proven, and the proof that the same server answered twice."""
+"""CREATE DATABASE on the very connection that was proven, and the proof that the same server holds it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import psycopg
 from psycopg import sql
 
 from drbook.core.baseline import Identity
-from drbook.core.errors import Refused, StepFailed
+from drbook.core.errors import StepFailed
+from drbook.core.freshness import Answer, prove_empty
+from drbook.core.refusals import refused
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.providers import pgsession
-from drbook.providers.targets.lease import mark
+from drbook.providers.pgidentity import contents, pinned
+from drbook.providers.pgsession import Connection
+from drbook.providers.targets.lease import asked, mark
 
 
 def make_database(
@@ -19,33 +23,25 @@ def make_database(
     dbname: str,
     nonce: str,
     environment: Mapping[str, str],
-    proven: Identity | None = None,
+    prove: Callable[[Answer], object],
+    *,
+    own_server: bool = False,
 ) -> Identity:
-    """CREATE DATABASE on the proven server, then prove it again on a connection to it."""
-    name = sql.Identifier(dbname)
+    """Make an empty database. `prove` judges what the creating connection says, right before it
+    creates, and again what the connection to the new database says; it raises Refused.
+
+    On a server of drbook's own making the database `postgres` that initdb made may be the one.
+    """
     try:
         with pgsession.connect(server, environment, autocommit=True, read_only=False) as connection:
-            if proven is not None:
-                _same_server(proven, pgsession.identity(connection))
-            row = connection.execute(
-                "SELECT 1 FROM pg_database WHERE datname = %s", (dbname,)
-            ).fetchone()
-            if row is not None and not (proven is None and dbname == "postgres"):
-                raise Refused(
-                    f"The database {plain(dbname, 100)} exists already on {server.show()}.",
-                    means="It is neither used nor removed.",
-                    next="Run the step again: another attempt makes another database.",
-                    code="target-exists",
-                )
-            if row is None:
-                connection.execute(
-                    sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(name)
-                )
-            connection.execute(
-                sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(mark(nonce)))
-            )
+            first = asked(connection, server.show())
+            prove(first)
+            oid = _create(connection, server, dbname, nonce, own_server)
         with pgsession.connect(connect, environment) as connection:
-            found = pgsession.identity(connection)
+            found = asked(connection, connect.show())
+            prove(found)
+            _same(first.identity, found.identity, oid, dbname)
+            prove_empty(contents(connection), (), f"The new database {dbname}")
             connection.rollback()
     except psycopg.Error as error:
         raise StepFailed(
@@ -55,17 +51,50 @@ def make_database(
             next="Give a login that may create databases, or restore into a fresh cluster.",
             code="create-database",
         ) from None
-    if proven is not None:
-        _same_server(proven, found)
-    return found
+    return found.identity
 
 
-def _same_server(proven: Identity, found: Identity) -> None:
-    if found.system_identifier != proven.system_identifier:
-        raise Refused(
-            "Another server answered the second time: its system identifier is "
-            f"{found.system_identifier}, and it was {proven.system_identifier}.",
-            means="A proxy or a changed address lies in between. Nothing was restored.",
-            next="Give the server's own address, or restore into a fresh cluster.",
-            code="target-changed",
+def _create(
+    connection: Connection, server: DatabaseRef, dbname: str, nonce: str, own_server: bool
+) -> int:
+    name = sql.Identifier(dbname)
+    oid = _oid(connection, dbname)
+    if oid is not None and not (own_server and dbname == "postgres"):
+        raise refused(
+            "target-exists",
+            f"The database {plain(dbname, 100)} exists already on {server.show()}.",
+            compared="the names of its databases",
+            means="It is neither used nor removed.",
+        )
+    if oid is None:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(name)
+        )
+    connection.execute(
+        sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(mark(nonce)))
+    )
+    made = _oid(connection, dbname)
+    assert made is not None
+    return made
+
+
+def _oid(connection: Connection, dbname: str) -> int | None:
+    with pinned(connection):
+        row = connection.execute(
+            "SELECT oid::bigint FROM pg_database WHERE datname = %s", (dbname,)
+        ).fetchone()
+    return int(row[0]) if row is not None else None
+
+
+def _same(first: Identity, found: Identity, oid: int, dbname: str) -> None:
+    """Raises Refused where another server or database answers than the one that was just made."""
+    expected = (first.system_identifier, first.place, oid, dbname)
+    answering = (found.system_identifier, found.place, found.database_oid, found.database)
+    if expected != answering:
+        raise refused(
+            "target-changed",
+            "Another server or database answered the second time.",
+            compared=f"made in system identifier {first.system_identifier}, oid {oid}; answering "
+            f"are {found.system_identifier}, {plain(found.database, 63)} ({found.database_oid})",
+            means="A proxy, a failover or a changed address lies in between. Nothing was restored.",
         )

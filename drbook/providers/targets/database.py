@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import psycopg
 
+from drbook.core.freshness import Answer, prove_other_server
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import ResourceCreated, ResourceIntended, Working
 from drbook.core.targets import DatabaseRef, Target, TargetLook
 from drbook.providers import pgsession
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database
-from drbook.providers.targets.proof import prove_other_server
+from drbook.providers.targets.lease import asked
 
 
 class DatabaseMaker:
@@ -24,17 +25,21 @@ class DatabaseMaker:
         self, name: str, nonce: str, production: Sequence[ProductionIdentity]
     ) -> Working[Target]:
         server, shown = self._server, self._server.show()
+
+        def prove(answer: Answer) -> str:
+            return prove_other_server(answer, shown, production)
+
         try:
             with pgsession.connect(server, self._environment) as connection:
-                given = pgsession.identity(connection)
+                prove(asked(connection, shown))
                 connection.rollback()
         except psycopg.OperationalError as error:
             raise pgsession.no_connection(server, error) from None
-        proof = prove_other_server(given, shown, production)
         dbname = _derived(name)
         connect = server.model_copy(update={"dbname": dbname})
         yield ResourceIntended("database", name, nonce, f"{shown} · {dbname}")
-        identity = make_database(server, connect, dbname, nonce, self._environment, given)
+        # Another connection may reach another server: all of it is proven again on that one.
+        identity = make_database(server, connect, dbname, nonce, self._environment, prove)
         yield ResourceCreated("database", name, shown, identity.model_dump(mode="json"))
         return Target(
             kind="database",
@@ -43,7 +48,7 @@ class DatabaseMaker:
             location=shown,
             connect=connect,
             identity=identity,
-            proof=proof,
+            proof=prove(Answer(identity, pooled=False)),
             whole_server=False,
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from drbook.core.baseline import TableCounts
 from drbook.core.errors import CouldNotVerify, Refused, UsageError
+from drbook.core.freshness import Answer, prove_same_target
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Working
 from drbook.core.targets import LoadReport, LocalCopy, Target, TargetLook, TargetSpec
@@ -14,7 +15,6 @@ from drbook.core.values import plain
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.targets.base import OpenableTarget, TargetMaker, Workshop
 from drbook.providers.targets.load import Loader
-from drbook.providers.targets.proof import same_target
 
 
 class FreshTargets:
@@ -58,7 +58,8 @@ class FreshTargets:
         counts = yield from reader.count(
             target.connect, ignore_schemas=ignore_schemas, content=content
         )
-        same_target(target, counts.identity)
+        # Counted in one transaction, in one snapshot: a pooler cannot come in between.
+        prove_same_target(target, Answer(counts.identity, pooled=False))
         return counts
 
     def look(self, spec: TargetSpec, name: str) -> TargetLook:

@@ -1,17 +1,21 @@
 """The write lease: the only way to a writing connection, proven on that very connection."""
 
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
 
-from drbook.core.errors import Refused, StepFailed
+from drbook.core.errors import StepFailed
+from drbook.core.freshness import Answer, prove_empty, prove_same_target
 from drbook.core.ports import Cancel
+from drbook.core.refusals import refused
 from drbook.core.targets import Target
+from drbook.core.values import plain
 from drbook.providers import pgsession
+from drbook.providers.pgidentity import CONTENTS, answer, contents, pinned
 from drbook.providers.pgsession import Connection
-from drbook.providers.targets.proof import same_target
 
 
 def mark(nonce: str) -> str:
@@ -21,7 +25,10 @@ def mark(nonce: str) -> str:
 
 @contextmanager
 def lease(target: Target, environment: Mapping[str, str], cancel: Cancel) -> Iterator[Connection]:
-    """A writing connection to the target. Raises Refused where something else answers there."""
+    """A writing connection to the target: the same that was created, marked, and still empty.
+
+    Raises Refused where something else answers there, or somebody put something into it.
+    """
     try:
         connection = pgsession.connect(
             target.connect, environment, autocommit=True, read_only=False
@@ -36,45 +43,86 @@ def lease(target: Target, environment: Mapping[str, str], cancel: Cancel) -> Ite
     with connection:
         unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
         try:
-            same_target(target, pgsession.identity(connection))
+            prove_same_target(target, asked(connection, f"target {target.name}"))
             _marked(connection, target)
+            prove_empty(contents(connection), target.ignored, f"The target {target.name}")
             yield connection
         finally:
             unregister()
 
 
+def asked(connection: Connection, shown: str) -> Answer:
+    """What a connection says about itself. Raises Refused where it does not say."""
+    try:
+        return answer(connection)
+    except (psycopg.Error, ValueError) as error:
+        why = pgsession.said(error) if isinstance(error, psycopg.Error) else "no such identifier"
+        raise refused(
+            "target-identity-unknown",
+            f"{plain(shown, 200)} does not say who it is: {why}",
+            compared="nothing: it did not answer",
+        ) from None
+
+
+_MARK = (
+    "SELECT shobj_description(oid, 'pg_database') FROM pg_database"
+    " WHERE datname = current_database()"
+)
+
+
 def _marked(connection: Connection, target: Target) -> None:
-    row = connection.execute(
-        "SELECT shobj_description(oid, 'pg_database') FROM pg_database"
-        " WHERE datname = current_database()"
-    ).fetchone()
+    with pinned(connection):
+        row = connection.execute(_MARK).fetchone()
     if row is None or row[0] != mark(target.nonce):
-        raise Refused(
-            f"The database {target.identity.database} does not carry the mark of target {target.name}.",
-            means="It is not the one that this incident created, or somebody changed it. Nothing was "
-            "written.",
-            next="Run the restore step again; it makes another target.",
-            code="target-changed",
+        raise refused(
+            "target-changed",
+            f"The database {plain(target.identity.database, 63)} does not carry the mark of target "
+            f"{target.name}: it is not the one that this incident created, or somebody changed it.",
+            compared="the database's comment with the nonce of this attempt",
         )
 
 
-def guard_statement(target: Target) -> str:
-    """SQL that fails on any other server or database: it goes first into a tool's own connection."""
-    identity = target.identity
-    check = sql.SQL(
-        "DO $drbook$ BEGIN IF"
-        " (SELECT system_identifier::text FROM pg_control_system()) IS DISTINCT FROM {system}"
-        " OR (SELECT oid::text FROM pg_database WHERE datname = current_database())"
-        " IS DISTINCT FROM {oid}"
-        " OR (SELECT shobj_description(oid, 'pg_database') FROM pg_database"
-        " WHERE datname = current_database()) IS DISTINCT FROM {mark}"
-        " THEN RAISE EXCEPTION '" + CHANGED + "'; END IF; END $drbook$;\n"
-    ).format(
-        system=sql.Literal(identity.system_identifier),
-        oid=sql.Literal(str(identity.database_oid)),
-        mark=sql.Literal(mark(target.nonce)),
-    )
-    return check.as_string()
+class Guard:
+    """SQL that goes first into a tool's own connection, and fails on anything but the target.
 
+    `token` is in its complaint, so that no text of a dump can pass for it.
+    """
 
-CHANGED = "drbook: this is not the target"
+    def __init__(self, target: Target) -> None:
+        self.token = secrets.token_hex(16)
+        self._target = target
+
+    def complained(self, text: str) -> bool:
+        """Whether a tool's complaints are the guard's."""
+        return self.token in text
+
+    def statement(self) -> str:
+        """One statement; a failing one ends the tool, which stops at the first error.
+
+        Names are looked for in `pg_catalog` alone while it asks, and as before afterwards.
+        """
+        identity = self._target.identity
+        return (
+            sql.SQL(
+                "DO $drbook$ DECLARE path text := pg_catalog.current_setting('search_path');"
+                " BEGIN PERFORM pg_catalog.set_config('search_path', '', true); IF"
+                " (SELECT system_identifier::text FROM pg_control_system()) IS DISTINCT FROM {system}"
+                " OR (SELECT oid::text FROM pg_database WHERE datname = current_database())"
+                " IS DISTINCT FROM {oid}"
+                " OR (" + _MARK + ") IS DISTINCT FROM {mark}"
+                " OR pg_is_in_recovery()"
+                " OR EXISTS (SELECT 1 FROM (" + CONTENTS + ") held WHERE NOT of_extension"
+                " AND coalesce(schema <> ALL ({ignored}::text[]), true)"
+                " AND NOT (kind = 'schema' AND name = ANY ({ignored}::text[])))"
+                " THEN RAISE EXCEPTION 'drbook: this is not the target {token}'; END IF;"
+                " PERFORM pg_catalog.set_config('search_path', path, true); END $drbook$;\n"
+            )
+            .format(
+                system=sql.Literal(identity.system_identifier),
+                oid=sql.Literal(str(identity.database_oid)),
+                mark=sql.Literal(mark(self._target.nonce)),
+                ignored=sql.Literal(list(self._target.ignored)),
+                token=sql.SQL(self.token),
+            )
+            .as_string()
+        )

@@ -13,8 +13,9 @@ from typing import IO
 
 from psycopg import conninfo, sql
 
-from drbook.core.errors import Refused, StepFailed
+from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
+from drbook.core.refusals import refused
 from drbook.core.signals import Milestone, Output, Signal, Working
 from drbook.core.targets import LoadReport, Target
 from drbook.core.values import counted, plain
@@ -30,7 +31,7 @@ from drbook.providers.archive_list import (
 )
 from drbook.providers.pgtools import PgTools, choose, show_version
 from drbook.providers.process import Completed, run
-from drbook.providers.targets.lease import CHANGED, guard_statement, lease
+from drbook.providers.targets.lease import Guard, lease
 from drbook.providers.targets.psqltext import restricted
 from drbook.providers.targets.tools import Entries, advice, is_error, output_of, pieces_of, size_of
 
@@ -51,6 +52,7 @@ class Loader:
         self._environment = environment
         self._cancel = cancel
         self._all_tools = tools
+        self._guard = Guard(target)
 
     def load(self, path: Path, first: Sequence[str]) -> Working[LoadReport]:
         try:
@@ -135,8 +137,8 @@ class Loader:
         self, archive: Archive, tools: PgTools, options: list[str], listed: Contents
     ) -> Working[Completed]:
         """pg_restore with a connection of its own, right after the lease was proven."""
-        with lease(self._target, self._environment, self._cancel):
-            connect, secret = self._connection()
+        with lease(self._target, self._environment, self._cancel) as proven:
+            connect, secret = self._connection(proven)
         argv: list[str | Path] = [tools.path("pg_restore"), *options, f"--dbname={connect}"]
         seen = Entries(len(listed.entries))
         if archive.kind == "directory" or any(one.startswith("--use-list") for one in options):
@@ -203,14 +205,14 @@ class Loader:
     def _psql(
         self, tools: PgTools, produce: Callable[[], Iterable[bytes]], meter: Meter
     ) -> Working[Completed]:
-        with lease(self._target, self._environment, self._cancel):
-            connect, secret = self._connection()
+        with lease(self._target, self._environment, self._cancel) as proven:
+            connect, secret = self._connection(proven)
         argv: list[str | Path] = [tools.path("psql"), "-X", "--single-transaction"]
         argv += ["-v", "ON_ERROR_STOP=1", f"--dbname={connect}", "--file=-"]
         token = secrets.token_hex(16)
 
         def feed(stream: IO[bytes]) -> None:
-            for piece in restricted(produce(), guard_statement(self._target), token, tools.version):
+            for piece in restricted(produce(), self._guard.statement(), token, tools.version):
                 stream.write(piece)
 
         def told(stream: str, line: str) -> Signal | None:
@@ -255,9 +257,17 @@ class Loader:
             yield Milestone(f"roles stand in without login, to be replaced: {shown}")
         return missing
 
-    def _connection(self) -> tuple[str, dict[str, str]]:
-        """libpq's parameters for a tool: the open ones as text, the secret one by its environment."""
+    def _connection(self, proven: pgsession.Connection) -> tuple[str, dict[str, str]]:
+        """libpq's parameters for a tool: the open ones as text, the secret one by its environment.
+
+        Address, port, database and user are those that the proven connection had: what a name, a
+        service file or the environment means may be something else by now.
+        """
         given = pgsession.parameters(self._target.connect, self._environment)
+        had = proven.info
+        pins = {"host": had.host, "hostaddr": had.hostaddr, "port": str(had.port)}
+        pins |= {"dbname": had.dbname, "user": had.user}
+        given.update({name: value for name, value in pins.items() if value})
         secret = {"PGPASSWORD": given["password"]} if "password" in given else {}
         for name in ("PGSERVICEFILE", "PGPASSFILE", "PGSYSCONFDIR"):
             if name in self._environment:
@@ -269,13 +279,13 @@ class Loader:
         """All of the tool's errors, kept; raises where there was one."""
         if done.exit_code == 0:
             return
-        if CHANGED in done.stderr:
-            raise Refused(
-                f"What answers as target {self._target.name} is not what this incident created.",
-                means="The first statement of the load found another server or database. Nothing was "
-                "written.",
-                next="Look which server answers there. Run the restore step again for another target.",
-                code="target-changed",
+        if self._guard.complained(done.stderr):
+            raise refused(
+                "target-changed",
+                f"What answers {tool} as target {self._target.name} is not what this incident "
+                "created, or it is not empty any more.",
+                compared="the first statement of the load asked on its own connection for system "
+                "identifier, database oid, mark and contents",
             )
         lines = [line for line in done.stderr.splitlines() if is_error(line)]
         errors = [plain(line, 500) for line in lines] or [f"{tool} exit code {done.exit_code}"]

@@ -7,10 +7,12 @@ import json
 import threading
 from pathlib import Path
 
-from drbook.core.errors import CouldNotVerify, Refused
+from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Cancel
+from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import Target
+from drbook.providers.pgidentity import system_identifier_in
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
 
@@ -52,13 +54,6 @@ class ServerPool:
                 next="Run the restore step again; it makes another target.",
                 code="target-gone",
             ) from None
-        if not _made_as(target, folder):
-            raise Refused(
-                f"{folder} does not carry the mark of target {target.name}.",
-                means="It is not the cluster that this incident made. No server was started on it.",
-                next="Run the restore step again; it makes another target.",
-                code="target-changed",
-            )
         fitting = [one for one in tools if one.has_server and one.major == major]
         if not fitting:
             raise CouldNotVerify(
@@ -67,6 +62,7 @@ class ServerPool:
                 next="Install them, or point DRBOOK_PG_BIN at their folder.",
                 code="pg-tools",
             )
+        _still_ours(target, folder)
         server = ClusterServer(fitting[0], folder, name=target.name, key=target.nonce)
         self.add(target.name, server)
         yield from server.start(cancel=cancel)
@@ -84,8 +80,24 @@ class ServerPool:
             server.stop()
 
 
-def _made_as(target: Target, folder: Path) -> bool:
+def _still_ours(target: Target, folder: Path) -> None:
+    """Before a server is started on it: it must be the cluster that was made. Raises Refused.
+
+    Starting a server replays and writes WAL, so what its server would say comes too late.
+    """
+    links = [one for one in (folder, folder / "data") if one.is_symlink()]
     try:
-        return (folder / MARKER).read_text(encoding="utf-8") == marker_of(target.name, target.nonce)
+        found = system_identifier_in(folder / "data")
+        written = (folder / MARKER).read_text(encoding="utf-8")
+        marked = written == marker_of(target.name, target.nonce)
     except (OSError, ValueError):
-        return False
+        found, marked = "unknown", False
+    if links or not marked or found != target.identity.system_identifier:
+        raise refused(
+            "target-changed",
+            f"What lies at {folder} is not the cluster that this incident made.",
+            compared=f"made was system identifier {target.identity.system_identifier}, found is "
+            f"{found}; its mark is {'there' if marked else 'not there'}"
+            + (f"; {links[0].name} is a link" if links else ""),
+            means="No server was started on it.",
+        )

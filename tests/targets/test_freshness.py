@@ -1,0 +1,366 @@
+"""Rule 2 as tables: what is known in, a proof or a refusal with its code out."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from drbook.core.baseline import Baseline, Identity, Place, TableCounts
+from drbook.core.errors import Refused
+from drbook.core.freshness import (
+    Answer,
+    FolderFacts,
+    FoundObject,
+    of_this_production,
+    prove_empty,
+    prove_fresh_folder,
+    prove_other_server,
+    prove_same_target,
+)
+from drbook.core.ports import ProductionIdentity
+from drbook.core.refusals import REFUSALS
+from drbook.core.targets import DatabaseRef, Target
+
+THEN = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)
+HERE = Place(device=5, inode=100, boot="boot-1")
+ELSEWHERE = Place(device=5, inode=200, boot="boot-1")
+FAR = Place(device=5, inode=200, boot="boot-2")
+
+
+def who(
+    system: str = "7000000000000000001",
+    *,
+    oid: int = 16384,
+    database: str = "rental",
+    place: Place | None = HERE,
+    started: datetime | None = THEN,
+    recovering: bool | None = False,
+    dialled: str = "db:5432/rental",
+    resource: str = "aws/1/vol-1",
+) -> Identity:
+    return Identity(
+        system_identifier=system,
+        database=database,
+        database_oid=oid,
+        directory_device=place.device if place else None,
+        directory_inode=place.inode if place else None,
+        directory_boot=place.boot if place else None,
+        started_at=started,
+        in_recovery=recovering,
+        dialled=dialled,
+        resource=resource,
+    )
+
+
+def live(identity: Identity) -> ProductionIdentity:
+    return ProductionIdentity("live", "asked now", identity)
+
+
+def recorded(identity: Identity, ours: bool = True) -> ProductionIdentity:
+    return ProductionIdentity("baseline", "baseline 1", identity, ours)
+
+
+OTHER = "7000000000000000002"
+LATER = THEN + timedelta(hours=1)
+COPY = who(place=ELSEWHERE, started=LATER)
+"""A physical copy in a directory of its own, which shares the system identifier."""
+
+SERVERS = {
+    # name: (given, pooled, production, expected code; "" is proven)
+    "another server, production answers": (who(OTHER), False, [live(who())], ""),
+    "another server, its baseline is production's": (who(OTHER), False, [recorded(who())], ""),
+    "another server, nothing known": (who(OTHER), False, [], "production-identity-unknown"),
+    "another server, the baseline is somebody's": (
+        who(OTHER), False, [recorded(who(), ours=False)], "production-identity-unknown",
+    ),
+    "another server, only a directory is declared": (
+        who(OTHER), False, [ProductionIdentity("declared", "volume", directory=HERE)],
+        "production-identity-unknown",
+    ),
+    "somebody's baseline is the given server's": (
+        who(OTHER), False, [live(who()), recorded(who(OTHER), ours=False)], "target-is-production",
+    ),
+    "an older baseline is the given server's": (
+        who(OTHER, oid=5, database="postgres"), False, [live(who()), recorded(who(OTHER))],
+        "target-in-production-cluster",
+    ),
+    "another server behind a pooler": (
+        who(OTHER), True, [live(who())], "target-behind-pooler",
+    ),
+    "another server in recovery": (
+        who(OTHER, recovering=True), False, [live(who())], "target-is-standby",
+    ),
+    "another server that does not say whether it is a standby": (
+        who(OTHER, recovering=None), False, [live(who())], "target-identity-unknown",
+    ),
+    "production itself": (who(), False, [live(who())], "target-is-production"),
+    "production over TCP, its directory unseen": (
+        who(place=None), False, [live(who())], "target-is-production",
+    ),
+    "production behind a pooler": (
+        who(place=None), True, [live(who(place=None))], "target-is-production",
+    ),
+    "production restarted since the baseline, same directory": (
+        who(started=LATER), False, [recorded(who())], "target-is-production",
+    ),
+    "production restarted since the baseline, unseen": (
+        who(place=None, started=LATER), False, [recorded(who())], "target-may-be-production",
+    ),
+    "production of an old baseline without start and directory": (
+        who(), False, [recorded(who(place=None, started=None))], "target-may-be-production",
+    ),
+    "both starts unknown are not the same start": (
+        who(place=None, started=None), False, [live(who(place=None, started=None))],
+        "target-may-be-production",
+    ),
+    "another database of production's cluster": (
+        who(oid=5, database="postgres"), False, [live(who())], "target-in-production-cluster",
+    ),
+    "the same oid under another name": (
+        who(database="postgres"), False, [live(who())], "target-in-production-cluster",
+    ),
+    "a copy, both directories seen now": (COPY, False, [live(who())], ""),
+    "a copy, same device, other inode": (
+        who(place=Place(device=5, inode=101, boot="boot-1"), started=LATER), False, [live(who())], "",
+    ),
+    "a copy, other device, same inode": (
+        who(place=Place(device=6, inode=100, boot="boot-1"), started=LATER), False, [live(who())], "",
+    ),
+    "a copy behind a pooler": (COPY, True, [live(who())], "target-behind-pooler"),
+    "a copy, its directory unseen": (
+        who(place=None, started=LATER), False, [live(who())], "target-may-be-production",
+    ),
+    "a copy, production's directory unseen": (
+        COPY, False, [live(who(place=None))], "target-may-be-production",
+    ),
+    "a copy, read in another boot": (
+        who(place=FAR, started=LATER), False, [live(who())], "target-may-be-production",
+    ),
+    "a copy, production only in a baseline": (
+        COPY, False, [recorded(who())], "target-may-be-production",
+    ),
+    "a copy, live allows and a baseline does not": (
+        COPY, False, [live(who()), recorded(who())], "target-may-be-production",
+    ),
+    "a copy, production reached through a standby": (
+        COPY, False, [live(who(recovering=True))], "target-may-be-production",
+    ),
+    "a copy, production does not say whether it is a standby": (
+        COPY, False, [live(who(recovering=None))], "target-may-be-production",
+    ),
+    "a copy started in the same moment": (
+        who(place=ELSEWHERE), False, [live(who())], "target-is-production",
+    ),
+    "a standby of production": (
+        who(place=ELSEWHERE, started=LATER, recovering=True), False, [live(who())],
+        "target-is-standby",
+    ),
+    "the name moved to another server, and its baseline knows the old one": (
+        who(), False, [live(who(OTHER)), recorded(who())], "target-is-production",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_given_server(name: str) -> None:
+    given, pooled, production, expected = SERVERS[name]
+    answer = Answer(given, pooled)
+    if not expected:
+        proof = prove_other_server(answer, "staging", production)
+        assert given.system_identifier in proof
+        assert "asked now" in proof or "baseline 1" in proof
+        return
+    with pytest.raises(Refused) as caught:
+        prove_other_server(answer, "staging", production)
+    assert caught.value.code == expected
+    assert caught.value.means.startswith("Compared: ")
+    assert caught.value.next == REFUSALS[expected].instead
+
+
+WHOSE = {
+    "reached and declared alike": ("db:5432/rental", "aws/1/vol-1", True),
+    "reached otherwise": ("db2:5432/rental", "aws/1/vol-1", False),
+    "another database": ("db:5432/shop", "aws/1/vol-1", False),
+    "declared otherwise": ("db:5432/rental", "aws/1/vol-2", False),
+    "declared by one only": ("db:5432/rental", "", False),
+    "nobody knows how it is reached": ("", "aws/1/vol-1", False),
+}
+
+
+@pytest.mark.parametrize("name", WHOSE)
+def test_whose_a_baseline_is(name: str) -> None:
+    dialled, resource, expected = WHOSE[name]
+    assert of_this_production(who(), dialled, resource) is expected
+
+
+@pytest.mark.parametrize(
+    ("dialled", "expected"),
+    [
+        ("db:5432/rental", True),
+        ("localhost:5432/rental", False),
+        ("LOCALHOST:5432/rental", False),
+        ("127.0.0.1:5432/rental", False),
+        ("::1:5432/rental", False),
+        ("/var/run/postgresql:5432/rental", False),
+        (":5432/rental", False),
+        ("", False),
+    ],
+)
+def test_behind_a_tunnel_every_production_is_reached_alike(dialled: str, expected: bool) -> None:
+    identity = who(dialled=dialled, resource="")
+    assert of_this_production(identity, dialled, "") is expected
+
+
+# --- the same target again -------------------------------------------------------------------
+
+
+def target(identity: Identity) -> Target:
+    return Target(
+        kind="database", name="restore-1", nonce="n", location="", identity=identity, proof="",
+        connect=DatabaseRef(host="h"), whole_server=False,
+    )  # fmt: skip
+
+
+AGAIN = {
+    "the same": (who(), False, True),
+    "restarted": (who(started=LATER), False, True),
+    "its directory cannot be seen this time": (who(place=None), False, True),
+    "after another boot": (who(place=FAR), False, True),
+    "another server": (who(OTHER), False, False),
+    "dropped and made again": (who(oid=16385), False, False),
+    "another database": (who(database="postgres"), False, False),
+    "failed over to a copy": (who(place=ELSEWHERE), False, False),
+    "a standby now": (who(recovering=True), False, False),
+    "nobody knows whether a standby": (who(recovering=None), False, False),
+    "a pooler came in between": (who(), True, False),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_a_server_that_answers_again(name: str) -> None:
+    found, pooled, same = AGAIN[name]
+    if same:
+        prove_same_target(target(who()), Answer(found, pooled))
+        return
+    with pytest.raises(Refused) as caught:
+        prove_same_target(target(who()), Answer(found, pooled))
+    assert caught.value.code == "target-changed"
+
+
+# --- emptiness -------------------------------------------------------------------------------
+
+TABLE = FoundObject("table", "public", "orders", False)
+
+CONTENTS = {
+    "nothing": ([], (), ""),
+    "a table": ([TABLE], (), "table public.orders"),
+    "an extension's table": ([FoundObject("table", "public", "spatial_ref_sys", True)], (), ""),
+    "an ignored schema and what it holds": (
+        [FoundObject("schema", None, "cron", False), FoundObject("table", "cron", "job", False)],
+        ("cron",),
+        "",
+    ),
+    "a table beside an ignored schema": ([TABLE], ("cron",), "table public.orders"),
+    "a schema that is not ignored": ([FoundObject("schema", None, "s", False)], (), "schema s"),
+    "a table with an ignored name": (
+        [FoundObject("table", "public", "cron", False)], ("cron",), "table public.cron",
+    ),
+    "a large object": ([FoundObject("large object", None, "7", False)], (), "large object 7"),
+    "an event trigger, whatever is ignored": (
+        [FoundObject("event trigger", None, "cron", False)], ("cron",), "event trigger cron",
+    ),
+    "one of both": (
+        [FoundObject("view", "public", "v", True), TABLE], (), "table public.orders",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_what_counts_as_empty(name: str) -> None:
+    found, ignored, shown = CONTENTS[name]
+    if not shown:
+        prove_empty(found, ignored, "it")
+        return
+    with pytest.raises(Refused) as caught:
+        prove_empty(found, ignored, "it")
+    assert caught.value.code == "target-not-empty"
+    assert shown in caught.value.what
+
+
+def test_many_objects_are_counted_and_names_are_plain() -> None:
+    found = [FoundObject("table", "public", f"t{n}\x1b[2J", False) for n in range(9)]
+    with pytest.raises(Refused, match="and 4 more") as caught:
+        prove_empty(found, (), "it")
+    assert "\x1b" not in caught.value.explain()
+    assert "9 objects" in caught.value.means
+
+
+# --- a folder --------------------------------------------------------------------------------
+
+
+def folder(**changed: object) -> FolderFacts:
+    facts = {"path": "/incident/targets/restore-1", "kind": "absent", "parent": "private"}
+    return FolderFacts(**(facts | changed))  # type: ignore[arg-type]
+
+
+FOLDERS = {
+    "absent": (folder(), ""),
+    "empty": (folder(kind="empty", place=ELSEWHERE), "target-exists"),
+    "full": (folder(kind="full", place=ELSEWHERE), "target-exists"),
+    "a file": (folder(kind="file"), "target-exists"),
+    "a link": (folder(kind="link"), "target-link"),
+    "a dangling link": (folder(kind="dangling"), "target-link"),
+    "mounted": (folder(kind="empty", place=ELSEWHERE, mounted=True), "target-mounted"),
+    "bind mount of production": (
+        folder(kind="full", place=HERE, mounted=True), "target-inside-production",
+    ),
+    "bind mount of production, not seen as one": (
+        folder(kind="full", place=HERE), "target-inside-production",
+    ),
+    "inside production": (folder(above=(FAR, HERE)), "target-inside-production"),
+    "beside production": (folder(above=(ELSEWHERE,)), ""),
+    "a server runs in it": (folder(kind="full", server="runs"), "target-has-server"),
+    "a server ran in it, or runs elsewhere": (folder(kind="full", server="ran"), "target-has-server"),
+    "its parent is a link": (folder(parent="link"), "target-parent"),
+    "its parent is shared": (folder(parent="shared"), "target-parent"),
+    "its parent is unseen": (folder(parent="unseen"), "target-unseen"),
+    "unseen": (folder(kind="unseen"), "target-unseen"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("basis", ["live", "declared"])
+def test_a_folder(name: str, basis: str) -> None:
+    facts, expected = FOLDERS[name]
+    known = live(who()) if basis == "live" else ProductionIdentity("declared", "v", directory=HERE)
+    if not expected:
+        assert "made exclusively" in prove_fresh_folder(facts, [known])
+        return
+    with pytest.raises(Refused) as caught:
+        prove_fresh_folder(facts, [known])
+    assert caught.value.code == expected
+
+
+# --- a baseline is worth nothing without an identity ---------------------------------------------
+
+
+@pytest.mark.parametrize("system", ["", "unknown", "0", "12x", "-1", "1" * 21])
+def test_there_is_no_identity_without_a_system_identifier(system: str) -> None:
+    with pytest.raises(ValidationError):
+        who(system)
+
+
+def test_a_stored_baseline_without_one_does_not_open() -> None:
+    counts = TableCounts(identity=who(), taken_at=THEN, tables=())
+    sealed = Baseline(captured_at=THEN, counts=counts).sealed()
+    assert Baseline.unseal(sealed).counts.identity == who()
+    bare = Baseline.model_construct(
+        drbook_baseline=1,
+        captured_at=THEN,
+        drbook_version="",
+        counts=counts.model_copy(
+            update={"identity": who().model_copy(update={"system_identifier": ""})}
+        ),
+    )
+    with pytest.raises(ValueError, match="system_identifier"):
+        Baseline.unseal(bare.sealed())
