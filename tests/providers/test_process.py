@@ -484,3 +484,37 @@ def test_a_namespace_that_is_forbidden_says_why(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(PermissionError, match="a user namespace cannot be made"):
         launcher.enter_namespace()
     assert asked == {"use_errno": True, "flags": 0x10000000}
+
+
+def test_nobody_keeps_no_group_of_ours() -> None:
+    script = (
+        "from drbook.providers.process import complete;"
+        "print(complete(['/bin/sh', '-c', 'id -u; id -g; id -G'], run_as='nobody').stdout)"
+    )
+    if os.geteuid() == 0:
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, extra_groups=[4242], capture_output=True, check=True)
+        assert done.stdout.split() == [b"65534"] * 3
+
+
+def test_a_program_does_not_hold_the_lifeline() -> None:
+    done = complete(["/bin/sh", "-c", "ls /proc/$$/fd"])
+    assert done.stdout.split() == ["0", "1", "2"]
+
+
+def test_a_launcher_that_is_asked_to_end_asks_its_program() -> None:
+    """By whoever shuts the machine down: the program gets its own signal and its grace."""
+    script = "trap 'exit 7' INT; echo ready; while :; do sleep 0.02; done"
+    child = Child(["/bin/sh", "-c", script], stop_signal=signal.SIGINT)
+    assert child.popen.stdout is not None
+    assert child.popen.stdout.readline() == b"ready\n"
+
+    def hears() -> bool:
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+        return bool(int(caught.split()[1], 16) & (1 << (signal.SIGTERM - 1)))
+
+    assert eventually(hears)
+    os.kill(child.pid, signal.SIGTERM)
+    assert child.popen.wait(5) == 7
+    child.close()
