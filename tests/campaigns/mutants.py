@@ -186,6 +186,8 @@ class Copy:
         sys.dont_write_bytecode = True
         sys.path.insert(0, str(self.folder))
         os.environ["PYTHONPATH"] = str(self.folder)
+        # Else a test's own `python -c` would find the unchanged package in the current folder.
+        os.environ["PYTHONSAFEPATH"] = "1"
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
         os.chdir(self._place.project)

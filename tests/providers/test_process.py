@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO
 
 import coverage
@@ -426,3 +427,94 @@ def test_bytes_that_are_no_text_are_shown_as_such() -> None:
     assert seen[:1] == ["a\ufffd"]
     assert "b\ufffd" in seen
     assert done.stdout == "a\ufffd\nb\ufffd"
+
+
+def test_a_pipe_ends_when_the_program_closes_it_and_not_when_its_launcher_ends() -> None:
+    script = "exec 0<&- 1>&- 2>&-; while :; do sleep 0.02; done"
+    child = Child(["/bin/sh", "-c", script], stdin=subprocess.PIPE)
+    assert child.popen.stdin is not None
+    assert child.popen.stdout is not None
+    assert child.popen.stderr is not None
+    assert child.popen.stdout.read() == b""
+    assert child.popen.stderr.read() == b""
+
+    def broken() -> bool:
+        try:
+            os.write(child.popen.stdin.fileno(), b"x")  # type: ignore[union-attr]
+        except BrokenPipeError:
+            return True
+        return False
+
+    assert eventually(broken)
+    assert child.popen.poll() is None
+    child.close()
+
+
+def test_a_launcher_is_not_interrupted_by_its_operator() -> None:
+    """An interrupt is drbook's to hear; what runs is asked to stop through the lifeline only."""
+    child = Child(["/bin/sh", "-c", "while :; do sleep 0.02; done"])
+
+    def ignores() -> bool:
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        ignored = next(line for line in status.splitlines() if line.startswith("SigIgn"))
+        return bool(int(ignored.split()[1], 16) & (1 << (signal.SIGINT - 1)))
+
+    assert eventually(ignores)
+    os.kill(child.pid, signal.SIGINT)
+    assert child.stop() == 128 + signal.SIGTERM
+    child.close()
+
+
+def test_a_namespace_maps_one_user_and_no_groups() -> None:
+    script = "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups"
+    if os.geteuid() == 0:
+        said = complete(["/bin/sh", "-c", script], run_as="namespace").stdout.split()
+        assert said == ["65534", "0", "1", "65534", "0", "1", "deny"]
+
+
+def test_a_namespace_that_is_forbidden_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+
+    def library(name: object, **more: object) -> object:
+        asked.update(more)
+        return SimpleNamespace(unshare=lambda flags: asked.update(flags=flags) or -1)
+
+    monkeypatch.setattr(launcher.ctypes, "CDLL", library)
+    monkeypatch.setattr(launcher.ctypes, "get_errno", lambda: 1)
+    with pytest.raises(PermissionError, match="a user namespace cannot be made"):
+        launcher.enter_namespace()
+    assert asked == {"use_errno": True, "flags": 0x10000000}
+
+
+def test_nobody_keeps_no_group_of_ours() -> None:
+    script = (
+        "from drbook.providers.process import complete;"
+        "print(complete(['/bin/sh', '-c', 'id -u; id -g; id -G'], run_as='nobody').stdout)"
+    )
+    if os.geteuid() == 0:
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, extra_groups=[4242], capture_output=True, check=True)
+        assert done.stdout.split() == [b"65534"] * 3
+
+
+def test_a_program_does_not_hold_the_lifeline() -> None:
+    done = complete(["/bin/sh", "-c", "ls /proc/$$/fd"])
+    assert done.stdout.split() == ["0", "1", "2"]
+
+
+def test_a_launcher_that_is_asked_to_end_asks_its_program() -> None:
+    """By whoever shuts the machine down: the program gets its own signal and its grace."""
+    script = "trap 'exit 7' INT; echo ready; while :; do sleep 0.02; done"
+    child = Child(["/bin/sh", "-c", script], stop_signal=signal.SIGINT)
+    assert child.popen.stdout is not None
+    assert child.popen.stdout.readline() == b"ready\n"
+
+    def hears() -> bool:
+        status = Path(f"/proc/{child.pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+        return bool(int(caught.split()[1], 16) & (1 << (signal.SIGTERM - 1)))
+
+    assert eventually(hears)
+    os.kill(child.pid, signal.SIGTERM)
+    assert child.popen.wait(5) == 7
+    child.close()
