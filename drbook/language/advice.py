@@ -1,5 +1,7 @@
 """What is allowed in a runbook and will hurt at night: remarks, never errors."""
 
+from collections.abc import Mapping
+
 from drbook.core.errors import Problem
 from drbook.core.runbook import Phase, Runbook
 from drbook.language.source import Where, did_you_mean, parse
@@ -61,6 +63,20 @@ def advice(runbook: Runbook) -> list[Problem]:
             "it: a given server is refused while production is unknown",
         )
     for index, step in enumerate(document.steps):
+        target = step.with_.get("target")
+        if isinstance(target, Mapping) and target.get("kind") == "database":
+            if document.baselines is None:
+                say(
+                    ("steps", index),
+                    "a given server as target, and no `baselines`",
+                    "them: while production does not answer, only a baseline tells the two apart",
+                )
+            elif not document.production.domain.named():
+                say(
+                    ("production",),
+                    "no `domain.resource`",
+                    "it: else a baseline taken through a socket or tunnel identifies no production",
+                )
         if step.phase is Phase.CUTOVER and step.confirm is None:
             say(
                 ("steps", index),
