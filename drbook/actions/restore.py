@@ -84,7 +84,7 @@ class Restore(Action[RestoreParams]):
         yield Milestone(
             f"copy ready: {show_size(copy.size)}, {facts.reason}", {"sha256": copy.sha256}
         )
-        identities = yield from _production(context, ports)
+        identities = yield from known_production(context, ports)
         target = yield from ports.targets.create(params.target, context.resource_name, identities)
         ignored = context.document.production.ignore_schemas
         target = target.model_copy(update={"ignored": ignored})
@@ -111,7 +111,7 @@ LOOKED_AT = 10
 """How many of the newest baselines are asked who production is."""
 
 
-def _production(context: StepContext, ports: Ports) -> Working[list[ProductionIdentity]]:
+def known_production(context: StepContext, ports: Ports) -> Working[list[ProductionIdentity]]:
     """Everything that is known about production's identity: asked now, and from its baselines."""
     known: list[ProductionIdentity] = []
     production = context.document.production

@@ -16,13 +16,14 @@ from drbook import __version__
 from drbook.actions.detect import CompareBaseline, CompareParams
 from drbook.actions.locate import Locate, LocateParams
 from drbook.actions.outside import production_database
+from drbook.actions.restore import known_production
 from drbook.app.inputs import occurred_in, read_input
 from drbook.app.wiring import Wiring
 from drbook.core.actions import Finished, StepContext
 from drbook.core.baseline import Baseline
 from drbook.core.errors import Cancelled, UsageError
 from drbook.core.events import Mode
-from drbook.core.ports import Baselines, Ports
+from drbook.core.ports import Baselines, Ports, ProductionIdentity
 from drbook.core.runbook import Runbook
 from drbook.core.signals import Signal, Working
 from drbook.core.values import plain
@@ -57,6 +58,11 @@ class Inspection:
         params = CompareParams(baseline=baseline)
         with self._doors("compare") as (ports, context):
             return self._drain(CompareBaseline().perform(params, context, ports))
+
+    def identities(self) -> list[ProductionIdentity]:
+        """What a restore would know about production's identity now."""
+        with self._doors("identities") as (ports, context):
+            return self._drain(known_production(context, ports))
 
     def capture(self, *, content: bool) -> tuple[str, Baseline, str]:
         """Count production and store the figures: id, baseline and where it is kept now."""

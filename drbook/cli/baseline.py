@@ -12,6 +12,7 @@ from drbook.cli.progress import Teller
 from drbook.cli.settings import read_settings
 from drbook.core.baseline import Baseline, TableVerdict
 from drbook.core.errors import ExitCode
+from drbook.core.freshness import of_this_production
 from drbook.core.results import VerifyResult
 from drbook.core.values import counted, format_time, plain, show_time
 
@@ -33,11 +34,20 @@ def capture(runbook: str, content: bool, as_json: bool) -> int:
     teller.clear()
     unknown = [count for count in baseline.counts.tables if count.rows is None]
     if as_json:
-        print_json({"id": name, "kept": where, "baseline": baseline.model_dump(mode="json")})
+        print_json(
+            {
+                "id": name,
+                "kept": where,
+                "identifies_production": not _doubt(baseline),
+                "baseline": baseline.model_dump(mode="json"),
+            }
+        )
     else:
         _print(baseline)
         click.echo(f"\nbaseline {name}")
     say(f"Stored in {where}.")
+    if doubt := _doubt(baseline):
+        say(doubt)
     if unknown:
         say(
             f"{counted(len(unknown), 'table')} could not be counted; nothing can be said of them later."
@@ -110,6 +120,8 @@ def _print(baseline: Baseline) -> None:
     click.echo(f"captured           {show_time(baseline.captured_at)}")
     click.echo(f"system identifier  {plain(identity.system_identifier, 40)}")
     click.echo(f"database           {plain(identity.database, 100)} ({identity.database_oid})")
+    click.echo(f"reached as         {plain(identity.dialled, 200) or 'unknown'}")
+    click.echo(f"declared to be     {plain(identity.resource, 200) or 'nothing'}")
     click.echo(f"server             {identity.server_version // 10000}\n")
     rows = [
         (
@@ -121,6 +133,18 @@ def _print(baseline: Baseline) -> None:
         for count in counts.tables
     ]
     print_table(("table", "rows", "newest", ""), rows, right=(1,))
+
+
+def _doubt(baseline: Baseline) -> str:
+    """Why it proves of no server that it is not production; empty where it can."""
+    identity = baseline.counts.identity
+    if of_this_production(identity, identity.dialled, identity.resource):
+        return ""
+    return (
+        "It does not identify production: it was reached through a socket or this host's own address, "
+        "as others may be, and the runbook names no `production.domain.resource`. While production "
+        "does not answer, a given server is refused as a target."
+    )
 
 
 def _number(value: int | None) -> str:

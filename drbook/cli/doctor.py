@@ -1,21 +1,30 @@
 """`drbook doctor`: what this machine has for a restore."""
 
+import os
 import shutil
 import sys
 
 import click
 
 from drbook import __version__
+from drbook.app.inspect import Inspection
 from drbook.app.places import home
+from drbook.app.shipped import open_runbook
 from drbook.cli.output import print_json
-from drbook.core.values import Json, show_size
+from drbook.core.values import Json, plain, show_size
 from drbook.providers.pgtools import find_tools
 
 
 @click.command("doctor")
+@click.argument("runbook", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(as_json: bool) -> None:
-    """Say which PostgreSQL programs were found, where incidents are kept, and how much room is there."""
+def command(runbook: str | None, as_json: bool) -> None:
+    """Say which PostgreSQL programs were found, where incidents are kept, and how much room is there.
+
+    With a RUNBOOK also what is known about production's identity: without any, a given server is
+    refused as a target.
+    """
+    known = _known(runbook) if runbook is not None else None
     where = home().path
     existing = next((path for path in (where, *where.parents) if path.exists()), where)
     free = shutil.disk_usage(existing).free
@@ -31,6 +40,7 @@ def command(as_json: bool) -> None:
                 "home": str(where),
                 "free_bytes": free,
                 "postgresql": found,
+                **({} if known is None else {"production": known}),
             }
         )
         return
@@ -43,3 +53,28 @@ def command(as_json: bool) -> None:
     if not tools:
         click.echo("PostgreSQL   no programs found: a new cluster cannot be made on this machine")
         click.echo("             install your distribution's postgresql, or drbook[demo]")
+    if known is not None:
+        _print_known(known)
+
+
+def _known(runbook: str) -> list[dict[str, str | bool]]:
+    inspection = Inspection(open_runbook(runbook), {}, os.environ, lambda signal: None)
+    return [
+        {
+            "basis": one.basis,
+            "from": one.described,
+            "system_identifier": one.identity.system_identifier if one.identity else "",
+            "identifies_production": one.proves,
+        }
+        for one in inspection.identities()
+    ]
+
+
+def _print_known(known: list[dict[str, str | bool]]) -> None:
+    for one in known:
+        word = "identifies it" if one["identifies_production"] else "does not identify it"
+        said = f" {one['system_identifier']}" if one["system_identifier"] else ""
+        click.echo(f"production   {plain(str(one['from']), 200)}:{said} {word}")
+    if not any(one["identifies_production"] for one in known):
+        click.echo("production   nothing identifies it: a given server is refused as a target;")
+        click.echo("             capture a baseline in calm times, or restore into a fresh cluster")

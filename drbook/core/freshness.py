@@ -7,6 +7,7 @@ never counts as *another server*, as *empty*, or as *the same as before*.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
 from drbook.core.baseline import Identity, Place
@@ -252,6 +253,8 @@ class FolderFacts:
     place: Place | None = None
     above: tuple[Place, ...] = ()
     """The folders above it, up to the root."""
+    clusters: tuple[Place, ...] = ()
+    """Those of them that hold a cluster, or may."""
     mounted: bool = False
     server: Literal["none", "runs", "ran"] = "none"
     """What its `postmaster.pid` says; a number that names no process here may run elsewhere."""
@@ -264,11 +267,12 @@ def prove_fresh_folder(facts: FolderFacts, production: Sequence[ProductionIdenti
     """
     path = plain(facts.path, 300)
     for known in production:
-        if known.place is not None and known.place in (facts.place, *facts.above):
+        found = _inside(facts, known)
+        if found:
             raise refused(
                 "target-inside-production",
                 f"{path} is production's data directory, or lies inside it.",
-                compared=f"{_place(known.place)} ({plain(known.described, 200)})",
+                compared=f"{found} ({plain(known.described, 200)})",
             )
     if facts.parent in ("link", "shared"):
         word = "is a link" if facts.parent == "link" else "can be written by others"
@@ -306,3 +310,18 @@ def prove_fresh_folder(facts: FolderFacts, production: Sequence[ProductionIdenti
             means="It may hold an earlier attempt or somebody's data; it is neither used nor removed.",
         )
     return "nothing stood there, and it was made exclusively"
+
+
+def _inside(facts: FolderFacts, known: ProductionIdentity) -> str:
+    """By what the folder is production's own or lies in it; empty where nothing says so.
+
+    A new folder gets the number of one that is gone: a baseline's number means its folder only where
+    a cluster lies in it. What was read just now means it in any case.
+    """
+    above = facts.clusters if known.basis == "baseline" else facts.above
+    if known.place is not None and known.place in (facts.place, *above):
+        return _place(known.place)
+    directory = known.identity.data_directory if known.identity is not None else None
+    if directory and PurePath(directory) in (PurePath(facts.path), *PurePath(facts.path).parents):
+        return f"its path, {plain(directory, 200)}"
+    return ""

@@ -11,8 +11,8 @@ from drbook.core.errors import Refused
 
 AGAIN = "Run the step again (`r`): another attempt makes another target, under another name."
 CLUSTER = (
-    "Restore into a fresh cluster instead (`target: {kind: cluster}`): that one is proven by being "
-    "made here."
+    "Restore into a fresh cluster instead: write `target: {kind: cluster}` in the step. That one is "
+    "proven by being made here."
 )
 
 

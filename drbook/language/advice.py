@@ -1,6 +1,6 @@
 """What is allowed in a runbook and will hurt at night: remarks, never errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from drbook.core.errors import Problem
 from drbook.core.points import Answer, FailureDomain
@@ -67,6 +67,20 @@ def advice(runbook: Runbook) -> list[Problem]:
             "it: a given server is refused while production is unknown",
         )
     for index, step in enumerate(document.steps):
+        target = step.with_.get("target")
+        if isinstance(target, Mapping) and target.get("kind") == "database":
+            if document.baselines is None:
+                say(
+                    ("steps", index),
+                    "a given server as target, and no `baselines`",
+                    "them: while production does not answer, only a baseline tells the two apart",
+                )
+            elif not document.production.domain.named():
+                say(
+                    ("production",),
+                    "no `domain.resource`",
+                    "it: else a baseline taken through a socket or tunnel identifies no production",
+                )
         if step.phase is Phase.CUTOVER and step.confirm is None:
             say(
                 ("steps", index),

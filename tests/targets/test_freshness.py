@@ -317,7 +317,7 @@ FOLDERS = {
     "bind mount of production, not seen as one": (
         folder(kind="full", place=HERE), "target-inside-production",
     ),
-    "inside production": (folder(above=(FAR, HERE)), "target-inside-production"),
+    "inside production": (folder(above=(FAR, HERE), clusters=(HERE,)), "target-inside-production"),
     "beside production": (folder(above=(ELSEWHERE,)), ""),
     "a server runs in it": (folder(kind="full", server="runs"), "target-has-server"),
     "a server ran in it, or runs elsewhere": (folder(kind="full", server="ran"), "target-has-server"),
@@ -326,6 +326,33 @@ FOLDERS = {
     "its parent is unseen": (folder(parent="unseen"), "target-unseen"),
     "unseen": (folder(kind="unseen"), "target-unseen"),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("basis", ["live", "declared", "baseline"])
+def test_a_number_that_a_new_folder_got_after_production_was_gone(basis: str) -> None:
+    """A baseline knows a number only; what was read now stands for the folder itself."""
+    known = {
+        "live": live(who()),
+        "declared": ProductionIdentity("declared", "v", directory=HERE),
+        "baseline": ProductionIdentity("baseline", "b", identity=who(), ours=True),
+    }[basis]
+    facts = folder(above=(FAR, HERE), clusters=(FAR,))
+    if basis == "baseline":
+        assert "made exclusively" in prove_fresh_folder(facts, [known])
+        return
+    with pytest.raises(Refused):
+        prove_fresh_folder(facts, [known])
+
+
+def test_production_s_own_path_is_refused_whatever_lies_there() -> None:
+    known = ProductionIdentity(
+        "baseline", "b", who().model_copy(update={"data_directory": "/var/lib/pg"}), ours=True
+    )
+    for path in ("/var/lib/pg", "/var/lib/pg/incident/targets/r"):
+        with pytest.raises(Refused) as caught:
+            prove_fresh_folder(folder(path=path), [known])
+        assert caught.value.code == "target-inside-production"
+    assert prove_fresh_folder(folder(path="/var/lib/pg2/targets/r"), [known])
 
 
 @pytest.mark.parametrize("name", FOLDERS)

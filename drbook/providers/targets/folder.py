@@ -91,7 +91,7 @@ def look(path: Path, parent: int | None) -> FolderFacts:
             parent="link" if path.parent.is_symlink() else "unseen",
         )
     boot = boot_id()
-    above = _above(parent, boot)
+    above, clusters = _above(parent, boot)
     held = os.fstat(parent)
     mine = held.st_uid in (0, os.geteuid())
     # A sticky folder like /tmp may be written by all, but nobody replaces another's entries there.
@@ -101,6 +101,7 @@ def look(path: Path, parent: int | None) -> FolderFacts:
         kind="absent",
         parent="private" if mine and alone else "shared",
         above=above,
+        clusters=clusters,
     )
     try:
         found = os.stat(path.name, dir_fd=parent, follow_symlinks=False)
@@ -142,26 +143,41 @@ def _leads_somewhere(name: str, parent: int) -> bool:
     return True
 
 
-def _above(parent: int, boot: str) -> tuple[Place, ...]:
-    """The open folder and every one above it, walked by `..`, so that no path can lie."""
+def _above(parent: int, boot: str) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
+    """The open folder and every one above it, with those that hold a cluster or may: walked by `..`,
+    so that no path can lie."""
     if not boot:
-        return ()
+        return (), ()
     found: list[Place] = []
+    clusters: list[Place] = []
     here = os.dup(parent)
     try:
         while True:
             at = os.fstat(here)
             place = Place(device=at.st_dev, inode=at.st_ino, boot=boot)
             if found and place == found[-1]:
-                return tuple(found)
+                return tuple(found), tuple(clusters)
             found.append(place)
+            if _may_hold_cluster(here):
+                clusters.append(place)
             up = os.open("..", _FOLDER, dir_fd=here)
             os.close(here)
             here = up
     except OSError:
-        return tuple(found)
+        return tuple(found), tuple(clusters)
     finally:
         os.close(here)
+
+
+def _may_hold_cluster(folder: int) -> bool:
+    """Whether it is a data directory, by its `PG_VERSION`; what cannot be looked into may be one."""
+    try:
+        os.stat("PG_VERSION", dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _mounted(path: Path, found: os.stat_result, parent: int) -> bool:
