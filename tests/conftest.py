@@ -14,9 +14,16 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Signal, Working
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
+from drbook.providers.hiding import KNOWN, Secret
 from drbook.providers.sources.s3 import S3Source
 
 T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known_from_other_tests() -> None:
+    """Secrets are known for a process's whole life; a test begins as a process does."""
+    KNOWN.__init__()  # type: ignore[misc]
 
 
 @pytest.fixture(scope="session")
@@ -76,14 +83,14 @@ class CatalogMaker:
         return self.structure
 
 
-def secret(reference: str) -> str:
+def secret(reference: str) -> Secret:
     """`env:admin` → `admin`, `env:admin_secret` → `admin-secret`; `env:MISSING…` is not set."""
     name = reference.removeprefix("env:")
     if name.startswith("MISSING"):
         raise UsageError(
             f"The secret {reference} cannot be read: it is not set.", next="Set it.", code="secret"
         )
-    return name.replace("_", "-")
+    return Secret(name.replace("_", "-"))
 
 
 @pytest.fixture(name="drain")

@@ -25,6 +25,7 @@ from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.baselines import open_store
 from drbook.providers.cancel import CancelToken
+from drbook.providers.hiding import Secret
 from drbook.providers.kinds import TARGETS
 from drbook.providers.pgtools import PgTools, find_tools
 from drbook.providers.shell import Change, DeclaredProcesses
@@ -85,6 +86,7 @@ class Wiring:
         self._mode = mode
         self._environment = environment
         self.pool = ServerPool()
+        secrets.know(runbook.source.decode("utf-8", "replace"), environment)
         self._tools = cache(lambda: find_tools(environment))
 
     def switch(self) -> CancelToken:
@@ -145,5 +147,5 @@ class Wiring:
         store = self._runbook.baseline_store
         return NoBaselines() if store is None else open_store(store, secrets=self.secret)
 
-    def secret(self, reference: str) -> str:
-        return secrets.resolve(reference, self._environment).reveal()
+    def secret(self, reference: str) -> Secret:
+        return secrets.resolve(reference, self._environment)

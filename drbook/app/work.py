@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -23,8 +23,10 @@ from drbook.core.errors import (
 )
 from drbook.core.events import Effect, StepEnd
 from drbook.core.ports import Cancel, Ports
-from drbook.core.signals import Output, Progress, Recordable
+from drbook.core.signals import Milestone, Output, Progress, Recordable, Signal
 from drbook.core.values import Json, plain
+from drbook.providers import private
+from drbook.providers.hiding import scrub, scrub_json
 
 
 class CancelSwitch(Cancel, Protocol):
@@ -59,7 +61,7 @@ def ending_of(error: BaseException, effect: Effect) -> Ending:
     if not isinstance(error, DrbookError):
         return Ending(
             StepEnd.IN_DOUBT if effect is Effect.ONCE else StepEnd.FAILED,
-            reason=f"drbook itself failed: {type(error).__name__}: {plain(str(error), 300)}",
+            reason=f"drbook itself failed: {type(error).__name__}: {plain(scrub(str(error)), 300)}",
             means="This is a defect of drbook. What the step had done before is in the journal.",
             next="The details are in `errors.log` in the incident folder; run the step again or skip it.",
             code="internal",
@@ -127,14 +129,16 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - a defect ends the step, with its traceback kept
             keep_traceback(self._error_log, f"step {self.step}, attempt {self.attempt}", error)
             ending = ending_of(error, self.planned.effect)
-        self._ended(self, ending)
+        # Text from outside is cleaned where it enters. This is the second look, where all of it passes.
+        reason, means, next = scrub(ending.reason), scrub(ending.means), scrub(ending.next)
+        self._ended(self, replace(ending, reason=reason, means=means, next=next))
 
     def _perform(self) -> Ending:
         planned = self.planned
         with self._opener.open(planned.context, self.cancel) as ports:
             work = planned.action.perform(planned.params, planned.context, ports)
             try:
-                signal = next(work)
+                signal = _discreet(next(work))
                 while True:
                     if isinstance(signal, Progress | Output):
                         self._board.show(self.step, signal)
@@ -144,7 +148,7 @@ class Attempt:
                         except JournalError as error:
                             work.throw(error)
                             raise
-                    signal = next(work)
+                    signal = _discreet(next(work))
             except StopIteration as end:
                 finished = end.value
             finally:
@@ -160,6 +164,18 @@ class Attempt:
 
 def keep_traceback(log: Path, where: str, error: BaseException) -> None:
     """Put a defect's traceback where a developer finds it, and no operator has to."""
-    text = "".join(traceback.format_exception(error))
-    with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+    text = scrub("".join(traceback.format_exception(error)))
+    with private.append(log) as stream:
         stream.write(f"{where}\n{text}\n")
+
+
+def _discreet(signal: Signal) -> Signal:
+    """What a step tells while it runs, without any known secret. Names and places of resources stay as
+    they are: later steps use them."""
+    if isinstance(signal, Output):
+        return replace(signal, text=scrub(signal.text))
+    if isinstance(signal, Progress):
+        return replace(signal, now=scrub(signal.now))
+    if isinstance(signal, Milestone):
+        return replace(signal, text=scrub(signal.text), data=scrub_json(signal.data))
+    return signal

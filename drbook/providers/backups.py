@@ -23,6 +23,7 @@ from drbook.core.signals import Progress, Working
 from drbook.core.targets import LocalCopy
 from drbook.core.values import plain
 from drbook.providers.download import Received, download, sync_folder
+from drbook.providers.secrets import Secrets
 from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source
 
 COPIES = "copies"
@@ -44,7 +45,7 @@ class BackupCatalog:
         folder: Path,
         cancel: Cancel,
         *,
-        secrets: Callable[[str], str],
+        secrets: Secrets,
         check_structure: CheckStructure,
     ) -> None:
         self._configs = {config.id: config for config in configs}

@@ -8,7 +8,7 @@ import os
 import re
 import stat
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -21,8 +21,7 @@ from drbook.core.ports import Baselines
 from drbook.core.values import Frozen, Json, plain
 from drbook.providers.download import sync_folder
 from drbook.providers.s3config import S3Place
-
-Secrets = Callable[[str], str]
+from drbook.providers.secrets import Secrets
 
 MAX_BASELINE = 64 * 1024 * 1024
 """Bytes of one document, far above what ten thousand tables need."""

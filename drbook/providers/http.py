@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from drbook.core.errors import NotExercised, Refused, StepFailed
+from drbook.core.errors import NotExercised, Refused, StepFailed, UsageError
 from drbook.core.ports import Cancel
 from drbook.core.targets import HttpResult
 from drbook.core.values import Json, plain, plain_lines
-from drbook.providers import secrets
+from drbook.providers.hiding import MARGIN, Secret, scrub
+from drbook.providers.secrets import resolve
+from drbook.providers.shell import WITHHELD
 
 BODY = 64 * 1024
 READS = ("GET", "HEAD")
@@ -74,7 +76,7 @@ class HttpSender:
     ) -> HttpResult:
         """One request. Raises StepFailed where no answer came; a bad status is an answer."""
         known = {
-            name: secrets.resolve(reference, self._environment).reveal()
+            name: resolve(reference, self._environment)
             for name, reference in secret_headers.items()
         }
         shown = plain(urlsplit(url)._replace(query="", fragment="").geturl(), 200)
@@ -86,13 +88,13 @@ class HttpSender:
             unregister = self._cancel.on_request(client.close)
             try:
                 with client.stream(
-                    method, url, headers={**headers, **known}, json=body
+                    method, url, headers=_revealed(headers, known), json=body
                 ) as response:
                     text = _body(response)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 self._cancel.raise_if_requested()
                 raise StepFailed(
-                    f"{method} {shown} got no answer: {plain(str(error), 300) or type(error).__name__}",
+                    f"{method} {shown} got no answer: {plain(scrub(str(error)), 300) or type(error).__name__}",
                     means="Whether the request was carried out is not known."
                     if method not in READS
                     else "Nothing was changed.",
@@ -101,17 +103,32 @@ class HttpSender:
                 ) from None
             finally:
                 unregister()
-        for value in known.values():
-            text = text.replace(value, "…")
+        if text and any(secret.short for secret in known.values()):
+            text = WITHHELD
         return HttpResult(
             status=response.status_code, seconds=int(time.monotonic() - begun), body=text
         )
+
+
+def _revealed(headers: Mapping[str, str], known: Mapping[str, Secret]) -> dict[str, str]:
+    """What is sent. Raises UsageError for a value that no header can carry."""
+    revealed = {name: secret.reveal() for name, secret in known.items()}
+    for name, value in revealed.items():
+        if not (value.isascii() and value.isprintable()):
+            raise UsageError(
+                f"The secret for the header {plain(name, 100)} holds a character that no header can "
+                "carry.",
+                means="No request was sent.",
+                next="Look at the secret's own place: a line break in its middle, or a wrong file?",
+                code="secret",
+            )
+    return {**headers, **revealed}
 
 
 def _body(response: httpx.Response) -> str:
     data = bytearray()
     for chunk in response.iter_bytes(16 * 1024):
         data += chunk
-        if len(data) >= BODY:
+        if len(data) >= BODY + MARGIN:
             break
-    return plain_lines(bytes(data[:BODY]).decode("utf-8", "replace"))
+    return plain_lines(scrub(bytes(data[: BODY + MARGIN]).decode("utf-8", "replace"))[:BODY])

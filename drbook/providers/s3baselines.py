@@ -22,7 +22,8 @@ from drbook.providers.s3client import STORE_ERRORS, S3Connection, code_of, expla
 from drbook.providers.s3guard import KEEP_BASELINES
 
 if TYPE_CHECKING:
-    from drbook.providers.baselines import S3Baselines, Secrets
+    from drbook.providers.baselines import S3Baselines
+    from drbook.providers.secrets import Secrets
 
 
 class S3BaselineStore:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,8 +26,10 @@ from botocore.exceptions import (
 
 from drbook.core.errors import UsageError
 from drbook.core.values import plain
+from drbook.providers.hiding import KNOWN, scrub
 from drbook.providers.s3config import S3Place
 from drbook.providers.s3guard import Allowed, guard
+from drbook.providers.secrets import Secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -60,7 +61,7 @@ class S3Connection:
     def __init__(
         self,
         place: S3Place,
-        secrets: Callable[[str], str],
+        secrets: Secrets,
         allowed: Allowed,
         *,
         writes_to: tuple[str, str] | None = None,
@@ -74,7 +75,7 @@ class S3Connection:
             _forget_metadata(self._core)
         guard(self._core, allowed, writes_to=writes_to)
         keys = {
-            name: secrets(reference)
+            name: secrets(reference).reveal()
             for name, reference in (
                 ("aws_access_key_id", place.access_key),
                 ("aws_secret_access_key", place.secret_key),
@@ -93,6 +94,7 @@ class S3Connection:
                 verify=place.ca_bundle,
                 config=_config(place),
             )
+            self.client.meta.events.register("before-call", self._know_credentials)
         except (ProfileNotFound, PartialCredentialsError, ValueError) as error:
             raise UsageError(
                 f"The bucket {plain(place.bucket)} cannot be addressed: {_words(error)}.",
@@ -104,6 +106,16 @@ class S3Connection:
     def sts(self) -> STSClient:
         """The client that tells whose credentials these are; AWS only."""
         return self.session.client("sts", region_name=self.client.meta.region_name)
+
+    def _know_credentials(self, **_: object) -> None:
+        """What a profile, a role or a sign-in gave is not to be repeated either. They are fetched here
+        a moment before the request would have fetched them."""
+        found = self.session.get_credentials()
+        if found is not None:
+            keys = found.get_frozen_credentials()
+            for value in (keys.access_key, keys.secret_key, keys.token):
+                if value:
+                    KNOWN.add(value)
 
     @property
     def owner(self) -> dict[str, Any]:
@@ -236,8 +248,10 @@ def _explain_answer(error: ClientError) -> Why:
     )
     again = status >= 500 or code in ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed")
     if known is None:
-        message = plain(str(error.response.get("Error", {}).get("Message", "")), 200)
-        shown = f"the store answered {plain(code, 60) or 'nothing'} ({status}) {message}".strip()
+        message = plain(scrub(str(error.response.get("Error", {}).get("Message", ""))), 200)
+        shown = (
+            f"the store answered {plain(scrub(code), 60) or 'nothing'} ({status}) {message}".strip()
+        )
         return Why(code, shown, "See what the store's operator says about it.", again)
     return Why(code, f"{known[0]} ({plain(code, 60)})", known[1], again)
 
@@ -255,8 +269,8 @@ def _how(error: BotoCoreError) -> str:
     found = re.search(r"\[Errno -?\d+\] ([^'\")]+)|(timed out)", text)
     if found:
         return plain(found.group(1) or found.group(2), 120)
-    return plain(" ".join(text.split()), 120).rstrip(".")
+    return plain(scrub(" ".join(text.split())), 120).rstrip(".")
 
 
 def _words(error: Exception) -> str:
-    return plain(" ".join(str(error).split()), 200).rstrip(".")
+    return plain(scrub(" ".join(str(error).split())), 200).rstrip(".")

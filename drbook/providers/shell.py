@@ -9,10 +9,16 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Working
 from drbook.core.targets import ProcessResult
 from drbook.core.values import plain, plain_lines
-from drbook.providers import secrets
-from drbook.providers.process import run
+from drbook.providers.hiding import MARGIN, SHORTEST, scrub
+from drbook.providers.process import TAIL, run
+from drbook.providers.secrets import resolve
 
 Change = Literal["reads", "target", "outside"]
+
+WITHHELD = (
+    f"[not kept: a secret of this step has fewer than {SHORTEST} characters and cannot be told from "
+    "other text]"
+)
 
 
 class DeclaredProcesses:
@@ -41,29 +47,29 @@ class DeclaredProcesses:
                 "mode does not let that pass.",
                 means="That it works is not proven.",
             )
-        given = _resolved(secrets or {}, self._environment)
+        given = {
+            name: resolve(reference, self._environment)
+            for name, reference in (secrets or {}).items()
+        }
+        withheld = any(secret.short for secret in given.values())
 
         def told(stream: str, line: str) -> Output | None:
-            return Output(_shown(line, given)[:500]) if line.strip() else None
+            return Output(plain(scrub(line), 500)) if line.strip() and not withheld else None
+
+        def shown(text: str) -> str:
+            return WITHHELD if withheld and text else plain_lines(_cleaned(text))
 
         done = yield from run(argv, env=given, cancel=self._cancel, timeout=timeout, on_line=told)
         return ProcessResult(
-            argv=tuple(plain(part, 500) for part in argv),
+            argv=tuple(plain(scrub(part), 500) for part in argv),
             exit_code=done.exit_code,
             seconds=int(done.seconds),
-            stdout=_shown(done.stdout, given),
-            stderr=_shown(done.stderr, given),
+            stdout=shown(done.stdout),
+            stderr=shown(done.stderr),
         )
 
 
-def _resolved(references: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: secrets.resolve(reference, environment).reveal()
-        for name, reference in references.items()
-    }
-
-
-def _shown(text: str, hidden: Mapping[str, str]) -> str:
-    for value in hidden.values():
-        text = text.replace(value, "…")
-    return plain_lines(text)
+def _cleaned(text: str) -> str:
+    """Without secrets. Of a text that was cut, what could be the rest of one goes too."""
+    cut = len(text.encode("utf-8", "replace")) >= TAIL
+    return scrub(text)[MARGIN if cut else 0 :]

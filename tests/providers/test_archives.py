@@ -74,7 +74,7 @@ def test_a_dump_that_is_cut_short_is_damaged(
         (b"SELECT 1;\n", "no pg_dump archive"),
         (b"PGDMP", "cannot read it"),
         (b"PGDMP\x01\x0e\x00\x04\x08\x01" + b"\xff" * 200, "cannot read it"),
-        (gzip.compress(b"not a dump"), "begins with 'not a dump'"),
+        (gzip.compress(b"not a dump", mtime=0), "begins with 'not a dump'"),
         (b"\x1f\x8b\x08\x00garbage", "gzip"),
         (b"-- PostgreSQL database dump\nSELECT 1;\n", "cut short"),
     ],

@@ -394,6 +394,7 @@ _MEMORY = """
     from drbook.core.points import ByteFact
     from drbook.providers.backups import BackupCatalog
     from drbook.providers.cancel import CancelToken
+    from drbook.providers.hiding import Secret
     from drbook.providers.sources.s3 import S3Source
 
     def check(path, cancel):
@@ -401,7 +402,7 @@ _MEMORY = """
         yield
 
     config = S3Source.model_validate(json.loads(sys.argv[1]))
-    values = {"env:k": "admin", "env:s": "admin-secret"}
+    values = {"env:k": Secret("admin"), "env:s": Secret("admin-secret")}
     catalog = BackupCatalog([config], Path(sys.argv[2]), CancelToken(),
                             secrets=values.__getitem__, check_structure=check)
     found = {}

@@ -13,6 +13,7 @@ from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
 from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.ports import Baselines
 from drbook.providers.baselines import DirectoryBaselines, S3Baselines, open_store
+from drbook.providers.hiding import Secret
 
 AT = datetime(2026, 4, 22, 19, 3, 0, 123456, tzinfo=UTC)
 
@@ -25,8 +26,8 @@ def baseline(at: datetime = AT, rows: int = 5) -> Baseline:
     return Baseline(captured_at=at, counts=counts, drbook_version="1")
 
 
-def secrets(reference: str) -> str:
-    return {"env:k": "admin", "env:s": "admin-secret"}[reference]
+def secrets(reference: str) -> Secret:
+    return Secret({"env:k": "admin", "env:s": "admin-secret"}[reference])
 
 
 class Place:

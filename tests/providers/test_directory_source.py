@@ -16,6 +16,7 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Working
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
+from drbook.providers.hiding import Secret
 from drbook.providers.sources.directory import DirectorySource
 
 DUMP = b"PGDMP\x01\x10" + bytes(range(256)) * 5000
@@ -48,7 +49,7 @@ class World:
         return path
 
 
-def _none(reference: str) -> str:
+def _none(reference: str) -> Secret:
     raise UsageError("a directory needs no secret")
 
 

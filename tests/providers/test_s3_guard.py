@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from drbook.core.errors import Refused
+from drbook.providers.hiding import Secret
 from drbook.providers.s3client import S3Connection
 from drbook.providers.s3config import S3Place
 from drbook.providers.s3guard import KEEP_BASELINES, READ_BACKUPS
@@ -22,7 +23,7 @@ def connect(server: Any, bucket: str, allowed: Any, prefix: str | None = None) -
     place = S3Place(bucket=bucket, endpoint=server.endpoint, access_key="env:k", secret_key="env:s")
     values = {"env:k": "admin", "env:s": "admin-secret"}
     writes = (bucket, prefix) if prefix is not None else None
-    return S3Connection(place, values.__getitem__, allowed, writes_to=writes)
+    return S3Connection(place, lambda name: Secret(values[name]), allowed, writes_to=writes)
 
 
 _ROADS: dict[str, Callable[[Any, Any, str, str], Any]] = {

@@ -1,7 +1,7 @@
 """What every kind of backup source offers, and what a plug-in's configuration must be able to do."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,9 +10,7 @@ from drbook.core.baseline import Manifest
 from drbook.core.points import PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
-
-Secrets = Callable[[str], str]
-"""Resolves a secret reference to its value. Raises UsageError, which names only the reference."""
+from drbook.providers.secrets import Secrets
 
 
 class Unreachable(Exception):
