@@ -4,7 +4,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -163,9 +163,10 @@ class Attempt:
 
 
 def keep_traceback(log: Path, where: str, error: BaseException) -> None:
-    """Put a defect's traceback where a developer finds it, and no operator has to."""
+    """Put a defect's traceback where a developer finds it, and no operator has to. Where it cannot be
+    kept (a full disk, a link in its place), the sentence on record has to do."""
     text = scrub("".join(traceback.format_exception(error)))
-    with private.append(log) as stream:
+    with suppress(OSError), private.append(log) as stream:
         stream.write(f"{where}\n{text}\n")
 
 

@@ -136,7 +136,7 @@ def _internal(error: Exception) -> int:
     where = "It could not be kept in a file."
     try:
         folder = home().path
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folders(folder)
         path = folder / "last-error.log"
         with private.replace(path) as stream:
             stream.write(text)

@@ -90,7 +90,7 @@ class Writer:
             return
         aside = self.path.with_name(f"torn-after-{self._seq}.bin")
         with os.fdopen(
-            os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+            os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb"
         ) as stream:
             stream.write(torn)
             stream.flush()

@@ -8,6 +8,14 @@ from typing import IO
 _OWN = os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+def folders(path: Path) -> None:
+    """This folder and what is missing above it, mode 0700 each. Raises OSError."""
+    if not path.is_dir():
+        if path.parent != path:
+            folders(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+
+
 def append(path: Path) -> IO[str]:
     """A text file to add to, made where it is absent. Raises OSError, for a link too."""
     return _text(os.open(path, os.O_WRONLY | os.O_APPEND | _OWN, 0o600))

@@ -8,6 +8,7 @@ from drbook.core.errors import Refused, StepFailed
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Working
 from drbook.core.targets import Target, TargetLook
+from drbook.providers import private
 from drbook.providers.pgserver import ClusterServer, private_base, server_user
 from drbook.providers.pgtools import choose
 from drbook.providers.targets.base import Workshop
@@ -86,4 +87,5 @@ def _make_home(server: ClusterServer, name: str, nonce: str) -> None:
             code="target-folder",
         ) from None
     marker = json.dumps({"target": name, "nonce": nonce})
-    (server.folder / MARKER).write_text(marker + "\n", encoding="utf-8")
+    with private.replace(server.folder / MARKER) as stream:
+        stream.write(marker + "\n")
