@@ -342,14 +342,9 @@ class Desk:
 
     def _no_secret(self, command: cmd.Command) -> None:
         """What a person types goes on record as it is, but not where it holds a known secret."""
-        typed = [each for each in _typed_in(command) if isinstance(each, str)]
-        if any(KNOWN.holds(each) for each in typed):
-            raise UsageError(
-                "What was typed holds the value of a secret that this incident uses.",
-                means="It was not recorded; whoever sees this screen may have read it.",
-                next="Write it again without the value.",
-                code="secret-typed",
-            )
+        for each in _typed_in(command):
+            if isinstance(each, str):
+                refuse_secret(each)
 
     def _refuse(self, why: str, what: str) -> None:
         if why:
@@ -358,6 +353,17 @@ class Desk:
     def _need_reason(self, reason: str, of_what: str) -> None:
         if not reason.strip():
             _no(f"A reason is needed for {of_what}.", "Say it in a few words; it goes on record.")
+
+
+def refuse_secret(typed: str) -> None:
+    """Raises UsageError where a typed text holds the value of a known secret."""
+    if KNOWN.holds(typed):
+        raise UsageError(
+            "What was typed holds the value of a secret that this incident uses.",
+            means="It was not recorded; whoever sees this screen may have read it.",
+            next="Write it again without the value.",
+            code="secret-typed",
+        )
 
 
 def _typed_in(command: cmd.Command) -> Iterator[object]:

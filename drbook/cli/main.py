@@ -125,7 +125,8 @@ def _no_memory_on_disk() -> None:
 
     On Linux a limit of 1 byte, unlike 0, also stops dumps that are piped to a program (core(5)).
     """
-    limit = 1 if sys.platform == "linux" else 0
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    limit = 0 if sys.platform != "linux" or most == 0 else 1
     resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 

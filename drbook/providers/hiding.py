@@ -32,6 +32,7 @@ _LONGEST = 1024
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _URL_PASSWORD = re.compile(r"://[^/?#\s:@]*:([^\s]*)@")
 _CONNINFO = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
+_DSN = re.compile(r"://|\b(?:host|hostaddr|user|dbname|service)\s*=")
 _SIGNATURE = re.compile(
     r"((?:X-Amz-)?Signature(?:Provided)?(?:[\s=:>\"']|%3D)+)[0-9A-Fa-f]{32,}", re.IGNORECASE
 )
@@ -221,7 +222,7 @@ def _pieces(values: Sequence[str]) -> dict[int, frozenset[str]]:
     """By length: every piece of that length of the long values, for output that prints them in parts."""
     found: dict[int, set[str]] = {}
     for value in values:
-        if 20 <= len(value) <= _LONGEST and not re.search(r"\s|://|=", value):
+        if 20 <= len(value) <= _LONGEST and not _DSN.search(value):  # its host is no secret
             length = max(10, -(-len(value) // 3))
             starts = range(len(value) - length + 1)
             found.setdefault(length, set()).update(value[at : at + length] for at in starts)

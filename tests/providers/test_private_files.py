@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,3 +134,15 @@ def test_a_state_directory_of_somebody_else_is_refused(
     with pytest.raises(Refused) as caught:
         make_folder(incident)
     assert caught.value.code == "state-dir"
+
+
+@pytest.mark.parametrize("limits", [(0, 0), (4096, 4096), (-1, -1)])
+def test_no_core_dump_whatever_was_allowed(limits: tuple[int, int]) -> None:
+    """Each in a process of its own: a limit that was lowered cannot be raised again."""
+    child = (
+        "import resource, sys; from drbook.cli.main import main;"
+        f"resource.setrlimit(resource.RLIMIT_CORE, {limits});"
+        "main(['runbooks']); print(resource.getrlimit(resource.RLIMIT_CORE), file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() in ("(0, 0)", "(1, 1)")
