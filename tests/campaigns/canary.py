@@ -151,8 +151,10 @@ def demo_on_the_screen(run: Campaign, rows: int) -> None:
                 seat.press(key)
                 seat.press(ESCAPE)
             seat.press(ENTER)
+        run.ledger.look("text of the screen", "demo", seat.text)
         seat.press("q")
-        seat.press(ENTER)
+        seat.sees("Leave drbook?")
+        seat.press("2")
         seat.ends()
 
 

@@ -222,6 +222,13 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
     return f"NOT LISTED: environment of {program}"
 
 
+REMOVED = {
+    r"-0\d{19}-[0-9a-f]{8}\.json$": "a note from another seat, in the inbox",
+    r"^\d+-identities\.json$": "`identities.json` of the demo's S3 server",
+}
+"""Listed files that are removed by drbook itself, by their names."""
+
+
 def look_at_events(ledger: Ledger, folder: Path) -> None:
     """What the probe inside drbook saw: every process that it started, every file that it removed."""
     for line in (folder / "events.jsonl").read_text().splitlines():
@@ -237,9 +244,9 @@ def look_at_events(ledger: Ledger, folder: Path) -> None:
             argv = [word.encode() for word in event["argv"]]
             ledger.allow(owner_of_environment(argv, False), f"{held} {event['argv'][8:10]}")
     for path in files_under(folder / "removed"):
-        if re.search(r"-0\d{19}-[0-9a-f]{8}\.json$", path.name):  # a letter, as it was typed
-            if ledger.detector.forms_in(path.read_bytes()):
-                ledger.allow("a note from another seat, in the inbox", str(path))
+        own = next((row for name, row in REMOVED.items() if re.search(name, path.name)), "")
+        if own and ledger.detector.forms_in(path.read_bytes()):
+            ledger.allow(own, str(path))
             continue
         ledger.look("temporary files, before they were removed", str(path), path.read_bytes())
 
