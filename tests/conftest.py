@@ -14,10 +14,16 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Signal, Working
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
-from drbook.providers.secrets import Secret
+from drbook.providers.hiding import KNOWN, Secret
 from drbook.providers.sources.s3 import S3Source
 
 T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known_from_other_tests() -> None:
+    """Secrets are known for a process's whole life; a test begins as a process does."""
+    KNOWN.__init__()  # type: ignore[misc]
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from dataclasses import fields
 from typing import TYPE_CHECKING, NoReturn
 
 from drbook.app import model as cmd
@@ -15,6 +17,7 @@ from drbook.core.errors import DrbookError, ExitCode, UsageError
 from drbook.core.events import StepEnd
 from drbook.core.state import ENDED, StepState, lacks
 from drbook.core.values import parse_time
+from drbook.providers.hiding import KNOWN, scrub
 
 if TYPE_CHECKING:
     from drbook.app.driver import Driver
@@ -38,6 +41,7 @@ class Desk:
     def carry_out(self, command: cmd.Command, actor: str) -> None:
         """Do what was asked, or raise a DrbookError that says why not."""
         driver = self._driver
+        self._no_secret(command)
         if self.aborting and isinstance(command, cmd.Run | cmd.Answer | cmd.Confirm | cmd.Approve):
             _no("The incident is being aborted.", "It ends as soon as nothing runs any more.")
         match command:
@@ -254,7 +258,7 @@ class Desk:
                 found = Probed("unknown", error.what)
             except Exception as error:  # noqa: BLE001 - a look that broke has seen nothing
                 found = Probed("unknown", internal_error(error).what)
-            text = f"looked whether step {step} happened: {found.answer}. {found.reason}"
+            text = f"looked whether step {step} happened: {found.answer}. {scrub(found.reason)}"
 
             def seen() -> None:
                 driver.looking.discard(step)
@@ -347,6 +351,12 @@ class Desk:
     def _attempt(self, step: str) -> int:
         return self._driver.state.steps[step].attempt
 
+    def _no_secret(self, command: cmd.Command) -> None:
+        """What a person types goes on record as it is, but not where it holds a known secret."""
+        for each in _typed_in(command):
+            if isinstance(each, str):
+                refuse_secret(each)
+
     def _refuse(self, why: str, what: str) -> None:
         if why:
             _no(f"{what}: {why}.", "Nothing was changed.")
@@ -354,6 +364,23 @@ class Desk:
     def _need_reason(self, reason: str, of_what: str) -> None:
         if not reason.strip():
             _no(f"A reason is needed for {of_what}.", "Say it in a few words; it goes on record.")
+
+
+def refuse_secret(typed: str) -> None:
+    """Raises UsageError where a typed text holds the value of a known secret."""
+    if KNOWN.holds(typed):
+        raise UsageError(
+            "What was typed holds the value of a secret that this incident uses.",
+            means="It was not recorded; whoever sees this screen may have read it.",
+            next="Write it again without the value.",
+            code="secret-typed",
+        )
+
+
+def _typed_in(command: cmd.Command) -> Iterator[object]:
+    """What a command carries, but the name that a confirmation must repeat."""
+    if not isinstance(command, cmd.Confirm):
+        yield from (getattr(command, each.name) for each in fields(command))
 
 
 def _no(what: str, next: str) -> NoReturn:

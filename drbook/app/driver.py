@@ -34,7 +34,7 @@ from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState, StepState
 from drbook.journal.writer import Writer
 from drbook.mirror.mirrors import Mirrors
-from drbook.providers.scrub import KNOWN
+from drbook.providers.hiding import scrub
 
 PUBLISH_EVERY = 0.1
 """Seconds between two snapshots at most."""
@@ -195,7 +195,7 @@ class Driver:
             keep_traceback(self._error_log, "driver", error.__cause__)
         if self._told_broken:
             return  # what broke it is what has to be read
-        what, means, next = (KNOWN.clean(text) for text in (error.what, error.means, error.next))
+        what, means, next = (scrub(text) for text in (error.what, error.means, error.next))
         self.trouble = Trouble(what, means, next, self.now(), error.code)
         self._dirty = True
         if self.broken:

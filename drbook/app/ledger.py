@@ -1,6 +1,5 @@
 """The incident's record while it is led: an event is checked, appended and synced, then folded."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,15 +10,14 @@ from drbook.core.fold import evolve
 from drbook.core.state import IncidentState
 from drbook.journal.writer import Writer
 from drbook.mirror.mirrors import Mirrors
-from drbook.providers.scrub import KNOWN
+from drbook.providers.hiding import scrub_json
 
 
 def without_secrets(event: Event) -> Event:
     """The event without the values that this process has revealed."""
     fields = event.model_dump(mode="json")
-    if not KNOWN.touches(json.dumps(fields, ensure_ascii=False)):
-        return event
-    return type(event).model_validate(KNOWN.clean_all(fields))
+    cleaned = scrub_json(fields)
+    return event if cleaned == fields else type(event).model_validate(cleaned)
 
 
 class Ledger:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from drbook.app.model import LiveStep, ProgressView
 from drbook.core.signals import Output, Progress
-from drbook.providers.scrub import KNOWN
+from drbook.providers.hiding import scrub
 
 _LINES = 200
 
@@ -37,7 +37,7 @@ class _Meter:
             done=self.latest.done,
             total=self.latest.total,
             unit=self.latest.unit,
-            now=KNOWN.clean(self.latest.now),
+            now=scrub(self.latest.now),
             rate=rate,
             seconds_left=left,
         )
@@ -68,7 +68,7 @@ class LiveBoard:
         with self._lock:
             entry = self._steps.setdefault(step, _Step())
             if isinstance(signal, Output):
-                entry.lines.append(KNOWN.clean(signal.text))
+                entry.lines.append(scrub(signal.text))
             elif (meter := entry.meters.get(signal.label)) is not None:
                 meter.latest = signal
             else:

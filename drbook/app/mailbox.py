@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drbook.core.values import plain
+from drbook.providers import private
+from drbook.providers.hiding import scrub
 
 _LONGEST = 64 * 1024
 
@@ -43,9 +45,9 @@ def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:
         return
     for path in sorted(box.glob("*.json")):
         try:
-            with path.open("rb") as stream:
-                document = json.loads(stream.read(_LONGEST))
-            letter = Letter(str(document["actor"]), str(document["text"]))
+            document = json.loads(private.read(path, _LONGEST))
+            # Whoever wrote it is not here any more to be asked for another wording.
+            letter = Letter(str(document["actor"]), scrub(str(document["text"])))
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             letter = Letter(
                 "unknown", f"a note could not be read ({plain(str(error), 120)}): {path.name}"

@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-import shlex
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from platformdirs import user_state_path
 
 from drbook.core.errors import JournalError, Refused, UsageError
 from drbook.core.values import plain
+from drbook.providers import private
 
 JOURNAL = "journal.jsonl"
 RUNBOOK = "runbook.yaml"
@@ -58,19 +58,14 @@ def new_incident_id(title: str, at: datetime) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """A folder of one's own, mode 0700. Raises JournalError where it cannot be made, and Refused
-    where everybody may rename what lies in its parent."""
+    """A folder of one's own, mode 0700, two levels under the state directory.
+
+    Raises JournalError where it cannot be made, Refused where others could put another in its place.
+    """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mode = path.parent.stat().st_mode
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise Refused(
-                f"{path.parent} may be written by everybody.",
-                means="Anybody on this machine could put another record in the place of this one. "
-                "Nothing was started.",
-                next=f"chmod 700 {shlex.quote(str(path.parent))}, or point DRBOOK_HOME at a folder of yours.",
-                code="open-home",
-            )
+        private.folders(path.parent)
+        _need_private(path.parent.parent)
+        _need_private(path.parent)
         path.mkdir(mode=0o700)
     except OSError as error:
         raise JournalError(
@@ -78,6 +73,24 @@ def make_folder(path: Path) -> None:
             means="Nothing is done that cannot be recorded.",
             next="Make room or mend the permissions, or point DRBOOK_HOME at another place.",
         ) from None
+
+
+def _need_private(folder: Path) -> None:
+    """Others must not be able to exchange what lies in it. Root is asked by nobody; a sticky folder,
+    like /tmp, keeps everybody's own."""
+    found = folder.stat()
+    me = os.geteuid()
+    foreign = me != 0 and found.st_uid not in (me, 0)
+    open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
+    if foreign or open_to_all:
+        why = f"belongs to uid {found.st_uid}" if foreign else "may be written to by everybody"
+        raise Refused(
+            f"{folder} {why}.",
+            means="Somebody else could exchange an incident's record there. Nothing was started.",
+            next=f"Run `chmod o-w {folder}` where it is yours, or point DRBOOK_HOME at a folder of "
+            "your own.",
+            code="state-dir",
+        )
 
 
 def find_incident(where: Home, name: str | None) -> Path:

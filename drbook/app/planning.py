@@ -15,6 +15,7 @@ from drbook.core.expressions import evaluate
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import Frozen, Json, plain
+from drbook.providers.hiding import scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def plan_step(runbook: Runbook, state: IncidentState, actions: Actions, step: st
 def internal_error(error: Exception) -> DrbookError:
     """A defect of drbook or of a plug-in, in words for the operator."""
     return DrbookError(
-        f"drbook itself failed: {type(error).__name__}: {plain(str(error), 300)}",
+        f"drbook itself failed: {type(error).__name__}: {plain(scrub(str(error)), 300)}",
         means="This is a defect of drbook; what was asked for was not done.",
         next="The details are in `errors.log` in the incident folder. Go on with another step, "
         "or do this one by hand and skip it.",

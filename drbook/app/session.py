@@ -93,6 +93,7 @@ def open_incident(
     who = actor or operator()
     writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname())
     objectives = runbook.document.objectives
+    kernel = os.uname()  # `platform.platform` would start a program with our whole environment
     opened = ev.IncidentOpened(
         incident=incident,
         mode=mode,
@@ -107,7 +108,7 @@ def open_incident(
         steps=tuple(step.id for step in runbook.steps),
         environment={
             "python": platform.python_version(),
-            "platform": platform.platform(),
+            "platform": "-".join((kernel.sysname, kernel.release, kernel.machine)),
             "pid": str(os.getpid()),
         },
     )

@@ -26,6 +26,7 @@ from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.baselines import open_store
 from drbook.providers.cancel import CancelToken
+from drbook.providers.hiding import Secret
 from drbook.providers.kinds import TARGETS
 from drbook.providers.pgtools import PgTools, find_tools
 from drbook.providers.shell import Change, DeclaredProcesses
@@ -115,6 +116,7 @@ class Wiring:
         self._environment = environment
         self._elsewhere = elsewhere or {}
         self.pool = ServerPool()
+        secrets.know(runbook.source.decode("utf-8", "replace"), environment)
         self._tools = cache(lambda: find_tools(environment))
 
     def switch(self) -> CancelToken:
@@ -177,5 +179,5 @@ class Wiring:
         store = self._runbook.baseline_store
         return NoBaselines() if store is None else open_store(store, secrets=self.secret)
 
-    def secret(self, reference: str) -> secrets.Secret:
+    def secret(self, reference: str) -> Secret:
         return secrets.resolve(reference, self._environment)

@@ -1,6 +1,5 @@
 """One attempt of one step, in a thread of its own: signals out, an ending back."""
 
-import os
 import threading
 import time
 import traceback
@@ -26,7 +25,8 @@ from drbook.core.events import Effect, StepEnd
 from drbook.core.ports import Cancel, Ports
 from drbook.core.signals import Output, Progress, Recordable
 from drbook.core.values import Json, plain
-from drbook.providers.scrub import KNOWN
+from drbook.providers import private
+from drbook.providers.hiding import scrub
 
 
 class CancelSwitch(Cancel, Protocol):
@@ -61,7 +61,7 @@ def ending_of(error: BaseException, effect: Effect) -> Ending:
     if not isinstance(error, DrbookError):
         return Ending(
             StepEnd.IN_DOUBT if effect is Effect.ONCE else StepEnd.FAILED,
-            reason=f"drbook itself failed: {type(error).__name__}: {plain(str(error), 300)}",
+            reason=f"drbook itself failed: {type(error).__name__}: {plain(scrub(str(error)), 300)}",
             means="This is a defect of drbook. What the step had done before is in the journal.",
             next="The details are in `errors.log` in the incident folder; run the step again or skip it.",
             code="internal",
@@ -163,9 +163,9 @@ class Attempt:
 def keep_traceback(log: Path, where: str, error: BaseException) -> None:
     """Put a defect's traceback where a developer finds it, and no operator has to.
 
-    On a disk that takes nothing any more the step's own ending still says what broke.
+    Where it cannot be kept (a full disk, a link in its place), the step's own ending still says what
+    broke.
     """
-    text = KNOWN.clean("".join(traceback.format_exception(error)))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-    with suppress(OSError), os.fdopen(os.open(log, flags, 0o600), "ab") as stream:
-        stream.write(f"{where}\n{text}\n".encode("utf-8", "backslashreplace"))
+    text = scrub("".join(traceback.format_exception(error)))
+    with suppress(OSError), private.append(log) as stream:
+        stream.write(f"{where}\n{text}\n")

@@ -4,6 +4,7 @@ Commands are loaded when they are called, so that `drbook --help` pays for none 
 """
 
 import importlib
+import logging
 import os
 import resource
 import sys
@@ -15,6 +16,8 @@ import click
 from drbook import __version__
 from drbook.core.errors import DrbookError, ExitCode
 from drbook.core.values import plain
+from drbook.providers import private
+from drbook.providers.hiding import scrub
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Open an incident and lead through it."),
@@ -88,7 +91,9 @@ def cli(context: click.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run and return the exit code. A traceback is never shown; it is kept in a file."""
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold secrets
+    _no_memory_on_disk()
+    # What libraries warn of is no sentence for an operator, and may quote a request.
+    logging.lastResort = None
     try:
         result = cli.main(
             list(arguments) if arguments is not None else None,
@@ -105,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("Stopped by the operator.", err=True)
         return int(ExitCode.ABORTED)
     except DrbookError as error:
-        click.echo(_scrubbed(error.explain()), err=True)
+        click.echo(scrub(error.explain()), err=True)
         return int(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain again when it flushes at exit.
@@ -116,30 +121,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else int(ExitCode.DONE)
 
 
-def _scrubbed(text: str) -> str:
-    """Without the secrets that this process has revealed."""
-    from drbook.providers.scrub import KNOWN
+def _no_memory_on_disk() -> None:
+    """No core dump of this process or its children: their memory holds secrets.
 
-    return KNOWN.clean(text)
+    On Linux a limit of 1 byte, unlike 0, also stops dumps that are piped to a program (core(5)).
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    limit = 0 if sys.platform != "linux" or most == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
 def _internal(error: Exception) -> int:
     from drbook.app.places import home
 
-    text = _scrubbed("".join(traceback.format_exception(error)))
+    text = scrub("".join(traceback.format_exception(error)))
     where = "It could not be kept in a file."
     try:
         folder = home().path
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private.folders(folder)
         path = folder / "last-error.log"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(path, flags, 0o600), "wb") as stream:
-            stream.write(text.encode("utf-8", "backslashreplace"))
+        with private.replace(path) as stream:
+            stream.write(text)
         where = f"The details are in {path}."
     except OSError as problem:
         where = f"The details could not be kept: {problem}."
     click.echo(
-        f"drbook itself failed: {type(error).__name__}: {_scrubbed(plain(str(error), 500))}\n"
+        f"drbook itself failed: {type(error).__name__}: {scrub(plain(str(error), 500))}\n"
         "What it means: this is a defect of drbook; what was recorded before is on disk.\n"
         f"What to do: `drbook resume` goes on with an open incident. {where}",
         err=True,

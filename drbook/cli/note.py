@@ -1,12 +1,14 @@
 """`drbook note`: write into the record from any seat."""
 
+import os
 import socket
+from contextlib import suppress
 
 import click
 
-from drbook.app.desk import NOTE_LENGTH
+from drbook.app.desk import NOTE_LENGTH, refuse_secret
 from drbook.app.mailbox import Letter, leave
-from drbook.app.places import JOURNAL, find_incident, home
+from drbook.app.places import JOURNAL, RUNBOOK, find_incident, home
 from drbook.app.session import operator
 from drbook.cli.output import say
 from drbook.core.errors import JournalError, UsageError
@@ -14,6 +16,7 @@ from drbook.core.events import NoteAdded
 from drbook.core.fold import fold
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
+from drbook.providers.secrets import know
 
 
 @click.command("note")
@@ -29,6 +32,9 @@ def command(text: str, incident: str | None) -> None:
         )
     folder = find_incident(home(), incident)
     state = fold(read(folder / JOURNAL))
+    with suppress(OSError):  # a note is written where there is no runbook any more, too
+        know((folder / RUNBOOK).read_text(encoding="utf-8", errors="replace"), os.environ)
+    refuse_secret(text)
     who = operator()
     try:
         with Writer(folder / JOURNAL, mode=state.mode, host=socket.gethostname()) as writer:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 import click
 
 from drbook.core.values import Json, plain
-from drbook.providers.scrub import KNOWN
+from drbook.providers.hiding import scrub, scrub_json
 
 
 def print_json(document: Json) -> None:
     """One JSON document, indented for people too."""
-    click.echo(json.dumps(KNOWN.clean_all(document), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(scrub_json(document), indent=2, ensure_ascii=False))
 
 
 def say(text: str) -> None:
     """A sentence for a person."""
-    click.echo(KNOWN.clean(text), err=True)
+    click.echo(scrub(text), err=True)
 
 
 def print_table(
@@ -34,7 +34,7 @@ def print_table(
             cell.rjust(width) if column in right else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        return KNOWN.clean("  ".join(shown).rstrip())
+        return scrub("  ".join(shown).rstrip())
 
     click.echo(line(header))
     for row in cells:

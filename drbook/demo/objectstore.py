@@ -49,11 +49,11 @@ class Identity:
     actions: tuple[str, ...]
 
     @classmethod
-    def owner(cls, name: str, buckets: Sequence[str]) -> "Identity":
-        """Somebody with every right on these buckets, and a secret nobody has seen."""
+    def owner(cls, buckets: Sequence[str]) -> "Identity":
+        """Somebody with every right on these buckets, and keys nobody has seen."""
         rights = ("Admin", "Read", "Write", "List", "Tagging")
         actions = tuple(f"{right}:{bucket}" for bucket in buckets for right in rights)
-        return cls(f"{name}-key", secrets.token_urlsafe(24), actions)
+        return cls(secrets.token_urlsafe(15), secrets.token_urlsafe(24), actions)
 
 
 OPERATOR = "operator"
@@ -65,7 +65,7 @@ class ObjectStore:
 
     def __init__(self, folder: Path, identities: dict[str, Identity]) -> None:
         self._folder = folder
-        operator = Identity("operator-key", secrets.token_urlsafe(24), ("Admin",))
+        operator = Identity(secrets.token_urlsafe(15), secrets.token_urlsafe(24), ("Admin",))
         self._identities = {OPERATOR: operator} | identities
         self._child: Child | None = None
         self.endpoint = ""

@@ -28,11 +28,11 @@ from drbook.demo.business import HISTORY, Business
 from drbook.demo.objectstore import Identity, ObjectStore
 from drbook.providers.baselines import DirectoryBaselines
 from drbook.providers.cancel import CancelToken
+from drbook.providers.hiding import Secret
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools, choose, find_tools
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.process import complete
-from drbook.providers.secrets import Secret
 
 Tell = Callable[[str], None]
 
@@ -56,8 +56,8 @@ class World:
         self._tools: PgTools = choose(find_tools(), server=True)[0]
         self.production = ClusterServer(self._tools, folder / "volume", name="rental-production")
         identities = {
-            "app": Identity.owner("app", [APP_BUCKET]),
-            "offsite": Identity.owner("offsite", [OFFSITE_BUCKET]),
+            "app": Identity.owner([APP_BUCKET]),
+            "offsite": Identity.owner([OFFSITE_BUCKET]),
         }
         self.store = ObjectStore(folder / "object-store", identities)
         self.volume = self.production.folder

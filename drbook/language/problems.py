@@ -156,7 +156,9 @@ def _problem(
         )
     found = describe(_as_json(detail["input"]))
     expected = _expected(detail)
-    if _is_reference(detail):
+    if kind == "secret_in_url":
+        found = "an address that may hold a secret, so it is not shown"
+    elif _is_reference(detail):
         found = "a text that is no reference (it may be a secret, so it is not shown)"
     return source.problem(full, found, expected)
 

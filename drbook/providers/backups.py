@@ -22,6 +22,7 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Working
 from drbook.core.targets import LocalCopy
 from drbook.core.values import plain
+from drbook.providers import private
 from drbook.providers.download import Received, download, sync_folder
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source
@@ -239,7 +240,7 @@ class BackupCatalog:
         )
         note = _note_of(target)
         fresh = note.with_name(note.name + ".new")
-        with fresh.open("w") as stream:
+        with private.replace(fresh) as stream:
             json.dump({"copy": copy.model_dump(), "fact": fact.model_dump()}, stream)
             stream.flush()
             os.fsync(stream.fileno())

@@ -19,6 +19,7 @@ from drbook.core.baseline import Baseline
 from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.ports import Baselines
 from drbook.core.values import Frozen, Json, plain
+from drbook.providers import private
 from drbook.providers.download import sync_folder
 from drbook.providers.s3config import S3Place
 from drbook.providers.secrets import Secrets
@@ -181,7 +182,7 @@ class _DirectoryStore:
         name = name_of(baseline, document)
         fresh = self._folder / f".{name}.{os.getpid()}"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.folders(self._folder)
             try:
                 descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(descriptor, "wb") as stream:

@@ -21,6 +21,7 @@ from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Progress, Working
 from drbook.core.values import plain, show_size
+from drbook.providers import private
 from drbook.providers.sources.base import Blob, Changed, Unreachable
 
 _CHUNK = 1024 * 1024
@@ -175,7 +176,7 @@ class _Part:
 
     def _say_synced(self, count: int) -> None:
         fresh = self._side.with_name(self._side.name + ".new")
-        with fresh.open("w") as stream:
+        with private.replace(fresh) as stream:
             json.dump({"identity": self._blob.identity, "synced": count}, stream)
             stream.flush()
             os.fsync(stream.fileno())

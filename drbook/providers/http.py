@@ -13,9 +13,10 @@ from drbook.core.hosts import Host, parse_host
 from drbook.core.ports import Cancel
 from drbook.core.targets import HttpResult
 from drbook.core.values import Json, plain, plain_lines
-from drbook.providers import secrets
 from drbook.providers.graphqlguard import why_not_reading, writes_by_url
-from drbook.providers.scrub import Scrubber
+from drbook.providers.hiding import MARGIN, Known, Secret, scrub
+from drbook.providers.secrets import resolve
+from drbook.providers.shell import WITHHELD
 
 BODY = 64 * 1024
 READS = ("GET", "HEAD")
@@ -131,7 +132,7 @@ class HttpSender:
     ) -> HttpResult:
         """One request. Raises StepFailed where no answer came; a bad status is an answer."""
         known = {
-            name: secrets.resolve(reference, self._environment).reveal()
+            name: resolve(reference, self._environment)
             for name, reference in secret_headers.items()
         }
         begun = time.monotonic()
@@ -139,7 +140,7 @@ class HttpSender:
         with httpx.Client(
             transport=transport, timeout=timeout.total_seconds(), trust_env=False
         ) as client:
-            request = _request(client, method, url, {**headers, **known}, body)
+            request = _request(client, method, url, {**headers, **_revealed(known)}, body)
             shown = plain(str(request.url.copy_with(query=None, fragment=None)), 200)
             unregister = self._cancel.on_request(client.close)
             try:
@@ -148,7 +149,7 @@ class HttpSender:
             except httpx.HTTPError as error:
                 self._cancel.raise_if_requested()
                 raise StepFailed(
-                    f"{method} {shown} got no answer: {plain(str(error), 300) or type(error).__name__}",
+                    f"{method} {shown} got no answer: {plain(scrub(str(error)), 300) or type(error).__name__}",
                     means="Whether the request was carried out is not known."
                     if method not in READS
                     else "Nothing was changed.",
@@ -157,10 +158,16 @@ class HttpSender:
                 ) from None
             finally:
                 unregister()
-        text = Scrubber(known.values(), however_short=True).clean(text)
+        if text and any(secret.short for secret in known.values()):
+            text = WITHHELD
+        text = Known((one.reveal() for one in known.values()), words_too=True).scrub(text)
         return HttpResult(
             status=response.status_code, seconds=int(time.monotonic() - begun), body=text
         )
+
+
+def _revealed(known: Mapping[str, Secret]) -> dict[str, str]:
+    return {name: secret.reveal() for name, secret in known.items()}
 
 
 def _request(
@@ -201,6 +208,6 @@ def _body(response: httpx.Response) -> str:
     data = bytearray()
     for chunk in response.iter_raw(16 * 1024):
         data += chunk
-        if len(data) >= BODY:
+        if len(data) >= BODY + MARGIN:
             break
-    return plain_lines(bytes(data[:BODY]).decode("utf-8", "replace"))
+    return plain_lines(scrub(bytes(data[: BODY + MARGIN]).decode("utf-8", "replace"))[:BODY])

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from urllib.parse import unquote
 
 import psycopg
 from psycopg import conninfo, sql
@@ -24,7 +23,7 @@ from drbook.core.ports import Cancel
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.providers import secrets
-from drbook.providers.scrub import KNOWN
+from drbook.providers.hiding import KNOWN, Secret, scrub
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -40,11 +39,24 @@ KEEPALIVE = {
 """A server that vanished is noticed within about thirty seconds (libpq, milliseconds in the last)."""
 
 
-def parameters(ref: DatabaseRef, environment: Mapping[str, str]) -> dict[str, str]:
-    """libpq's connection parameters. Raises UsageError; holds secrets, so it is never shown."""
+SECRET_PARAMETERS = frozenset(
+    {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+)
+"""libpq's parameters whose values are never shown (PostgreSQL 18, section 32.1.2)."""
+
+
+def parameters(
+    ref: DatabaseRef, environment: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, Secret]]:
+    """libpq's connection parameters: the open ones and the secret ones. Raises UsageError."""
     found: dict[str, str] = dict(KEEPALIVE)
+    hidden: dict[str, Secret] = {}
     if ref.dsn is not None:
-        found.update(_from_dsn(ref.dsn, environment))
+        for name, value in _from_dsn(ref.dsn, environment).items():
+            if name in SECRET_PARAMETERS:
+                hidden[name] = Secret(value)
+            else:
+                found[name] = value
     given = {
         "service": ref.service,
         "host": ref.host,
@@ -53,16 +65,16 @@ def parameters(ref: DatabaseRef, environment: Mapping[str, str]) -> dict[str, st
         "user": ref.user,
         "sslmode": ref.sslmode,
         "sslrootcert": ref.sslrootcert,
-        "password": secrets.resolve(ref.password, environment).reveal() if ref.password else None,
     }
     found.update({name: value for name, value in given.items() if value is not None})
+    if ref.password is not None:
+        hidden["password"] = secrets.resolve(ref.password, environment)
     found["connect_timeout"] = str(max(2, int(ref.connect_timeout.total_seconds())))
-    return found
+    return found, hidden
 
 
 def _from_dsn(reference: str, environment: Mapping[str, str]) -> dict[str, str]:
     text = secrets.resolve(reference, environment).reveal()
-    _learn_userinfo(text)
     try:
         found = conninfo.conninfo_to_dict(text)
     except psycopg.Error:
@@ -73,17 +85,19 @@ def _from_dsn(reference: str, environment: Mapping[str, str]) -> dict[str, str]:
             next="Write it like postgresql://user@host:5432/database.",
             code="dsn",
         ) from None
-    KNOWN.learn(str(found.get("password", "")))
-    return {name: str(value) for name, value in found.items() if value is not None}
+    given = {name: str(value) for name, value in found.items() if value is not None}
+    if "@" in given.get("host", "") or not _PORTS.fullmatch(given.get("port", "")):
+        # A password with a bare @ or / in it was taken for a host or a port, which errors would quote.
+        raise UsageError(
+            f"The DSN in {plain(reference.split(' ')[0], 200)} names no host and port that can be.",
+            means="Its password may hold a character that means something in a URL. Nothing was asked.",
+            next="Write such characters percent-encoded: @ as %40, / as %2F, : as %3A, # as %23.",
+            code="dsn",
+        )
+    return given
 
 
-def _learn_userinfo(dsn: str) -> None:
-    """A password that holds an unquoted `@` or `/` reads as part of the host, and libpq quotes hosts."""
-    found = re.match(r"[a-z]+://[^:@/]*:(.*)@", dsn, re.DOTALL)
-    if found is not None:
-        for piece in (found[1], *re.split("[@/]", found[1])):
-            KNOWN.learn(unquote(piece))
-            KNOWN.learn(piece)
+_PORTS = re.compile(r"[0-9,]*")
 
 
 def connect(
@@ -94,20 +108,32 @@ def connect(
     read_only: bool = True,
 ) -> Connection:
     """Open a connection. Raises psycopg.OperationalError as libpq says it, UsageError for its input."""
-    given = parameters(ref, environment)
+    given, hidden = parameters(ref, environment)
     with libpq_environment(ignored=ref.ignore_environment):
-        connection = psycopg.connect(
-            **given,  # type: ignore[arg-type]
-            application_name="drbook",
-            autocommit=autocommit,
-            client_encoding="UTF8",
-            prepare_threshold=None,  # poolers lose prepared statements
-        )
-    KNOWN.learn(connection.info.password)  # also from a password file, a service or PGPASSWORD
+        try:
+            connection = psycopg.connect(
+                **given,  # type: ignore[arg-type]
+                **{name: secret.reveal() for name, secret in hidden.items()},  # type: ignore[arg-type]
+                application_name="drbook",
+                autocommit=autocommit,
+                client_encoding="UTF8",
+                prepare_threshold=None,  # poolers lose prepared statements
+            )
+        except psycopg.Error as error:
+            if error.pgconn is not None:
+                _know(error.pgconn.password)
+            raise
+    _know(connection.pgconn.password)
     if read_only:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
     return connection
+
+
+def _know(password: bytes) -> None:
+    """libpq finds passwords by itself too (a service file, `.pgpass`): those are not repeated either."""
+    if password:
+        KNOWN.add(password.decode("utf-8", "surrogateescape"))
 
 
 _ENVIRONMENT = threading.Lock()
@@ -243,7 +269,7 @@ def said(error: psycopg.Error) -> str:
     lines = [
         line for line in message.splitlines() if not line.startswith("\tIs the server running")
     ]
-    return plain(" ".join(" ".join(lines).split()), 400)
+    return plain(scrub(" ".join(" ".join(lines).split())), 400)
 
 
 def no_connection(ref: DatabaseRef, error: psycopg.Error) -> CouldNotVerify:

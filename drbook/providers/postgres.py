@@ -14,6 +14,7 @@ from drbook.core.signals import Working
 from drbook.core.targets import DatabaseProbe, DatabaseRef, QueryResult
 from drbook.core.values import Json, plain
 from drbook.providers import pgsession
+from drbook.providers.hiding import scrub
 from drbook.providers.pgcount import count_all
 from drbook.providers.pgidentity import dialled, identity, place_of
 from drbook.providers.pgsession import Connection, broke_off, guarded
@@ -169,7 +170,7 @@ def _behind_cursor(
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else plain(value.decode("utf-8", "replace"), 2000)
+    return None if value is None else plain(scrub(value.decode("utf-8", "replace")), 2000)
 
 
 def _look_at(volume: Path | None) -> Volume:

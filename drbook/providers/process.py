@@ -24,6 +24,7 @@ from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Output, ProcessStarted, Signal, Working, finish
 from drbook.core.values import plain, show_duration
+from drbook.providers.hiding import Secret, scrub
 
 RunAs = Literal["self", "namespace", "nobody"]
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME")
@@ -45,10 +46,18 @@ class Completed:
     seconds: float
 
 
-def environment(given: Mapping[str, str] | None = None) -> dict[str, str]:
+Environment = Mapping[str, str | Secret]
+"""Variables for one child; its secrets are revealed in the call that starts it."""
+
+
+def environment(given: Environment | None = None) -> dict[str, str]:
     """What a child gets: the few harmless variables, times in UTC, and what is given for it."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    found = {**kept, "TZ": "UTC", **(given or {})}
+    own = {
+        name: value.reveal() if isinstance(value, Secret) else value
+        for name, value in (given or {}).items()
+    }
+    found = {**kept, "TZ": "UTC", **own}
     return {**found, "PATH": os.pathsep.join(program_folders(found.get("PATH", "")))}
 
 
@@ -68,7 +77,7 @@ class Child:
         self,
         argv: Sequence[str | Path],
         *,
-        env: Mapping[str, str] | None = None,
+        env: Environment | None = None,
         cwd: Path | None = None,
         run_as: RunAs = "self",
         stop_signal: signal.Signals = signal.SIGTERM,
@@ -118,7 +127,7 @@ class Child:
 
     def started(self) -> ProcessStarted:
         return ProcessStarted(
-            self.pid, start_ticks(self.pid), tuple(plain(part, 300) for part in self.argv)
+            self.pid, start_ticks(self.pid), tuple(plain(scrub(part), 300) for part in self.argv)
         )
 
     def ask_to_stop(self) -> None:
@@ -238,7 +247,7 @@ class _Feeder:
 def run(
     argv: Sequence[str | Path],
     *,
-    env: Mapping[str, str] | None = None,
+    env: Environment | None = None,
     cwd: Path | None = None,
     cancel: Cancel | None = None,
     timeout: timedelta | None = None,
@@ -272,7 +281,7 @@ def run(
             raise feeder.error
         if code == 127 and not out.tail and len(err.tail) < 1000:
             raise StepFailed(
-                f"{plain(str(argv[0]), 200)} cannot be started: {plain(err.text().strip(), 300)}.",
+                f"{plain(str(argv[0]), 200)} cannot be started: {plain(scrub(err.text().strip()), 300)}.",
                 next="Look whether the program is installed where drbook looks for it.",
                 code="process",
             )
@@ -343,13 +352,13 @@ def _empty(
 
 
 def _as_output(stream: str, line: str) -> Signal | None:
-    return Output(plain(line, 500)) if line.strip() else None
+    return Output(plain(scrub(line), 500)) if line.strip() else None
 
 
 def complete(
     argv: Sequence[str | Path],
     *,
-    env: Mapping[str, str] | None = None,
+    env: Environment | None = None,
     timeout: timedelta = timedelta(seconds=30),
     run_as: RunAs = "self",
 ) -> Completed:

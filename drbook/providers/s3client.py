@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.credentials import Credentials
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -27,9 +26,9 @@ from botocore.exceptions import (
 
 from drbook.core.errors import UsageError
 from drbook.core.values import plain
+from drbook.providers.hiding import KNOWN, scrub
 from drbook.providers.s3config import S3Place
 from drbook.providers.s3guard import Allowed, guard
-from drbook.providers.scrub import KNOWN
 from drbook.providers.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ class S3Connection:
                 verify=place.ca_bundle,
                 config=_config(place),
             )
-            _learn_credentials(self.session)
+            self.client.meta.events.register("before-call", self._know_credentials)
         except (ProfileNotFound, PartialCredentialsError, ValueError) as error:
             raise UsageError(
                 f"The bucket {plain(place.bucket)} cannot be addressed: {_words(error)}.",
@@ -108,6 +107,16 @@ class S3Connection:
         """The client that tells whose credentials these are; AWS only."""
         return self.session.client("sts", region_name=self.client.meta.region_name)
 
+    def _know_credentials(self, **_: object) -> None:
+        """What a profile, a role or a sign-in gave is not to be repeated either. They are fetched here
+        a moment before the request would have fetched them."""
+        found = self.session.get_credentials()
+        if found is not None:
+            keys = found.get_frozen_credentials()
+            for value in (keys.access_key, keys.secret_key, keys.token):
+                if value:
+                    KNOWN.add(value)
+
     @property
     def owner(self) -> dict[str, Any]:
         """The argument that makes AWS refuse a bucket of somebody else."""
@@ -116,14 +125,6 @@ class S3Connection:
 
     def close(self) -> None:
         self.client.close()
-
-
-def _learn_credentials(session: boto3.Session) -> None:
-    """What a profile or the environment holds is as secret as what a reference names."""
-    found = session.get_credentials()
-    if type(found) is Credentials:  # others would be fetched over the network by a look at them
-        for value in (found.secret_key, found.token):
-            KNOWN.learn(value or "")
 
 
 def _forget_metadata(core: botocore.session.Session) -> None:
@@ -247,8 +248,10 @@ def _explain_answer(error: ClientError) -> Why:
     )
     again = status >= 500 or code in ("SlowDown", "RequestTimeout", "RequestTimeTooSkewed")
     if known is None:
-        message = plain(str(error.response.get("Error", {}).get("Message", "")), 200)
-        shown = f"the store answered {plain(code, 60) or 'nothing'} ({status}) {message}".strip()
+        message = plain(scrub(str(error.response.get("Error", {}).get("Message", ""))), 200)
+        shown = (
+            f"the store answered {plain(scrub(code), 60) or 'nothing'} ({status}) {message}".strip()
+        )
         return Why(code, shown, "See what the store's operator says about it.", again)
     return Why(code, f"{known[0]} ({plain(code, 60)})", known[1], again)
 
@@ -266,8 +269,8 @@ def _how(error: BotoCoreError) -> str:
     found = re.search(r"\[Errno -?\d+\] ([^'\")]+)|(timed out)", text)
     if found:
         return plain(found.group(1) or found.group(2), 120)
-    return plain(" ".join(text.split()), 120).rstrip(".")
+    return plain(scrub(" ".join(text.split())), 120).rstrip(".")
 
 
 def _words(error: Exception) -> str:
-    return plain(" ".join(str(error).split()), 200).rstrip(".")
+    return plain(scrub(" ".join(str(error).split())), 200).rstrip(".")

@@ -1,5 +1,6 @@
 """Secrets by reference: `env:NAME`, `file:PATH`, `cmd:PROGRAM ARG …`. A value is opaque until used."""
 
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -8,44 +9,13 @@ from pathlib import Path
 
 from drbook.core.errors import DrbookError, UsageError
 from drbook.core.values import plain
+from drbook.providers.hiding import Secret
 from drbook.providers.process import complete
-from drbook.providers.scrub import KNOWN
 
 MAX_SECRET = 64 * 1024
 
-
-class Secret:
-    """A secret's value. It is not a string: printing, formatting or comparing it shows nothing."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The value, for the one call that needs it."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    __str__ = __repr__
-
-    def __format__(self, spec: str) -> str:
-        return "…"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a secret is not written anywhere")
-
-    def __copy__(self) -> "Secret":
-        return self
-
-    def __deepcopy__(self, memo: object) -> "Secret":
-        return self
-
-
 Secrets = Callable[[str], Secret]
-"""From a reference to its value."""
+"""Resolves a reference. Raises UsageError, which names the reference and never the value."""
 
 
 def reader(environment: Mapping[str, str]) -> Secrets:
@@ -65,8 +35,15 @@ def resolve(reference: str, environment: Mapping[str, str]) -> Secret:
         raise _cannot(reference, "it is empty")
     if "\0" in value:
         raise _cannot(reference, "it holds a NUL byte")
-    KNOWN.learn(value)
     return Secret(value)
+
+
+def know(text: str, environment: Mapping[str, str]) -> None:
+    """Make known, without using them, the values of all environment references in a runbook's text: what
+    a person types or a program prints is then held against them from the start."""
+    for name in re.findall(r"\benv:([A-Za-z_][A-Za-z0-9_]*)", text):
+        if environment.get(name):
+            Secret(environment[name])
 
 
 def _from_environment(name: str, environment: Mapping[str, str]) -> str:

@@ -9,11 +9,16 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Working
 from drbook.core.targets import ProcessResult
 from drbook.core.values import plain, plain_lines
-from drbook.providers import secrets
-from drbook.providers.process import run
-from drbook.providers.scrub import Scrubber
+from drbook.providers.hiding import MARGIN, SHORTEST, Known, scrub
+from drbook.providers.process import TAIL, run
+from drbook.providers.secrets import resolve
 
 Change = Literal["reads", "target", "outside"]
+
+WITHHELD = (
+    f"[not kept: a secret of this step has fewer than {SHORTEST} characters and cannot be told from "
+    "other text]"
+)
 
 
 class DeclaredProcesses:
@@ -42,25 +47,32 @@ class DeclaredProcesses:
                 "mode does not let that pass.",
                 means="That it works is not proven.",
             )
-        given = _resolved(secrets or {}, self._environment)
-        # Here even a short secret is taken out: this command was given it, and may well print it.
-        net = Scrubber(given.values(), however_short=True)
+        given = {
+            name: resolve(reference, self._environment)
+            for name, reference in (secrets or {}).items()
+        }
+        withheld = any(secret.short for secret in given.values())
+        # This command was given them, and may well print one that elsewhere is an ordinary word.
+        own = Known((secret.reveal() for secret in given.values()), words_too=True)
 
         def told(stream: str, line: str) -> Output | None:
-            return Output(plain_lines(net.clean(line))[:500]) if line.strip() else None
+            return Output(clean(line)[:500]) if line.strip() and not withheld else None
+
+        def clean(text: str) -> str:
+            return plain_lines(scrub(own.scrub(text)))
+
+        def shown(text: str) -> str:
+            if withheld and text:
+                return WITHHELD
+            # Of a text that was cut, what could be the rest of a secret goes too.
+            cut = len(text.encode("utf-8", "replace")) >= TAIL
+            return clean(text)[MARGIN if cut else 0 :]
 
         done = yield from run(argv, env=given, cancel=self._cancel, timeout=timeout, on_line=told)
         return ProcessResult(
-            argv=tuple(plain(part, 500) for part in argv),
+            argv=tuple(plain(scrub(part), 500) for part in argv),
             exit_code=done.exit_code,
             seconds=int(done.seconds),
-            stdout=plain_lines(net.clean(done.stdout)),
-            stderr=plain_lines(net.clean(done.stderr)),
+            stdout=shown(done.stdout),
+            stderr=shown(done.stderr),
         )
-
-
-def _resolved(references: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: secrets.resolve(reference, environment).reveal()
-        for name, reference in references.items()
-    }

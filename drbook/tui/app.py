@@ -52,7 +52,15 @@ class IncidentApp(App[None]):
         if screen is not None:
             screen.action_leave()
 
+    def _fatal_error(self) -> None:
+        """Textual would print a traceback with the locals of every frame: words and values that are
+        nobody's business. The error is raised again by `run_incident`, and kept in a file."""
+        self._close_messages_no_wait()
+
 
 def run_incident(incident: Incident, leaving: str) -> None:
     """Lead an incident until the operator leaves; it stays open unless it was closed or aborted."""
-    IncidentApp(incident, leaving=leaving).run()
+    app = IncidentApp(incident, leaving=leaving)
+    app.run()
+    if app._exception is not None:
+        raise app._exception

@@ -319,7 +319,7 @@ def test_a_databases_name_is_no_connection_string(
     assert probe.state == "denied", probe.reason
     assert "does not exist" in probe.reason
     # What a tool is given is the same: one value, that names one database on one server.
-    given = pgsession.parameters(ref, {})
+    given, _ = pgsession.parameters(ref, {})
     argument = conninfo.make_conninfo("", **given)
     assert conninfo.conninfo_to_dict(argument) == given
     done = complete(

@@ -18,7 +18,7 @@ from drbook.mirror.dirplace import DirectoryPlace
 from drbook.mirror.fence import keeps_conditions
 from drbook.mirror.place import MirrorConflict, MirrorDown, Place, Stored, record_name
 from drbook.mirror.s3place import S3MirrorPlace
-from drbook.providers.secrets import Secret
+from drbook.providers.hiding import Secret
 
 if TYPE_CHECKING:
     from conftest import Bucket  # type: ignore[import-not-found]

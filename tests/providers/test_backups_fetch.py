@@ -394,7 +394,7 @@ _MEMORY = """
     from drbook.core.points import ByteFact
     from drbook.providers.backups import BackupCatalog
     from drbook.providers.cancel import CancelToken
-    from drbook.providers.secrets import Secret
+    from drbook.providers.hiding import Secret
     from drbook.providers.sources.s3 import S3Source
 
     def check(path, cancel):

@@ -16,7 +16,7 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Working
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
-from drbook.providers.secrets import Secret
+from drbook.providers.hiding import Secret
 from drbook.providers.sources.directory import DirectorySource
 
 DUMP = b"PGDMP\x01\x10" + bytes(range(256)) * 5000

@@ -34,7 +34,9 @@ def test_every_field_becomes_libpqs_own() -> None:
         password="env:P",
         connect_timeout=timedelta(seconds=9),
     )
-    assert parameters(ref, {"P": "marker"}) == {
+    given, hidden = parameters(ref, {"P": "marker"})
+    assert {name: value.reveal() for name, value in hidden.items()} == {"password": "marker"}
+    assert given == {
         **KEEPALIVE,
         "host": "db",
         "port": "5433",
@@ -42,22 +44,23 @@ def test_every_field_becomes_libpqs_own() -> None:
         "user": "u",
         "sslmode": "verify-full",
         "sslrootcert": "/ca",
-        "password": "marker",
         "connect_timeout": "9",
     }
 
 
 def test_what_is_not_given_is_left_to_libpq() -> None:
-    given = parameters(DatabaseRef(service="prod", connect_timeout=timedelta(seconds=1)), {})
+    ref = DatabaseRef(service="prod", connect_timeout=timedelta(seconds=1))
+    given, hidden = parameters(ref, {})
+    assert not hidden
     assert given == {**KEEPALIVE, "service": "prod", "connect_timeout": "2"}
 
 
 def test_fields_beside_a_dsn_have_the_last_word() -> None:
     ref = DatabaseRef(dsn="env:DSN", user="reader")
-    given = parameters(ref, {"DSN": "postgresql://u:p@h:5433/d?keepalives_idle=60"})
+    given, hidden = parameters(ref, {"DSN": "postgresql://u:p@h:5433/d?keepalives_idle=60"})
     assert given["user"] == "reader"
-    assert (given["password"], given["host"], given["port"], given["dbname"]) == (
-        "p",
+    assert hidden["password"].reveal() == "p"
+    assert (given["host"], given["port"], given["dbname"]) == (
         "h",
         "5433",
         "d",

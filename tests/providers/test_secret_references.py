@@ -1,15 +1,24 @@
 """Secrets by reference: resolved, opaque, and named in errors without their value."""
 
+import copy
+import json
+import logging
 import pickle
+import pprint
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter
+from pydantic_core import PydanticSerializationError, to_json
 
 from drbook.core.errors import UsageError
+from drbook.core.values import Frozen
 from drbook.providers import secrets
+from drbook.providers.hiding import Secret
 from drbook.providers.process import Completed
-from drbook.providers.secrets import Secret, resolve
+from drbook.providers.secrets import resolve
 
 LIMIT = 64 * 1024
 
@@ -87,20 +96,63 @@ def test_a_file_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert resolve("file:~/token", {}).reveal() == "value"
 
 
-def test_a_secret_shows_nothing() -> None:
+@dataclass
+class Holder:
+    secret: Secret
+
+
+class Model(Frozen):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    secret: Secret
+
+
+def test_a_secret_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
     secret = Secret("marker")
+    logging.getLogger("drbook").warning("%s %r", secret, {"password": secret})
     shown = [
         str(secret),
         repr(secret),
         "{}".format(secret),  # noqa: UP032 - this way of formatting is what is tried
-        f"{secret!r:>20}",
-        "{}".format(secret),  # noqa: UP032 - this way of formatting is what is tried
+        f"{secret!r:>20} {secret:>20} {[secret]}",
         "%s" % (secret,),  # noqa: UP031 - this way of formatting is what is tried
+        pprint.pformat(Holder(secret)),
+        str(asdict(Holder(secret))),
+        str(ValueError(secret)),
+        repr(Model(secret=secret)),
+        str(Model(secret=secret).model_dump()),
+        repr(copy.copy(secret)),
+        repr(copy.deepcopy({"a": [secret]})),
+        caplog.text,
     ]
     assert all("marker" not in text for text in shown)
-    with pytest.raises(TypeError):
-        pickle.dumps(secret)
+    assert "Secret(…)" in caplog.text
+
+
+def test_a_secret_cannot_be_written_anywhere() -> None:
+    secret = Secret("marker")
+    for write in (
+        lambda: pickle.dumps(secret),
+        lambda: json.dumps({"a": secret}),
+        lambda: vars(secret),
+        lambda: secret.__getstate__(),
+        lambda: to_json(secret),
+        lambda: Model(secret=secret).model_dump_json(),
+        lambda: TypeAdapter(Secret),
+    ):
+        with pytest.raises(
+            (TypeError, PydanticSerializationError, PydanticSchemaGenerationError)
+        ) as caught:
+            write()
+        assert "marker" not in str(caught.value)
+
+
+def test_comparing_secrets_tells_nothing_about_their_values() -> None:
+    secret = Secret("marker")
     assert secret != Secret("marker")
+    assert secret != "marker"
+    assert secret == secret
+    assert len({secret, Secret("marker")}) == 2
+    assert copy.deepcopy(secret) is secret
 
 
 def test_a_secret_says_only_that_it_is_one() -> None:

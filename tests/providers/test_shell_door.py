@@ -49,8 +49,11 @@ def test_a_secret_reaches_the_child_and_is_never_told() -> None:
         ["/bin/sh", "-c", script], declared="reads", secrets={"PASSWORD": "env:REAL"}
     )
     done, said = signals_of(work)
-    assert (done.stdout, done.stderr) == ("… and …", "…")
-    assert {item.text for item in said if isinstance(item, Output)} == {"… and …", "…"}
+    assert (done.stdout, done.stderr) == ("[secret] and [secret]", "[secret]")
+    assert {item.text for item in said if isinstance(item, Output)} == {
+        "[secret] and [secret]",
+        "[secret]",
+    }
     assert "marker" not in repr(done)
     assert "marker" not in repr(said)
 

@@ -15,7 +15,7 @@ from drbook.mirror.config import S3Mirror
 from drbook.mirror.copier import Copier, Writing
 from drbook.mirror.place import MirrorConflict, MirrorDown, Place, Stored
 from drbook.mirror.status import MirrorState
-from drbook.providers.secrets import Secret
+from drbook.providers.hiding import Secret
 
 if TYPE_CHECKING:
     from support.s3 import S3Server

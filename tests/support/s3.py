@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drbook.demo.objectstore import Identity, ObjectStore
-from drbook.providers.secrets import Secret
+from drbook.providers.hiding import Secret
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -29,13 +29,12 @@ from drbook.providers.archive_list import (
     roles_in_plain,
     source_major_of_plain,
 )
+from drbook.providers.hiding import Secret, scrub
 from drbook.providers.pgtools import PgTools, choose, show_version
 from drbook.providers.process import Completed, run
 from drbook.providers.targets.lease import Guard, lease
 from drbook.providers.targets.psqltext import restricted
 from drbook.providers.targets.tools import Entries, advice, is_error, output_of, pieces_of, size_of
-
-_SECRET_PARAMETERS = ("password", "sslpassword")
 
 
 class Loader:
@@ -138,20 +137,20 @@ class Loader:
     ) -> Working[Completed]:
         """pg_restore with a connection of its own, right after the lease was proven."""
         with lease(self._target, self._environment, self._cancel) as proven:
-            connect, secret = self._connection(proven)
+            connect, own = self._connection(proven)
         argv: list[str | Path] = [tools.path("pg_restore"), *options, f"--dbname={connect}"]
         seen = Entries(len(listed.entries))
         if archive.kind == "directory" or any(one.startswith("--use-list") for one in options):
             argv.append(archive.path)
             return (
-                yield from run(argv, env=secret, cancel=self._cancel, on_line=seen, tick=seen.tick)
+                yield from run(argv, env=own, cancel=self._cancel, on_line=seen, tick=seen.tick)
             )
         meter = Meter("load", size_of(archive.path))
         argv.append("--format=c" if archive.kind == "custom" else "--format=t")
         return (
             yield from run(
                 argv,
-                env=secret,
+                env=own,
                 cancel=self._cancel,
                 feed=feed_of(archive, meter),
                 on_line=seen,
@@ -206,7 +205,7 @@ class Loader:
         self, tools: PgTools, produce: Callable[[], Iterable[bytes]], meter: Meter
     ) -> Working[Completed]:
         with lease(self._target, self._environment, self._cancel) as proven:
-            connect, secret = self._connection(proven)
+            connect, own = self._connection(proven)
         argv: list[str | Path] = [tools.path("psql"), "-X", "--single-transaction"]
         argv += ["-v", "ON_ERROR_STOP=1", f"--dbname={connect}", "--file=-"]
         token = secrets.token_hex(16)
@@ -221,7 +220,7 @@ class Loader:
         return (
             yield from run(
                 argv,
-                env=secret,
+                env=own,
                 cancel=self._cancel,
                 feed=feed,
                 on_line=told,
@@ -257,23 +256,25 @@ class Loader:
             yield Milestone(f"roles stand in without login, to be replaced: {shown}")
         return missing
 
-    def _connection(self, proven: pgsession.Connection) -> tuple[str, dict[str, str]]:
-        """libpq's parameters for a tool: the open ones as text, the secret one by its environment.
+    def _connection(self, proven: pgsession.Connection) -> tuple[str, dict[str, str | Secret]]:
+        """libpq's parameters for a tool: the open ones as text, the password by its environment, which
+        only its own user can read and which leaves no file behind.
 
         Address, port, database and user are those that the proven connection had: what a name, a
         service file or the environment means may be something else by now.
         """
-        given = pgsession.parameters(self._target.connect, self._environment)
+        given, hidden = pgsession.parameters(self._target.connect, self._environment)
         had = proven.info
         pins = {"host": had.host, "hostaddr": had.hostaddr, "port": str(had.port)}
         pins |= {"dbname": had.dbname, "user": had.user}
         given.update({name: value for name, value in pins.items() if value})
-        secret = {"PGPASSWORD": given["password"]} if "password" in given else {}
+        own: dict[str, str | Secret] = {}
+        if "password" in hidden:
+            own["PGPASSWORD"] = hidden["password"]
         for name in ("PGSERVICEFILE", "PGPASSFILE", "PGSYSCONFDIR"):
             if name in self._environment:
-                secret[name] = self._environment[name]
-        shown = {key: value for key, value in given.items() if key not in _SECRET_PARAMETERS}
-        return conninfo.make_conninfo("", application_name="drbook", **shown), secret
+                own[name] = self._environment[name]
+        return conninfo.make_conninfo("", application_name="drbook", **given), own
 
     def _check(self, done: Completed, tool: str) -> Working[None]:
         """All of the tool's errors, kept; raises where there was one."""
@@ -288,7 +289,9 @@ class Loader:
                 "identifier, database oid, mark and contents",
             )
         lines = [line for line in done.stderr.splitlines() if is_error(line)]
-        errors = [plain(line, 500) for line in lines] or [f"{tool} exit code {done.exit_code}"]
+        errors = [plain(scrub(line), 500) for line in lines] or [
+            f"{tool} exit code {done.exit_code}"
+        ]
         yield Milestone(
             f"{tool} reported {counted(len(errors), 'error')}", {"errors": errors[:200]}
         )
