@@ -12,7 +12,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder
@@ -28,7 +28,7 @@ from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 from drbook.language.load import load
 from drbook.mirror.config import OpenableMirror, Secrets, named, same_place
-from drbook.mirror.fence import Fence, keeps_conditions, lay, newest
+from drbook.mirror.fence import Fence, Held, keeps_conditions, lay, newest
 from drbook.mirror.place import MirrorConflict, MirrorDown, record_name
 from drbook.mirror.recover import (
     Recovered,
@@ -40,6 +40,8 @@ from drbook.mirror.recover import (
 )
 from drbook.providers import secrets
 
+AT_ONCE = timedelta(minutes=2)
+"""A fence of somebody else that is younger belongs to a take-over that goes on, or has just been."""
 _TRIES = 20
 """How often the old machine may get a last record in before this one gives up."""
 
@@ -210,6 +212,8 @@ def _fence(attempt: _TakeOver, held: Sequence[Source], recovered: Recovered) -> 
         except MirrorDown as error:
             attempt.unseen.append(error.what)
             continue
+        if last is not None and _just_now(last, attempt):
+            raise _lost(source, attempt)
         highest = max(highest, last.epoch if last is not None else 0)
         able.append(source)
     fence = Fence(
@@ -244,14 +248,22 @@ def _fence(attempt: _TakeOver, held: Sequence[Source], recovered: Recovered) -> 
         )
 
 
+def _just_now(last: Held, attempt: _TakeOver) -> bool:
+    """Two who take over at the same time do not know of each other; one of them has to ask."""
+    fence = last.fence
+    if fence is None or (fence.host, fence.actor) == (attempt.host, attempt.actor):
+        return False
+    return abs(datetime.now(UTC) - fence.at) < AT_ONCE
+
+
 def _lost(source: Source, attempt: _TakeOver) -> Refused:
     held = newest(source.place)
     laid = ", ".join(one.place.location for one in attempt.fenced)
     return Refused(
-        f"Somebody else takes over at the same time: {held.show() if held else 'unknown'}.",
+        f"Somebody else takes over at the same time, or just has: {held.show() if held else 'unknown'}.",
         means="Nothing was taken over here."
         + (f" A fence of this attempt lies in {laid} all the same." if laid else ""),
-        next="Speak to each other. Where they gave up, try again.",
+        next="Speak to each other. Where they gave up, try again two minutes later.",
         code="take-over-lost",
     )
 
