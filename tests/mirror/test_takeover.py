@@ -12,24 +12,30 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.mirrors import until
+from support.pg import drain
 
 from drbook.app import model as cmd
 from drbook.app import takeover
 from drbook.app.against import bring, held_against
 from drbook.app.places import Home
+from drbook.app.planning import context_of
 from drbook.app.session import Session, open_incident, resume_incident
 from drbook.app.takeover import take_over, told
 from drbook.app.vocabulary import vocabulary
 from drbook.core import events as ev
+from drbook.core.actions import StepContext
+from drbook.core.baseline import Identity
 from drbook.core.errors import CouldNotVerify, DrbookError, JournalError, Refused, UsageError
 from drbook.core.events import Mode, StepEnd
 from drbook.core.state import StepState
+from drbook.core.targets import DatabaseRef, Target
 from drbook.journal.reader import read, verify
 from drbook.journal.writer import Writer
 from drbook.language.load import load
 from drbook.mirror.compare import Verdict
 from drbook.mirror.copier import Copier
 from drbook.mirror.place import record_name
+from drbook.providers.targets.kinds import ClusterTarget
 
 if TYPE_CHECKING:
     from conftest import Bucket  # type: ignore[import-not-found]
@@ -521,6 +527,54 @@ def test_what_was_lacking_at_the_end_is_brought_later(
     assert state.behind == 0
     (now,) = held_against(session.folder / "journal.jsonl", ())
     assert now.verdict is Verdict.SAME
+
+
+def test_what_was_made_on_the_other_machine_is_not_here(
+    machines: Machines, share: Path, tmp_path: Path
+) -> None:
+    """Neither the cluster that is on record, nor the one whose intent the mirror never got."""
+    lost = machines.run()
+    ask(lost, cmd.Run("change"))
+    until(lambda: names(lost.folder).count("ProcessStarted") == 1)
+    home = str(tmp_path / "targets")  # the path exists here, as it would on a shared disk
+    intended = ev.ResourceIntended(
+        step="change", attempt=1, kind="cluster", name="known", nonce="n" * 32, location=home
+    )
+    lost.driver.call(lambda: lost.driver.put(intended))
+    until(lambda: "ResourceIntended" in names(lost.folder))
+    mirrored(lost)
+    cut_off(lost)
+    taken = machines.take(f"{share}/{lost.folder.name}")
+    unknown = f"change-{lost.folder.name[-4:]}-1"
+    with taken.wiring.open(_context(taken), taken.wiring.switch()) as ports:
+        for name in ("known", unknown):
+            look = ports.targets.look(ClusterTarget(), name)
+            assert look.state == "unknown"
+            assert "took over from" in look.reason
+            with pytest.raises(CouldNotVerify) as caught:
+                drain(ports.targets.count(_target(name, home)))
+            assert caught.value.code == "target-elsewhere"
+            assert "makes another target on this machine" in caught.value.next
+        assert ports.targets.look(ClusterTarget(), unknown[:-1] + "2").state == "absent"
+
+
+def _context(session: Session) -> StepContext:
+    state = session.driver.snapshot.state
+    runbook = session.driver.runbook
+    return context_of(runbook, state, session.driver.actions, "change", 2)
+
+
+def _target(name: str, home: str) -> Target:
+    return Target(
+        kind="cluster",
+        name=name,
+        nonce="n" * 32,
+        location=home,
+        connect=DatabaseRef(host=home),
+        identity=Identity.model_construct(),
+        proof="made there",
+        whole_server=True,
+    )
 
 
 def test_evidence_that_no_mirror_holds_is_named(machines: Machines, share: Path) -> None:
