@@ -34,7 +34,8 @@ from drbook.journal.writer import Writer
 from drbook.language.load import load
 from drbook.mirror.compare import Verdict
 from drbook.mirror.copier import Copier
-from drbook.mirror.place import record_name
+from drbook.mirror.fence import Fence, lay
+from drbook.mirror.place import Place, record_name
 from drbook.providers.targets.kinds import ClusterTarget
 
 if TYPE_CHECKING:
@@ -142,8 +143,9 @@ def test_the_incident_goes_on_where_the_mirror_ends(machines: Machines, share: P
     cut_off(lost)
     ask(lost, cmd.WriteNote("the mirror never gets this"))
     incident = lost.folder.name
-    held = read(lost.folder / "journal.jsonl")[:-1]
     taken = machines.take(f"{share}/{incident}")
+    held = read(lost.folder / "journal.jsonl")[: machines.event.records]
+    assert 0 < len(held) < len(read(lost.folder / "journal.jsonl"))
     state = taken.driver.snapshot.state
     assert state.steps["noted"].state is StepState.SUCCEEDED
     assert state.steps["pause"].state is StepState.PENDING  # it changes nothing
@@ -251,6 +253,71 @@ def test_of_two_who_take_over_at_once_one_wins(machines: Machines, share: Path) 
     with ThreadPoolExecutor(4) as pool:
         ended = list(pool.map(attempt, ["b", "c", "d", "e"]))
     assert sorted(ended) == ["take-over-lost"] * 3 + ["won"]
+
+
+def test_whoever_lays_the_fence_second_has_lost(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+
+    def slower(place: Place, fence: Fence) -> None:
+        lay(place, fence.model_copy(update={"token": "theirs", "actor": "carla"}))
+        lay(place, fence)
+
+    monkeypatch.setattr(takeover, "lay", slower)
+    error = refused(machines, f"{share}/{lost.folder.name}", Refused, "take-over-lost")
+    assert "carla on " in error.what
+
+
+def test_a_take_over_that_died_half_way_is_done_again(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its fence laid and nothing on record, and with its record in the mirror and not here."""
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    given = f"{share}/{lost.folder.name}"
+    for name in ("_write", "_settle"):
+        with monkeypatch.context() as patched:
+
+            def dies(*_: object) -> None:
+                raise KeyboardInterrupt
+
+            patched.setattr(takeover, name, dies)
+            with pytest.raises(KeyboardInterrupt):
+                machines.take(given)
+        assert not (machines.home("b").path / "incidents").exists()
+    taken = machines.take(given)
+    assert machines.event.epoch == 3
+    events = names(taken.folder)
+    assert events.count("IncidentTakenOver") == 2
+    mirrored(taken)
+    assert not taken.driver.broken
+
+
+def test_a_machine_that_lives_and_heeds_no_fence_is_not_taken_over(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    wrote = takeover._write
+
+    def write(draft: Path, *rest: Any) -> ev.IncidentTakenOver:
+        event = wrote(draft, *rest)
+        ask(lost, cmd.WriteNote("still here"))
+        line = (lost.folder / "journal.jsonl").read_bytes().splitlines(keepends=True)[-1]
+        (share / lost.folder.name / record_name(event.records + 1)).write_bytes(line)
+        return event
+
+    monkeypatch.setattr(takeover, "_write", write)
+    monkeypatch.setattr(takeover, "_TRIES", 3)
+    error = refused(machines, f"{share}/{lost.folder.name}", Refused, "take-over-lost")
+    assert "does not look at the fence" in error.means
+    assert names(lost.folder).count("NoteAdded") == 3
+    assert list((machines.home("b").path / "taking-over").iterdir()) == []
 
 
 def test_taking_over_twice_counts_on(
