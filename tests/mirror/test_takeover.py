@@ -266,7 +266,7 @@ def test_whoever_lays_the_fence_second_has_lost(
         lay(place, fence.model_copy(update={"token": "theirs", "actor": "carla"}))
         lay(place, fence)
 
-    monkeypatch.setattr(takeover, "lay", slower)
+    monkeypatch.setattr("drbook.app.fencing.lay", slower)
     error = refused(machines, f"{share}/{lost.folder.name}", Refused, "take-over-lost")
     assert "carla on " in error.what
 
@@ -323,7 +323,7 @@ def test_a_machine_that_lives_and_heeds_no_fence_is_not_taken_over(
 def test_taking_over_twice_counts_on(
     machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("drbook.app.takeover.AT_ONCE", timedelta(0))
+    monkeypatch.setattr("drbook.app.fencing.AT_ONCE", timedelta(0))
     first = machines.run()
     mirrored(first)
     second = machines.take(f"{share}/{first.folder.name}", "b")
@@ -403,7 +403,7 @@ def test_a_store_that_overwrites_is_no_place_for_a_fence(
 ) -> None:
     lost = machines.run()
     mirrored(lost)
-    monkeypatch.setattr("drbook.app.takeover.keeps_conditions", lambda place: False)
+    monkeypatch.setattr("drbook.app.fencing.keeps_conditions", lambda place: False)
     error = refused(machines, f"{share}/{lost.folder.name}", Refused, "no-fence")
     assert "overwrites" in error.what
 
