@@ -17,6 +17,7 @@ from support.pg import drain
 from drbook.app import model as cmd
 from drbook.app import takeover
 from drbook.app.against import bring, held_against
+from drbook.app.ledger import Ledger
 from drbook.app.places import Home
 from drbook.app.planning import context_of
 from drbook.app.session import Session, open_incident, resume_incident
@@ -27,6 +28,7 @@ from drbook.core.actions import StepContext
 from drbook.core.baseline import Identity
 from drbook.core.errors import CouldNotVerify, DrbookError, JournalError, Refused, UsageError
 from drbook.core.events import Mode, StepEnd
+from drbook.core.fold import fold
 from drbook.core.state import StepState
 from drbook.core.targets import DatabaseRef, Target
 from drbook.journal.reader import read, verify
@@ -35,6 +37,7 @@ from drbook.language.load import load
 from drbook.mirror.compare import Verdict
 from drbook.mirror.copier import Copier
 from drbook.mirror.fence import Fence, lay
+from drbook.mirror.mirrors import Mirrors
 from drbook.mirror.place import Place, record_name
 from drbook.providers.targets.kinds import ClusterTarget
 
@@ -253,6 +256,35 @@ def test_of_two_who_take_over_at_once_one_wins(machines: Machines, share: Path) 
     with ThreadPoolExecutor(4) as pool:
         ended = list(pool.map(attempt, ["b", "c", "d", "e"]))
     assert sorted(ended) == ["take-over-lost"] * 3 + ["won"]
+
+
+def test_whoever_comes_a_moment_later_has_to_ask(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    taken = machines.take(f"{share}/{lost.folder.name}")
+    with pytest.raises(Refused) as caught:
+        machines.take(f"{share}/{lost.folder.name}", "c")
+    assert caught.value.code == "take-over-lost"
+    assert "b on " in caught.value.what
+    assert len(list((share / lost.folder.name / "fence").iterdir())) == 1
+    assert not taken.driver.broken
+
+
+def test_not_one_more_record_is_written_once_it_is_known(machines: Machines, share: Path) -> None:
+    session = machines.run()
+    mirrored(session)
+    session.close()
+    records = read(session.folder / "journal.jsonl")
+    with Writer(session.folder / "journal.jsonl", mode=Mode.LIVE, host="h") as writer:
+        mirrors = Mirrors(session.mirrors._copiers)
+        ledger = Ledger(writer, records, fold(records), lambda: records[-1].at, mirrors)
+        session.mirrors._copiers[0].taken_by = "bob"
+        for _ in range(2):
+            with pytest.raises(JournalError):
+                ledger.put(ev.NoteAdded(text="x"), "ops")
+    assert ledger.broken
+    assert read(session.folder / "journal.jsonl") == records
 
 
 def test_whoever_lays_the_fence_second_has_lost(
