@@ -105,9 +105,7 @@ def _compared(
         finally:
             place.close()
     except DrbookError as error:
-        return Comparison(
-            plain(where, 300), Verdict.UNREADABLE, 0, f"It cannot be read: {error.what}"
-        )
+        return Comparison(plain(where, 300), Verdict.UNREADABLE, 0, error.what)
 
 
 def _digests(journal: Path) -> tuple[list[str], str]:

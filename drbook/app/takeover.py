@@ -8,19 +8,17 @@ which only one machine can do. Before that nothing is executed.
 import os
 import secrets as random
 import shutil
-import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
+from drbook.app.fencing import TakeOver, fence, gather, lost, source_in
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder
 from drbook.app.session import Session, operator, session_of
 from drbook.app.stored import store
 from drbook.app.vocabulary import vocabulary
 from drbook.core import events as ev
-from drbook.core.errors import CouldNotVerify, DrbookError, JournalError, Refused, UsageError
+from drbook.core.errors import CouldNotVerify, JournalError, Refused, UsageError
 from drbook.core.events import Mode
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
@@ -28,9 +26,9 @@ from drbook.core.values import counted, plain
 from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 from drbook.language.load import load
-from drbook.mirror.config import OpenableMirror, named, same_place
-from drbook.mirror.fence import Fence, keeps_conditions, lay, newest
-from drbook.mirror.place import MirrorConflict, MirrorDown, record_name
+from drbook.mirror.config import OpenableMirror, named
+from drbook.mirror.fence import newest
+from drbook.mirror.place import MirrorConflict, record_name
 from drbook.mirror.recover import (
     Recovered,
     Source,
@@ -40,23 +38,10 @@ from drbook.mirror.recover import (
     read_source,
 )
 from drbook.providers import secrets
+from drbook.providers.secrets import Secrets
 
 _TRIES = 20
 """How often the old machine may get a last record in before this one gives up."""
-
-
-@dataclass(slots=True)
-class _TakeOver:
-    """One attempt: what was read, and where the fence lies."""
-
-    incident: str
-    reason: str
-    actor: str
-    home: Home
-    token: str = field(default_factory=lambda: random.token_hex(16))
-    host: str = field(default_factory=socket.gethostname)
-    fenced: list[Source] = field(default_factory=list)
-    unseen: list[str] = field(default_factory=list)
 
 
 def take_over(
@@ -85,7 +70,7 @@ def take_over(
     if not incident:
         raise _which(mirror, given, secret)
     _not_here(where.folder(incident))
-    attempt = _TakeOver(incident, reason.strip(), actor or operator(), where)
+    attempt = TakeOver(incident, reason.strip(), actor or operator(), where)
     with ExitStack() as opened:
         runbook, event = _recover(mirror, attempt, secret, opened)
     folder = where.folder(incident)
@@ -94,10 +79,10 @@ def take_over(
 
 
 def _recover(
-    mirror: OpenableMirror, attempt: _TakeOver, secret: secrets.Secrets, opened: ExitStack
+    mirror: OpenableMirror, attempt: TakeOver, secret: Secrets, opened: ExitStack
 ) -> tuple[Runbook, ev.IncidentTakenOver]:
     """From the mirror that was named to a folder of this machine. Nothing is executed."""
-    found = _source(mirror, attempt.incident, secret, opened)
+    found = source_in(mirror, attempt.incident, secret, opened)
     if found is None:
         raise CouldNotVerify(
             f"{plain(mirror.place, 300)} holds no record of {attempt.incident}.",
@@ -108,24 +93,16 @@ def _recover(
     recovered = _open_incident(longest([found]), attempt.incident)
     data = find_runbook([found.place], recovered.state.runbook_sha256)
     runbook = load(data, RUNBOOK, vocabulary())
-    held = _gather(runbook, mirror, found, attempt, secret, opened)
-    _fence(attempt, held, longest([found, *held]))
+    held = gather(runbook, mirror, found, attempt, secret, opened)
+    fence(attempt, held, longest([found, *held]))
     return runbook, _claim(attempt, found, data)
-
-
-def _source(
-    mirror: OpenableMirror, incident: str, secret: secrets.Secrets, opened: ExitStack
-) -> Source | None:
-    place = mirror.open(incident, secret)
-    opened.callback(place.close)
-    return read_source(place)
 
 
 def _mode_of(folder: Path) -> Mode:
     return fold(read(folder / JOURNAL)).mode
 
 
-def _which(mirror: OpenableMirror, given: str, secret: secrets.Secrets) -> UsageError:
+def _which(mirror: OpenableMirror, given: str, secret: Secrets) -> UsageError:
     known = mirror.incidents(secret)[-5:]
     return UsageError(
         f"{plain(given, 300)} does not say which incident.",
@@ -166,100 +143,10 @@ def _open_incident(recovered: Recovered, incident: str) -> Recovered:
     return recovered
 
 
-# --- the mirrors of the runbook -------------------------------------------------------------------
-
-
-def _gather(
-    runbook: Runbook,
-    given: OpenableMirror,
-    found: Source,
-    attempt: _TakeOver,
-    secret: secrets.Secrets,
-    opened: ExitStack,
-) -> list[Source]:
-    """The runbook's own mirrors that hold the incident: there, and only there, its writer looks."""
-    held: list[Source] = []
-    for config in runbook.mirrors:
-        if not isinstance(config, OpenableMirror):
-            continue
-        try:
-            source = _source(config, attempt.incident, secret, opened)
-        except DrbookError as error:
-            if not same_place(config, given):
-                attempt.unseen.append(f"{plain(config.place, 200)}: {error.what}")
-                continue
-            source = found  # reached in another way, by this machine's own credentials
-        if source is None:
-            attempt.unseen.append(
-                f"{plain(config.place, 200)}: it holds no record of this incident"
-            )
-        else:
-            held.append(source)
-    return held
-
-
-def _fence(attempt: _TakeOver, held: Sequence[Source], recovered: Recovered) -> None:
-    """Lay the next fence in every mirror that can hold one. Raises Refused where none can."""
-    highest = recovered.state.epoch
-    able: list[Source] = []
-    for source in held:
-        try:
-            if not keeps_conditions(source.place):
-                raise MirrorDown(f"{source.place.location} overwrites what it should not")
-            last = newest(source.place)
-        except MirrorDown as error:
-            attempt.unseen.append(error.what)
-            continue
-        highest = max(highest, last.epoch if last is not None else 0)
-        able.append(source)
-    fence = Fence(
-        epoch=highest + 1,
-        incident=attempt.incident,
-        token=attempt.token,
-        host=attempt.host[:300],
-        actor=attempt.actor[:300],
-        at=datetime.now(UTC),
-        head=recovered.head,
-        records=len(recovered.records),
-        reason=attempt.reason[:4000],
-    )
-    for source in able:
-        try:
-            lay(source.place, fence)
-        except MirrorConflict:
-            raise _lost(source, attempt) from None
-        except MirrorDown as error:
-            attempt.unseen.append(error.what)
-        else:
-            attempt.fenced.append(source)
-    if not attempt.fenced:
-        said = " ".join(f"{one.rstrip('.')}." for one in attempt.unseen)
-        raise Refused(
-            f"No fence could be laid in a mirror of the incident's own runbook. {said}".strip(),
-            means="The other machine, if it lives, could not know that it was replaced, and two would "
-            "act. Nothing was taken over.",
-            next="Make one of the runbook's mirrors reachable from here under the name and with the "
-            "credentials that the runbook states, then try again.",
-            code="no-fence",
-        )
-
-
-def _lost(source: Source, attempt: _TakeOver) -> Refused:
-    held = newest(source.place)
-    laid = ", ".join(one.place.location for one in attempt.fenced)
-    return Refused(
-        f"Somebody else takes over at the same time: {held.show() if held else 'unknown'}.",
-        means="Nothing was taken over here."
-        + (f" A fence of this attempt lies in {laid} all the same." if laid else ""),
-        next="Speak to each other. Where they gave up, try again.",
-        code="take-over-lost",
-    )
-
-
 # --- the record here ------------------------------------------------------------------------------
 
 
-def _claim(attempt: _TakeOver, found: Source, runbook: bytes) -> ev.IncidentTakenOver:
+def _claim(attempt: TakeOver, found: Source, runbook: bytes) -> ev.IncidentTakenOver:
     """Read what came until the fence was seen, and put the take-over behind it, here and there."""
     first = attempt.fenced[0].place
     for _ in range(_TRIES):
@@ -286,7 +173,7 @@ def _claim(attempt: _TakeOver, found: Source, runbook: bytes) -> ev.IncidentTake
 
 
 def _write(
-    draft: Path, attempt: _TakeOver, recovered: Recovered, runbook: bytes
+    draft: Path, attempt: TakeOver, recovered: Recovered, runbook: bytes
 ) -> ev.IncidentTakenOver:
     """The folder as it will be: record, runbook, evidence, and the take-over as the last record."""
     store(draft / RUNBOOK, runbook)
@@ -316,10 +203,10 @@ def _write(
     return event
 
 
-def _epoch(attempt: _TakeOver) -> int:
+def _epoch(attempt: TakeOver) -> int:
     held = newest(attempt.fenced[0].place)
     if held is None or held.fence is None or held.fence.token != attempt.token:
-        raise _lost(attempt.fenced[0], attempt)
+        raise lost(attempt.fenced[0], attempt)
     return held.epoch
 
 

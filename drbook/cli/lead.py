@@ -23,6 +23,7 @@ from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode, UsageError
 from drbook.core.events import Record
 from drbook.core.values import Json, plain, show_duration
+from drbook.mirror.mirrors import LAST_WAIT
 from drbook.mirror.status import MirrorState
 
 
@@ -56,6 +57,8 @@ def lead(
             _unattended(session, responder or Nobody()) if headless else _attended(session, kept)
         )
         final = session.driver.snapshot
+        if any(state.waits for state in session.mirrors.states):
+            say(f"Waiting, at most {LAST_WAIT:.0f} s, for a mirror to take what it lacks.")
     document = report(final, ended)
     mirrors = session.mirrors.states
     document["mirrors"] = [_mirror(state) for state in mirrors]

@@ -31,6 +31,8 @@ def command(runbook: str, as_json: bool) -> None:
         _tell(f"  protects {document.production.database.show()}")
     for source in loaded.sources:
         _tell(f"  backups  {source.id} ({source.kind}, {source.format})")
+    for mirror in loaded.mirrors:
+        _tell(f"  mirror   {mirror.place}")
     for name, definition in document.inputs.items():
         _tell(f"  input    {name} ({definition.type}) {definition.prompt}")
     phase = None

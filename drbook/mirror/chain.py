@@ -22,6 +22,7 @@ from drbook.mirror.place import (
 )
 
 _AT_ONCE = 8
+_BYTES_AT_ONCE = 8 * 1024 * 1024
 _REMARKS = 5
 
 
@@ -55,7 +56,7 @@ def read_copy(place: Place, keep: dict[int, bytes] | None = None) -> Copy:
     names, strange = _records(place)
     reading, lines = _Reading(), []
     for stored, data in _contents(place, names):
-        if len(data) > MAX_OBJECT or stored.size > MAX_OBJECT:
+        if stored.size > MAX_OBJECT or len(data) > stored.size:
             lines.append(Line(number_in(stored.name) or 0, problem="it is larger than any record"))
             continue
         line = reading.line(stored, data)
@@ -104,12 +105,23 @@ def _contents(place: Place, names: list[Stored]) -> Iterator[tuple[Stored, bytes
     """In order, a few at once, and never more than those in memory."""
 
     def read(stored: Stored) -> bytes:
-        return place.read(stored) if stored.size <= MAX_OBJECT else b""
+        return place.read(stored, stored.size) if stored.size <= MAX_OBJECT else b""
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mirror-read") as pool:
-        for start in range(0, len(names), _AT_ONCE):
-            some = names[start : start + _AT_ONCE]
+        for some in _few_at_once(names):
             yield from zip(some, pool.map(read, some), strict=True)
+
+
+def _few_at_once(names: list[Stored]) -> Iterator[list[Stored]]:
+    """Groups that fit into memory together: a few, and not many bytes."""
+    some: list[Stored] = []
+    for stored in names:
+        if some and (len(some) == _AT_ONCE or sum(one.size for one in some) > _BYTES_AT_ONCE):
+            yield some
+            some = []
+        some.append(stored)
+    if some:
+        yield some
 
 
 def _few(found: list[str], noun: str) -> list[str]:

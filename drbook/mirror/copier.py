@@ -106,7 +106,8 @@ class Copier:
 
     def join(self, until: float) -> None:
         """Wait for the thread's end, at most until this moment of the monotonic clock."""
-        self._thread.join(max(0.0, until - time.monotonic()))
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, until - time.monotonic()))
 
     # --- the thread --------------------------------------------------------------------------
 

@@ -56,7 +56,9 @@ class MirrorState:
         """`✓`, `12 behind`, `✗ differs`: for a corner of the screen."""
         if self.standing in (Standing.DIFFERS, Standing.SUPERSEDED):
             return f"✗ {self.standing.value}"
-        return "✓" if self.fine(now) else f"{self.behind:,} behind"
+        if self.fine(now):
+            return "✓"
+        return f"{self.behind:,} behind" if self.behind else self.standing.value
 
     def long(self, now: datetime) -> str:
         """One line for a log or the end of a run."""

@@ -258,6 +258,44 @@ def test_resuming_asks_again_for_what_waited() -> None:
     assert resumed.steps["a"].state is StepState.PENDING
 
 
+def taken_over(records: int, **more: object) -> ev.IncidentTakenOver:
+    given = {
+        "from_host": "lost", "head": "0" * 64, "records": records, "epoch": 1, "fence": "t",
+        "reason": "gone", "mirrors": ("m",),
+    }  # fmt: skip
+    return ev.IncidentTakenOver.model_validate(given | more)
+
+
+@pytest.mark.parametrize(("effect", "state"), INTERRUPTED)
+def test_what_ran_when_another_machine_took_over(effect: Effect, state: StepState) -> None:
+    intended = ev.ResourceIntended(
+        step="a", attempt=1, kind="cluster", name="r-1", nonce="n", location="/x"
+    )
+    before = after(planned(effect), STARTED, intended)
+    taken = then(before, taken_over(before.seq))
+    assert taken.steps["a"].state is state
+    assert "ran on lost when another machine took over" in taken.steps["a"].reason
+    assert (taken.epoch, taken.resumed) == (1, 1)
+    assert (taken.resources[0].epoch, taken.steps["a"].epoch) == (0, 0)  # there, not here
+    settled = (
+        taken
+        if state is StepState.PENDING
+        else then(taken, ev.StepResolved(step="a", attempt=1, state=StepEnd.FAILED, reason="r"))
+    )
+    again = then(
+        settled, ev.StepPlanned.model_validate(planned(effect).model_dump() | {"attempt": 2})
+    )
+    assert again.steps["a"].epoch == 1
+
+
+@pytest.mark.parametrize("wrong", [{"records": 9}, {"head": "1" * 64}, {"epoch": 0}, {"epoch": -1}])
+def test_a_take_over_hangs_on_the_last_record_and_counts_on(wrong: dict[str, object]) -> None:
+    before = after()
+    assert then(before, taken_over(before.seq)).epoch == 1
+    with pytest.raises(IllegalEvent):
+        then(before, taken_over(**{"records": before.seq} | wrong))  # type: ignore[arg-type]
+
+
 def test_a_resource_from_its_intent_to_its_release() -> None:
     intended = ev.ResourceIntended(
         step="a", attempt=1, kind="cluster", name="n", nonce="x", location="l"

@@ -176,6 +176,22 @@ def test_a_full_disk_leaves_no_half_record(root: Path, monkeypatch: pytest.Monke
     assert place.create(record_name(1), b"x")
 
 
+def test_the_bytes_are_on_disk_before_the_name_and_the_name_before_the_answer(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = DirectoryPlace(root, INCIDENT)
+    place.create(record_name(1), b"x")
+    synced: list[tuple[bool, bool]] = []
+    name = root / INCIDENT / record_name(2)
+
+    def sync(handle: int) -> None:
+        synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), name.exists()))
+
+    monkeypatch.setattr("drbook.mirror.dirplace.os.fsync", sync)
+    place.create(record_name(2), b"x")
+    assert synced == [(False, False), (True, True)]
+
+
 def test_a_path_must_be_whole() -> None:
     with pytest.raises(ValueError, match="pattern"):
         DirectoryMirror(path="share")

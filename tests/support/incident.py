@@ -27,6 +27,7 @@ from drbook.journal.reader import read
 from drbook.journal.writer import Writer
 from drbook.language.check import Vocabulary
 from drbook.language.load import load
+from drbook.mirror.mirrors import Mirrors
 
 
 class Switch:
@@ -156,6 +157,7 @@ class World:
     verify: Fake = field(default_factory=lambda: Fake("postgres.verify", Effect.NONE))
     snapshots: list[Snapshot] = field(default_factory=list)
     disk: Disk = field(default_factory=OsDisk)
+    mirrors: Mirrors = field(default_factory=Mirrors)
     driver: Driver = field(init=False)
     writer: Writer = field(init=False)
     runbook: Runbook = field(init=False)
@@ -214,6 +216,7 @@ class World:
             actor="ops",
             people_act=mode is not Mode.DRY_RUN,
             now=lambda: datetime.now(UTC),
+            mirrors=self.mirrors,
         )
         self.driver.subscribe(self.snapshots.append)
         self.driver.start()

@@ -165,9 +165,28 @@ def test_what_deviates_is_listed() -> None:
         (6, ev.IncidentResumed(head=HEAD, repaired="a torn line was cut off")),
         (7, ev.InputChanged(name="occurred", value="2026-04-24T18:00:00Z", occurred=T0)),
         (8, ev.StepInvalidated(step="loss", because="locate runs again")),
+        (
+            9,
+            ev.IncidentTakenOver(
+                from_host="lost",
+                head=HEAD,
+                records=7,
+                epoch=1,
+                fence="t",
+                reason="the host is gone",
+                mirrors=("s3://b/p",),
+                unseen=("/share: it does not exist",),
+                missing=("artifacts/x",),
+            ),
+        ),
     )
     texts = " ".join(entry.text for entry in told.of_kind("deviation"))
+    assert all(export(told, kind) for kind in ("html", "md", "json", "csv"))
     for words in (
+        "taken over from lost on ",
+        "7 records were recovered from s3://b/p (fence 1)",
+        "not asked: /share: it does not exist",
+        "evidence in no mirror: artifacts/x",
         "could-not-verify: no answer",
         "skipped: restored",
         "torn line",

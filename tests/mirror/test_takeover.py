@@ -1,0 +1,701 @@
+"""A lost machine's incident, gone on with on another one: one winner, on record, nothing pretended."""
+
+import hashlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.mirrors import until
+from support.pg import drain
+
+from drbook.app import model as cmd
+from drbook.app import takeover
+from drbook.app.against import bring, held_against
+from drbook.app.ledger import Ledger
+from drbook.app.places import Home
+from drbook.app.planning import context_of
+from drbook.app.session import Session, open_incident, resume_incident
+from drbook.app.takeover import take_over, told
+from drbook.app.vocabulary import vocabulary
+from drbook.core import events as ev
+from drbook.core.actions import StepContext
+from drbook.core.baseline import Identity
+from drbook.core.errors import CouldNotVerify, DrbookError, JournalError, Refused, UsageError
+from drbook.core.events import Mode, StepEnd
+from drbook.core.fold import fold
+from drbook.core.state import StepState
+from drbook.core.targets import DatabaseRef, Target
+from drbook.journal.reader import read, verify
+from drbook.journal.writer import Writer
+from drbook.language.load import load
+from drbook.mirror.compare import Verdict
+from drbook.mirror.copier import Copier
+from drbook.mirror.fence import Fence, lay
+from drbook.mirror.mirrors import Mirrors
+from drbook.mirror.place import Place, record_name
+from drbook.providers.targets.kinds import ClusterTarget
+
+if TYPE_CHECKING:
+    from conftest import Bucket  # type: ignore[import-not-found]
+
+STEPS = """
+steps:
+  - {id: noted, phase: detect, do: note, with: {text: "it is gone"}}
+  - {id: pause, phase: contain, do: wait, with: {for: 10m}}
+  - {id: change, phase: restore, needs: [], do: shell,
+     with: {shell: sleep 600, changes: outside}}
+  - {id: revoke, phase: contain, needs: [], do: manual}
+"""
+
+
+class Machines:
+    """Two machines with one runbook and its mirrors; leaving one open is losing it."""
+
+    def __init__(self, folder: Path, mirrors: str, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.runbook = load(
+            f"drbook: 1\ntitle: T\nmirrors:\n{mirrors}{STEPS}".encode(), "r.yaml", vocabulary()
+        )
+        self.sessions: list[Session] = []
+
+    def home(self, name: str) -> Home:
+        return Home(self.folder / name)
+
+    def run(self, name: str = "a") -> Session:
+        session = open_incident(
+            self.runbook, Mode.LIVE, self.home(name), {}, environment=self.environment, actor=name
+        )
+        return self._entered(session)
+
+    def resume(self, folder: Path) -> Session:
+        return self._entered(resume_incident(folder, environment=self.environment, actor="again"))
+
+    def take(self, given: str, name: str = "b") -> Session:
+        session, self.event = take_over(
+            given, self.home(name), "the host is gone", environment=self.environment, actor=name
+        )
+        return self._entered(session)
+
+    def _entered(self, session: Session) -> Session:
+        self.sessions.append(session)
+        return session.__enter__()
+
+    def close(self) -> None:
+        for session in self.sessions:
+            session.close()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mirrors are looked at and tried again within moments."""
+    monkeypatch.setitem(Copier.__init__.__kwdefaults__, "poll", 0.05)
+    monkeypatch.setitem(Copier.__init__.__kwdefaults__, "first_wait", 0.05)
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    made = tmp_path / "share"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def machines(tmp_path: Path, share: Path) -> Iterator[Machines]:
+    made = Machines(tmp_path, f"  - {{kind: directory, path: {share}}}", {})
+    yield made
+    made.close()
+
+
+def ask(session: Session, command: cmd.Command) -> None:
+    session.driver.submit(command).result(timeout=20)
+
+
+def mirrored(session: Session) -> None:
+    until(lambda: all(one.behind == 0 for one in session.mirrors.states))
+
+
+def cut_off(session: Session) -> None:
+    """From now on this machine reaches no mirror, and is not heard of any more."""
+    for copier in session.mirrors._copiers:
+        copier.close()
+        copier.join(time.monotonic() + 20)
+
+
+def names(folder: Path) -> list[str]:
+    return [type(record.event).__name__ for record in read(folder / "journal.jsonl")]
+
+
+# --- a machine that is gone -----------------------------------------------------------------------
+
+
+def test_the_incident_goes_on_where_the_mirror_ends(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    ask(lost, cmd.Run("noted"))
+    until(lambda: lost.driver.snapshot.state.steps["noted"].state is StepState.SUCCEEDED)
+    ask(lost, cmd.Run("pause"))
+    ask(lost, cmd.Run("change"))
+    until(lambda: names(lost.folder).count("ProcessStarted") == 1)
+    mirrored(lost)
+    cut_off(lost)
+    ask(lost, cmd.WriteNote("the mirror never gets this"))
+    incident = lost.folder.name
+    taken = machines.take(f"{share}/{incident}")
+    held = read(lost.folder / "journal.jsonl")[: machines.event.records]
+    assert 0 < len(held) < len(read(lost.folder / "journal.jsonl"))
+    state = taken.driver.snapshot.state
+    assert state.steps["noted"].state is StepState.SUCCEEDED
+    assert state.steps["pause"].state is StepState.PENDING  # it changes nothing
+    assert state.steps["change"].state is StepState.IN_DOUBT
+    assert "another machine took over" in state.steps["change"].reason
+    assert (state.epoch, state.resumed) == (1, 1)
+    records = read(taken.folder / "journal.jsonl")
+    assert records[: len(held)] == held
+    event = records[len(held)].event
+    assert isinstance(event, ev.IncidentTakenOver)
+    assert event.records == len(held)
+    assert event.from_host == held[-1].host
+    assert event.reason == "the host is gone"
+    assert event.mirrors == (f"{share}/{incident}",)
+    assert "not known here" in " ".join(told(event))
+    assert verify(taken.folder / "journal.jsonl").intact
+    assert (taken.folder / "runbook.yaml").read_bytes() == machines.runbook.source
+    assert not list((machines.home("b").path / "taking-over").iterdir())
+    ask(taken, cmd.Resolve("change", "failed", "its host is off"))
+    mirrored(taken)
+    (found,) = held_against(taken.folder / "journal.jsonl", ())
+    assert found.verdict is Verdict.SAME
+    (forked,) = held_against(lost.folder / "journal.jsonl", ())
+    assert forked.verdict is Verdict.FORKED
+    assert "b on " in forked.problem
+
+
+def test_a_writer_that_lives_stops_and_says_who_took_over(machines: Machines, share: Path) -> None:
+    old = machines.run()
+    ask(old, cmd.Run("change"))
+    until(lambda: names(old.folder).count("ProcessStarted") == 1)
+    mirrored(old)
+    attempt = old.driver.attempts["change"]
+    taken = machines.take(f"{share}/{old.folder.name}")
+    until(lambda: old.driver.snapshot.broken)
+    trouble = old.driver.snapshot.trouble
+    assert trouble is not None
+    assert trouble.code == "taken-over"
+    assert "b on " in trouble.what
+    assert "the host is gone" in trouble.what
+    assert "Go on there" in trouble.next
+    assert attempt.cancel.requested  # type: ignore[attr-defined]
+    for command in (cmd.Run("noted"), cmd.WriteNote("x")):
+        with pytest.raises(DrbookError):
+            ask(old, command)
+    count = len(read(old.folder / "journal.jsonl"))
+    old.close()
+    assert len(read(old.folder / "journal.jsonl")) == count
+    with pytest.raises(JournalError) as caught:
+        resume_incident(old.folder, environment={})
+    assert caught.value.code == "taken-over"
+    assert len(read(old.folder / "journal.jsonl")) == count
+    assert not taken.driver.broken
+    (left,) = held_against(old.folder / "journal.jsonl", ())
+    assert left.verdict is Verdict.TAKEN_OVER
+
+
+def test_a_record_that_comes_while_it_is_taken_over_is_not_lost(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old machine puts one more between the reading and the record of the take-over."""
+    old = machines.run()
+    mirrored(old)
+    monkeypatch.setitem(Copier.__init__.__kwdefaults__, "poll", 60)
+    late: list[int] = []
+
+    def write(draft: Path, *rest: Any) -> ev.IncidentTakenOver:
+        event = wrote(draft, *rest)
+        if not late:
+            late.append(event.records)
+            line = (old.folder / "journal.jsonl").read_bytes().splitlines(keepends=True)[-1]
+            path = share / old.folder.name / record_name(event.records + 1)
+            path.write_bytes(line)
+        return event
+
+    wrote = takeover._write
+    monkeypatch.setattr(takeover, "_write", write)
+    cut_off(old)
+    ask(old, cmd.WriteNote("just in time"))
+    taken = machines.take(f"{share}/{old.folder.name}")
+    records = read(taken.folder / "journal.jsonl")
+    assert [type(one.event).__name__ for one in records[late[0] :]] == [
+        "NoteAdded",
+        "IncidentTakenOver",
+    ]
+
+
+def test_of_two_who_take_over_at_once_one_wins(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    start = threading.Barrier(4)
+
+    def attempt(name: str) -> str:
+        start.wait()
+        try:
+            session, _ = take_over(
+                f"{share}/{lost.folder.name}", machines.home(name), "gone", actor=name
+            )
+        except Refused as error:
+            return error.code
+        machines.sessions.append(session)
+        return "won"
+
+    with ThreadPoolExecutor(4) as pool:
+        ended = list(pool.map(attempt, ["b", "c", "d", "e"]))
+    assert sorted(ended) == ["take-over-lost"] * 3 + ["won"]
+
+
+def test_whoever_comes_a_moment_later_has_to_ask(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    taken = machines.take(f"{share}/{lost.folder.name}")
+    with pytest.raises(Refused) as caught:
+        machines.take(f"{share}/{lost.folder.name}", "c")
+    assert caught.value.code == "take-over-lost"
+    assert "b on " in caught.value.what
+    assert len(list((share / lost.folder.name / "fence").iterdir())) == 1
+    assert not taken.driver.broken
+
+
+def test_not_one_more_record_is_written_once_it_is_known(machines: Machines, share: Path) -> None:
+    session = machines.run()
+    mirrored(session)
+    session.close()
+    records = read(session.folder / "journal.jsonl")
+    with Writer(session.folder / "journal.jsonl", mode=Mode.LIVE, host="h") as writer:
+        mirrors = Mirrors(session.mirrors._copiers)
+        ledger = Ledger(writer, records, fold(records), lambda: records[-1].at, mirrors)
+        session.mirrors._copiers[0].taken_by = "bob"
+        for _ in range(2):
+            with pytest.raises(JournalError):
+                ledger.put(ev.NoteAdded(text="x"), "ops")
+    assert ledger.broken
+    assert read(session.folder / "journal.jsonl") == records
+
+
+def test_whoever_lays_the_fence_second_has_lost(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+
+    def slower(place: Place, fence: Fence) -> None:
+        lay(place, fence.model_copy(update={"token": "theirs", "actor": "carla"}))
+        lay(place, fence)
+
+    monkeypatch.setattr("drbook.app.fencing.lay", slower)
+    error = refused(machines, f"{share}/{lost.folder.name}", Refused, "take-over-lost")
+    assert "carla on " in error.what
+
+
+def test_a_take_over_that_died_half_way_is_done_again(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its fence laid and nothing on record, and with its record in the mirror and not here."""
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    given = f"{share}/{lost.folder.name}"
+    for name in ("_write", "_settle"):
+        with monkeypatch.context() as patched:
+
+            def dies(*_: object) -> None:
+                raise KeyboardInterrupt
+
+            patched.setattr(takeover, name, dies)
+            with pytest.raises(KeyboardInterrupt):
+                machines.take(given)
+        assert not (machines.home("b").path / "incidents").exists()
+    taken = machines.take(given)
+    assert machines.event.epoch == 3
+    events = names(taken.folder)
+    assert events.count("IncidentTakenOver") == 2
+    mirrored(taken)
+    assert not taken.driver.broken
+
+
+def test_a_machine_that_lives_and_heeds_no_fence_is_not_taken_over(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    wrote = takeover._write
+
+    def write(draft: Path, *rest: Any) -> ev.IncidentTakenOver:
+        event = wrote(draft, *rest)
+        ask(lost, cmd.WriteNote("still here"))
+        line = (lost.folder / "journal.jsonl").read_bytes().splitlines(keepends=True)[-1]
+        (share / lost.folder.name / record_name(event.records + 1)).write_bytes(line)
+        return event
+
+    monkeypatch.setattr(takeover, "_write", write)
+    monkeypatch.setattr(takeover, "_TRIES", 3)
+    error = refused(machines, f"{share}/{lost.folder.name}", Refused, "take-over-lost")
+    assert "does not look at the fence" in error.means
+    assert names(lost.folder).count("NoteAdded") == 3
+    assert list((machines.home("b").path / "taking-over").iterdir()) == []
+
+
+def test_taking_over_twice_counts_on(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drbook.app.fencing.AT_ONCE", timedelta(0))
+    first = machines.run()
+    mirrored(first)
+    second = machines.take(f"{share}/{first.folder.name}", "b")
+    mirrored(second)
+    third = machines.take(f"{share}/{first.folder.name}", "c")
+    assert machines.event.epoch == 2
+    until(lambda: second.driver.snapshot.broken)
+    assert third.driver.snapshot.state.epoch == 2
+    mirrored(third)
+    third.close()
+    again = machines.resume(third.folder)  # its own fence does not stop it
+    ask(again, cmd.WriteNote("goes on"))
+    mirrored(again)
+    assert not again.driver.broken
+
+
+# --- refusals: nothing is taken over ---------------------------------------------------------------
+
+
+def refused(machines: Machines, given: str, kind: type[DrbookError], code: str) -> DrbookError:
+    with pytest.raises(kind) as caught:
+        take_over(given, machines.home("b"), "gone", environment=machines.environment)
+    assert caught.value.code == code
+    assert caught.value.means
+    assert not (machines.home("b").path / "incidents").exists()
+    return caught.value
+
+
+def test_without_a_reason_or_a_name_nothing_is_done(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    with pytest.raises(UsageError, match="reason"):
+        take_over(f"{share}/{lost.folder.name}", machines.home("b"), " ")
+    assert lost.folder.name in refused(machines, str(share), UsageError, "mirror-place").next
+    other = lost.folder.name[:-4] + "0000"
+    refused(machines, f"{share}/{other}", CouldNotVerify, "mirror-empty")
+    gone = share.with_name("gone")
+    refused(machines, f"{gone}/{lost.folder.name}", CouldNotVerify, "mirror-down")
+    refused(machines, f"s3://x/{lost.folder.name}", UsageError, "mirror-place")
+    assert not (share / lost.folder.name / "fence").exists()
+
+
+def test_what_is_here_already_is_resumed_not_taken_over(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    with pytest.raises(Refused) as caught:
+        take_over(f"{share}/{lost.folder.name}", machines.home("a"), "gone")
+    assert caught.value.code == "incident-here"
+
+
+def test_a_copy_is_no_place_for_a_fence(machines: Machines, share: Path, tmp_path: Path) -> None:
+    """The old machine does not look at a copy; the runbook's own mirror is out of reach here."""
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    copied = tmp_path / "copied"
+    shutil.copytree(share, copied)
+    shutil.move(share, tmp_path / "unplugged")
+    error = refused(machines, f"{copied}/{lost.folder.name}", Refused, "no-fence")
+    assert str(share) in error.what
+
+
+def test_a_mirror_without_the_incident_is_no_place_for_a_fence(
+    machines: Machines, share: Path, tmp_path: Path
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    shutil.move(share, tmp_path / "copied")
+    share.mkdir()  # what is mounted there on this machine is another share
+    error = refused(machines, f"{tmp_path}/copied/{lost.folder.name}", Refused, "no-fence")
+    assert "holds no record of this incident" in error.what
+
+
+def test_a_store_that_overwrites_is_no_place_for_a_fence(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    monkeypatch.setattr("drbook.app.fencing.keeps_conditions", lambda place: False)
+    error = refused(machines, f"{share}/{lost.folder.name}", Refused, "no-fence")
+    assert "overwrites" in error.what
+
+
+Damage = Callable[[Path], object]
+DAMAGES: dict[str, tuple[Damage, str]] = {
+    "a record missing": (lambda where: (where / record_name(2)).unlink(), "mirror-damaged"),
+    "a record changed": (
+        lambda where: (where / record_name(2)).write_bytes(
+            (where / record_name(2)).read_bytes().replace(b"gone", b"fine")
+        ),
+        "mirror-damaged",
+    ),
+    "another runbook": (
+        lambda where: (where / "runbook.yaml").write_bytes(b"drbook: 1\n"),
+        "runbook-missing",
+    ),
+    "no runbook": (lambda where: (where / "runbook.yaml").unlink(), "runbook-missing"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_mirror_that_was_changed_is_not_gone_on_with(
+    damage: str, machines: Machines, share: Path
+) -> None:
+    lost = machines.run()
+    ask(lost, cmd.WriteNote("it is gone"))
+    ask(lost, cmd.WriteNote("more"))
+    mirrored(lost)
+    cut_off(lost)
+    act, code = DAMAGES[damage]
+    act(share / lost.folder.name)
+    kind = Refused if code == "runbook-missing" else JournalError
+    refused(machines, f"{share}/{lost.folder.name}", kind, code)
+
+
+def test_another_incidents_record_under_this_name_is_not_gone_on_with(
+    machines: Machines, share: Path
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    other = lost.folder.name[:-4] + "0000"
+    shutil.copytree(share / lost.folder.name, share / other)
+    refused(machines, f"{share}/{other}", JournalError, "mirror-damaged")
+
+
+def test_a_closed_incident_is_not_taken_over(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    ask(lost, cmd.Abort("enough"))
+    until(lambda: lost.driver.snapshot.state.closed_at is not None)
+    mirrored(lost)
+    refused(machines, f"{share}/{lost.folder.name}", UsageError, "closed")
+
+
+# --- several mirrors -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(tmp_path: Path, share: Path, bucket_of: Any) -> Iterator[tuple[Machines, "Bucket"]]:
+    bucket = bucket_of()
+    mirrors = (
+        f"  - {{kind: directory, path: {share}}}\n"
+        f"  - {{kind: s3, bucket: {bucket.name}, prefix: record, endpoint: '{bucket.server.endpoint}',"
+        " access_key: env:MIRROR_KEY, secret_key: env:MIRROR_SECRET}"
+    )
+    key, secret = bucket.server.keys()
+    made = Machines(tmp_path, mirrors, {"MIRROR_KEY": key, "MIRROR_SECRET": secret})
+    yield made, bucket
+    made.close()
+
+
+def test_the_longest_record_that_all_agree_with_is_taken(
+    two: tuple[Machines, "Bucket"], share: Path
+) -> None:
+    machines, _ = two
+    lost = machines.run()
+    for number in range(3):
+        ask(lost, cmd.WriteNote(f"note {number}"))
+    mirrored(lost)
+    cut_off(lost)
+    for seq in (3, 4):  # the share went down earlier
+        (share / lost.folder.name / record_name(seq)).unlink()
+    taken = machines.take(f"{share}/{lost.folder.name}")
+    assert machines.event.records == 4
+    assert len(machines.event.mirrors) == 2
+    mirrored(taken)
+    found = held_against(taken.folder / "journal.jsonl", (), environment=machines.environment)
+    assert [one.verdict for one in found] == [Verdict.SAME, Verdict.SAME]
+
+
+def test_mirrors_that_disagree_are_not_chosen_between(
+    two: tuple[Machines, "Bucket"], share: Path, tmp_path: Path
+) -> None:
+    machines, bucket = two
+    lost = machines.run()
+    ask(lost, cmd.WriteNote("one"))
+    mirrored(lost)
+    cut_off(lost)
+    kept = tmp_path / "kept"
+    shutil.copytree(lost.folder, kept)
+    ask(lost, cmd.WriteNote("seen by the bucket"))
+    last = (lost.folder / "journal.jsonl").read_bytes().splitlines(keepends=True)[-1]
+    key = f"record/{lost.folder.name}/{record_name(3)}"
+    bucket.client.put_object(Bucket=bucket.name, Key=key, Body=last)
+    with Writer(kept / "journal.jsonl", mode=Mode.LIVE, host="h") as writer:
+        writer.append("x", ev.NoteAdded(text="seen by the share"))
+    other = (kept / "journal.jsonl").read_bytes().splitlines(keepends=True)[-1]
+    (share / lost.folder.name / record_name(3)).write_bytes(other)
+    error = refused(machines, f"{share}/{lost.folder.name}", JournalError, "mirrors-disagree")
+    assert "Record 3" in error.what
+
+
+def test_a_mirror_that_cannot_be_asked_is_on_record(
+    two: tuple[Machines, "Bucket"], share: Path
+) -> None:
+    machines, bucket = two
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    machines.environment = {}  # this machine has no credentials for the bucket
+    machines.take(f"{share}/{lost.folder.name}")
+    (unseen,) = machines.event.unseen
+    assert bucket.name in unseen
+    assert "MIRROR_KEY" in unseen
+    assert any(line.startswith("Not asked: ") for line in told(machines.event))
+
+
+# --- going on here: has it been taken over, was it cut? --------------------------------------------
+
+
+def test_a_journal_that_was_cut_is_not_gone_on_with(machines: Machines, share: Path) -> None:
+    session = machines.run()
+    ask(session, cmd.WriteNote("one"))
+    ask(session, cmd.WriteNote("two"))
+    mirrored(session)
+    session.close()
+    journal = session.folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))
+    with pytest.raises(JournalError) as caught:
+        resume_incident(session.folder, environment={})
+    assert caught.value.code == "journal-cut"
+    assert "--take-over" in caught.value.next
+    assert journal.read_bytes() == b"".join(lines[:-1])
+    (found,) = held_against(journal, ())
+    assert found.verdict is Verdict.CUT
+    session.folder.rename(session.folder.with_name("aside"))
+    taken = machines.take(f"{share}/{session.folder.name}", "a")
+    assert machines.event.records == len(lines)
+    assert not taken.driver.broken
+
+
+def test_a_mirror_that_does_not_answer_does_not_stop_a_resume(
+    machines: Machines, share: Path, tmp_path: Path
+) -> None:
+    session = machines.run()
+    mirrored(session)
+    session.close()
+    shutil.move(share, tmp_path / "unplugged")
+    again = machines.resume(session.folder)
+    ask(again, cmd.WriteNote("goes on"))
+    until(lambda: again.driver.snapshot.mirrors[0].behind > 0)
+    assert "mounted" in again.driver.snapshot.mirrors[0].error or again.mirrors.states[0].error
+    shutil.move(tmp_path / "unplugged", share)
+    mirrored(again)
+    assert len(list((share / session.folder.name / "records").iterdir())) == len(
+        read(session.folder / "journal.jsonl")
+    )
+
+
+def test_what_was_lacking_at_the_end_is_brought_later(
+    machines: Machines, share: Path, tmp_path: Path
+) -> None:
+    session = machines.run()
+    mirrored(session)
+    shutil.move(share, tmp_path / "unplugged")
+    ask(session, cmd.Abort("enough"))
+    until(lambda: session.driver.snapshot.state.closed_at is not None)
+    session.close()
+    (state,) = session.mirrors.states
+    assert state.behind == 1
+    (late,) = held_against(session.folder / "journal.jsonl", ())
+    assert late.verdict is Verdict.UNREADABLE
+    shutil.move(tmp_path / "unplugged", share)
+    (late,) = held_against(session.folder / "journal.jsonl", ())
+    assert late.verdict is Verdict.BEHIND
+    (state,) = bring(session.folder, 20)
+    assert state.behind == 0
+    (now,) = held_against(session.folder / "journal.jsonl", ())
+    assert now.verdict is Verdict.SAME
+
+
+def test_what_was_made_on_the_other_machine_is_not_here(
+    machines: Machines, share: Path, tmp_path: Path
+) -> None:
+    """Neither the cluster that is on record, nor the one whose intent the mirror never got."""
+    lost = machines.run()
+    ask(lost, cmd.Run("change"))
+    until(lambda: names(lost.folder).count("ProcessStarted") == 1)
+    home = str(tmp_path / "targets")  # the path exists here, as it would on a shared disk
+    intended = ev.ResourceIntended(
+        step="change", attempt=1, kind="cluster", name="known", nonce="n" * 32, location=home
+    )
+    lost.driver.call(lambda: lost.driver.put(intended))
+    until(lambda: "ResourceIntended" in names(lost.folder))
+    mirrored(lost)
+    cut_off(lost)
+    taken = machines.take(f"{share}/{lost.folder.name}")
+    unknown = f"change-{lost.folder.name[-4:]}-1"
+    with taken.wiring.open(_context(taken), taken.wiring.switch()) as ports:
+        for name in ("known", unknown):
+            look = ports.targets.look(ClusterTarget(), name)
+            assert look.state == "unknown"
+            assert "took over from" in look.reason
+            with pytest.raises(CouldNotVerify) as caught:
+                drain(ports.targets.count(_target(name, home)))
+            assert caught.value.code == "target-elsewhere"
+            assert "makes another target on this machine" in caught.value.next
+        assert ports.targets.look(ClusterTarget(), unknown[:-1] + "2").state == "absent"
+
+
+def _context(session: Session) -> StepContext:
+    state = session.driver.snapshot.state
+    runbook = session.driver.runbook
+    return context_of(runbook, state, session.driver.actions, "change", 2)
+
+
+def _target(name: str, home: str) -> Target:
+    return Target(
+        kind="cluster",
+        name=name,
+        nonce="n" * 32,
+        location=home,
+        connect=DatabaseRef(host=home),
+        identity=Identity.model_construct(),
+        proof="made there",
+        whole_server=True,
+    )
+
+
+def test_evidence_that_no_mirror_holds_is_named(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    there, gone = (f"artifacts/{hashlib.sha256(one).hexdigest()}" for one in (b"there", b"gone"))
+    (lost.folder / "artifacts").mkdir()
+    for name, data in ((there, b"there"), (gone, b"gone")):
+        (lost.folder / name).write_bytes(data)
+    ask(lost, cmd.Run("revoke"))
+    lost.driver.call(
+        lambda: lost.driver.put(
+            ev.StepFinished(
+                step="revoke", attempt=1, state=StepEnd.SUCCEEDED, duration_ms=1,
+                artifacts=(there, gone, "../../etc/passwd"),
+            )
+        )
+    )  # fmt: skip
+    until(lambda: lost.driver.snapshot.state.steps["revoke"].state is StepState.SUCCEEDED)
+    mirrored(lost)
+    cut_off(lost)
+    (share / lost.folder.name / gone).unlink()
+    taken = machines.take(f"{share}/{lost.folder.name}")
+    assert machines.event.missing == (gone, "../../etc/passwd")
+    assert (taken.folder / there).read_bytes() == b"there"
+    assert not (taken.folder / gone).exists()
