@@ -126,8 +126,12 @@ def guarded(
     *,
     timeout: timedelta,
     refuse_superuser: bool = False,
+    own_path: bool = False,
 ) -> Iterator[Connection]:
-    """A read-only session that ends with the block. Raises CouldNotVerify where nobody answers."""
+    """A read-only session that ends with the block. Raises CouldNotVerify where nobody answers.
+
+    With `own_path`, names are looked up where the login looks, behind the server's own.
+    """
     try:
         connection = connect(ref, environment)
     except psycopg.OperationalError as error:
@@ -135,7 +139,13 @@ def guarded(
     with connection:
         unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
         try:
+            row = connection.execute("SHOW search_path").fetchone()
             prepare(connection, timeout)
+            if own_path and row is not None and row[0]:
+                connection.execute(
+                    "SELECT pg_catalog.set_config('search_path', %s, true)",
+                    (f"pg_catalog, {row[0]}",),
+                )
             if refuse_superuser and _is_superuser(connection):
                 raise Refused(
                     f"The login for {ref.show()} is a superuser, and this is a dry run.",
@@ -162,6 +172,8 @@ def prepare(connection: Connection, timeout: timedelta) -> None:
         ("extra_float_digits", "3"),
         ("bytea_output", "hex"),
         ("row_security", "off"),
+        # Nothing in the database may stand in for the server's own functions and operators.
+        ("search_path", "pg_catalog"),
         # Restored visibility maps were seen stale: an index-only count then lies.
         ("enable_indexonlyscan", "off"),
     ):

@@ -94,6 +94,7 @@ class PostgresReader:
             self._cancel,
             timeout=timeout,
             refuse_superuser=self._refuse_superuser,
+            own_path=True,
         ) as connection:
             try:
                 return _behind_cursor(connection, sql, params, limit)

@@ -12,6 +12,7 @@ from drbook.providers.pgserver import ClusterServer, private_base, server_user
 from drbook.providers.pgtools import choose
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database
+from drbook.providers.targets.roles import ADMIN, LOADER, READER, login, make_roles
 
 MARKER = "drbook-target.json"
 
@@ -19,9 +20,12 @@ MARKER = "drbook-target.json"
 class ClusterMaker:
     """Makes clusters in `targets/` inside the incident's folder."""
 
-    def __init__(self, workshop: Workshop, dbname: str | None) -> None:
+    def __init__(
+        self, workshop: Workshop, dbname: str | None, extensions: tuple[str, ...] = ()
+    ) -> None:
         self._workshop = workshop
         self._dbname = dbname
+        self._extensions = extensions
 
     def create(
         self, name: str, nonce: str, production: Sequence[ProductionIdentity]
@@ -33,22 +37,28 @@ class ClusterMaker:
             yield Milestone(note)
         home = self._home(name, nonce)
         yield ResourceIntended("cluster", name, nonce, str(home))
-        server = ClusterServer(tools, home, name=f"drbook-{name}", key=nonce)
+        server = ClusterServer(
+            tools, home, name=f"drbook-{name}", key=nonce, superuser=ADMIN, passwords=True
+        )
         _make_home(server, name, nonce)
         yield from server.create(shop.cancel)
         yield from server.start(cancel=shop.cancel)
         shop.pool.add(name, server)
         dbname = self._dbname or next((one.identity.database for one in production), "restored")
-        connect = server.ref("postgres" if dbname == "postgres" else dbname)
-        first = server.ref("template1")
-        identity = make_database(first, connect, dbname, nonce, shop.environment)
+        admin = login(server, ADMIN, dbname)
+        first = login(server, ADMIN, "template1")
+        identity = make_database(first, admin, dbname, nonce, shop.environment)
+        make_roles(server, dbname, shop.environment)
         yield ResourceCreated("cluster", name, str(home), identity.model_dump(mode="json"))
         return Target(
             kind="cluster",
             name=name,
             nonce=nonce,
             location=str(home),
-            connect=connect,
+            connect=login(server, READER, dbname),
+            loader=login(server, LOADER, dbname),
+            admin=admin,
+            extensions=self._extensions,
             identity=identity,
             proof="made by this incident in an empty folder, on a private socket; "
             "nobody else wrote to it",

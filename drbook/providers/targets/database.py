@@ -11,6 +11,7 @@ from drbook.providers import pgsession
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database
 from drbook.providers.targets.proof import prove_other_server
+from drbook.providers.targets.roles import refuse_superuser
 
 
 class DatabaseMaker:
@@ -27,10 +28,11 @@ class DatabaseMaker:
         try:
             with pgsession.connect(server, self._environment) as connection:
                 given = pgsession.identity(connection)
+                proof = prove_other_server(given, shown, production)
+                refuse_superuser(connection, shown)
                 connection.rollback()
         except psycopg.OperationalError as error:
             raise pgsession.no_connection(server, error) from None
-        proof = prove_other_server(given, shown, production)
         dbname = _derived(name)
         connect = server.model_copy(update={"dbname": dbname})
         yield ResourceIntended("database", name, nonce, f"{shown} · {dbname}")

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from drbook.core.errors import Refused, StepFailed
 from drbook.core.ports import Cancel
-from drbook.core.targets import Target
+from drbook.core.targets import DatabaseRef, Target
 from drbook.providers import pgsession
 from drbook.providers.pgsession import Connection
 from drbook.providers.targets.proof import same_target
@@ -20,12 +20,19 @@ def mark(nonce: str) -> str:
 
 
 @contextmanager
-def lease(target: Target, environment: Mapping[str, str], cancel: Cancel) -> Iterator[Connection]:
-    """A writing connection to the target. Raises Refused where something else answers there."""
+def lease(
+    target: Target,
+    environment: Mapping[str, str],
+    cancel: Cancel,
+    login: DatabaseRef | None = None,
+) -> Iterator[Connection]:
+    """A writing connection to the target, with the login that loads where no other is asked for.
+
+    Raises Refused where something else answers there.
+    """
+    asked = login or target.loader or target.connect
     try:
-        connection = pgsession.connect(
-            target.connect, environment, autocommit=True, read_only=False
-        )
+        connection = pgsession.connect(asked, environment, autocommit=True, read_only=False)
     except psycopg.OperationalError as error:
         raise StepFailed(
             f"The target {target.name} does not answer: {pgsession.said(error)}",
@@ -36,6 +43,7 @@ def lease(target: Target, environment: Mapping[str, str], cancel: Cancel) -> Ite
     with connection:
         unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
         try:
+            connection.execute("SET search_path = pg_catalog")
             same_target(target, pgsession.identity(connection))
             _marked(connection, target)
             yield connection
