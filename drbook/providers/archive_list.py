@@ -124,7 +124,7 @@ def roles_in(text: str) -> set[str]:
 def needs_in_plain(archive: Archive, cancel: Cancel) -> Working[Needs]:
     """What a plain dump needs, outside its data; reads it once, in constant memory."""
     meter = Meter("look for roles", archive.path.stat().st_size)
-    found: set[str] = set()
+    found: dict[str, None] = {}
     copying = False
     rest = b""
     with decompressed(archive.path, archive.compression) as reading:
@@ -138,7 +138,7 @@ def needs_in_plain(archive: Archive, cancel: Cancel) -> Working[Needs]:
                 elif line.startswith(b"COPY ") and line.endswith(b"FROM stdin;"):
                     copying = True
                 elif _STATEMENT.match(line) or line.startswith(_NEEDY):
-                    found.add(line.decode("utf-8", "replace"))
+                    found[line.decode("utf-8", "replace")] = None
             if number % 32 == 0:
                 cancel.raise_if_requested()
                 yield meter.signal()

@@ -29,17 +29,17 @@ def query(reader: PostgresReader, ref: DatabaseRef, sql: str, **params: object):
     "sql",
     [
         "SELECT 1; DROP TABLE customers",
-        "SELECT 1; COMMIT; DELETE FROM bookings",
+        "SELECT 1; COMMIT; DELETE FROM public.bookings",
         "COMMIT",
         "ROLLBACK",
         "SET transaction_read_only = off",
         "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
         "RESET ALL",
-        "DO $$ BEGIN DELETE FROM bookings; END $$",
+        "DO $$ BEGIN DELETE FROM public.bookings; END $$",
         "COPY customers TO PROGRAM 'touch /tmp/drbook-never'",
         "COPY (SELECT 1) TO '/tmp/drbook-never'",
         "INSERT INTO nothing_yet VALUES (1)",
-        "WITH gone AS (DELETE FROM bookings RETURNING 1) SELECT count(*) FROM gone",
+        "WITH gone AS (DELETE FROM public.bookings RETURNING 1) SELECT count(*) FROM gone",
         "SELECT * INTO TEMP stolen FROM customers",
         "SELECT lo_create(0)",
         "SELECT nextval('pg_catalog.pg_class'::regclass)",
@@ -50,7 +50,7 @@ def query(reader: PostgresReader, ref: DatabaseRef, sql: str, **params: object):
         "ALTER SYSTEM SET archive_mode = off",
         "VACUUM",
         "CALL shout()",
-        "EXPLAIN ANALYZE DELETE FROM bookings",
+        "EXPLAIN ANALYZE DELETE FROM public.bookings",
         "LOCK TABLE customers",
         "TRUNCATE bookings",
         "CREATE TABLE x (id int)",
@@ -95,7 +95,7 @@ def test_a_session_is_read_only_and_repeatable_before_anything_else(postgres: Po
         ).fetchone()
         assert row == ("on", "repeatable read")
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-            connection.execute("DELETE FROM bookings")
+            connection.execute("DELETE FROM public.bookings")
 
 
 def test_values_are_postgres_own_text_and_hostile_names_are_plain(

@@ -77,7 +77,8 @@ def _stand_in(connection: Connection, target: Target, named: frozenset[str]) -> 
 def _extensions(
     connection: Connection, target: Target, wanted: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
-    """Creates those that the loading role may not; the names of extensions and of their schemas."""
+    """Creates them, before any of the archive's code is there to stand in their way; the names of
+    extensions and of their schemas."""
     trusted = {
         name: bool(loadable)
         for name, loadable in connection.execute(
@@ -96,9 +97,8 @@ def _extensions(
         )
     if target.admin is None:
         return [], []
-    ours = sorted(name for name in wanted if not trusted[name] or name == "plpgsql")
     allowed = HARMLESS | set(target.extensions)
-    if outside := [name for name in ours if name not in allowed]:
+    if outside := [name for name in wanted if not trusted[name] and name not in allowed]:
         raise StepFailed(
             "The dump needs extensions that only a superuser may create, and that are not known to "
             f"stay inside the database: {_shown(outside)}.",
@@ -107,22 +107,22 @@ def _extensions(
             f"`target: {{kind: cluster, extensions: [{_shown(outside)}]}}`.",
             code="extensions-outside",
         )
-    schemas = sorted({wanted[name] for name in ours} - {"", "public", "pg_catalog"})
+    schemas = sorted(set(wanted.values()) - {"", "public", "pg_catalog"})
     for schema in schemas:
         connection.execute(
             sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(
                 sql.Identifier(schema), sql.Identifier(LOADER)
             )
         )
-    for name in ours:
-        _create(connection, name, wanted[name])
-    return ours, schemas
+    for name, schema in wanted.items():  # in the dump's order: what others require comes first
+        _create(connection, name, schema)
+    return list(wanted), schemas
 
 
 def _create(connection: Connection, name: str, schema: str) -> None:
     statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
     if schema and schema != "pg_catalog":
-        statement += sql.SQL(" WITH SCHEMA {} CASCADE").format(sql.Identifier(schema))
+        statement += sql.SQL(" WITH SCHEMA {}").format(sql.Identifier(schema))
     connection.execute(statement)
     loader = sql.Identifier(LOADER)
     wrappers = connection.execute(
@@ -155,7 +155,6 @@ def _shown(names: Iterable[str]) -> str:
 # --- what is left out --------------------------------------------------------------------------
 
 _LEFT = ("EVENT TRIGGER", "SUBSCRIPTION TABLE", "SUBSCRIPTION")
-_ABOUT = r"(?:COMMENT|SECURITY LABEL|ACL)"
 
 
 def left_out(entries: Iterable[str], needs: Needs, ground: Ground) -> dict[str, str]:
@@ -165,45 +164,30 @@ def left_out(entries: Iterable[str], needs: Needs, ground: Ground) -> dict[str, 
     """
     found = {}
     for line in entries:
-        kind, name = _entry(line)
-        if kind in _LEFT or (kind.startswith("PUBLICATION") and name in needs.everything):
-            found[line] = f"{kind.lower()} {name}"
-        elif _made(kind, name, ground) or (kind == "about" and _of_those(name, needs, ground)):
+        match = _LINE.match(line)
+        if match is None:
+            continue
+        kind, name = match["kind"], match["name"].rsplit(" ", 1)[0]
+        if kind in _LEFT or (kind.startswith("PUBLICATION") and _one_of(name, needs.everything)):
+            found[line] = "" if match["about"] else f"{kind.lower()} {name}"
+        elif (kind == "EXTENSION" and name in ground.extensions) or (
+            kind == "SCHEMA" and name in ground.schemas and not match["about"]
+        ):
             found[line] = ""
     return found
 
 
+def _one_of(name: str, publications: Iterable[str]) -> bool:
+    """A publication's own entry, or one for something in it, which names that behind it."""
+    return any(name == one or name.startswith(f"{one} ") for one in publications)
+
+
 _LINE = re.compile(
-    rf"^\d+; \d+ \d+ (?:(?P<about>{_ABOUT}) \S+ (?P<what>EVENT TRIGGER|SUBSCRIPTION|PUBLICATION"
-    r"|EXTENSION) (?P<named>.+)|(?P<kind>EVENT TRIGGER|SUBSCRIPTION TABLE|SUBSCRIPTION|PUBLICATION"
-    r" TABLES IN SCHEMA|PUBLICATION TABLE|PUBLICATION|SCHEMA|EXTENSION) \S+ (?P<name>.+))$"
+    r"^\d+; \d+ \d+ (?P<about>(?:COMMENT|SECURITY LABEL|ACL) \S+ )?(?P<kind>EVENT TRIGGER"
+    r"|SUBSCRIPTION TABLE|SUBSCRIPTION|PUBLICATION TABLES IN SCHEMA|PUBLICATION TABLE|PUBLICATION"
+    r"|SCHEMA|EXTENSION) (?(about)|\S+ )(?P<name>.+)$"
 )
-
-
-def _entry(line: str) -> tuple[str, str]:
-    """Kind and name of a list's line; `about` with `KIND name` for a comment on something."""
-    match = _LINE.match(line)
-    if match is None:
-        return "", ""
-    if match["about"]:
-        return "about", f"{match['what']} {match['named'].rsplit(' ', 1)[0]}"
-    return match["kind"], match["name"].split(" ")[0]
-
-
-def _made(kind: str, name: str, ground: Ground) -> bool:
-    return (kind == "EXTENSION" and name in ground.extensions) or (
-        kind == "SCHEMA" and name in ground.schemas
-    )
-
-
-def _of_those(named: str, needs: Needs, ground: Ground) -> bool:
-    if named.startswith(("EVENT TRIGGER ", "SUBSCRIPTION ")):
-        return True
-    kind, _, name = named.partition(" ")
-    return (kind == "PUBLICATION" and name in needs.everything) or (
-        kind == "EXTENSION" and name in ground.extensions
-    )
-
+"""A line of `pg_restore --list`: numbers, what it is, its schema or `-`, its name, its owner."""
 
 _LEAD = re.compile(rb"(?:\s+|--[^\n]*(?:\n|\Z))*")
 _NAME = IDENTIFIER.encode()
