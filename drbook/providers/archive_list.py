@@ -8,7 +8,7 @@ from pathlib import Path
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working
-from drbook.providers.archive import Archive, Meter, chunks, decompressed, feed_of
+from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed, feed_of
 from drbook.providers.archive_check import last_error
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import Completed, run
@@ -33,6 +33,8 @@ _EVERYTHING = re.compile(
 )
 _NEEDY = (b"CREATE EXTENSION ", b"CREATE PUBLICATION ", b"ALTER PUBLICATION ")
 _LINE = 1024 * 1024
+_MOST = 64 * 1024 * 1024
+"""Bytes of statements that name roles and extensions; they are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def needs_in_plain(archive: Archive, cancel: Cancel) -> Working[Needs]:
     """What a plain dump needs, outside its data; reads it once, in constant memory."""
     meter = Meter("look for roles", archive.path.stat().st_size)
     found: dict[str, None] = {}
+    size = 0
     copying = False
     rest = b""
     with decompressed(archive.path, archive.compression) as reading:
@@ -139,6 +142,9 @@ def needs_in_plain(archive: Archive, cancel: Cancel) -> Working[Needs]:
                     copying = True
                 elif _STATEMENT.match(line) or line.startswith(_NEEDY):
                     found[line.decode("utf-8", "replace")] = None
+                    size += len(line)
+                    if size > _MOST:
+                        raise Unreadable("it grants and creates more than any dump does")
             if number % 32 == 0:
                 cancel.raise_if_requested()
                 yield meter.signal()

@@ -10,6 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 
 LONGEST = 1024 * 1024
 """Bytes; a longer statement passes in pieces and is never left out."""
+MOST = 512 * 1024 * 1024
+"""Bytes of a statement: psql keeps it whole in memory, and a compressed dump can hold one of any
+length in a few bytes."""
+
+
+class TooLong(Exception):
+    """A statement without an end."""
+
 
 _TOKEN = re.compile(
     rb"(?P<escaped>(?<![\w$])[eE]')"
@@ -47,6 +55,7 @@ class _Scanner:
         self._inside: Callable[[bool], bool] = self._in_sql
         self._closing = b""
         self._depth = 0
+        self._gone = 0
         self._cut = False
         """True while the front of the statement was given out already: it was too long."""
         self._out: list[tuple[bytes, bool]] = []
@@ -67,8 +76,12 @@ class _Scanner:
         while self._inside(last):
             pass
         if self._at > LONGEST:
+            if self._inside != self._in_copy:
+                self._gone += self._at
             self._give(self._at, whole=False)
             self._cut = True
+        if max(self._gone, len(self._held)) > MOST:
+            raise TooLong(f"it holds a statement of more than {MOST // 2**20} MiB")
         return self._out
 
     def _give(self, end: int, *, whole: bool) -> None:
@@ -101,7 +114,7 @@ class _Scanner:
     def _end_statement(self) -> None:
         copying = not self._cut and _COPY.match(self._held, 0, self._at) is not None
         self._give(self._at, whole=True)
-        self._cut = False
+        self._cut, self._gone = False, 0
         if copying:
             self._inside = self._in_copy
 

@@ -1,7 +1,10 @@
 """An archive is code: what it tries at restore, and that nothing outside the target changes."""
 
+import gzip
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,17 +13,22 @@ import pytest
 from support import evil
 from support.pg import Postgres, drain, signals_of
 
-from drbook.core.errors import StepFailed
+from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.ports import ProductionIdentity
-from drbook.core.signals import Milestone
+from drbook.core.signals import Milestone, Working
 from drbook.core.targets import LocalCopy, Target
-from drbook.providers import pgsession
+from drbook.providers import pgsession, sqltext
 from drbook.providers.cancel import CancelToken
+from drbook.providers.kinds import TARGETS
 from drbook.providers.pgserver import ClusterServer, server_user
+from drbook.providers.pgtools import PgTools
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.process import complete
+from drbook.providers.targets import load
+from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.fresh import FreshTargets
 from drbook.providers.targets.kinds import ClusterTarget
+from drbook.providers.targets.pool import ServerPool
 from drbook.providers.targets.roles import ADMIN, LOADER, READER
 
 Known = list[ProductionIdentity]
@@ -184,3 +192,158 @@ def test_the_loading_role_cannot_open_the_cluster(targets: FreshTargets, product
                 connection.execute(statement.encode())
             assert caught.value.sqlstate == state, statement
     assert not (Path(target.location) / "data" / "postgresql.auto.conf").read_text().count("\n") > 2
+
+
+# --- commands of psql, and shapes --------------------------------------------------------------
+
+_SQL = "-- PostgreSQL database dump\n-- Dumped from database version 18.6\n%s\nSELECT 2;\n"
+META = {
+    "shell": "\\! touch {canary}/x",
+    "mid-line": "SELECT 1; \\! touch {canary}/x",
+    "after CRLF": "SELECT 1;\r\n\\! touch {canary}/x\r",
+    "copy program": "\\copy (SELECT 1) TO PROGRAM 'touch {canary}/x'",
+    "copy file": "\\copy (SELECT 1) TO '{canary}/x'",
+    "output pipe": "\\o |touch {canary}/x",
+    "query pipe": "SELECT 1 \\g |touch {canary}/x",
+    "include": "\\i {canary}/../script.sql",
+    "setenv": "\\setenv PATH {canary}",
+    "backticks": "\\set x `touch {canary}/x`",
+    "connect": "\\connect - drbook_admin",
+    "gexec": "SELECT $q$COPY (SELECT 1) TO PROGRAM 'touch {canary}/x'$q$ \\gexec",
+    "guessed token": "\\unrestrict abc\n\\! touch {canary}/x",
+    "own pair": "\\restrict a\nSELECT 1;\n\\unrestrict a\n\\! touch {canary}/x",
+    "in copy data": "CREATE TABLE t (a text);\nCOPY t FROM stdin;\nx\n\\.\n\\! touch {canary}/x",
+    "false end": "COPY (SELECT 1) TO stdout;\n\\.\n\\! touch {canary}/x",
+    "create": "CREATE DATABASE other;\n\\connect other\nSELECT 1;",
+    "to program": "COPY (SELECT 1) TO PROGRAM 'touch {canary}/x';",
+    "system": "ALTER SYSTEM SET listen_addresses = '*';",
+    "become": "SET SESSION AUTHORIZATION drbook_admin;",
+    "out of the transaction": "COMMIT;\nALTER SYSTEM SET listen_addresses = '*';",
+}
+
+
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, tools: tuple[PgTools, ...]
+) -> Iterator[tuple[FreshTargets, Path, Target]]:
+    """One target for what is refused anyway; each load of the table has to leave it as it was."""
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "copies").mkdir()
+    if server_user() == "nobody":
+        folder.chmod(0o711)
+    pool = ServerPool()
+    made = FreshTargets(Workshop(folder, os.environ, CancelToken(), pool, lambda: tools), TARGETS())
+    yield made, folder / "copies", drain(made.create(ClusterTarget(), "restore-1", []))
+    pool.close()
+
+
+def follow(work: Working[object], seen: Callable[[object], None]) -> None:
+    for signal in work:
+        seen(signal)
+
+
+def written(folder: Path, text: str) -> LocalCopy:
+    (folder / "dump.sql").write_bytes(text.encode())
+    return LocalCopy(name="copies/dump.sql", size=1, sha256="", checked="structure")
+
+
+@pytest.mark.parametrize("name", META)
+def test_no_command_of_psql_and_no_statement_leaves_the_target(
+    shared: tuple[FreshTargets, Path, Target], canary: Path, name: str
+) -> None:
+    targets, copies, target = shared
+    (canary.parent / "script.sql").write_text(f"\\! touch {canary}/x\n")
+    copy = written(copies, _SQL % META[name].format(canary=canary))
+    said: list[object] = []
+    work = targets.load(target, copy)
+    with pytest.raises(StepFailed) as caught:
+        follow(work, said.append)
+    assert caught.value.code in ("load", "load-denied")
+    assert list(canary.iterdir()) == []
+    kept = [one.data for one in said if isinstance(one, Milestone) and one.data]
+    assert kept
+    assert sum(kept[-1]["kinds"].values()) == len(kept[-1]["errors"])
+    settings = Path(target.location) / "data" / "postgresql.auto.conf"
+    assert "listen" not in settings.read_text()
+
+
+def test_a_psql_that_obeys_dumps_is_not_used(
+    shared: tuple[FreshTargets, Path, Target], tools: tuple[PgTools, ...]
+) -> None:
+    _, copies, target = shared
+    written(copies, _SQL % "")
+    old = tuple(replace(one, version=170005) for one in tools)
+    with pytest.raises(StepFailed) as caught:
+        drain(load.Loader(target, os.environ, CancelToken(), old).load(copies / "dump.sql", ()))
+    assert caught.value.code == "psql-too-old"
+
+
+def test_a_statement_without_an_end_is_bounded(
+    shared: tuple[FreshTargets, Path, Target], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few kilobytes that unpack into one endless line."""
+    targets, copies, target = shared
+    monkeypatch.setattr(sqltext, "MOST", 4 * 1024 * 1024)
+    path = copies / "bomb.sql.gz"
+    path.write_bytes(gzip.compress((_SQL % "SELECT '").encode() + b"x" * (16 * 1024 * 1024)))
+    assert path.stat().st_size < 64 * 1024
+    held = LocalCopy(name="copies/bomb.sql.gz", size=1, sha256="", checked="structure")
+    with pytest.raises(StepFailed, match="statement of more than 4 MiB"):
+        drain(targets.load(target, held))
+
+
+@pytest.mark.parametrize("form", ["plain", "custom"])
+def test_a_load_that_sleeps_is_cancelled(
+    postgres: Postgres, tools: tuple[PgTools, ...], tmp_path: Path, form: str
+) -> None:
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE sleepy")
+    try:
+        with postgres.connect("sleepy") as connection:
+            connection.execute(
+                "CREATE FUNCTION nap() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                "CREATE MATERIALIZED VIEW slow AS SELECT public.nap();"
+                "CREATE OR REPLACE FUNCTION nap() RETURNS int LANGUAGE plpgsql AS"
+                " 'BEGIN PERFORM pg_sleep(600); RETURN 1; END'"
+            )
+        (tmp_path / "copies").mkdir()
+        copy = dumped(postgres, "sleepy", tmp_path / "copies" / "dump", form)
+    finally:
+        with postgres.connect("postgres") as connection:
+            connection.execute("DROP DATABASE sleepy")
+    token, pool = CancelToken(), ServerPool()
+    targets = FreshTargets(Workshop(tmp_path, os.environ, token, pool, lambda: tools), TARGETS())
+    try:
+        target = drain(targets.create(ClusterTarget(), "restore-1", []))
+        threading.Timer(1.0, lambda: token.request("the operator")).start()
+        with pytest.raises(Cancelled):
+            drain(targets.load(target, copy))
+    finally:
+        pool.close()
+
+
+def test_a_directory_that_names_files_outside_itself_is_refused(
+    postgres: Postgres, hostile: str, targets: FreshTargets, production: Known, tmp_path: Path
+) -> None:
+    """pg_restore opens a data file by the name that the table of contents gives."""
+    copy = dumped(postgres, hostile, tmp_path / "copies" / "dump", "directory")
+    folder = tmp_path / "copies" / "dump"
+    toc = (folder / "toc.dat").read_bytes()
+    name = next(each.name for each in folder.iterdir() if each.name != "toc.dat")
+    inside = name.removesuffix(".gz").encode()
+    framed = b"\0" + len(inside).to_bytes(4, "little") + inside
+    assert toc.count(framed) == 1
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
+    for outside in (b"/etc/passwd", b"../../secret", b"x/../../secret"):
+        (folder / "toc.dat").write_bytes(
+            toc.replace(framed, b"\0" + len(outside).to_bytes(4, "little") + outside)
+        )
+        with pytest.raises(StepFailed) as caught:
+            drain(targets.load(target, copy))
+        assert caught.value.code == "archive-outside"
+    (folder / "toc.dat").write_bytes(toc)
+    (folder / name).unlink()
+    (folder / name).symlink_to("/etc/passwd")
+    with pytest.raises(StepFailed) as caught:
+        drain(targets.load(target, copy))
+    assert caught.value.code == "archive-outside"

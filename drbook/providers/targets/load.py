@@ -8,6 +8,7 @@ statement, on the very connection that loads, fails on any other server or datab
 import re
 import secrets
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -20,7 +21,14 @@ from drbook.core.signals import Milestone, Output, Signal, Working
 from drbook.core.targets import LoadReport, Target
 from drbook.core.values import counted, plain
 from drbook.providers import pgsession
-from drbook.providers.archive import Archive, Meter, Unreadable, feed_of, open_archive
+from drbook.providers.archive import (
+    Archive,
+    Meter,
+    Unreadable,
+    feed_of,
+    leads_outside,
+    open_archive,
+)
 from drbook.providers.archive_list import (
     Contents,
     Needs,
@@ -32,13 +40,15 @@ from drbook.providers.archive_list import (
 )
 from drbook.providers.pgtools import PgTools, choose, show_version
 from drbook.providers.process import Completed, run
-from drbook.providers.sqltext import without
+from drbook.providers.sqltext import TooLong, without
 from drbook.providers.targets.ground import Leaving, left_out, make_ground
 from drbook.providers.targets.lease import CHANGED, guard_statement, lease
 from drbook.providers.targets.psqltext import knows_restrict, restricted
 from drbook.providers.targets.tools import Entries, advice, is_error, output_of, pieces_of, size_of
 
 _DENIED = re.compile(r"permission denied|must be superuser|must be owner|must be able to SET ROLE")
+_KIND = re.compile(r"\".*?\"|\d+")
+"""What differs between two errors of one kind: names and numbers."""
 _ENTRY = re.compile(r"from TOC entry ([^\n]+)")
 ENTRY_DENIED = (
     "The archive holds something that only a superuser may do. Look at that entry "
@@ -72,11 +82,18 @@ class Loader:
                 next="Choose another recovery point.",
                 code="archive",
             )
+        if outside := leads_outside(archive):
+            raise StepFailed(
+                f"The copy {path.name} names a file outside itself: {outside}",
+                means="Loading it would read that file of this host. Nothing was loaded.",
+                next="Choose another recovery point, and ask who could write to this one.",
+                code="archive-outside",
+            )
         try:
             if archive.kind == "plain":
                 return (yield from self._load_plain(archive, first))
             return (yield from self._load_archive(archive, first))
-        except Unreadable as error:
+        except (Unreadable, TooLong) as error:
             raise StepFailed(
                 f"The copy could not be read to its end: {error}",
                 means=f"The target {self._target.name} is not whole. It is never used again.",
@@ -286,8 +303,10 @@ class Loader:
             )
         lines = [line for line in done.stderr.splitlines() if is_error(line)]
         errors = [plain(line, 500) for line in lines] or [f"{tool} exit code {done.exit_code}"]
+        kinds = Counter(_KIND.sub("…", line.split("ERROR:", 1)[-1]).strip() for line in errors)
         yield Milestone(
-            f"{tool} reported {counted(len(errors), 'error')}", {"errors": errors[:200]}
+            f"{tool} reported {counted(len(errors), 'error')}",
+            {"errors": errors[:200], "kinds": dict(kinds.most_common(20))},
         )
         denied = _DENIED.search(done.stderr) is not None
         entry = _ENTRY.search(done.stderr) if denied else None
