@@ -27,7 +27,9 @@ _TOKEN = re.compile(
     rb"|(?P<comment>/\*)"
     rb"|(?P<end>;)"
 )
-_COPY = re.compile(rb"\s*(?:--[^\n]*\n\s*)*COPY\s[^;]*\sFROM\s+stdin\b[^;]*;\Z", re.IGNORECASE)
+_COPY = re.compile(
+    rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*COPY\s.*\sFROM\s+stdin\b.*;\Z", re.IGNORECASE | re.DOTALL
+)
 _ESCAPED_END = re.compile(rb"(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _LONGEST_TOKEN = 130
 """Bytes kept back at a piece's end: a token may go on in the next one (a dollar quote's tag is at

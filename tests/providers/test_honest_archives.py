@@ -33,6 +33,8 @@ INSERT INTO notes VALUES
   (1, 'ALTER TABLE notes OWNER TO nobody;', 'good', 'a=>1'),
   (2, E'\nCREATE EVENT TRIGGER x;\n\\.\n', 'bad', NULL),
   (3, E'it''s $$ -- "odd" /* text', 'good', '');
+CREATE TABLE "a;b" (line text);
+INSERT INTO "a;b" VALUES ('ALTER TABLE notes OWNER TO nobody;');
 CREATE TABLE secretive (id int, owner text);
 INSERT INTO secretive SELECT n, 'someone' FROM generate_series(1, 20) n;
 ALTER TABLE secretive ENABLE ROW LEVEL SECURITY;
@@ -124,7 +126,11 @@ def test_a_production_dump_restores_whole_and_says_what_is_missing(
     ).tables
     restored = drain(targets.count(target, content=True)).tables
     assert restored == there
-    assert {row.table: row.rows for row in restored} == {"public.notes": 3, "public.secretive": 20}
+    assert {row.table: row.rows for row in restored} == {
+        "public.a;b": 1,
+        "public.notes": 3,
+        "public.secretive": 20,
+    }
     assert target.loader is not None
     with pgsession.connect(target.loader, os.environ) as connection:
         row = connection.execute(
