@@ -158,17 +158,18 @@ def test_looking_afterwards_runs_code_with_fewer_rights_still(
 # --- the three logins ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("user", [ADMIN, LOADER, READER, "postgres"])
 def test_the_socket_lets_nobody_in_without_a_password(
-    targets: FreshTargets, production: Known, user: str
+    shared: tuple[FreshTargets, Path, Target],
 ) -> None:
     """What runs inside the server reaches the socket: it must not come back as somebody else."""
-    target = drain(targets.create(ClusterTarget(), "restore-1", production))
-    for password in ({}, {"password": "postgres"}):
-        with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(host=target.connect.host, user=user, dbname="rental", **password)
-    assert all(path.stat().st_mode & 0o077 == 0 for path in Path(target.location).glob("*.key"))
-    assert len(list(Path(target.location).glob("*.key"))) == 3
+    _, _, target = shared
+    for user in (ADMIN, LOADER, READER, "postgres"):
+        for password in ({}, {"password": "postgres"}):
+            with pytest.raises(psycopg.OperationalError, match="password"):
+                psycopg.connect(host=target.connect.host, user=user, dbname="restored", **password)
+    keys = list(Path(target.location).glob("*.key"))
+    assert len(keys) == 3
+    assert all(path.stat().st_mode & 0o077 == 0 for path in keys)
 
 
 STATEMENTS = {
@@ -184,8 +185,10 @@ STATEMENTS = {
 }
 
 
-def test_the_loading_role_cannot_open_the_cluster(targets: FreshTargets, production: Known) -> None:
-    target = drain(targets.create(ClusterTarget(), "restore-1", production))
+def test_the_loading_role_cannot_open_the_cluster(
+    shared: tuple[FreshTargets, Path, Target],
+) -> None:
+    _, _, target = shared
     with asked(target) as connection:
         for statement, state in STATEMENTS.items():
             with pytest.raises(psycopg.Error) as caught:
