@@ -91,10 +91,11 @@ class Restore(Action[RestoreParams]):
         yield Milestone(f"fresh target {target.name}: {target.proof}")
         report = yield from ports.targets.load(target, copy, first=params.first)
         result = RestoreResult(point=params.point, copy_used=copy, target=target, load=report)
+        left = f", {len(report.left_out)} left out" if report.left_out else ""
         return Finished(
             result,
             reason=f"restored into {target.kind} {target.name} in {report.seconds} s; "
-            f"{counted(report.items, 'item')}, {counted(len(report.errors), 'error')}",
+            f"{counted(report.items, 'item')}, {counted(len(report.errors), 'error')}{left}",
         )
 
     def probe(self, params: RestoreParams, context: StepContext, ports: Ports) -> Probed:

@@ -222,7 +222,7 @@ class _Teller:
 
 def describe(record: Record) -> str:
     """A record in a line; empty for what is of no interest while it runs."""
-    event = record.event
+    event, actor = record.event, plain(record.actor, 80)
     if isinstance(event, ev.IncidentOpened):
         return f"{event.mode.value.upper()} {event.incident}: {plain(event.title, 120)}"
     if isinstance(event, ev.IncidentTakenOver):
@@ -240,13 +240,13 @@ def describe(record: Record) -> str:
     if isinstance(event, ev.MilestoneReached):
         return f"{event.step}: {plain(event.text, 300)}"
     if isinstance(event, ev.AnswerGiven):
-        return f"{event.step}: answered {plain(str(event.answer), 80)!r} by {record.actor}"
+        return f"{event.step}: answered {plain(str(event.answer), 80)!r} by {actor}"
     if isinstance(event, ev.ConfirmationGiven):
-        return f"{event.step}: confirmed by {record.actor}, who typed {plain(event.typed, 80)!r}"
+        return f"{event.step}: confirmed by {actor}, who typed {plain(event.typed, 80)!r}"
     if isinstance(event, ev.StepSkipped):
         return f"{event.step}: skipped, {plain(event.reason, 200)}"
     if isinstance(event, ev.NoteAdded):
-        return f"note ({record.actor}): {plain(event.text, 300)}"
+        return f"note ({actor}): {plain(event.text, 300)}"
     if isinstance(event, ev.IncidentClosed):
         return f"closed: {event.outcome}. {plain(event.reason, 300)}"
     return ""

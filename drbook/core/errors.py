@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from drbook.core.values import plain_lines
+
 
 class ExitCode(IntEnum):
     """The process exit codes; README documents the same table."""
@@ -33,6 +35,10 @@ class ExitCode(IntEnum):
     IN_DOUBT = 6
     NEEDS_HUMAN = 7
     INTERNAL = 70
+
+
+_LONGEST = 4000
+"""Characters of a line; what quotes something from outside has cut it long before."""
 
 
 class DrbookError(Exception):
@@ -55,12 +61,12 @@ class DrbookError(Exception):
         return self.what
 
     def explain(self) -> str:
-        """The message for a person, one thought per line."""
-        parts = [self.what]
+        """The message for a person, one thought per line; nothing in it acts on a terminal."""
+        parts = [plain_lines(self.what, _LONGEST)]
         if self.means:
-            parts.append(f"What it means: {self.means}")
+            parts.append(f"What it means: {plain_lines(self.means, _LONGEST)}")
         if self.next:
-            parts.append(f"What to do: {self.next}")
+            parts.append(f"What to do: {plain_lines(self.next, _LONGEST)}")
         return "\n".join(parts)
 
 

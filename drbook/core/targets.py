@@ -102,7 +102,14 @@ class Target(Frozen):
     location: str
     """The cluster's folder, or where the server is."""
     connect: DatabaseRef
-    """How to reach the restored database; for a new cluster a private socket directory."""
+    """How to look at the restored database, with as few rights as there are; for a new cluster a
+    private socket directory."""
+    loader: DatabaseRef | None = None
+    """The login that loads the archive, where it is another one: no superuser."""
+    admin: DatabaseRef | None = None
+    """The login for what comes before the load, where the server is ours."""
+    extensions: tuple[str, ...] = ()
+    """Extensions beyond the harmless ones that the runbook lets an archive have."""
     identity: Identity
     proof: str
     """Why it is fresh and not production, in words."""
@@ -131,6 +138,9 @@ class LoadReport(Frozen):
     errors: tuple[str, ...] = ()
     roles_standing_in: tuple[str, ...] = ()
     """NOLOGIN roles that were made because the archive grants to them."""
+    left_out: tuple[str, ...] = ()
+    """What only a superuser could create and no data depends on, in words: event triggers,
+    subscriptions, publications of everything."""
     seconds: int
 
 

@@ -217,21 +217,30 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+_MARKS = 4
+"""Combining marks on one letter; no script's spelling needs more."""
+
+
 def plain(text: str, limit: int = 2000) -> str:
     """Text from outside made safe for a terminal line: no control, bidi or line-breaking characters.
 
-    Such characters are shown as `\\x1b`-like escapes, so that nothing is hidden; what is longer
-    than `limit` characters is cut and says so.
+    Such characters, and marks piled up on one letter, are shown as `\\x1b`-like escapes, so that
+    nothing is hidden; what is longer than `limit` characters is cut and says so.
     """
-    shown = []
+    shown: list[str] = []
+    length = marks = 0
     for character in text[: limit + 1]:
         category = unicodedata.category(character)
-        if category[0] == "C" or category in ("Zl", "Zp"):
-            shown.append(character.encode("unicode_escape", "backslashreplace").decode("ascii"))
+        marks = marks + 1 if category[0] == "M" else 0
+        if category[0] == "C" or category in ("Zl", "Zp") or marks > _MARKS:
+            piece = character.encode("unicode_escape", "backslashreplace").decode("ascii")
         else:
-            shown.append(character)
-    result = "".join(shown[:limit])
-    return result + f" … ({len(text)} characters)" if len(text) > limit else result
+            piece = character
+        length += len(piece)
+        if length > limit:  # an escape is longer than what it stands for
+            return "".join(shown) + f" … ({len(text)} characters)"
+        shown.append(piece)
+    return "".join(shown)
 
 
 def plain_lines(text: str, limit: int = 2000) -> str:

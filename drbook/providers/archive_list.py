@@ -1,27 +1,40 @@
 """An archive's table of contents: what it holds, in which order, and which roles it speaks of."""
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working
-from drbook.providers.archive import Archive, Meter, chunks, decompressed, feed_of
+from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed, feed_of
 from drbook.providers.archive_check import last_error
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import Completed, run
 
-_ROLE = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
+IDENTIFIER = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
+"""A name as pg_dump writes it in SQL."""
+_ROLE = IDENTIFIER
 _NAMES_ROLES = re.compile(
-    rf"\b(?:TO|FROM|FOR ROLE|GRANTED BY|AUTHORIZATION) ({_ROLE}(?:, {_ROLE})*)", re.ASCII
+    rf"\b(?:TO|FROM|FOR ROLE|MAPPING FOR|GRANTED BY|AUTHORIZATION) ({_ROLE}(?:, {_ROLE})*)",
+    re.ASCII,
 )
 _STATEMENT = re.compile(
-    rb"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|CREATE POLICY|ALTER [A-Z ]+ .* OWNER TO) ?"
+    rb"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|CREATE POLICY|CREATE USER MAPPING) ?"
 )
 _NO_ROLES = {"PUBLIC", "CURRENT_USER", "SESSION_USER", "CURRENT_ROLE", "public"}
+_EXTENSION = re.compile(
+    rf"^CREATE EXTENSION (?:IF NOT EXISTS )?({_ROLE})(?: WITH SCHEMA ({_ROLE}))?", re.MULTILINE
+)
+_EVERYTHING = re.compile(
+    rf"^(?:CREATE|ALTER) PUBLICATION ({_ROLE}) (?:FOR ALL|FOR TABLES IN|ADD TABLES IN) ",
+    re.MULTILINE,
+)
+_NEEDY = (b"CREATE EXTENSION ", b"CREATE PUBLICATION ", b"ALTER PUBLICATION ")
 _LINE = 1024 * 1024
+_MOST = 64 * 1024 * 1024
+"""Bytes of statements that name roles and extensions; they are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,17 @@ def _table(line: str) -> set[str]:
     return {name, f"{schema}.{name}"}
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an archive wants of its server beyond what the role that loads it may create."""
+
+    roles: frozenset[str] = frozenset()
+    extensions: Mapping[str, str] = field(default_factory=dict)
+    """Each with its schema; an empty text where none is named."""
+    everything: frozenset[str] = frozenset()
+    """Publications of all tables, or of whole schemas."""
+
+
 def contents(archive: Archive, tools: PgTools, cancel: Cancel) -> Working[Contents]:
     """The archive's own list. Raises StepFailed where it cannot be read."""
     done = yield from _listed(archive, tools, ["--list"], cancel)
@@ -59,17 +83,33 @@ def contents(archive: Archive, tools: PgTools, cancel: Cancel) -> Working[Conten
     return Contents(int(match[1]) if match else None, entries)
 
 
-def roles(
-    archive: Archive, listing: Path, tools: PgTools, cancel: Cancel
-) -> Working[frozenset[str]]:
-    """Roles that the archive's grants and policies name. `listing` is a file with those entries."""
+def needs(archive: Archive, listing: Path, tools: PgTools, cancel: Cancel) -> Working[Needs]:
+    """What the archive needs; `listing` is a file with its `needy` entries."""
     done = yield from _listed(archive, tools, ["-f", "-", f"--use-list={listing}"], cancel)
-    return frozenset(roles_in(done.stdout))
+    return needs_in(done.stdout)
 
 
-def grants(entries: Iterable[str]) -> list[str]:
-    """The entries that name roles."""
-    return [line for line in entries if re.search(r" (?:ACL|DEFAULT ACL|POLICY) ", line)]
+def needy(entries: Iterable[str]) -> list[str]:
+    """The entries that name roles, and those that ask for extensions and publications."""
+    kinds = r" (?:ACL|DEFAULT ACL|POLICY|USER MAPPING|EXTENSION|PUBLICATION\b.*?) "
+    return [line for line in entries if re.search(kinds, line)]
+
+
+def needs_in(text: str) -> Needs:
+    """What these statements need."""
+    naming = "\n".join(
+        line for line in text.splitlines() if not line.startswith(("CREATE EXT", "COMMENT ON"))
+    )
+    return Needs(
+        frozenset(roles_in(naming)),
+        {bare(name): bare(schema) for name, schema in _EXTENSION.findall(text)},
+        frozenset(bare(name) for name in _EVERYTHING.findall(text)),
+    )
+
+
+def bare(name: str) -> str:
+    """A name without SQL's quotes."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 def roles_in(text: str) -> set[str]:
@@ -77,16 +117,17 @@ def roles_in(text: str) -> set[str]:
     found: set[str] = set()
     for names in _NAMES_ROLES.findall(text):
         for name in re.findall(_ROLE, names):
-            bare = name[1:-1].replace('""', '"') if name.startswith('"') else name
-            if bare not in _NO_ROLES and not bare.startswith("pg_"):
-                found.add(bare)
+            role = bare(name)
+            if role not in _NO_ROLES and not role.startswith("pg_"):
+                found.add(role)
     return found
 
 
-def roles_in_plain(archive: Archive, cancel: Cancel) -> Working[frozenset[str]]:
-    """The roles that a plain dump names outside its data; reads it once, in constant memory."""
+def needs_in_plain(archive: Archive, cancel: Cancel) -> Working[Needs]:
+    """What a plain dump needs, outside its data; reads it once, in constant memory."""
     meter = Meter("look for roles", archive.path.stat().st_size)
-    found: set[str] = set()
+    found: dict[str, None] = {}
+    size = 0
     copying = False
     rest = b""
     with decompressed(archive.path, archive.compression) as reading:
@@ -99,12 +140,15 @@ def roles_in_plain(archive: Archive, cancel: Cancel) -> Working[frozenset[str]]:
                     copying = line != b"\\."
                 elif line.startswith(b"COPY ") and line.endswith(b"FROM stdin;"):
                     copying = True
-                elif _STATEMENT.match(line):
-                    found |= roles_in(line.decode("utf-8", "replace"))
+                elif _STATEMENT.match(line) or line.startswith(_NEEDY):
+                    found[line.decode("utf-8", "replace")] = None
+                    size += len(line)
+                    if size > _MOST:
+                        raise Unreadable("it grants and creates more than any dump does")
             if number % 32 == 0:
                 cancel.raise_if_requested()
                 yield meter.signal()
-    return frozenset(found)
+    return needs_in("\n".join(found))
 
 
 def source_major_of_plain(head: bytes) -> int | None:

@@ -34,6 +34,23 @@ SELECT a.attrelid::bigint, a.attname, t.typname = 'timestamptz'
   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
  WHERE t.typname IN ('timestamptz', 'timestamp') AND a.attnum > 0 AND NOT a.attisdropped
 """
+_BY_NUMBER = """
+WITH RECURSIVE parts (type) AS (
+    SELECT a.atttypid FROM pg_catalog.pg_attribute a
+     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
+    UNION
+    SELECT inner_type FROM parts p JOIN pg_catalog.pg_type t ON t.oid = p.type
+      LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid
+      LEFT JOIN pg_catalog.pg_attribute c ON c.attrelid = t.typrelid AND c.attnum > 0
+     CROSS JOIN LATERAL (VALUES (t.typelem), (t.typbasetype), (r.rngsubtype), (c.atttypid))
+                     AS i (inner_type)
+     WHERE inner_type <> 0
+)
+SELECT EXISTS (SELECT FROM parts p JOIN pg_catalog.pg_type t ON t.oid = p.type
+                WHERE t.typtype IN ('e', 'm') OR t.typname ~ '^reg')
+"""
+"""Whether a table has values that are stored as numbers of this server's own (enums by the oid of
+their label, `regclass` and the like): a restore gives them other numbers, and other hashes."""
 FRESHNESS = (
     "created_at",
     "created",
@@ -151,13 +168,18 @@ def _time(text: str | None) -> datetime | None:
 def _content(connection: Connection, table: Table) -> str:
     """The sum of the rows' hashes, which no order changes. (An exclusive-or would lose equal pairs.)
 
-    `hash_record_extended` refuses types without a hash function, like json: those are hashed as
-    text, with every setting pinned that a value's text depends on. The method is part of the value.
+    `hash_record_extended` refuses types without a hash function, like json, and hashes an enum's
+    number: those are hashed as text, with every setting pinned that a value's text depends on. The
+    method is part of the value.
     """
-    for method, expression in (
+    methods = [
         ("hash_record_extended", "hash_record_extended(t, 0)"),
         ("hashtextextended", "hashtextextended(t::text, 0)"),
-    ):
+    ]
+    row = connection.execute(_BY_NUMBER, (table.oid,)).fetchone()
+    if row is None or row[0]:
+        del methods[0]
+    for method, expression in methods:
         query = sql.SQL("SELECT coalesce(sum({}::numeric), 0)::text FROM {} t").format(
             sql.SQL(expression), table.source()
         )

@@ -57,12 +57,20 @@ class ClusterServer:
         name: str,
         key: str | None = None,
         run_as: RunAs | None = None,
+        superuser: str = SUPERUSER,
+        passwords: bool = False,
     ) -> None:
-        """`key` is a random text of which the socket's folder is named, so that it can be found again."""
+        """`key` is a random text of which the socket's folder is named, so that it can be found again.
+
+        With `passwords`, every login needs its own, also on the private socket: what runs inside the
+        server reaches that socket too.
+        """
         self.folder = folder
         self.name = name
         self._key = (key or secrets.token_hex(8))[:16]
         self._run_as: RunAs = run_as or server_user()
+        self._superuser = superuser
+        self._passwords = passwords
         self._tools = tools
         self._sockets: Path | None = None
         self._child: Child | None = None
@@ -90,7 +98,7 @@ class ClusterServer:
         return DatabaseRef(
             host=str(self.socket),
             port=PORT,
-            user=SUPERUSER,
+            user=self._superuser,
             dbname=dbname,
             ignore_environment=True,
         )
@@ -103,13 +111,32 @@ class ClusterServer:
             os.chown(self.folder, NOBODY, NOBODY)
             self._tools = _reachable(self._tools, self.folder)
 
+    def key_file(self, role: str) -> Path:
+        """Where a role's password lies: beside the data, for us and the server's own user only."""
+        return self.folder / f"{role}.key"
+
+    def make_key(self, role: str) -> Path:
+        """A new password for a role, in its file. Raises OSError."""
+        path = self.key_file(role)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(path, flags, 0o600), "w", encoding="ascii") as stream:
+            if self._run_as == "nobody":
+                os.fchown(stream.fileno(), NOBODY, NOBODY)
+            stream.write(secrets.token_urlsafe(32) + "\n")
+        return path
+
     def create(self, cancel: Cancel | None = None) -> Working[None]:
         """initdb, with everything that it would otherwise take from the surroundings said explicitly."""
-        argv: list[str | Path] = [self._tools.path("initdb"), "-D", self.data, "-U", SUPERUSER]
+        argv: list[str | Path] = [self._tools.path("initdb"), "-D", self.data]
+        argv += ["-U", self._superuser]
         if self._tools.major >= 14:
             argv.append("--no-instructions")  # how to start it is not the operator's business
-        # Only the private socket answers, and only we can reach it.
-        argv += ["--auth-local=trust", "--auth-host=reject", "--encoding=UTF8"]
+        # Only the private socket answers, and only we and the server itself can reach it.
+        if self._passwords:
+            argv += ["--auth-local=scram-sha-256", "--pwfile", self.make_key(self._superuser)]
+        else:
+            argv.append("--auth-local=trust")
+        argv += ["--auth-host=reject", "--encoding=UTF8"]
         if self._tools.major >= 17:
             argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         else:

@@ -165,8 +165,12 @@ def guarded(
     *,
     timeout: timedelta,
     refuse_strong: bool = False,
+    own_path: bool = False,
 ) -> Iterator[Connection]:
-    """A read-only session that ends with the block. Raises CouldNotVerify where nobody answers."""
+    """A read-only session that ends with the block. Raises CouldNotVerify where nobody answers.
+
+    With `own_path`, names are looked up where the login looks, behind the server's own.
+    """
     try:
         connection = connect(ref, environment)
     except psycopg.OperationalError as error:
@@ -174,9 +178,15 @@ def guarded(
     with connection:
         unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
         try:
+            row = connection.execute("SHOW search_path").fetchone()
             prepare(connection, timeout)
             if refuse_strong:
                 _refuse_strong(connection, ref)
+            if own_path and row is not None and row[0]:
+                connection.execute(
+                    "SELECT pg_catalog.set_config('search_path', %s, true)",
+                    (f"pg_catalog, {row[0]}",),
+                )
             yield connection
             connection.rollback()
         finally:

@@ -107,9 +107,9 @@ class PostgresReader:
             self._cancel,
             timeout=timeout,
             refuse_strong=self._refuse_strong,
+            own_path=True,
         ) as connection:
             try:
-                connection.execute("SET LOCAL search_path TO DEFAULT")  # the operator's words
                 return _behind_cursor(connection, text, params, limit)
             except (psycopg.errors.SyntaxError, psycopg.errors.ReadOnlySqlTransaction) as error:
                 raise StepFailed(

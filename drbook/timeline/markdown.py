@@ -125,6 +125,11 @@ def _target(timeline: Timeline) -> str:
             f"Loaded with {text(restored.load.tool)} {text(restored.load.tool_version)} "
             f"({text(restored.load.archive_format)}): {restored.load.items} items, "
             f"{counted(len(restored.load.errors), 'error')}.",
+            *(
+                [f"Not loaded, since only a superuser could create it: {text(left)}."]
+                if (left := ", ".join(restored.load.left_out))
+                else []
+            ),
         ]
     )
 

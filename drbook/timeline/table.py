@@ -10,6 +10,10 @@ from drbook.timeline.words import MODES, headline
 HEADER = ("seq", "happened_at", "recorded_at", "mode", "actor", "step", "kind", "text")
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a formula begins; the last four are the wide forms, which East Asian spreadsheets take too."""
+
+
 def table(timeline: Timeline) -> str:
     """One row per entry, and a last one with the journal's head."""
     stream = io.StringIO()
@@ -39,4 +43,4 @@ def table(timeline: Timeline) -> str:
 def _cell(text: str) -> str:
     """Spreadsheets take a cell that begins like this for a formula."""
     safe = plain(text)
-    return "'" + safe if safe.startswith(("=", "+", "-", "@", "\t", "\r")) else safe
+    return "'" + safe if safe.startswith(_FORMULA) else safe

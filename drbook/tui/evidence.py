@@ -12,7 +12,7 @@ from drbook.core.baseline import TableComparison, TableVerdict
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.results import RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun
-from drbook.core.targets import DatabaseProbe
+from drbook.core.targets import DatabaseProbe, DatabaseRef
 from drbook.core.values import Frozen, counted, plain, show_duration, show_size
 from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, count, cut, cut_middle, said
 
@@ -87,6 +87,14 @@ def _probe(probe: DatabaseProbe) -> RenderableType:
     return Text(words[probe.diagnosis], style=style)
 
 
+def _by_hand(connect: DatabaseRef) -> list[Text]:
+    """How a person looks at the restored database: with the login that only reads."""
+    lines = [said(f"psql -h {connect.host} -U {connect.user} {connect.dbname}")]
+    if connect.password is not None and connect.password.startswith("file:"):
+        lines.append(said(f"  its password: {connect.password.removeprefix('file:')}", DIM))
+    return lines
+
+
 def _restored(result: RestoreResult) -> RenderableType:
     target = result.target
     lines = [
@@ -95,8 +103,11 @@ def _restored(result: RestoreResult) -> RenderableType:
             said(f"{target.kind} {target.name}", STRONG),
             said(f"  {target.proof}", DIM),
         ),
-        said(f"psql -h {target.connect.host} -U {target.connect.user} {target.connect.dbname}"),
+        *_by_hand(target.connect),
     ]
+    if result.load.left_out:
+        left = ", ".join(result.load.left_out)
+        lines.append(said(f"? not loaded, only a superuser could create it: {left}", WARN))
     roles = result.load.roles_standing_in
     if roles:
         lines.append(said(f"? roles that stand in without login: {', '.join(roles)}", WARN))

@@ -250,7 +250,11 @@ def other(tmp_path: Path, tools: tuple[PgTools, ...]) -> Iterator[DatabaseRef]:
     server.make_folder()
     drain(server.create())
     drain(server.start({"fsync": "off"}))
-    yield server.ref("postgres")
+    import psycopg
+
+    with psycopg.connect(host=str(server.socket), user="postgres", dbname="postgres") as made:
+        made.execute("CREATE ROLE restorer LOGIN CREATEDB")
+    yield server.ref("postgres").model_copy(update={"user": "restorer"})
     server.stop()
 
 

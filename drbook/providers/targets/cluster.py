@@ -10,6 +10,7 @@ from drbook.core.refusals import refused
 from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Working
 from drbook.core.targets import Target, TargetLook
 from drbook.core.values import plain
+from drbook.providers import private
 from drbook.providers.pgidentity import place_of, system_identifier_in
 from drbook.providers.pgserver import ClusterServer, private_base, server_user
 from drbook.providers.pgtools import choose
@@ -17,14 +18,18 @@ from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database
 from drbook.providers.targets.folder import make_fresh, still
 from drbook.providers.targets.pool import MARKER, marker_of
+from drbook.providers.targets.roles import ADMIN, LOADER, READER, login, make_roles
 
 
 class ClusterMaker:
     """Makes clusters in `targets/` inside the incident's folder."""
 
-    def __init__(self, workshop: Workshop, dbname: str | None) -> None:
+    def __init__(
+        self, workshop: Workshop, dbname: str | None, extensions: tuple[str, ...] = ()
+    ) -> None:
         self._workshop = workshop
         self._dbname = dbname
+        self._extensions = extensions
 
     def create(
         self, name: str, nonce: str, production: Sequence[ProductionIdentity]
@@ -41,31 +46,38 @@ class ClusterMaker:
             yield Milestone(note)
         home = self._home(name, nonce)
         yield ResourceIntended("cluster", name, nonce, str(home))
-        server = ClusterServer(tools, home, name=f"drbook-{name}", key=nonce)
+        server = ClusterServer(
+            tools, home, name=f"drbook-{name}", key=nonce, superuser=ADMIN, passwords=True
+        )
         made = make_fresh(server, production)
-        (home / MARKER).write_text(marker_of(name, nonce), encoding="utf-8")
+        with private.replace(home / MARKER) as stream:
+            stream.write(marker_of(name, nonce))
         yield from server.create(shop.cancel)
         still(home, made)
         yield from server.start(cancel=shop.cancel)
         shop.pool.add(name, server)
         dbname = self._dbname or (like.database if like is not None else "restored")
-        connect = server.ref("postgres" if dbname == "postgres" else dbname)
+        admin = login(server, ADMIN, dbname)
         identity = make_database(
-            server.ref("template1"),
-            connect,
+            login(server, ADMIN, "template1"),
+            admin,
             dbname,
             nonce,
             shop.environment,
             lambda answer: _ours(answer, server),
             own_server=True,
         )
+        make_roles(server, dbname, shop.environment)
         yield ResourceCreated("cluster", name, str(home), identity.model_dump(mode="json"))
         return Target(
             kind="cluster",
             name=name,
             nonce=nonce,
             location=str(home),
-            connect=connect,
+            connect=login(server, READER, dbname),
+            loader=login(server, LOADER, dbname),
+            admin=admin,
+            extensions=self._extensions,
             identity=identity,
             proof="made by this incident in an empty folder, on a private socket; "
             "nobody else wrote to it",

@@ -23,6 +23,8 @@ class ClusterTarget(OpenableTarget):
     kind: Literal["cluster"] = "cluster"
     dbname: Annotated[str, AfterValidator(_name)] | None = Field(default=None, max_length=63)
     """Name of the restored database; absent: production's."""
+    extensions: tuple[str, ...] = ()
+    """Extensions that the archive may have although they reach outside, like `postgres_fdw`."""
 
     @property
     def making(self) -> str:
@@ -35,7 +37,7 @@ class ClusterTarget(OpenableTarget):
     def maker(self, workshop: Workshop) -> TargetMaker:
         from drbook.providers.targets.cluster import ClusterMaker
 
-        return ClusterMaker(workshop, self.dbname)
+        return ClusterMaker(workshop, self.dbname, self.extensions)
 
     @classmethod
     def ready(cls, target: Target, workshop: Workshop) -> Working[None]:

@@ -11,7 +11,7 @@ from drbook.core.errors import StepFailed
 from drbook.core.freshness import Answer, prove_empty, prove_same_target
 from drbook.core.ports import Cancel
 from drbook.core.refusals import refused
-from drbook.core.targets import Target
+from drbook.core.targets import DatabaseRef, Target
 from drbook.core.values import plain
 from drbook.providers import pgsession
 from drbook.providers.pgidentity import CONTENTS, answer, contents, pinned
@@ -24,15 +24,20 @@ def mark(nonce: str) -> str:
 
 
 @contextmanager
-def lease(target: Target, environment: Mapping[str, str], cancel: Cancel) -> Iterator[Connection]:
-    """A writing connection to the target: the same that was created, marked, and still empty.
+def lease(
+    target: Target,
+    environment: Mapping[str, str],
+    cancel: Cancel,
+    login: DatabaseRef | None = None,
+) -> Iterator[Connection]:
+    """A writing connection to the target: the same that was created, marked, and still empty; with
+    the login that loads where no other is asked for.
 
     Raises Refused where something else answers there, or somebody put something into it.
     """
+    ref = login or target.loader or target.connect
     try:
-        connection = pgsession.connect(
-            target.connect, environment, autocommit=True, read_only=False
-        )
+        connection = pgsession.connect(ref, environment, autocommit=True, read_only=False)
     except psycopg.OperationalError as error:
         raise StepFailed(
             f"The target {target.name} does not answer: {pgsession.said(error)}",
@@ -43,6 +48,7 @@ def lease(target: Target, environment: Mapping[str, str], cancel: Cancel) -> Ite
     with connection:
         unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
         try:
+            connection.execute("SET search_path = pg_catalog")
             prove_same_target(target, asked(connection, f"target {target.name}"))
             _marked(connection, target)
             prove_empty(contents(connection), target.ignored, f"The target {target.name}")

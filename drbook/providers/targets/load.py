@@ -5,13 +5,15 @@ private socket. Into a database on a given server everything goes through psql, 
 statement, on the very connection that loads, fails on any other server or database.
 """
 
+import re
 import secrets
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from psycopg import conninfo, sql
+from psycopg import conninfo
 
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
@@ -20,21 +22,41 @@ from drbook.core.signals import Milestone, Output, Signal, Working
 from drbook.core.targets import LoadReport, Target
 from drbook.core.values import counted, plain
 from drbook.providers import pgsession
-from drbook.providers.archive import Archive, Meter, Unreadable, feed_of, open_archive
+from drbook.providers.archive import (
+    Archive,
+    Meter,
+    Unreadable,
+    feed_of,
+    leads_outside,
+    open_archive,
+)
 from drbook.providers.archive_list import (
     Contents,
+    Needs,
     contents,
-    grants,
-    roles,
-    roles_in_plain,
+    needs,
+    needs_in_plain,
+    needy,
     source_major_of_plain,
 )
 from drbook.providers.hiding import Secret, scrub
 from drbook.providers.pgtools import PgTools, choose, show_version
 from drbook.providers.process import Completed, run
+from drbook.providers.sqltext import TooLong, without
+from drbook.providers.targets.ground import Ground, Leaving, left_out, make_ground
 from drbook.providers.targets.lease import Guard, lease
-from drbook.providers.targets.psqltext import restricted
+from drbook.providers.targets.psqltext import knows_restrict, restricted
 from drbook.providers.targets.tools import Entries, advice, is_error, output_of, pieces_of, size_of
+
+_DENIED = re.compile(r"permission denied|must be superuser|must be owner|must be able to SET ROLE")
+_KIND = re.compile(r"\".*?\"|\d+")
+"""What differs between two errors of one kind: names and numbers."""
+_ENTRY = re.compile(r"from TOC entry ([^\n]+)")
+ENTRY_DENIED = (
+    "The archive holds something that only a superuser may do. Look at that entry "
+    "(pg_restore --list, or the dump's text): where it is honest, take it out of a copy of the "
+    "archive, or restore that copy by hand."
+)
 
 
 class Loader:
@@ -70,11 +92,18 @@ class Loader:
                 next="Choose another recovery point.",
                 code="archive",
             )
+        if outside := leads_outside(archive):
+            raise StepFailed(
+                f"The copy {path.name} names a file outside itself: {outside}",
+                means="Loading it would read that file of this host. Nothing was loaded.",
+                next="Choose another recovery point, and ask who could write to this one.",
+                code="archive-outside",
+            )
         try:
             if archive.kind == "plain":
                 return (yield from self._load_plain(archive, first))
             return (yield from self._load_archive(archive, first))
-        except Unreadable as error:
+        except (Unreadable, TooLong) as error:
             raise StepFailed(
                 f"The copy could not be read to its end: {error}",
                 means=f"The target {self._target.name} is not whole. It is never used again.",
@@ -87,60 +116,97 @@ class Loader:
     def _load_archive(self, archive: Archive, first: Sequence[str]) -> Working[LoadReport]:
         reader, _ = choose(self._all_tools, server=False)
         listed = yield from contents(archive, reader, self._cancel)
-        tools, note = choose(
-            self._all_tools,
-            server=False,
-            major=self._target.identity.server_version // 10000,
-            at_least=listed.source_major or 0,
+        tools = yield from self._tools_for(
+            listed.source_major or 0, through_psql=not self._target.whole_server
         )
-        if note:
-            yield Milestone(note)
         with tempfile.TemporaryDirectory(prefix="drbook-list-") as scratch:
-            named = yield from self._roles_of(archive, listed, tools, Path(scratch))
-            standing_in = yield from self._stand_in(named)
-            order = Path(scratch) / "order"
-            selective = bool(first) and not archive.needs_feed
-            if first and not selective:
+            wants = yield from self._needs_of(archive, listed, tools, Path(scratch))
+            ground = yield from self._prepare(wants)
+            leaving = left_out(listed.entries, wants, ground)
+            reordered = bool(first) and not archive.needs_feed
+            if first and not reordered:
                 yield Milestone(
                     "a compressed archive is loaded in its own order: `first` is not used"
                 )
-            order.write_text("\n".join(listed.ordered(first)) + "\n", encoding="utf-8")
             options = ["--exit-on-error", "--no-owner", "--verbose"]
-            if selective:
+            if reordered or leaving:
+                order = Path(scratch) / "order"
+                entries = listed.ordered(first) if reordered else listed.entries
+                kept = [line for line in entries if line not in leaving]
+                order.write_text("\n".join(kept) + "\n", encoding="utf-8")
                 options.append(f"--use-list={order}")
             if self._target.whole_server:
-                done = yield from self._direct(archive, tools, options, listed)
+                done = yield from self._direct(archive, tools, options, listed, reordered)
             else:
                 done = yield from self._through_psql(archive, tools, options)
         yield from self._check(done, "pg_restore")
+        left = tuple(plain(what, 200) for what in leaving.values() if what)
+        yield from _tell(left)
         return LoadReport(
             tool="pg_restore",
             tool_version=show_version(tools.version),
             archive_format=archive.show(),
-            items=len(listed.entries),
-            roles_standing_in=standing_in,
+            items=len(listed.entries) - len(leaving),
+            roles_standing_in=ground.roles,
+            left_out=left,
             seconds=0,
         )
 
-    def _roles_of(
+    def _needs_of(
         self, archive: Archive, listed: Contents, tools: PgTools, scratch: Path
-    ) -> Working[frozenset[str]]:
-        naming = grants(listed.entries)
+    ) -> Working[Needs]:
+        naming = needy(listed.entries)
         if not naming:
-            return frozenset()
-        listing = scratch / "grants"
+            return Needs()
+        listing = scratch / "needy"
         listing.write_text("\n".join(naming) + "\n", encoding="utf-8")
-        return (yield from roles(archive, listing, tools, self._cancel))
+        return (yield from needs(archive, listing, tools, self._cancel))
+
+    def _prepare(self, wants: Needs) -> Working[Ground]:
+        """Make what the archive needs; the schemas of extensions are no strangers from then on."""
+        ground = yield from make_ground(self._target, wants, self._environment, self._cancel)
+        ignored = (*self._target.ignored, *sorted(ground.schemas))
+        self._target = self._target.model_copy(update={"ignored": ignored})
+        self._guard = Guard(self._target)
+        return ground
+
+    def _tools_for(self, source_major: int, *, through_psql: bool) -> Working[PgTools]:
+        """The programs that load; raises StepFailed where only a psql is here that obeys a dump."""
+        usable = self._all_tools
+        if through_psql and not (
+            usable := tuple(one for one in usable if knows_restrict(one.version))
+        ):
+            raise StepFailed(
+                "Every psql here is older than August 2025, and obeys commands that stand in a dump.",
+                means="A dump could start programs on this machine. Nothing was loaded.",
+                next="Install current PostgreSQL programs or `pip install 'drbook[demo]'`, then run "
+                "the step again.",
+                code="psql-too-old",
+            )
+        tools, note = choose(
+            usable,
+            server=False,
+            major=self._target.identity.server_version // 10000,
+            at_least=source_major,
+        )
+        if note:
+            yield Milestone(note)
+        return tools
 
     def _direct(
-        self, archive: Archive, tools: PgTools, options: list[str], listed: Contents
+        self,
+        archive: Archive,
+        tools: PgTools,
+        options: list[str],
+        listed: Contents,
+        reordered: bool,
     ) -> Working[Completed]:
         """pg_restore with a connection of its own, right after the lease was proven."""
         with lease(self._target, self._environment, self._cancel) as proven:
             connect, own = self._connection(proven)
         argv: list[str | Path] = [tools.path("pg_restore"), *options, f"--dbname={connect}"]
         seen = Entries(len(listed.entries))
-        if archive.kind == "directory" or any(one.startswith("--use-list") for one in options):
+        if archive.kind == "directory" or reordered:
             argv.append(archive.path)
             return (
                 yield from run(argv, env=own, cancel=self._cancel, on_line=seen, tick=seen.tick)
@@ -179,25 +245,26 @@ class Loader:
     def _load_plain(self, archive: Archive, first: Sequence[str]) -> Working[LoadReport]:
         if first:
             yield Milestone("a plain dump is loaded in its own order: `first` is not used")
-        tools, note = choose(
-            self._all_tools,
-            server=False,
-            major=self._target.identity.server_version // 10000,
-            at_least=source_major_of_plain(archive.head) or 0,
+        tools = yield from self._tools_for(
+            source_major_of_plain(archive.head) or 0, through_psql=True
         )
-        if note:
-            yield Milestone(note)
-        named = yield from roles_in_plain(archive, self._cancel)
-        standing_in = yield from self._stand_in(named)
+        wants = yield from needs_in_plain(archive, self._cancel)
+        ground = yield from self._prepare(wants)
+        leaving = Leaving(wants, ground)
         meter = Meter("load", size_of(archive.path))
-        done = yield from self._psql(tools, lambda: pieces_of(archive, meter), meter)
+        done = yield from self._psql(
+            tools, lambda: without(pieces_of(archive, meter), leaving), meter
+        )
         yield from self._check(done, "psql")
+        left = tuple(plain(what, 200) for what in leaving.found)
+        yield from _tell(left)
         return LoadReport(
             tool="psql",
             tool_version=show_version(tools.version),
             archive_format=archive.show(),
             items=sum(1 for line in done.stdout.splitlines() if line.strip()),
-            roles_standing_in=standing_in,
+            roles_standing_in=ground.roles,
+            left_out=left,
             seconds=0,
         )
 
@@ -228,33 +295,7 @@ class Loader:
             )
         )
 
-    # --- roles, connection, errors ----------------------------------------------------------
-
-    def _stand_in(self, named: frozenset[str]) -> Working[tuple[str, ...]]:
-        """NOLOGIN roles for those that the dump names and the server lacks; reported, never secret.
-
-        Roles belong to a whole server: on a given one nothing is added, and their lack is an error.
-        """
-        if not named:
-            return ()
-        with lease(self._target, self._environment, self._cancel) as connection:
-            present = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
-            missing = tuple(sorted(named - present))
-            if missing and not self._target.whole_server:
-                raise StepFailed(
-                    "The dump speaks of roles that the server does not have: "
-                    + ", ".join(plain(name, 63) for name in missing[:10])
-                    + ".",
-                    means="Loading would stop at the first grant to one of them. Nothing was loaded.",
-                    next="Create them there (NOLOGIN is enough), or restore into a fresh cluster.",
-                    code="roles-missing",
-                )
-            for name in missing:
-                connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
-        if missing:
-            shown = ", ".join(plain(name, 63) for name in missing[:10])
-            yield Milestone(f"roles stand in without login, to be replaced: {shown}")
-        return missing
+    # --- connection, errors -----------------------------------------------------------------
 
     def _connection(self, proven: pgsession.Connection) -> tuple[str, dict[str, str | Secret]]:
         """libpq's parameters for a tool: the open ones as text, the password by its environment, which
@@ -263,7 +304,9 @@ class Loader:
         Address, port, database and user are those that the proven connection had: what a name, a
         service file or the environment means may be something else by now.
         """
-        given, hidden = pgsession.parameters(self._target.connect, self._environment)
+        given, hidden = pgsession.parameters(
+            self._target.loader or self._target.connect, self._environment
+        )
         had = proven.info
         pins = {"host": had.host, "hostaddr": had.hostaddr, "port": str(had.port)}
         pins |= {"dbname": had.dbname, "user": had.user}
@@ -292,12 +335,27 @@ class Loader:
         errors = [plain(scrub(line), 500) for line in lines] or [
             f"{tool} exit code {done.exit_code}"
         ]
+        errors = [plain(line, 500) for line in lines] or [f"{tool} exit code {done.exit_code}"]
+        kinds = Counter(_KIND.sub("…", line.split("ERROR:", 1)[-1]).strip() for line in errors)
         yield Milestone(
-            f"{tool} reported {counted(len(errors), 'error')}", {"errors": errors[:200]}
+            f"{tool} reported {counted(len(errors), 'error')}",
+            {"errors": errors[:200], "kinds": dict(kinds.most_common(20))},
         )
+        denied = _DENIED.search(done.stderr) is not None
+        entry = _ENTRY.search(done.stderr) if denied else None
         raise StepFailed(
-            f"{tool} could not load the archive: {errors[0]}",
+            f"{tool} could not load the archive: {errors[0]}"
+            + (f" (entry {plain(entry[1], 200)})" if entry else ""),
             means=f"The target {self._target.name} is half-filled. It is never used again.",
-            next=advice(done.stderr),
-            code="load",
+            next=ENTRY_DENIED if denied else advice(done.stderr),
+            code="load-denied" if denied else "load",
+        )
+
+
+def _tell(left: tuple[str, ...]) -> Working[None]:
+    """What is missing on purpose goes into the record."""
+    if left:
+        yield Milestone(
+            f"not loaded, since only a superuser could create it: {plain(', '.join(left), 400)}",
+            {"left_out": list(left[:200])},
         )

@@ -1,0 +1,233 @@
+"""What a server must hold before an archive is loaded as a role without rights: roles and extensions.
+
+All of it is said by our own statements, after a look at the archive's; nothing of the archive is in
+the server yet. What only a superuser could create and no data depends on is left out, and reported.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from drbook.core.errors import StepFailed
+from drbook.core.ports import Cancel
+from drbook.core.signals import Milestone, Working
+from drbook.core.targets import Target
+from drbook.core.values import plain
+from drbook.providers.archive_list import IDENTIFIER, Needs, bare
+from drbook.providers.pgsession import Connection
+from drbook.providers.targets.lease import lease
+from drbook.providers.targets.roles import HARMLESS, LOADER
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What was made, and therefore must not come from the archive again."""
+
+    roles: tuple[str, ...] = ()
+    extensions: frozenset[str] = frozenset()
+    schemas: frozenset[str] = frozenset()
+
+
+def make_ground(
+    target: Target, needs: Needs, environment: Mapping[str, str], cancel: Cancel
+) -> Working[Ground]:
+    """Roles standing in and extensions. Raises StepFailed, before anything is loaded."""
+    if not needs.roles and not needs.extensions:
+        return Ground()
+    with lease(target, environment, cancel, target.admin) as connection:
+        roles = _stand_in(connection, target, needs.roles)
+        extensions, schemas = _extensions(connection, target, needs.extensions)
+    if roles:
+        shown = ", ".join(plain(name, 63) for name in roles[:10])
+        yield Milestone(f"roles stand in without login, to be replaced: {shown}")
+    if extensions:
+        shown = ", ".join(plain(name, 63) for name in extensions)
+        yield Milestone(f"extensions made by drbook, not by the archive: {shown}")
+    return Ground(roles, frozenset(extensions), frozenset(schemas))
+
+
+def _stand_in(connection: Connection, target: Target, named: frozenset[str]) -> tuple[str, ...]:
+    """NOLOGIN roles for those that the dump names and the server lacks; reported, never secret.
+
+    Roles belong to a whole server: on a given one nothing is added, and their lack is an error.
+    """
+    present = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+    missing = tuple(sorted(named - present))
+    if missing and not target.whole_server:
+        raise StepFailed(
+            "The dump speaks of roles that the server does not have: "
+            + ", ".join(plain(name, 63) for name in missing[:10])
+            + ".",
+            means="Loading would stop at the first grant to one of them. Nothing was loaded.",
+            next="Create them there (NOLOGIN is enough), or restore into a fresh cluster.",
+            code="roles-missing",
+        )
+    for name in missing:
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
+        if target.admin is not None:
+            # ALTER DEFAULT PRIVILEGES FOR ROLE asks for membership.
+            connection.execute(
+                sql.SQL("GRANT {} TO {}").format(sql.Identifier(name), sql.Identifier(LOADER))
+            )
+    return missing
+
+
+def _extensions(
+    connection: Connection, target: Target, wanted: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Creates them, before any of the archive's code is there to stand in their way; the names of
+    extensions and of their schemas."""
+    trusted = {
+        name: bool(loadable)
+        for name, loadable in connection.execute(
+            "SELECT a.name, v.trusted FROM pg_available_extensions a"
+            " JOIN pg_available_extension_versions v"
+            " ON v.name = a.name AND v.version = a.default_version"
+        )
+    }
+    if absent := sorted(set(wanted) - set(trusted)):
+        raise StepFailed(
+            f"The dump needs extensions that the target's server does not have: {_shown(absent)}.",
+            means="Nothing was loaded.",
+            next="Install their packages for this version of PostgreSQL, or point DRBOOK_PG_BIN at "
+            "programs that have them; then run the step again.",
+            code="extensions-missing",
+        )
+    if target.admin is None:
+        return [], []
+    allowed = HARMLESS | set(target.extensions)
+    if outside := [name for name in wanted if not trusted[name] and name not in allowed]:
+        raise StepFailed(
+            "The dump needs extensions that only a superuser may create, and that are not known to "
+            f"stay inside the database: {_shown(outside)}.",
+            means="An archive is code, and could use them. Nothing was loaded.",
+            next="Where this archive may have them, say so in the runbook: "
+            f"`target: {{kind: cluster, extensions: [{_shown(outside)}]}}`.",
+            code="extensions-outside",
+        )
+    schemas = sorted(set(wanted.values()) - {"", "public", "pg_catalog"})
+    for schema in schemas:
+        connection.execute(
+            sql.SQL("CREATE SCHEMA {} AUTHORIZATION {}").format(
+                sql.Identifier(schema), sql.Identifier(LOADER)
+            )
+        )
+    for name, schema in wanted.items():  # in the dump's order: what others require comes first
+        _create(connection, name, schema)
+    return list(wanted), schemas
+
+
+def _create(connection: Connection, name: str, schema: str) -> None:
+    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
+    if schema and schema != "pg_catalog":
+        statement += sql.SQL(" WITH SCHEMA {}").format(sql.Identifier(schema))
+    connection.execute(statement)
+    loader = sql.Identifier(LOADER)
+    wrappers = connection.execute(
+        "SELECT w.fdwname FROM pg_foreign_data_wrapper w JOIN pg_depend d ON d.objid = w.oid"
+        " JOIN pg_extension e ON e.oid = d.refobjid AND d.deptype = 'e' WHERE e.extname = %s",
+        (name,),
+    ).fetchall()
+    for (wrapper,) in wrappers:
+        connection.execute(
+            sql.SQL("GRANT USAGE ON FOREIGN DATA WRAPPER {} TO {}").format(
+                sql.Identifier(wrapper), loader
+            )
+        )
+    # The rows of an extension's own tables (like PostGIS's reference systems) come from the dump.
+    tables = connection.execute(
+        "SELECT n.nspname, c.relname FROM pg_extension e, pg_class c, pg_namespace n"
+        " WHERE e.extname = %s AND c.oid = ANY (e.extconfig) AND n.oid = c.relnamespace",
+        (name,),
+    ).fetchall()
+    for where, table in tables:
+        connection.execute(
+            sql.SQL("GRANT ALL ON {} TO {}").format(sql.Identifier(where, table), loader)
+        )
+
+
+def _shown(names: Iterable[str]) -> str:
+    return ", ".join(plain(name, 63) for name in list(names)[:10])
+
+
+# --- what is left out --------------------------------------------------------------------------
+
+_LEFT = ("EVENT TRIGGER", "SUBSCRIPTION TABLE", "SUBSCRIPTION")
+
+
+def left_out(entries: Iterable[str], needs: Needs, ground: Ground) -> dict[str, str]:
+    """The lines of an archive's list that are not loaded, each with what it is, for people.
+
+    An empty text stands for what drbook made itself, or what only speaks of something left out.
+    """
+    found = {}
+    for line in entries:
+        match = _LINE.match(line)
+        if match is None:
+            continue
+        kind, name = match["kind"], match["name"].rsplit(" ", 1)[0]
+        if kind in _LEFT or (kind.startswith("PUBLICATION") and _one_of(name, needs.everything)):
+            found[line] = "" if match["about"] else f"{kind.lower()} {name}"
+        elif (kind == "EXTENSION" and name in ground.extensions) or (
+            kind == "SCHEMA" and name in ground.schemas and not match["about"]
+        ):
+            found[line] = ""
+    return found
+
+
+def _one_of(name: str, publications: Iterable[str]) -> bool:
+    """A publication's own entry, or one for something in it, which names that behind it."""
+    return any(name == one or name.startswith(f"{one} ") for one in publications)
+
+
+_LINE = re.compile(
+    r"^\d+; \d+ \d+ (?P<about>(?:COMMENT|SECURITY LABEL|ACL) \S+ )?(?P<kind>EVENT TRIGGER"
+    r"|SUBSCRIPTION TABLE|SUBSCRIPTION|PUBLICATION TABLES IN SCHEMA|PUBLICATION TABLE|PUBLICATION"
+    r"|SCHEMA|EXTENSION) (?(about)|\S+ )(?P<name>.+)$"
+)
+"""A line of `pg_restore --list`: numbers, what it is, its schema or `-`, its name, its owner."""
+
+_LEAD = re.compile(rb"(?:\s+|--[^\n]*(?:\n|\Z))*")
+_NAME = IDENTIFIER.encode()
+_OWNER = re.compile(rb"ALTER\s.*\sOWNER\s+TO\s+" + _NAME + rb"\s*;\Z", re.DOTALL)
+_STATEMENT = re.compile(
+    rb"(?:CREATE|ALTER|COMMENT ON) (EVENT TRIGGER|SUBSCRIPTION|PUBLICATION|EXTENSION|SCHEMA)"
+    rb" (?:IF NOT EXISTS )?(" + _NAME + rb")"
+)
+_LONGEST_OWNER = 4096
+
+
+@dataclass(slots=True)
+class Leaving:
+    """Says of a plain dump's statements which are not loaded, and keeps what they were.
+
+    Owners are left out too, as `pg_restore --no-owner` does with archives.
+    """
+
+    needs: Needs
+    ground: Ground
+    found: list[str] = field(default_factory=list)
+
+    def __call__(self, statement: bytes) -> bool:
+        lead = _LEAD.match(statement)
+        start = lead.end() if lead else 0
+        text = statement[start : start + _LONGEST_OWNER]
+        match = _STATEMENT.match(text)
+        if match is None or match[1] == b"SCHEMA":
+            if len(statement) - start <= _LONGEST_OWNER and _OWNER.match(text):
+                return True
+            if match is None:
+                return False
+        kind, name = match[1].decode(), bare(match[2].decode("utf-8", "replace"))
+        verb = text.split(b" ", 1)[0]
+        if kind == "SCHEMA":
+            return verb == b"CREATE" and name in self.ground.schemas
+        if kind == "EXTENSION":
+            return name in self.ground.extensions
+        if kind == "PUBLICATION" and name not in self.needs.everything:
+            return _OWNER.match(text) is not None
+        if verb == b"CREATE" and len(self.found) < 200:
+            self.found.append(f"{kind.lower()} {name}")
+        return True
