@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from drbook.core.actions import Action, Finished, Probed, StepContext
@@ -115,8 +115,33 @@ def production_database(given: DatabaseRef | None, context: StepContext) -> Data
     return database
 
 
-Url = Annotated[str, Field(pattern=r"^https?://[^/?#@\\\s]+([/?#]|$)")]
-"""Without a user's name or password: what a URL holds is on record."""
+SECRET_QUERIES = frozenset(
+    {"password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "api_key"}
+    | {"apikey", "sig", "signature", "x-amz-signature", "x-amz-security-token"}
+)
+"""Names of query fields that hold nothing but secrets."""
+
+
+def _no_secret_in_it(url: object) -> object:
+    """An address is recorded, shown, and kept by every proxy on the way."""
+    if not isinstance(url, str):
+        return url
+    parts = urlsplit(url)
+    names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
+    if "@" in parts.netloc or names & SECRET_QUERIES:
+        raise PydanticCustomError(
+            "secret_in_url",
+            "an address without user, password or token in it: addresses are recorded. "
+            "Give those under `secret_headers`, by reference",
+        )
+    return url
+
+
+Url = Annotated[
+    str,
+    BeforeValidator(_no_secret_in_it),
+    Field(pattern=r"^https?://[^/?#@\\\s]+([/?#]|$)"),
+]
 
 
 class HttpProbe(Frozen):
@@ -127,13 +152,6 @@ class HttpProbe(Frozen):
     """Status codes that mean it was carried out."""
     not_happened: tuple[int, ...] = (404,)
     """Status codes that mean it was not; any other leaves it in doubt."""
-
-
-SECRET_QUERIES = frozenset(
-    {"password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "api_key"}
-    | {"apikey", "sig", "signature", "x-amz-signature", "x-amz-security-token"}
-)
-"""Names of query fields that hold nothing but secrets."""
 
 
 class HttpParams(Frozen):
@@ -149,20 +167,6 @@ class HttpParams(Frozen):
     probe: HttpProbe | None = None
     """How to see afterwards whether an interrupted request was carried out."""
     timeout: Duration = parse_duration("30s")
-
-    @field_validator("url")
-    @classmethod
-    def _no_secret_in_it(cls, url: str) -> str:
-        """An address is recorded, shown, and kept by every proxy on the way."""
-        parts = urlsplit(url)
-        names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-        if "@" in parts.netloc or names & SECRET_QUERIES:
-            raise PydanticCustomError(
-                "secret_in_url",
-                "an address without user, password or token in it: addresses are recorded. "
-                "Give those under `secret_headers`, by reference",
-            )
-        return url
 
 
 class Http(Action[HttpParams]):

@@ -5,16 +5,30 @@ from datetime import datetime
 from pathlib import Path
 
 from drbook.core.errors import JournalError
-from drbook.core.events import Event, Record
+from drbook.core.events import (
+    ConfirmationGiven,
+    Event,
+    Record,
+    ResourceCreated,
+    ResourceIntended,
+    ResourceReleased,
+    StepPlanned,
+)
 from drbook.core.fold import evolve
 from drbook.core.state import IncidentState
 from drbook.journal.writer import Writer
 from drbook.mirror.mirrors import Mirrors
 from drbook.providers.hiding import scrub_json
 
+_NAMES = (StepPlanned, ConfirmationGiven, ResourceIntended, ResourceCreated, ResourceReleased)
+"""Events that hold names of the runbook's and drbook's own, which later steps use as they are, and
+what was masked before it came into them."""
+
 
 def without_secrets(event: Event) -> Event:
     """The event without the values that this process has revealed."""
+    if isinstance(event, _NAMES):
+        return event
     fields = event.model_dump(mode="json")
     cleaned = scrub_json(fields)
     return event if cleaned == fields else type(event).model_validate(cleaned)

@@ -109,6 +109,17 @@ REFUSALS: Mapping[str, Rule] = {
         "what the system says of it",
         "Mend the permissions, then run the step again.",
     ),
+    "target-superuser": Rule(
+        "the login that would load the archive is a superuser, or reaches the server's files or programs",
+        "its own rights and the roles that it is a member of",
+        "Make a login for restores there (`CREATE ROLE restorer LOGIN CREATEDB PASSWORD '…'`) and name "
+        "it. " + CLUSTER,
+    ),
+    "target-name": Rule(
+        "its name could lie outside the incident's folder",
+        "the name",
+        AGAIN,
+    ),
     "socket-folder": Rule(
         "the folder of its private socket exists and is not a private one of ours",
         "kind, owner and mode of that folder",

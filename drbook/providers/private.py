@@ -1,5 +1,6 @@
 """Files of one's own: mode 0600 whatever the umask says, and never through a link that lies there."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -13,7 +14,10 @@ def folders(path: Path) -> None:
     if not path.is_dir():
         if path.parent != path:
             folders(path.parent)
-        path.mkdir(mode=0o700, exist_ok=True)
+        try:
+            path.mkdir(mode=0o700, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
 
 
 def append(path: Path) -> IO[str]:

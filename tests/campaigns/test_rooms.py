@@ -60,7 +60,7 @@ def test_every_room_and_every_module_is_there() -> None:
     assert "drbook/core/independence.py" in files["core"]
     assert "drbook/journal/writer.py" in files["journal"]
     assert {Path(file).stem for file in files["guard"]} >= {
-        "http", "launcher", "lease", "pgsession", "process", "proof", "s3guard", "secrets", "shell",
+        "http", "launcher", "lease", "pgsession", "process", "folder", "s3guard", "secrets", "shell",
     }  # fmt: skip
 
 

@@ -40,10 +40,11 @@ def _one_target(folder: Path) -> Path:
     return target
 
 
-def _one_copy(folder: Path) -> Path:
+def _damage_copies(folder: Path) -> None:
     copies = [path for path in (folder / "copies").rglob("*") if path.is_file()]
     assert copies, list(folder.iterdir())
-    return copies[0]
+    for path in copies:
+        _damage(path)
 
 
 def _damage(path: Path) -> None:
@@ -86,7 +87,7 @@ FAULTS: dict[str, tuple[Callable[[Path], None], str]] = {
         "recorded as done and was not",
     ),
     "a copy that is not what was loaded": (
-        lambda folder: _damage(_one_copy(folder)),
+        _damage_copies,
         "recorded as done and was not",
     ),
     "a damaged record": (lambda folder: _damage(folder / "journal.jsonl"), "record not whole"),

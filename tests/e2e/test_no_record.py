@@ -113,7 +113,7 @@ def test_no_home_at_all_is_said(tmp_path: Path, drbook: Drbook) -> None:
     )
     program = as_nobody + "from drbook.cli.main import main; sys.exit(main(sys.argv[1:]))"
     ran = subprocess.run(
-        [sys.executable, "-c", "import drbook.cli.run, drbook.app.session\n" + program,
+        [sys.executable, "-c", "import drbook.cli.run, drbook.cli.main, drbook.app.session\n" + program,
          "incidents"],
         env=environment, cwd="/", capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -57,6 +57,10 @@ class Site:
             ignore_environment=True,
         )  # fmt: skip
 
+    def maker(self, server: ClusterServer) -> DatabaseRef:
+        """The login that a runbook would name: it may create databases, and nothing else."""
+        return self.ref(server).model_copy(update={"user": "restorer"})
+
     def run(self, server: ClusterServer, sql: str, dbname: str = "postgres") -> list[tuple]:  # type: ignore[type-arg]
         with pgsession.connect(
             self.ref(server, dbname), os.environ, autocommit=True, read_only=False
@@ -83,7 +87,7 @@ class Site:
 
 
 def tcp(host: str, port: int, dbname: str = "postgres") -> DatabaseRef:
-    return DatabaseRef(host=host, port=port, user="postgres", dbname=dbname, sslmode="disable")
+    return DatabaseRef(host=host, port=port, user="restorer", dbname=dbname, sslmode="disable")
 
 
 def free_port() -> int:
@@ -132,9 +136,12 @@ def site(tools: tuple[PgTools, ...]) -> Iterator[Site]:
         whole = Site(production, port, production, production, production)
         for dbname in ("rental", "second", "restore_1"):
             whole.run(production, f"CREATE DATABASE {dbname}")
+        whole.run(production, "CREATE ROLE restorer LOGIN CREATEDB")
         copy = started(server("copy"), production)
         standby = started(server("standby"), production, "-R")
-        yield replace(whole, copy=copy, standby=standby, other=started(server("other")))
+        other = started(server("other"))
+        whole.run(other, "CREATE ROLE restorer LOGIN CREATEDB")
+        yield replace(whole, copy=copy, standby=standby, other=other)
 
 
 # --- production by another name ----------------------------------------------------------------
@@ -203,7 +210,7 @@ def _pooler(kind: str, port: int, stack: ExitStack) -> int:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="drbook-test-")))
     folder.chmod(0o755)
     own = free_port()
-    (folder / "users").write_text('"postgres" ""\n')
+    (folder / "users").write_text('"postgres" ""\n"restorer" ""\n')
     (folder / "bouncer.ini").write_text(
         f"[databases]\n* = host=127.0.0.1 port={port}\n[pgbouncer]\nlisten_addr=127.0.0.1\n"
         f"listen_port={own}\nauth_type=trust\nauth_file={folder}/users\npool_mode=transaction\n"
@@ -253,7 +260,7 @@ def test_a_pooler_that_changes_servers_between_statements_writes_nowhere(
 def test_a_physical_copy_is_told_by_its_data_directory(site: Site, targets: FreshTargets) -> None:
     _drop(site, site.copy)
     known = site.live
-    spec = DatabaseTarget(server=site.ref(site.copy))
+    spec = DatabaseTarget(server=site.maker(site.copy))
     target = drain(targets.create(spec, "restore-1", known))
     assert "physical copy" in target.proof
     assert target.identity.system_identifier == site.identity(site.production).system_identifier
@@ -280,11 +287,11 @@ def test_production_unreachable_with_and_without_its_recorded_identity(
         (site.other, [], "production-identity-unknown"),
     ]
     for server, known, code in cases:
-        spec = DatabaseTarget(server=site.ref(server))
+        spec = DatabaseTarget(server=site.maker(server))
         with pytest.raises(Refused) as caught:
             drain(targets.create(spec, "restore-9", known))
         assert caught.value.code == code
-    made = drain(targets.create(DatabaseTarget(server=site.ref(site.other)), "restore-8", [mine]))
+    made = drain(targets.create(DatabaseTarget(server=site.maker(site.other)), "restore-8", [mine]))
     assert "is not production's" in made.proof
     _drop(site, site.other, "restore_8")
     site.untouched()
@@ -352,7 +359,7 @@ def test_a_name_that_moves_between_making_and_loading(
 @pytest.fixture
 def made(site: Site, targets: FreshTargets) -> Target:
     _drop(site, site.other)
-    spec = DatabaseTarget(server=site.ref(site.other))
+    spec = DatabaseTarget(server=site.maker(site.other))
     return drain(targets.create(spec, "restore-1", site.live))
 
 
@@ -451,7 +458,7 @@ def test_a_polluted_template(site: Site, targets: FreshTargets, template: str, c
     _drop(site, site.other)
     site.run(site.other, f"ALTER DATABASE {template} ALLOW_CONNECTIONS true")
     site.run(site.other, "CREATE TABLE public.leftover (id int)", template)
-    spec = DatabaseTarget(server=site.ref(site.other))
+    spec = DatabaseTarget(server=site.maker(site.other))
     try:
         if code:
             with pytest.raises(Refused) as caught:
@@ -473,6 +480,8 @@ CREATE FUNCTION lies.pg_is_in_recovery() RETURNS bool LANGUAGE sql AS 'SELECT tr
 CREATE FUNCTION lies.shobj_description(oid, name) RETURNS text LANGUAGE sql AS $$ SELECT 'mine' $$;
 CREATE VIEW lies.pg_class AS SELECT * FROM pg_catalog.pg_class WHERE false;
 CREATE VIEW lies.pg_database AS SELECT 1::oid AS oid, current_database() AS datname;
+GRANT USAGE ON SCHEMA lies TO restorer;
+GRANT SELECT ON ALL TABLES IN SCHEMA lies TO restorer;
 """
 
 
@@ -480,7 +489,7 @@ def test_a_search_path_cannot_make_a_server_lie(site: Site, made: Target) -> Non
     truth = made.identity
     site.run(site.other, LIES, "restore_1")
     site.run(
-        site.other, "ALTER ROLE postgres IN DATABASE restore_1 SET search_path = lies, pg_catalog",
+        site.other, "ALTER ROLE restorer IN DATABASE restore_1 SET search_path = lies, pg_catalog",
         "restore_1",
     )  # fmt: skip
     with pgsession.connect(

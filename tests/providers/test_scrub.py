@@ -8,7 +8,7 @@ from contextlib import suppress
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drbook.app.ledger import without_secrets
@@ -50,6 +50,7 @@ def test_every_usual_encoding_is_taken_out(form: str) -> None:
     assert SECRET not in cleaned
 
 
+@settings(deadline=None)
 @given(
     value=st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=16),
     around=st.text(),

@@ -140,7 +140,7 @@ def test_no_variable_is_read_where_a_target_is_judged() -> None:
         )
     }
     assert imported == {
-        "collections.abc", "dataclasses", "typing", "drbook.core.baseline", "drbook.core.ports",
+        "collections.abc", "dataclasses", "pathlib", "typing", "drbook.core.baseline", "drbook.core.ports",
         "drbook.core.refusals", "drbook.core.targets", "drbook.core.values",
     }  # fmt: skip
 

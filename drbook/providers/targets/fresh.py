@@ -6,9 +6,10 @@ import time
 from collections.abc import Mapping, Sequence
 
 from drbook.core.baseline import TableCounts
-from drbook.core.errors import CouldNotVerify, Refused, UsageError
+from drbook.core.errors import CouldNotVerify, UsageError
 from drbook.core.freshness import Answer, prove_same_target
 from drbook.core.ports import ProductionIdentity
+from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import LoadReport, LocalCopy, Target, TargetLook, TargetSpec
 from drbook.core.values import plain
@@ -29,11 +30,11 @@ class FreshTargets:
     ) -> Working[Target]:
         """Make a fresh target. Its name and nonce are on record before anything is created."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,120}", name):
-            raise Refused(
+            raise refused(
+                "target-name",
                 f"{plain(name, 100)!r} is no name of a target.",
-                means="It could lie outside the incident folder. Nothing was created.",
-                next="This is an error in drbook or a plug-in: report it with the incident's journal.",
-                code="target-name",
+                compared="its letters; it could lie outside the incident folder",
+                means="Nothing was created.",
             )
         nonce = secrets.token_hex(16)
         return (yield from self._maker(spec).create(name, nonce, production))

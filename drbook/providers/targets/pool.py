@@ -89,7 +89,7 @@ def _still_ours(target: Target, folder: Path) -> None:
     try:
         found = system_identifier_in(folder / "data")
         written = (folder / MARKER).read_text(encoding="utf-8")
-        marked = written == marker_of(target.name, target.nonce)
+        marked = written.strip() == marker_of(target.name, target.nonce).strip()
     except (OSError, ValueError):
         found, marked = "unknown", False
     if links or not marked or found != target.identity.system_identifier:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import psycopg
 from psycopg import sql
 
-from drbook.core.errors import Refused, StepFailed
+from drbook.core.errors import StepFailed
+from drbook.core.refusals import refused
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.providers import pgsession, secrets
@@ -128,11 +129,10 @@ def refuse_superuser(connection: Connection, shown: str) -> None:
     if row is not None and not row[1]:
         return
     what = "is a superuser" if row is None or row[0] else "reaches the server's files and programs"
-    raise Refused(
+    raise refused(
+        "target-superuser",
         f"The login for {plain(shown, 200)} {what}.",
+        compared="its own rights and the roles that it is a member of",
         means="An archive is code. Loaded with these rights, it could reach the other databases, the "
         "files and the programs of that server. Nothing was created.",
-        next="Make a login for restores there (CREATE ROLE restorer LOGIN CREATEDB PASSWORD '…') and "
-        "name it, or restore into a fresh cluster: `target: {kind: cluster}`.",
-        code="target-superuser",
     )
