@@ -11,6 +11,7 @@ from drbook.core.events import Mode
 from drbook.journal.codec import FIRST, decode, digest, encode
 from drbook.journal.reader import verify
 from drbook.journal.writer import Writer
+from drbook.mirror.compare import Copy, Line, Verdict, compare
 
 README = Path(__file__).parents[2] / "README.md"
 START, END = "<!-- tamper table -->", "<!-- end of the tamper table -->"
@@ -144,7 +145,28 @@ def by_head(evidence: Evidence, path: Path) -> str:
     return "records behind it" if found.after_head else "no"
 
 
-MEANS = {"the chain alone": by_chain, "the head, noted at the close": by_head}
+def by_mirror(evidence: Evidence, path: Path) -> str:
+    """What `journal verify --mirrors` tells, where the mirror holds what was written."""
+    if not verify(path).intact:
+        return "found"
+    held = [decode(line.rstrip(b"\n")) for line in evidence.lines]
+    there = Copy(
+        "mirror",
+        tuple(
+            Line(record.seq, digest(line.rstrip(b"\n")), record.prev)
+            for record, line in zip(held, evidence.lines, strict=True)
+        ),
+    )
+    here = [digest(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    said = compare(here, there).verdict
+    return {Verdict.SAME: "no", Verdict.BEHIND: "records behind it"}.get(said, "found")
+
+
+MEANS = {
+    "the chain alone": by_chain,
+    "the head, noted at the close": by_head,
+    "a mirror": by_mirror,
+}
 
 
 def row(name: str, evidence: Evidence, folder: Path) -> tuple[str, ...]:
@@ -182,3 +204,4 @@ def test_nothing_slips_past_a_head_but_what_was_added_behind_it(
     behind = "a line added at the end, rightly chained"
     expected = "records behind it" if name == behind else "found"
     assert found["the head, noted at the close"] == expected
+    assert found["a mirror"] == expected
