@@ -68,8 +68,12 @@ class Sql(Action[SqlParams]):
         )
 
     def perform(self, params: SqlParams, context: StepContext, ports: Ports) -> Working[Finished]:
+        if params.target is not None:
+            database = yield from ports.targets.reach(params.target)
+        else:
+            database = production_database(params.database, context)
         found = ports.databases.query(
-            _database(params, context),
+            database,
             params.sql,
             params.params,
             limit=params.limit,
@@ -87,13 +91,6 @@ class Sql(Action[SqlParams]):
         return Finished(
             result, reason=f"{len(found.rows)}{more} rows; first value {plain(str(first), 80)}"
         )
-        yield  # makes this a generator; nothing is signalled
-
-
-def _database(params: SqlParams, context: StepContext) -> DatabaseRef:
-    if params.target is not None:
-        return params.target.connect
-    return production_database(params.database, context)
 
 
 def _place(params: SqlParams, context: StepContext) -> str:

@@ -159,6 +159,9 @@ class Targets(Protocol):
     ) -> Working[TableCounts]:
         """Exact counts on the target, whose server is started again where it had stopped."""
 
+    def reach(self, target: Target) -> Working[DatabaseRef]:
+        """How to ask the target, whose server is started again where it had stopped."""
+
     def look(self, spec: TargetSpec, name: str) -> TargetLook: ...
 
 

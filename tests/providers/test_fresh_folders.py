@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,44 @@ def test_no_server_is_started_on_what_took_a_targets_place(
     (home / "data").unlink()
     (home / "moved").rename(home / "data")
     drain(pool.running(stopped, tools, token))
+
+
+@pytest.mark.parametrize("way", ["moved", "copied, as to another disk"])
+def test_a_moved_incident_takes_its_clusters_along(
+    targets: FreshTargets, stopped: Target, tmp_path: Path, way: str
+) -> None:
+    """The operator moved the incident's folder, for a full disk say, and resumed it there."""
+    shop = targets._workshop
+    shop.pool.__init__()  # type: ignore[misc]
+    new = tmp_path / "another place"
+    new.mkdir(mode=0o711)
+    if way == "moved":
+        (tmp_path / "targets").rename(new / "targets")
+    else:
+        subprocess.run(["cp", "-a", tmp_path / "targets", new], check=True)
+    there = FreshTargets(replace(shop, folder=new), {"cluster": ClusterTarget})
+    if Path(stopped.location).parent != tmp_path / "targets":
+        pytest.fail(f"clusters lie elsewhere: {stopped.location}")
+    ref = drain(there.reach(stopped))
+    assert str(new) in str(ref.password)
+    assert drain(there.count(stopped)).identity.place == place_of(
+        new / "targets" / stopped.name / "data"
+    )
+    shop.pool.close()
+
+
+def test_a_strangers_folder_is_no_moved_cluster(
+    targets: FreshTargets, stopped: Target, tmp_path: Path
+) -> None:
+    shop = targets._workshop
+    shop.pool.__init__()  # type: ignore[misc]
+    new = tmp_path / "another"
+    new.mkdir(mode=0o711)
+    subprocess.run(["cp", "-a", tmp_path / "targets", new], check=True)
+    (new / "targets" / stopped.name / MARKER).write_text(
+        json.dumps({"target": stopped.name, "nonce": "another"})
+    )
+    there = FreshTargets(replace(shop, folder=new), {"cluster": ClusterTarget})
+    with pytest.raises(Refused) as caught:
+        drain(there.reach(stopped))
+    assert caught.value.code == "target-changed"

@@ -56,7 +56,8 @@ class OpenableTarget(TargetSpec):
         raise AssertionError("each kind makes itself")
 
     @classmethod
-    def ready(cls, target: Target, workshop: Workshop) -> Working[None]:
-        """Make sure that a target of this kind answers, after a resume too; most do by themselves."""
-        return
+    def ready(cls, target: Target, workshop: Workshop) -> Working[Target]:
+        """Make sure that a target of this kind answers, after a resume too, and return it as it is
+        reached now; most stay where they are and answer by themselves."""
+        return target
         yield

@@ -11,7 +11,7 @@ from drbook.core.freshness import Answer, prove_same_target
 from drbook.core.ports import ProductionIdentity
 from drbook.core.refusals import refused
 from drbook.core.signals import Working
-from drbook.core.targets import LoadReport, LocalCopy, Target, TargetLook, TargetSpec
+from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, TargetLook, TargetSpec
 from drbook.core.values import plain
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.targets.base import OpenableTarget, TargetMaker, Workshop
@@ -44,7 +44,7 @@ class FreshTargets:
     ) -> Working[LoadReport]:
         """Load an archive under a lease. Raises StepFailed with the tool's own errors."""
         begun = time.monotonic()
-        yield from self._ready(target)
+        target = yield from self._ready(target)
         shop = self._workshop
         loader = Loader(target, shop.environment, shop.cancel, shop.tools())
         report = yield from loader.load(shop.folder / copy.name, first)
@@ -54,7 +54,7 @@ class FreshTargets:
         self, target: Target, *, ignore_schemas: Sequence[str] = (), content: bool = False
     ) -> Working[TableCounts]:
         """Exact counts on the target. Raises Refused where something else answers there."""
-        yield from self._ready(target)
+        target = yield from self._ready(target)
         reader = PostgresReader(self._workshop.environment, self._workshop.cancel)
         counts = yield from reader.count(
             target.connect, ignore_schemas=ignore_schemas, content=content
@@ -62,6 +62,10 @@ class FreshTargets:
         # Counted in one transaction, in one snapshot: a pooler cannot come in between.
         prove_same_target(target, Answer(counts.identity, pooled=False))
         return counts
+
+    def reach(self, target: Target) -> Working[DatabaseRef]:
+        """How to ask the target, whose server is started again where it had stopped."""
+        return (yield from self._ready(target)).connect
 
     def look(self, spec: TargetSpec, name: str) -> TargetLook:
         """Whether something exists under a derived name."""
@@ -77,7 +81,7 @@ class FreshTargets:
             )
         return spec.maker(self._workshop)
 
-    def _ready(self, target: Target) -> Working[None]:
+    def _ready(self, target: Target) -> Working[Target]:
         kind = self._kinds.get(target.kind)
         if kind is None:
             raise CouldNotVerify(
@@ -87,4 +91,4 @@ class FreshTargets:
                 next="Install the plug-in that made it, then run the step again.",
                 code="target-kind",
             )
-        yield from kind.ready(target, self._workshop)
+        return (yield from kind.ready(target, self._workshop))

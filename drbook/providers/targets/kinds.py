@@ -40,7 +40,7 @@ class ClusterTarget(OpenableTarget):
         return ClusterMaker(workshop, self.dbname, self.extensions)
 
     @classmethod
-    def ready(cls, target: Target, workshop: Workshop) -> Working[None]:
+    def ready(cls, target: Target, workshop: Workshop) -> Working[Target]:
         host = workshop.elsewhere.get(target.name)
         if host is not None:
             raise CouldNotVerify(
@@ -50,7 +50,8 @@ class ClusterTarget(OpenableTarget):
                 next="Run the restore step again; it makes another target on this machine.",
                 code="target-elsewhere",
             )
-        yield from workshop.pool.running(target, workshop.tools(), workshop.cancel)
+        here = workshop.pool.found(target, workshop.folder / "targets")
+        return (yield from workshop.pool.running(here, workshop.tools(), workshop.cancel))
 
 
 class DatabaseTarget(OpenableTarget):

@@ -6,7 +6,7 @@ from drbook.core.baseline import TableCounts
 from drbook.core.errors import NotExercised
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Working
-from drbook.core.targets import LoadReport, LocalCopy, Target, TargetLook, TargetSpec
+from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, TargetLook, TargetSpec
 
 
 class NoTargets:
@@ -32,6 +32,10 @@ class NoTargets:
         self, target: Target, *, ignore_schemas: Sequence[str] = (), content: bool = False
     ) -> Working[TableCounts]:
         raise NotExercised(f"A dry run has no target {target.name} to count.")
+        yield
+
+    def reach(self, target: Target) -> Working[DatabaseRef]:
+        raise NotExercised(f"A dry run has no target {target.name} to ask.")
         yield
 
     def look(self, spec: TargetSpec, name: str) -> TargetLook:

@@ -11,7 +11,7 @@ from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Cancel
 from drbook.core.refusals import refused
 from drbook.core.signals import Working
-from drbook.core.targets import Target
+from drbook.core.targets import DatabaseRef, Target
 from drbook.providers.pgidentity import system_identifier_in
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
@@ -35,15 +35,31 @@ class ServerPool:
         with self._lock:
             self._servers[name] = server
 
-    def running(self, target: Target, tools: tuple[PgTools, ...], cancel: Cancel) -> Working[None]:
-        """Make sure that a target's server runs; after a resume it is started again.
+    def found(self, target: Target, folder: Path) -> Target:
+        """The target where it lies now: an incident's folder may have been moved since it was made.
+
+        What the kernel called its old place says nothing about a new one; the mark and the system
+        identifier, which are held against it before its server starts, do.
+        """
+        moved = folder / target.name
+        if str(moved) == target.location or not (moved / MARKER).is_file():
+            return target
+        unknown = dict.fromkeys(("directory_device", "directory_inode", "directory_boot"))
+        identity = target.identity.model_copy(update=unknown)
+        return target.model_copy(update={"location": str(moved), "identity": identity})
+
+    def running(
+        self, target: Target, tools: tuple[PgTools, ...], cancel: Cancel
+    ) -> Working[Target]:
+        """Make sure that a target's server runs, and return the target with the ways to it; after a
+        resume it is started again.
 
         Raises CouldNotVerify where its files are gone, Refused where they are another's.
         """
         with self._lock:
             server = self._servers.get(target.name)
         if server is not None and server.running:
-            return
+            return _reached(target, server)
         folder = Path(target.location)
         try:
             major = int((folder / "data" / "PG_VERSION").read_text(encoding="ascii").strip())
@@ -66,6 +82,7 @@ class ServerPool:
         server = ClusterServer(fitting[0], folder, name=target.name, key=target.nonce)
         self.add(target.name, server)
         yield from server.start(cancel=cancel)
+        return _reached(target, server)
 
     def start_commands(self) -> dict[str, str]:
         """How each cluster is started for good, once drbook has ended."""
@@ -78,6 +95,17 @@ class ServerPool:
             servers = list(self._servers.values())
         for server in servers:
             server.stop()
+
+
+def _reached(target: Target, server: ClusterServer) -> Target:
+    """The target with its logins by this server's socket and key files."""
+    found: dict[str, DatabaseRef] = {}
+    for name in ("connect", "loader", "admin"):
+        ref: DatabaseRef | None = getattr(target, name)
+        if ref is not None:
+            key = f"file:{server.key_file(ref.user)}" if ref.user and ref.password else ref.password
+            found[name] = ref.model_copy(update={"host": str(server.socket), "password": key})
+    return target.model_copy(update=found)
 
 
 def _still_ours(target: Target, folder: Path) -> None:
