@@ -1,5 +1,6 @@
 """A new cluster of our own: an empty folder, a private socket, nobody else's writes."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -90,9 +91,13 @@ class ClusterMaker:
             reason = f"It was tried on {plain(host, 100)}, which this machine took over from."
             return TargetLook(name=name, state="unknown", reason=reason)
         home = self._workshop.folder / "targets" / name
-        if home.exists():
-            return TargetLook(name=name, state="present", reason=f"{home} exists.")
-        return TargetLook(name=name, state="absent", reason=f"{home} does not exist.")
+        base = private_base(server_user(), home.parent)
+        aside = [] if base == home.parent else sorted(base.glob(f"drbook-{name}-*"))
+        for place in (home, *aside):
+            if os.path.lexists(place):
+                return TargetLook(name=name, state="present", reason=f"{place} exists.")
+        where = str(home) if base == home.parent else f"{home}, or {base}/drbook-{name}-…,"
+        return TargetLook(name=name, state="absent", reason=f"{where} does not exist.")
 
     def _home(self, name: str, nonce: str) -> Path:
         wanted = self._workshop.folder / "targets"
