@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import psycopg
 
-from drbook.core.signals import Signal, Working
+from drbook.core.signals import Signal, Working, finish
 from drbook.core.targets import DatabaseRef
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
@@ -44,14 +44,8 @@ COUNTS = {
 }
 
 
-def drain(work: Working[T]) -> T:
-    """Run work to its end: its result."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+drain = finish
+"""Run work to its end: its result."""
 
 
 def signals_of(work: Working[T]) -> tuple[T, list[Signal]]:
