@@ -5,10 +5,8 @@ private socket. Into a database on a given server everything goes through psql, 
 statement, on the very connection that loads, fails on any other server or database.
 """
 
-import re
 import secrets
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -17,10 +15,9 @@ from psycopg import conninfo
 
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
-from drbook.core.refusals import refused
 from drbook.core.signals import Milestone, Output, Signal, Working
 from drbook.core.targets import LoadReport, Target
-from drbook.core.values import counted, plain
+from drbook.core.values import plain
 from drbook.providers import pgsession
 from drbook.providers.archive import (
     Archive,
@@ -39,24 +36,15 @@ from drbook.providers.archive_list import (
     needy,
     source_major_of_plain,
 )
-from drbook.providers.hiding import Secret, scrub
+from drbook.providers.hiding import Secret
 from drbook.providers.pgtools import PgTools, choose, show_version
 from drbook.providers.process import Completed, run
 from drbook.providers.sqltext import TooLong, without
+from drbook.providers.targets.complaints import check, tell
 from drbook.providers.targets.ground import Ground, Leaving, left_out, make_ground
 from drbook.providers.targets.lease import Guard, lease
 from drbook.providers.targets.psqltext import knows_restrict, restricted
-from drbook.providers.targets.tools import Entries, advice, is_error, output_of, pieces_of, size_of
-
-_DENIED = re.compile(r"permission denied|must be superuser|must be owner|must be able to SET ROLE")
-_KIND = re.compile(r"\".*?\"|\d+")
-"""What differs between two errors of one kind: names and numbers."""
-_ENTRY = re.compile(r"from TOC entry ([^\n]+)")
-ENTRY_DENIED = (
-    "The archive holds something that only a superuser may do. Look at that entry "
-    "(pg_restore --list, or the dump's text): where it is honest, take it out of a copy of the "
-    "archive, or restore that copy by hand."
-)
+from drbook.providers.targets.tools import Entries, output_of, pieces_of, size_of
 
 
 class Loader:
@@ -139,9 +127,9 @@ class Loader:
                 done = yield from self._direct(archive, tools, options, listed, reordered)
             else:
                 done = yield from self._through_psql(archive, tools, options)
-        yield from self._check(done, "pg_restore")
+        yield from check(done, "pg_restore", self._target, self._guard)
         left = tuple(plain(what, 200) for what in leaving.values() if what)
-        yield from _tell(left)
+        yield from tell(left)
         return LoadReport(
             tool="pg_restore",
             tool_version=show_version(tools.version),
@@ -255,9 +243,9 @@ class Loader:
         done = yield from self._psql(
             tools, lambda: without(pieces_of(archive, meter), leaving), meter
         )
-        yield from self._check(done, "psql")
+        yield from check(done, "psql", self._target, self._guard)
         left = tuple(plain(what, 200) for what in leaving.found)
-        yield from _tell(left)
+        yield from tell(left)
         return LoadReport(
             tool="psql",
             tool_version=show_version(tools.version),
@@ -295,7 +283,7 @@ class Loader:
             )
         )
 
-    # --- connection, errors -----------------------------------------------------------------
+    # --- connection -------------------------------------------------------------------------
 
     def _connection(self, proven: pgsession.Connection) -> tuple[str, dict[str, str | Secret]]:
         """libpq's parameters for a tool: the open ones as text, the password by its environment, which
@@ -318,44 +306,3 @@ class Loader:
             if name in self._environment:
                 own[name] = self._environment[name]
         return conninfo.make_conninfo("", application_name="drbook", **given), own
-
-    def _check(self, done: Completed, tool: str) -> Working[None]:
-        """All of the tool's errors, kept; raises where there was one."""
-        if done.exit_code == 0:
-            return
-        if self._guard.complained(done.stderr):
-            raise refused(
-                "target-changed",
-                f"What answers {tool} as target {self._target.name} is not what this incident "
-                "created, or it is not empty any more.",
-                compared="the first statement of the load asked on its own connection for system "
-                "identifier, database oid, mark and contents",
-            )
-        lines = [line for line in done.stderr.splitlines() if is_error(line)]
-        errors = [plain(scrub(line), 500) for line in lines] or [
-            f"{tool} exit code {done.exit_code}"
-        ]
-        errors = [plain(line, 500) for line in lines] or [f"{tool} exit code {done.exit_code}"]
-        kinds = Counter(_KIND.sub("…", line.split("ERROR:", 1)[-1]).strip() for line in errors)
-        yield Milestone(
-            f"{tool} reported {counted(len(errors), 'error')}",
-            {"errors": errors[:200], "kinds": dict(kinds.most_common(20))},
-        )
-        denied = _DENIED.search(done.stderr) is not None
-        entry = _ENTRY.search(done.stderr) if denied else None
-        raise StepFailed(
-            f"{tool} could not load the archive: {errors[0]}"
-            + (f" (entry {plain(entry[1], 200)})" if entry else ""),
-            means=f"The target {self._target.name} is half-filled. It is never used again.",
-            next=ENTRY_DENIED if denied else advice(done.stderr),
-            code="load-denied" if denied else "load",
-        )
-
-
-def _tell(left: tuple[str, ...]) -> Working[None]:
-    """What is missing on purpose goes into the record."""
-    if left:
-        yield Milestone(
-            f"not loaded, since only a superuser could create it: {plain(', '.join(left), 400)}",
-            {"left_out": list(left[:200])},
-        )
