@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +57,23 @@ def test_every_command_and_option_exists(line: str) -> None:
     named = {one for one in needs if not arguments}  # a command that is only mentioned
     if not named:
         group.make_context(group.name, list(arguments))
+
+
+SCRIPTS = re.findall(r"python (tests/\S+\.py)([^\n`]*)", README)
+
+
+def test_the_scripts_are_found() -> None:
+    assert {Path(script).stem for script, _ in SCRIPTS} >= {"crash", "kill", "canary", "mutants"}
+
+
+@pytest.mark.parametrize(("script", "options"), SCRIPTS)
+def test_every_script_and_its_options_exist(script: str, options: str) -> None:
+    """The campaigns and the benchmark; their short forms run by themselves."""
+    told = subprocess.run(
+        [sys.executable, script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for option in re.findall(r"--[a-z-]+", options):
+        assert re.search(rf"{option}\b", told.stdout), (script, option)
 
 
 def test_the_two_commands_are_those_that_are_promised_and_the_second_is_what_ci_runs() -> None:
