@@ -108,6 +108,7 @@ ATTEMPTS: dict[str, Attempt] = {
         p.targets.load(forged(kind="database", whole_server=False), COPY)
     ),
     "Targets.count": lambda p, w: drain(p.targets.count(forged())),
+    "Targets.reach": lambda p, w: drain(p.targets.reach(forged())),
     "Processes.run outside": lambda p, w: drain(
         p.processes.run(["/bin/sh", "-c", "touch never"], declared="outside")
     ),
@@ -241,6 +242,7 @@ def test_no_server_is_started_on_a_folder_that_no_incident_made(
             before = footprint(volume)
         for verb in (
             lambda: drain(ports.targets.count(forged(location=str(volume)))),
+            lambda: drain(ports.targets.reach(forged(location=str(volume)))),
             lambda: drain(ports.targets.load(forged(location=str(volume)), COPY)),
         ):
             with pytest.raises(Refused) as caught:
