@@ -72,13 +72,7 @@ class Ledger:
         Secrets that came back from outside are taken out before anything is written.
         """
         event = without_secrets(event)
-        self.check()
-        if self.broken:
-            raise JournalError(
-                "The journal of this incident cannot be written any more.",
-                means="Nothing is done that cannot be recorded.",
-                next="Make room or mend the disk, then resume the incident.",
-            )
+        self.must_record()
         self._must_follow(event, actor)
         try:
             record = self._writer.append(actor, event)
@@ -91,9 +85,20 @@ class Ledger:
 
     def check(self) -> None:
         """Raises TakenOver, once and for all, where another machine goes on with this incident."""
-        if not self.broken and (why := self._mirrors.taken_over) is not None:
+        if not self.broken and self._mirrors.taken_over is not None:
+            self.must_record()
+
+    def must_record(self) -> None:
+        """Raises JournalError or TakenOver where nothing can be put on record any more."""
+        if (why := self._mirrors.taken_over) is not None:
             self.broken = True
             raise why
+        if self.broken:
+            raise JournalError(
+                "The journal of this incident cannot be written any more.",
+                means="Nothing is done that cannot be recorded.",
+                next="Make room or mend the disk, then resume the incident.",
+            )
 
     def close(self) -> None:
         self._writer.close()

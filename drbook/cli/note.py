@@ -6,9 +6,10 @@ from contextlib import suppress
 
 import click
 
-from drbook.app.desk import NOTE_LENGTH, refuse_secret
+from drbook.app.desk import NOTE_LENGTH
 from drbook.app.mailbox import Letter, leave
 from drbook.app.places import JOURNAL, RUNBOOK, find_incident, home
+from drbook.app.refusing import refuse_secret
 from drbook.app.session import operator
 from drbook.cli.output import say
 from drbook.core.errors import JournalError, UsageError

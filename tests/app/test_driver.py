@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drbook.app import desk, driver, mailbox
+from drbook.app import mailbox, steps
 from drbook.app import model as cmd
 from drbook.core.actions import Empty, Finished, Probed, StepContext
 from drbook.core.errors import (
@@ -173,8 +173,9 @@ def test_a_journal_that_cannot_be_written_stops_everything(
         snapshot = world.until(lambda s: s.broken)
     assert snapshot.trouble is not None
     assert "No space left" in snapshot.trouble.what
-    with pytest.raises(JournalError):
-        world.ask(cmd.WriteNote("there is room again"))
+    for asked in (cmd.WriteNote("there is room again"), cmd.Run("b"), cmd.Abort("no use")):
+        with pytest.raises(JournalError, match="cannot be written any more"):
+            world.ask(asked)
     assert not went_on.is_set()
     assert world.journal.stat().st_size == size
     world.driver.stop()
@@ -377,8 +378,7 @@ def test_cancel(world: "World") -> None:
 def test_a_step_that_ignores_a_cancel_is_left_behind_in_doubt(
     world: "World", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk, "GRACE", 0.3)
-    monkeypatch.setattr(driver, "GRACE", 0.3)
+    monkeypatch.setattr(steps, "GRACE", 0.3)
     stubborn = Gate(heeds=False)
     late: list[str] = []
 
@@ -632,7 +632,7 @@ def test_a_command_after_the_end_is_answered(world: "World") -> None:
 def test_stopping_leaves_a_hung_step_to_the_next_resume(
     world: "World", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "GRACE", 0.3)
+    monkeypatch.setattr(steps, "GRACE", 0.3)
     stubborn = Gate(heeds=False)
     world.once.courses["a"] = stubborn
     world.start(ONCE)

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.incident import FakeParams, FakeResult, World
 
 from drbook.app import driver as driver_module
+from drbook.app import steps as steps_module
 from drbook.app.model import Answer, Close, Command, Confirm, Resolve, Run
 from drbook.core import events as ev
 from drbook.core.actions import Finished, StepContext
@@ -312,13 +313,13 @@ def incident(folder: Path, cuts: list[int], seed: int, found: Findings, fault: F
 @contextmanager
 def hurried() -> Iterator[None]:
     """A driver that does not wait, and threads that a power cut may end without a word."""
-    before = driver_module.PUBLISH_EVERY, driver_module.GRACE, threading.excepthook
-    driver_module.PUBLISH_EVERY, driver_module.GRACE = 0.001, 0.05
+    before = driver_module.PUBLISH_EVERY, steps_module.GRACE, threading.excepthook
+    driver_module.PUBLISH_EVERY, steps_module.GRACE = 0.001, 0.05
     threading.excepthook = lambda _: None
     try:
         yield
     finally:
-        driver_module.PUBLISH_EVERY, driver_module.GRACE, threading.excepthook = before
+        driver_module.PUBLISH_EVERY, steps_module.GRACE, threading.excepthook = before
 
 
 def campaign(crashes: int, seed: int, fault: Fault = "") -> Findings:

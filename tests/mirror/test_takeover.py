@@ -118,7 +118,9 @@ def ask(session: Session, command: cmd.Command) -> None:
 
 
 def mirrored(session: Session) -> None:
-    until(lambda: all(one.behind == 0 for one in session.mirrors.states))
+    """Wait until the mirrors hold what the journal's file holds now."""
+    size = len(names(session.folder))
+    until(lambda: all(one.records >= size for one in session.mirrors.states))
 
 
 def cut_off(session: Session) -> None:
@@ -181,7 +183,7 @@ def test_a_writer_that_lives_stops_and_says_who_took_over(machines: Machines, sh
     ask(old, cmd.Run("change"))
     until(lambda: names(old.folder).count("ProcessStarted") == 1)
     mirrored(old)
-    attempt = old.driver.attempts["change"]
+    attempt = old.driver.steps.running["change"]
     taken = machines.take(f"{share}/{old.folder.name}")
     until(lambda: old.driver.snapshot.broken)
     trouble = old.driver.snapshot.trouble
@@ -191,9 +193,10 @@ def test_a_writer_that_lives_stops_and_says_who_took_over(machines: Machines, sh
     assert "the host is gone" in trouble.what
     assert "Go on there" in trouble.next
     assert attempt.cancel.requested  # type: ignore[attr-defined]
-    for command in (cmd.Run("noted"), cmd.WriteNote("x")):
-        with pytest.raises(DrbookError):
+    for command in (cmd.Run("noted"), cmd.WriteNote("x"), cmd.Abort("enough")):
+        with pytest.raises(DrbookError) as refused:
             ask(old, command)
+        assert refused.value.code == "taken-over"
     count = len(read(old.folder / "journal.jsonl"))
     old.close()
     assert len(read(old.folder / "journal.jsonl")) == count
