@@ -143,7 +143,7 @@ def _shown(known: ProductionIdentity) -> str:
     return f"{known.identity.system_identifier} ({plain(known.described, 200)}{reached})"
 
 
-_LOOPBACK = ("localhost", "127.", "[::1]", "::1", "/", ":")
+_LOOPBACK = ("localhost", "127.", "[::1]", "/", ":")
 
 
 def of_this_production(recorded: Identity, dialled: str, resource: str) -> bool:

@@ -51,7 +51,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.criteria": _CORE,
     "drbook.core.reach": _CORE,
     "drbook.core.freshness": ("tests/targets/*.py",),
-    "drbook.providers.targets.folder": ("tests/providers/test_fresh_folders.py",),
+    "drbook.providers.targets.folder": (
+        "tests/providers/test_folder_facts.py",
+        "tests/providers/test_fresh_folders.py",
+    ),
     "drbook.providers.targets.lease": _TARGETS,
     "drbook.providers.secrets": ("tests/providers/test_secret_references.py",),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),

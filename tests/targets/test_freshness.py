@@ -177,6 +177,74 @@ def test_a_given_server(name: str) -> None:
     assert caught.value.next == REFUSALS[expected].instead
 
 
+SAID = {
+    # name of SERVERS: what the refusal says, and what it compared
+    "another server, nothing known": (
+        "nobody knows that staging is not it",
+        "production did not say who it is, and no baseline recorded it.",
+    ),
+    "another server, the baseline is somebody's": (
+        "nobody knows that staging is not it",
+        "of these none is known to be this production's own: 7000000000000000001 (baseline 1, "
+        "reached as db:5432/rental).",
+    ),
+    "a standby of production": (
+        "staging is a standby of production.",
+        "both have the system identifier 7000000000000000001 (asked now), and it is in recovery",
+    ),
+    "another server in recovery": (
+        "what it holds comes from another server", "it says that it is in recovery",
+    ),
+    "a copy, its directory unseen": (
+        "or a physical copy of it", "; its data directory cannot be looked at from here",
+    ),
+    "a copy, production's directory unseen": (
+        "or a physical copy of it", "; production's data directory cannot be looked at from here",
+    ),
+    "a copy, production only in a baseline": (
+        "or a physical copy of it", "; a baseline says where production's data directory was then",
+    ),
+    "a copy, production reached through a standby": (
+        "or a physical copy of it", "; production itself was reached through a standby",
+    ),
+    "a copy started in the same moment": (
+        "the database is production itself", "and were started in the same moment, and the database",
+    ),
+    "another database of production's cluster": (
+        "would share production's fate", "(asked now) and the data directory.",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_a_refusal_of_a_server_says(name: str) -> None:
+    given, pooled, production, _ = SERVERS[name]
+    what, compared = SAID[name]
+    with pytest.raises(Refused) as caught:
+        prove_other_server(Answer(given, pooled), "staging", production)
+    assert what in caught.value.what
+    assert compared in caught.value.means
+
+
+def test_the_proof_of_a_copy_names_both_directories() -> None:
+    proof = prove_other_server(Answer(COPY, False), "staging", [live(who())])
+    assert "a physical copy of asked now" in proof
+    assert "data directory now is device 5 inode 100, and its own device 5 inode 200" in proof
+
+
+def test_a_server_s_name_and_a_baseline_s_are_shown_plainly() -> None:
+    evil = "x\x1b[2J" + "y" * 500
+    with pytest.raises(Refused) as caught:
+        prove_other_server(Answer(who(OTHER), False), evil, [])
+    assert "\x1b" not in caught.value.what
+    assert len(caught.value.what) < 400
+    unreached = ProductionIdentity("baseline", evil, who(dialled=""), False)
+    with pytest.raises(Refused) as caught:
+        prove_other_server(Answer(who(OTHER), False), "staging", [unreached])
+    assert "\x1b" not in caught.value.means
+    assert "reached as" not in caught.value.means
+
+
 WHOSE = {
     "reached and declared alike": ("db:5432/rental", "aws/1/vol-1", True),
     "reached otherwise": ("db2:5432/rental", "aws/1/vol-1", False),
@@ -201,6 +269,7 @@ def test_whose_a_baseline_is(name: str) -> None:
         ("LOCALHOST:5432/rental", False),
         ("127.0.0.1:5432/rental", False),
         ("::1:5432/rental", False),
+        ("[::1]:5432/rental", False),
         ("/var/run/postgresql:5432/rental", False),
         (":5432/rental", False),
         ("", False),
@@ -209,6 +278,8 @@ def test_whose_a_baseline_is(name: str) -> None:
 def test_behind_a_tunnel_every_production_is_reached_alike(dialled: str, expected: bool) -> None:
     identity = who(dialled=dialled, resource="")
     assert of_this_production(identity, dialled, "") is expected
+    declared = who(dialled=dialled)
+    assert of_this_production(declared, dialled, declared.resource) is (dialled != "")
 
 
 # --- the same target again -------------------------------------------------------------------
@@ -245,6 +316,20 @@ def test_a_server_that_answers_again(name: str) -> None:
     with pytest.raises(Refused) as caught:
         prove_same_target(target(who()), Answer(found, pooled))
     assert caught.value.code == "target-changed"
+    assert (", a standby" in caught.value.means) is (found.in_recovery is not False)
+    assert (", behind a pooler" in caught.value.means) is pooled
+
+
+def test_a_target_whose_directory_was_never_seen_is_known_by_the_rest() -> None:
+    unseen = target(who(place=None))
+    prove_same_target(unseen, Answer(who(), False))
+    prove_same_target(unseen, Answer(who(place=None), False))
+    with pytest.raises(Refused) as caught:
+        prove_same_target(unseen, Answer(who(OTHER), False))
+    assert (
+        "(16384), data directory unknown; answering are 7000000000000000002" in caught.value.means
+    )
+    assert caught.value.means.count("device 5 inode 100") == 1
 
 
 # --- emptiness -------------------------------------------------------------------------------
@@ -291,8 +376,16 @@ def test_many_objects_are_counted_and_names_are_plain() -> None:
     found = [FoundObject("table", "public", f"t{n}\x1b[2J", False) for n in range(9)]
     with pytest.raises(Refused, match="and 4 more") as caught:
         prove_empty(found, (), "it")
-    assert "\x1b" not in caught.value.explain()
+    assert "\x1b" not in caught.value.what
+    assert "public.t4" in caught.value.what
+    assert "public.t5" not in caught.value.what
     assert "9 objects" in caught.value.means
+    for count, end in ((6, " and 1 more."), (5, "."), (1, ".")):
+        with pytest.raises(Refused) as caught:
+            prove_empty(found[:count], (), "it")
+        last = f"public.t{min(count, 5) - 1}"
+        assert caught.value.what.rpartition(last)[2].endswith("[2J" + end)
+        assert ("more" in caught.value.what) is (count == 6)
 
 
 # --- a folder --------------------------------------------------------------------------------
@@ -366,6 +459,48 @@ def test_a_folder(name: str, basis: str) -> None:
     with pytest.raises(Refused) as caught:
         prove_fresh_folder(facts, [known])
     assert caught.value.code == expected
+
+
+FOLDER_SAID = {
+    "empty": ("it is an empty folder", "what stands there"),
+    "full": ("it holds something", "what stands there"),
+    "a file": ("it is a file", "what stands there"),
+    "a link": ("is a symbolic link", "it leads somewhere else; it was not followed"),
+    "a dangling link": ("is a symbolic link", "it leads nowhere; it was not followed"),
+    "mounted": ("Something is mounted", "device 5 inode 200"),
+    "bind mount of production": ("or lies inside it", "device 5 inode 100 (v)"),
+    "a server runs in it": ("A PostgreSQL server runs in /incident", "its postmaster.pid"),
+    "a server ran in it, or runs elsewhere": (
+        "A PostgreSQL server ran, or runs in another container, in /incident", "its postmaster.pid",
+    ),
+    "its parent is a link": ("is a link.", "link"),
+    "its parent is shared": ("can be written by others.", "shared"),
+    "unseen": ("cannot be looked at", "the system refused the look"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLDER_SAID)
+def test_what_a_refusal_of_a_folder_says(name: str) -> None:
+    facts, _ = FOLDERS[name]
+    what, compared = FOLDER_SAID[name]
+    known = ProductionIdentity("declared", "v", directory=HERE)
+    with pytest.raises(Refused) as caught:
+        prove_fresh_folder(facts, [known])
+    assert what in caught.value.what
+    assert f"Compared: {compared}" in caught.value.means
+
+
+def test_a_folder_s_path_is_shown_plainly() -> None:
+    with pytest.raises(Refused) as caught:
+        prove_fresh_folder(folder(path="/x\x1b[2J" + "y" * 500, kind="full"), [])
+    assert "\x1b" not in caught.value.what
+    assert len(caught.value.what) < 500
+
+
+def test_a_production_whose_directory_nobody_knows_is_nowhere() -> None:
+    """Two that are unknown are not the same."""
+    assert prove_fresh_folder(folder(), [live(who(place=None))])
+    assert prove_fresh_folder(folder(), [ProductionIdentity("declared", "v")])
 
 
 # --- a baseline is worth nothing without an identity ---------------------------------------------

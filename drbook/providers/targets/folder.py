@@ -58,6 +58,7 @@ def still(path: Path, made: os.stat_result) -> None:
     try:
         found = os.lstat(path)
         same = (found.st_dev, found.st_ino) == (made.st_dev, made.st_ino)
+        same = same and stat.S_ISDIR(found.st_mode)
     except OSError:
         same = False
     if not same:
