@@ -55,7 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/providers/test_folder_facts.py",
         "tests/providers/test_fresh_folders.py",
     ),
-    "drbook.providers.targets.lease": _TARGETS,
+    "drbook.providers.targets.lease": ("tests/providers/test_lease.py", *_TARGETS),
     "drbook.providers.secrets": ("tests/providers/test_secret_references.py",),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),

@@ -327,6 +327,9 @@ def test_what_was_made_is_what_lies_there(place: Path, tools: tuple[PgTools, ...
     server = ClusterServer(next(one for one in tools if one.has_server), place, name="fresh")
     made = make_fresh(server, ())
     assert (made.st_dev, made.st_ino) == (place.stat().st_dev, place.stat().st_ino)
+    with pytest.raises(Refused) as caught:
+        module.still(place.parent, made)  # another folder
+    assert caught.value.code == "target-changed"
     place.rmdir()
     with pytest.raises(Refused) as caught:
         module.still(place, made)

@@ -243,6 +243,7 @@ def test_a_server_s_name_and_a_baseline_s_are_shown_plainly() -> None:
         prove_other_server(Answer(who(OTHER), False), "staging", [unreached])
     assert "\x1b" not in caught.value.means
     assert "reached as" not in caught.value.means
+    assert "(505 characters))." in caught.value.means
 
 
 WHOSE = {
