@@ -206,7 +206,7 @@ def _server_in(folder: int) -> Literal["none", "runs", "ran"]:
     except OSError:
         return "none"
     with os.fdopen(descriptor, encoding="utf-8", errors="replace") as stream:
-        first = stream.readline().strip()
+        first = stream.readline()
     try:
         os.kill(abs(int(first)), 0)  # a standalone backend writes its number with a minus sign
     except PermissionError:
