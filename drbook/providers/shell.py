@@ -56,17 +56,19 @@ class DeclaredProcesses:
         own = Known((secret.reveal() for secret in given.values()), words_too=True)
 
         def told(stream: str, line: str) -> Output | None:
-            return Output(clean(line)[:500]) if line.strip() and not withheld else None
+            return (
+                Output(plain_lines(hidden(line))[:500]) if line.strip() and not withheld else None
+            )
 
-        def clean(text: str) -> str:
-            return plain_lines(scrub(own.scrub(text)))
+        def hidden(text: str) -> str:
+            return scrub(own.scrub(text))
 
         def shown(text: str) -> str:
             if withheld and text:
                 return WITHHELD
             # Of a text that was cut, what could be the rest of a secret goes too.
             cut = len(text.encode("utf-8", "replace")) >= TAIL
-            return clean(text)[MARGIN if cut else 0 :]
+            return plain_lines(hidden(text)[MARGIN if cut else 0 :])
 
         done = yield from run(argv, env=given, cancel=self._cancel, timeout=timeout, on_line=told)
         return ProcessResult(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -461,6 +462,56 @@ UNDECIDED: dict[str, tuple[str, str, list[tuple[str, str]], bytes]] = {
     "many names by GET": ("GET", "&".join(f"a{n}=1" for n in range(200)), [], b""),
     "too long by GET": ("GET", "query=" + "a" * LONGEST, [], b""),
 }
+
+
+WHY = {
+    "a batch": "a batch of several requests",
+    "a batch of one": "a batch of several requests",
+    "a bare text": "its body is no JSON object",
+    "too long": "it is longer than any query",
+    "too long by GET": "it is longer than any query",
+    "a semicolon by GET": "its URL holds a semicolon, which some servers take",
+    "persisted": "it names a persisted query, or none",
+    "persisted, with a query": "it names a persisted query, or none",
+    "persisted by a document's id": "it names a persisted query, or none",
+    "persisted by GET": "it names a persisted query, or none",
+    "persisted by an id": "it has 1 more than query, operationName and variables",
+    "no UTF-8 by GET": "the URL's query cannot be read",
+    "many names by GET": "the URL's query cannot be read",
+    "half a character": "its query is not GraphQL",
+    "a mutation": "it is a mutation",
+}
+
+
+@pytest.mark.parametrize("attack", WHY)
+def test_why_it_is_not_taken_for_one(attack: str) -> None:
+    assert WHY[attack] in why_not_reading(*UNDECIDED[attack])
+
+
+def test_the_longest_query_is_still_judged() -> None:
+    body = post()
+    for more in (0, 1):
+        padded = body[:-1] + b" " * (LONGEST - len(body) + more) + b"}"
+        assert (why_not_reading("POST", "", JSON_TYPE, padded) == "") is (more == 0)
+    url = "query=%7Ba%7D&operationName=&variables=%7B" + "+" * LONGEST
+    whole = url[: LONGEST - 3] + "%7D"
+    assert "longer" not in why_not_reading("GET", whole, [], b"")
+    assert "longer" in why_not_reading("GET", whole + "+", [], b"")
+
+
+def test_what_comes_behind_a_fragment_counts() -> None:
+    text = "fragment f on Query { a } query A { ...f } mutation B { b }"
+    assert why_not_reading("POST", "", JSON_TYPE, post(text, operationName="A")) == ""
+    assert "mutation" in why_not_reading("POST", "", JSON_TYPE, post(text, operationName="B"))
+
+
+def test_a_url_that_nests_too_deeply_holds_no_operation() -> None:
+    assert not writes_by_url("query=" + quote(_DEEP))
+
+
+@pytest.mark.parametrize("kind", [" application/json", "application/json\t"])
+def test_blanks_around_a_type_mean_nothing(kind: str) -> None:
+    assert why_not_reading("POST", "", [("content-type", kind)], post()) == ""
 
 
 @pytest.mark.parametrize("attack", UNDECIDED)

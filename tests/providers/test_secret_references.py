@@ -16,7 +16,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from drbook.core.errors import UsageError
 from drbook.core.values import Frozen
 from drbook.providers import secrets
-from drbook.providers.hiding import Secret
+from drbook.providers.hiding import KNOWN, Secret
 from drbook.providers.process import Completed
 from drbook.providers.secrets import resolve
 
@@ -33,6 +33,17 @@ LIMIT = 64 * 1024
 )
 def test_resolved(reference: str, environment: dict[str, str], expected: str) -> None:
     assert resolve(reference, environment).reveal() == expected
+
+
+def test_a_reader_reads_in_its_own_environment() -> None:
+    assert secrets.reader({"KEY": "value-of-it"})("env:KEY").reveal() == "value-of-it"
+
+
+def test_what_a_runbook_refers_to_is_known_before_it_is_used() -> None:
+    said = "password: env:FIRST_1, dsn: 'env:SECOND', notenv:THIRD, env:EMPTY, env:MISSING"
+    values = {"FIRST_1": "value-1-of-it", "SECOND": "value-2-of-it", "THIRD": "value-3-of-it"}
+    secrets.know(said, {**values, "EMPTY": ""})
+    assert [KNOWN.holds(value) for value in values.values()] == [True, True, False]
 
 
 def test_a_file_loses_only_its_last_line_break(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from support.pg import drain, signals_of
 from drbook.core.errors import NotExercised, StepFailed, UsageError
 from drbook.core.signals import Output
 from drbook.providers.cancel import CancelToken
-from drbook.providers.shell import DeclaredProcesses
+from drbook.providers.hiding import MARGIN
+from drbook.providers.process import TAIL
+from drbook.providers.shell import WITHHELD, DeclaredProcesses
 
 ALL: Any = frozenset({"reads", "target", "outside"})
 
@@ -56,6 +58,45 @@ def test_a_secret_reaches_the_child_and_is_never_told() -> None:
     }
     assert "marker" not in repr(done)
     assert "marker" not in repr(said)
+
+
+@pytest.mark.parametrize("says", ["echo $WORD; echo $WORD >&2", "true"])
+def test_where_a_secret_is_too_short_nothing_is_told(says: str) -> None:
+    work = door(REAL="abc").run(
+        ["/bin/sh", "-c", says], declared="reads", secrets={"WORD": "env:REAL"}
+    )
+    done, said = signals_of(work)
+    shown = WITHHELD if "echo" in says else ""
+    assert (done.stdout, done.stderr) == (shown, shown)
+    assert not [item for item in said if isinstance(item, Output)]
+
+
+def test_a_secret_that_is_a_word_is_hidden_from_whom_it_was_given_to() -> None:
+    work = door(REAL="tomorrow").run(
+        ["/bin/sh", "-c", "echo $WORD"], declared="reads", secrets={"WORD": "env:REAL"}
+    )
+    assert drain(work).stdout == "[secret]"
+    assert drain(door().run(["/bin/echo", "tomorrow"], declared="reads")).stdout == "tomorrow"
+
+
+@pytest.mark.parametrize(("size", "lost"), [(-1, 0), (0, MARGIN), (1, MARGIN), (5000, MARGIN)])
+def test_of_a_text_that_was_cut_the_beginning_is_not_told(size: int, lost: int) -> None:
+    """It could be the rest of a secret."""
+    script = f"print((('x' * 63 + '\\n') * 2000)[:{TAIL + size - 1}] + 'y', end='')"
+    done = drain(door().run([sys.executable, "-c", script], declared="reads"))
+    assert len(done.stdout) == min(TAIL, TAIL + size) - lost
+    assert done.stdout.endswith("y")
+
+
+def test_of_a_line_without_an_end_something_is_told() -> None:
+    script = f"print('x' * {2 * TAIL}, end='')"
+    done = drain(door().run([sys.executable, "-c", script], declared="reads"))
+    assert done.stdout.startswith("x" * 500)
+
+
+def test_what_is_not_utf_8_is_told_all_the_same() -> None:
+    done = drain(door().run(["/bin/sh", "-c", "printf '\\377!'"], declared="reads"))
+    assert done.stdout.endswith("!")
 
 
 def test_a_secret_that_cannot_be_read_runs_nothing(tmp_path: Path) -> None:
