@@ -7,7 +7,7 @@ from drbook.core import events as ev
 from drbook.core.errors import Refused
 from drbook.core.events import Record
 from drbook.core.values import counted, plain
-from drbook.providers.process import still_runs
+from drbook.providers.pids import still_runs
 
 LONGEST = 60.0
 """Seconds. A launcher ends its program within 20 s at most, then kills it."""

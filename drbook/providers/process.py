@@ -25,6 +25,7 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Output, ProcessStarted, Signal, Working, finish
 from drbook.core.values import plain, show_duration
 from drbook.providers.hiding import Secret, scrub
+from drbook.providers.pids import start_ticks
 
 RunAs = Literal["self", "namespace", "nobody"]
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME")
@@ -153,39 +154,6 @@ class Child:
             if stream is not None:
                 with suppress(BrokenPipeError):
                     stream.close()
-
-
-def start_ticks(pid: int) -> int:
-    """The kernel's start time of a process in clock ticks; 0 where this system does not say."""
-    fields = _stat(pid)
-    return int(fields[19]) if fields else 0
-
-
-def still_runs(pid: int, started: int) -> bool:
-    """Whether that very process is there: pids are used again, so the start time has to match.
-
-    Where this system does not tell start times, a process of that number counts as the same one.
-    """
-    if started:
-        fields = _stat(pid)
-        # A zombie has ended; only its parent has not asked for the exit code yet.
-        return bool(fields) and int(fields[19]) == started and fields[0] != "Z"
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _stat(pid: int) -> list[str]:
-    """Linux's `/proc/PID/stat` behind the name: state first, start time twentieth (proc(5))."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return stat.rpartition(")")[2].split()
 
 
 @dataclass(slots=True)

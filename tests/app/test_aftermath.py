@@ -12,7 +12,7 @@ from drbook.app.aftermath import wait_for_children
 from drbook.core import events as ev
 from drbook.core.errors import Refused
 from drbook.core.events import Mode, Record
-from drbook.providers.process import start_ticks, still_runs
+from drbook.providers.pids import start_ticks, still_runs
 
 
 def on_record(pid: int, started: int, host: str = "here") -> list[Record]:

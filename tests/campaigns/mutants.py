@@ -60,6 +60,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
     "drbook.providers.process": ("tests/providers/test_process.py",),
+    "drbook.providers.pids": ("tests/providers/test_pids.py",),
     "drbook.providers.launcher": ("tests/providers/test_process.py",),
     "drbook.providers.http": ("tests/providers/test_http_door.py", "tests/guard/test_http.py"),
     "drbook.providers.s3guard": (

@@ -21,6 +21,7 @@ from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.signals import Output, ProcessStarted
 from drbook.providers import launcher, process
 from drbook.providers.cancel import CancelToken
+from drbook.providers.pids import start_ticks
 from drbook.providers.process import TAIL, Child, complete, environment, run
 
 LAUNCHER = launcher.__file__
@@ -367,7 +368,7 @@ def test_what_was_started_can_be_found_again() -> None:
     assert abs(boot - psutil.Process(child.pid).create_time()) < 2
     child.close()
     child.close()
-    assert process.start_ticks(child.pid) == 0
+    assert start_ticks(child.pid) == 0
     assert child.popen.stdout is not None
     assert child.popen.stdout.closed
 
