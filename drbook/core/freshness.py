@@ -24,6 +24,8 @@ class Answer:
     identity: Identity
     pooled: bool
     """The backend that answers is not the one that the connection was made to."""
+    databases: tuple[str, ...] | None = None
+    """The names of the server's databases; None where nobody asked, which is never *none*."""
 
 
 # --- a given server --------------------------------------------------------------------------
@@ -70,11 +72,41 @@ def prove_other_server(answer: Answer, shown: str, production: Sequence[Producti
                 else "no baseline recorded it"
             ),
         )
+    differences += _not_moved_there(answer, server, known)
     return (
         f"system identifier {who.system_identifier} on its own connection: "
         + "; ".join(differences)
         + "; the database was made for this restore and was found empty"
     )
+
+
+def _not_moved_there(answer: Answer, server: str, known: Sequence[ProductionIdentity]) -> list[str]:
+    """Where production itself is silent: that this server does not hold what it may be by now.
+
+    A major upgrade, a logical move or a restore gives production another system identifier, and a
+    baseline from before knows only the old one. Raises Refused.
+    """
+    if any(one.basis == "live" for one in known):
+        return []
+    recorded = [one for one in known if one.ours and one.identity is not None]
+    names = {one.identity.database for one in recorded if one.identity is not None}
+    held = names if answer.databases is None else names & set(answer.databases)
+    said = "; ".join(plain(one.described, 200) for one in recorded)
+    if held:
+        shown = ", ".join(plain(name, 100) for name in sorted(held))
+        raise refused(
+            "target-may-be-production",
+            f"{server} may be production as it is today.",
+            compared="the names of its databases"
+            + (
+                ", which it did not say"
+                if answer.databases is None
+                else f": it holds one of production's name, {shown}"
+            )
+            + f". Production does not answer, only {said} knows it, and an upgrade or a move since "
+            "then would have changed its system identifier",
+        )
+    return [f"production did not answer; only {said} knows it, and no database here has its name"]
 
 
 def _differs(who: Identity, server: str, known: ProductionIdentity, its: Identity) -> str:

@@ -40,8 +40,10 @@ REFUSALS: Mapping[str, Rule] = {
         CLUSTER,
     ),
     "target-may-be-production": Rule(
-        "it has production's system identifier, and nobody knows that it is another data directory now",
-        "system identifier; device and inode of both data directories, both read now",
+        "it has production's system identifier, and nobody knows that it is another data directory "
+        "now; or only a baseline knows production, and it holds a database of production's name",
+        "system identifier; device and inode of both data directories, both read now; the names of its "
+        "databases",
         CLUSTER,
     ),
     "target-is-standby": Rule(

@@ -39,6 +39,7 @@ def answer(connection: Connection) -> Answer:
             " pg_is_in_recovery(), pg_backend_pid()"
         ).fetchone()
         assert row is not None
+        names = connection.execute("SELECT datname::text FROM pg_database ORDER BY 1").fetchall()
         directory = _data_directory(connection)
     system, database, oid, version, cluster, started, address, port, recovering, backend = row
     local = connection.info.host if (connection.info.host or "").startswith("/") else None
@@ -62,7 +63,11 @@ def answer(connection: Connection) -> Answer:
         started_at=started,
         in_recovery=recovering,
     )
-    return Answer(found, pooled=backend != connection.info.backend_pid)
+    return Answer(
+        found,
+        pooled=backend != connection.info.backend_pid,
+        databases=tuple(name for (name,) in names),
+    )
 
 
 @contextmanager

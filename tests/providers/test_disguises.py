@@ -297,6 +297,38 @@ def test_production_unreachable_with_and_without_its_recorded_identity(
     site.untouched()
 
 
+def moved(site: Site, name: str) -> Known:
+    """What a baseline knows of a production that is, since then, the site's other server."""
+    then = site.identity(site.production)
+    site.run(site.other, f"CREATE DATABASE {name}")
+    return [ProductionIdentity("baseline", "baseline 1", then, ours=True)]
+
+
+def test_production_on_another_server_since_its_baseline(site: Site, targets: FreshTargets) -> None:
+    known = moved(site, "rental")
+    spec = DatabaseTarget(server=site.maker(site.other))
+    with pytest.raises(Refused) as caught:
+        drain(targets.create(spec, "restore-7", known))
+    assert caught.value.code == "target-may-be-production"
+    assert "it holds one of production's name, rental" in caught.value.means
+    assert site.run(site.other, "SELECT FROM pg_database WHERE datname = 'restore_7'") == []
+    made = drain(targets.create(spec, "restore-7", [*known, *site.live]))
+    assert "(asked now)" in made.proof
+    _drop(site, site.other, "restore_7")
+    _drop(site, site.other, "rental")
+
+
+def test_what_stays_possible_is_a_production_that_was_moved_and_renamed(
+    site: Site, targets: FreshTargets
+) -> None:
+    known = moved(site, "rental_2027")
+    spec = DatabaseTarget(server=site.maker(site.other))
+    made = drain(targets.create(spec, "restore-7", known))
+    assert "production did not answer; only baseline 1 knows it" in made.proof
+    _drop(site, site.other, "restore_7")
+    _drop(site, site.other, "rental_2027")
+
+
 def test_a_directory_is_known_only_through_the_kernel(site: Site, tmp_path: Path) -> None:
     """A server's own word on its path is not taken: a forwarded socket's server is elsewhere."""
     assert site.identity(site.production).place == place_of(site.production.data)

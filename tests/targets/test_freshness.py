@@ -164,7 +164,7 @@ SERVERS = {
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_given_server(name: str) -> None:
     given, pooled, production, expected = SERVERS[name]
-    answer = Answer(given, pooled)
+    answer = Answer(given, pooled, ("postgres", "shop"))
     if not expected:
         proof = prove_other_server(answer, "staging", production)
         assert given.system_identifier in proof
@@ -175,6 +175,45 @@ def test_a_given_server(name: str) -> None:
     assert caught.value.code == expected
     assert caught.value.means.startswith("Compared: ")
     assert caught.value.next == REFUSALS[expected].instead
+
+
+NAMES = {
+    # name: (the given server's databases, what is known, expected code; "" is proven)
+    "production's name, while production answers": (("rental",), [live(who())], ""),
+    "production's name, while production answers, and a baseline": (
+        None, [live(who()), recorded(who())], "",
+    ),
+    "production's name, and only a baseline knows it": (
+        ("postgres", "rental"), [recorded(who())], "target-may-be-production",
+    ),
+    "production's name of an older baseline": (
+        ("shop",), [recorded(who()), recorded(who(database="shop"))], "target-may-be-production",
+    ),
+    "the name in somebody else's baseline": (
+        ("postgres", "shop"), [recorded(who()), recorded(who(database="shop"), ours=False)], "",
+    ),
+    "a name that only begins so": (("rental2",), [recorded(who())], ""),
+    "nobody asked for its databases": (None, [recorded(who())], "target-may-be-production"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_server_that_may_hold_production_since_its_baseline(name: str) -> None:
+    """An upgrade or a move gives production another system identifier."""
+    databases, known, expected = NAMES[name]
+    answer = Answer(who(OTHER), False, databases)
+    if not expected:
+        proof = prove_other_server(answer, "staging", known)
+        alone = "only baseline 1 knows it, and no database here has its name"
+        assert (alone in proof) == (known[0].basis == "baseline")
+        return
+    with pytest.raises(Refused) as caught:
+        prove_other_server(answer, "staging", known)
+    assert caught.value.code == expected
+    assert "staging may be production as it is today" in caught.value.what
+    said = "which it did not say" if databases is None else "it holds one of production's name"
+    assert said in caught.value.means
+    assert "only baseline 1" in caught.value.means
 
 
 SAID = {

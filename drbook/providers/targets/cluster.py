@@ -59,7 +59,7 @@ class ClusterMaker:
         shop.pool.add(name, server)
         dbname = self._dbname or (like.database if like is not None else "restored")
         admin = login(server, ADMIN, dbname)
-        identity = make_database(
+        answer = make_database(
             login(server, ADMIN, "template1"),
             admin,
             dbname,
@@ -68,6 +68,7 @@ class ClusterMaker:
             lambda answer: _ours(answer, server),
             own_server=True,
         )
+        identity = answer.identity
         make_roles(server, dbname, shop.environment)
         yield ResourceCreated("cluster", name, str(home), identity.model_dump(mode="json"))
         return Target(

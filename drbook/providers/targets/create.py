@@ -26,8 +26,8 @@ def make_database(
     prove: Callable[[Answer], object],
     *,
     own_server: bool = False,
-) -> Identity:
-    """Make an empty database. `prove` judges what the creating connection says, right before it
+) -> Answer:
+    """Make an empty database, and tell what answers there. `prove` judges what the creating connection says, right before it
     creates, and again what the connection to the new database says; it raises Refused.
 
     On a server of drbook's own making the database `postgres` that initdb made may be the one.
@@ -51,7 +51,7 @@ def make_database(
             next="Give a login that may create databases, or restore into a fresh cluster.",
             code="create-database",
         ) from None
-    return found.identity
+    return found
 
 
 def _create(

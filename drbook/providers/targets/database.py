@@ -41,7 +41,8 @@ class DatabaseMaker:
         connect = server.model_copy(update={"dbname": dbname})
         yield ResourceIntended("database", name, nonce, f"{shown} · {dbname}")
         # Another connection may reach another server: all of it is proven again on that one.
-        identity = make_database(server, connect, dbname, nonce, self._environment, prove)
+        answer = make_database(server, connect, dbname, nonce, self._environment, prove)
+        identity = answer.identity
         yield ResourceCreated("database", name, shown, identity.model_dump(mode="json"))
         return Target(
             kind="database",
@@ -50,7 +51,7 @@ class DatabaseMaker:
             location=shown,
             connect=connect,
             identity=identity,
-            proof=prove(Answer(identity, pooled=False)),
+            proof=prove(answer),
             whole_server=False,
         )
 
