@@ -72,7 +72,7 @@ def prove_other_server(answer: Answer, shown: str, production: Sequence[Producti
                 else "no baseline recorded it"
             ),
         )
-    differences += _not_moved_there(answer, server, known)
+    differences += _not_moved_there(answer, server, production)
     return (
         f"system identifier {who.system_identifier} on its own connection: "
         + "; ".join(differences)
@@ -80,18 +80,20 @@ def prove_other_server(answer: Answer, shown: str, production: Sequence[Producti
     )
 
 
-def _not_moved_there(answer: Answer, server: str, known: Sequence[ProductionIdentity]) -> list[str]:
+def _not_moved_there(
+    answer: Answer, server: str, production: Sequence[ProductionIdentity]
+) -> list[str]:
     """Where production itself is silent: that this server does not hold what it may be by now.
 
     A major upgrade, a logical move or a restore gives production another system identifier, and a
     baseline from before knows only the old one. Raises Refused.
     """
-    if any(one.basis == "live" for one in known):
+    if any(one.basis == "live" for one in production):
         return []
-    recorded = [one for one in known if one.ours and one.identity is not None]
-    names = {one.identity.database for one in recorded if one.identity is not None}
+    recorded = [(one, one.identity) for one in production if one.ours and one.identity is not None]
+    names = {identity.database for _, identity in recorded}
     held = names if answer.databases is None else names & set(answer.databases)
-    said = "; ".join(plain(one.described, 200) for one in recorded)
+    said = "; ".join(plain(one.described, 200) for one, _ in recorded)
     if held:
         shown = ", ".join(plain(name, 100) for name in sorted(held))
         raise refused(

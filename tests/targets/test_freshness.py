@@ -1,5 +1,6 @@
 """Rule 2 as tables: what is known in, a proof or a refusal with its code out."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -192,6 +193,10 @@ NAMES = {
     "the name in somebody else's baseline": (
         ("postgres", "shop"), [recorded(who()), recorded(who(database="shop"), ours=False)], "",
     ),
+    "beside it something of ours that is no identity": (
+        ("shop",),
+        [recorded(who()), ProductionIdentity("declared", "volume", directory=HERE, ours=True)], "",
+    ),
     "a name that only begins so": (("rental2",), [recorded(who())], ""),
     "nobody asked for its databases": (None, [recorded(who())], "target-may-be-production"),
 }  # fmt: skip
@@ -214,6 +219,16 @@ def test_a_server_that_may_hold_production_since_its_baseline(name: str) -> None
     said = "which it did not say" if databases is None else "it holds one of production's name"
     assert said in caught.value.means
     assert "only baseline 1" in caught.value.means
+
+
+def test_names_in_that_refusal_are_shown_plainly() -> None:
+    evil = "x\x1b[2J" + "y" * 500
+    known = replace(recorded(who(database=evil)), described=evil)
+    with pytest.raises(Refused) as caught:
+        prove_other_server(Answer(who(OTHER), False, (evil,)), "staging", [known])
+    assert "\x1b" not in caught.value.means
+    assert "production's name, x" in caught.value.means
+    assert len(caught.value.means) < 900
 
 
 SAID = {
