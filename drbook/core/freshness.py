@@ -7,8 +7,6 @@ never counts as *another server*, as *empty*, or as *the same as before*.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Literal
 
 from drbook.core.baseline import Identity, Place
 from drbook.core.ports import ProductionIdentity
@@ -134,7 +132,7 @@ def _differs(who: Identity, server: str, known: ProductionIdentity, its: Identit
     if comparable and known.basis == "live" and its.in_recovery is False:
         return (
             f"a physical copy of {plain(known.described, 200)}, whose data directory now is "
-            f"{_place(its.place)}, and its own {_place(who.place)}"
+            f"{shown_place(its.place)}, and its own {shown_place(who.place)}"
         )
     raise refused(
         "target-may-be-production",
@@ -167,7 +165,7 @@ def _why_unknown(who: Identity, known: ProductionIdentity, its: Identity, compar
     return "production itself was reached through a standby, so where it writes is unknown"
 
 
-def _place(place: Place | None) -> str:
+def shown_place(place: Place | None) -> str:
     return f"device {place.device} inode {place.inode}" if place is not None else "unknown"
 
 
@@ -201,8 +199,8 @@ def prove_same_target(target: Target, answer: Answer) -> None:
     compared = (
         f"created were system identifier {expected.system_identifier}, database "
         f"{plain(expected.database, 100)} ({expected.database_oid}), data directory "
-        f"{_place(expected.place)}; answering are {found.system_identifier}, "
-        f"{plain(found.database, 100)} ({found.database_oid}), {_place(found.place)}"
+        f"{shown_place(expected.place)}; answering are {found.system_identifier}, "
+        f"{plain(found.database, 100)} ({found.database_oid}), {shown_place(found.place)}"
     )
     moved = (
         expected.place is not None
@@ -271,91 +269,3 @@ def prove_empty(found: Sequence[FoundObject], ignored: Sequence[str], shown: str
         compared=f"{counted(len(held), 'object')} that neither an extension owns nor an ignored schema holds",
         means="Nothing was written to it; it is neither used nor removed.",
     )
-
-
-# --- a folder --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FolderFacts:
-    """What stands where a cluster's folder is to be made; nothing was followed to find out."""
-
-    path: str
-    kind: Literal["absent", "empty", "full", "link", "dangling", "file", "unseen"]
-    parent: Literal["private", "link", "shared", "unseen"]
-    """`private`: a real folder of our own, or root's, where nobody else may replace an entry."""
-    place: Place | None = None
-    above: tuple[Place, ...] = ()
-    """The folders above it, up to the root."""
-    clusters: tuple[Place, ...] = ()
-    """Those of them that hold a cluster, or may."""
-    mounted: bool = False
-    server: Literal["none", "runs", "ran"] = "none"
-    """What its `postmaster.pid` says; a number that names no process here may run elsewhere."""
-
-
-def prove_fresh_folder(facts: FolderFacts, production: Sequence[ProductionIdentity]) -> str:
-    """The proof, in words, that nothing stands there. Raises Refused.
-
-    An empty folder is refused like a full one: only what was made exclusively is known to be ours.
-    """
-    path = plain(facts.path, 300)
-    for known in production:
-        found = _inside(facts, known)
-        if found:
-            raise refused(
-                "target-inside-production",
-                f"{path} is production's data directory, or lies inside it.",
-                compared=f"{found} ({plain(known.described, 200)})",
-            )
-    if facts.parent in ("link", "shared"):
-        word = "is a link" if facts.parent == "link" else "can be written by others"
-        raise refused(
-            "target-parent", f"The folder that would hold {path} {word}.", compared=facts.parent
-        )
-    if facts.kind == "unseen" or facts.parent == "unseen":
-        raise refused(
-            "target-unseen", f"{path} cannot be looked at.", compared="the system refused the look"
-        )
-    if facts.kind in ("link", "dangling"):
-        where = "leads nowhere" if facts.kind == "dangling" else "leads somewhere else"
-        raise refused(
-            "target-link",
-            f"{path} is a symbolic link.",
-            compared=f"it {where}; it was not followed",
-        )
-    if facts.server != "none":
-        word = "runs in" if facts.server == "runs" else "ran, or runs in another container, in"
-        raise refused(
-            "target-has-server",
-            f"A PostgreSQL server {word} {path}.",
-            compared="its postmaster.pid",
-        )
-    if facts.mounted:
-        raise refused(
-            "target-mounted", f"Something is mounted at {path}.", compared=_place(facts.place)
-        )
-    if facts.kind != "absent":
-        words = {"file": "is a file", "empty": "is an empty folder", "full": "holds something"}
-        raise refused(
-            "target-exists",
-            f"{path} exists already: it {words[facts.kind]}.",
-            compared="what stands there",
-            means="It may hold an earlier attempt or somebody's data; it is neither used nor removed.",
-        )
-    return "nothing stood there, and it was made exclusively"
-
-
-def _inside(facts: FolderFacts, known: ProductionIdentity) -> str:
-    """By what the folder is production's own or lies in it; empty where nothing says so.
-
-    A new folder gets the number of one that is gone: a baseline's number means its folder only where
-    a cluster lies in it. What was read just now means it in any case.
-    """
-    above = facts.clusters if known.basis == "baseline" else facts.above
-    if known.place is not None and known.place in (facts.place, *above):
-        return _place(known.place)
-    directory = known.identity.data_directory if known.identity is not None else None
-    if directory and PurePath(directory) in (PurePath(facts.path), *PurePath(facts.path).parents):
-        return f"its path, {plain(directory, 200)}"
-    return ""

@@ -51,6 +51,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.criteria": _CORE,
     "drbook.core.reach": _CORE,
     "drbook.core.freshness": ("tests/targets/*.py",),
+    "drbook.core.freshfolder": ("tests/targets/*.py",),
     "drbook.providers.targets.folder": (
         "tests/providers/test_folder_facts.py",
         "tests/providers/test_fresh_folders.py",

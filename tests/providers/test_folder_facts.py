@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drbook.core.errors import Refused, StepFailed
-from drbook.core.freshness import FolderFacts
+from drbook.core.freshfolder import FolderFacts
 from drbook.providers.pgidentity import place_of
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools

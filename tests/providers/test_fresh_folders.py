@@ -13,7 +13,7 @@ import pytest
 from support.pg import drain
 
 from drbook.core.errors import Refused
-from drbook.core.freshness import prove_fresh_folder
+from drbook.core.freshfolder import prove_fresh_folder
 from drbook.core.ports import ProductionIdentity
 from drbook.core.targets import Target
 from drbook.providers.pgidentity import place_of

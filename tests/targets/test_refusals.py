@@ -15,10 +15,11 @@ from drbook.language.schema import schema
 
 PACKAGE = Path(drbook.__file__).parent
 README = Path(__file__).parents[2] / "README.md"
+JUDGES = [PACKAGE / "core" / "freshness.py", PACKAGE / "core" / "freshfolder.py"]
 ROOM = [
     *sorted((PACKAGE / "providers" / "targets").glob("*.py")),
     PACKAGE / "providers" / "pgserver.py",
-    PACKAGE / "core" / "freshness.py",
+    *JUDGES,
 ]
 
 
@@ -128,10 +129,10 @@ def test_no_variable_is_read_where_a_target_is_judged() -> None:
         assert "environ[" not in text, path
         assert "getenv" not in text, path
         assert calls(path, "get") == [] or "environment.get" not in text, path
-    judged = ast.parse((PACKAGE / "core" / "freshness.py").read_text(encoding="utf-8"))
     imported = {
         name
-        for node in ast.walk(judged)
+        for path in JUDGES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in (
             [node.module or ""]
@@ -140,7 +141,8 @@ def test_no_variable_is_read_where_a_target_is_judged() -> None:
         )
     }
     assert imported == {
-        "collections.abc", "dataclasses", "pathlib", "typing", "drbook.core.baseline", "drbook.core.ports",
+        "collections.abc", "dataclasses", "pathlib", "typing", "drbook.core.baseline",
+        "drbook.core.freshness", "drbook.core.ports",
         "drbook.core.refusals", "drbook.core.targets", "drbook.core.values",
     }  # fmt: skip
 

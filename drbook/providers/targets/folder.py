@@ -14,7 +14,7 @@ from typing import Literal
 
 from drbook.core.baseline import Place
 from drbook.core.errors import StepFailed
-from drbook.core.freshness import FolderFacts, prove_fresh_folder
+from drbook.core.freshfolder import FolderFacts, prove_fresh_folder
 from drbook.core.ports import ProductionIdentity
 from drbook.core.refusals import refused
 from drbook.providers.pgidentity import boot_id
