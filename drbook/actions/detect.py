@@ -7,7 +7,7 @@ from pydantic import Field
 from drbook.actions.baselines import baseline_for
 from drbook.actions.outside import production_database
 from drbook.core.actions import Action, Finished, StepContext
-from drbook.core.baseline import TableVerdict, compare_production
+from drbook.core.comparison import TableVerdict, compare_production
 from drbook.core.errors import CouldNotVerify
 from drbook.core.events import Plan, StepEnd
 from drbook.core.ports import Ports

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 
 from drbook.actions.baselines import baseline_for
 from drbook.core.actions import Action, Finished, StepContext
-from drbook.core.baseline import Comparison, Manifest, TableVerdict, compare
+from drbook.core.baseline import Manifest
+from drbook.core.comparison import Comparison, TableVerdict, compare
 from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.events import Plan, StepEnd
 from drbook.core.points import RecoveryPoint

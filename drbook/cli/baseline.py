@@ -10,7 +10,8 @@ from drbook.cli.backups import CODES
 from drbook.cli.output import print_json, print_table, say
 from drbook.cli.progress import Teller
 from drbook.cli.settings import read_settings
-from drbook.core.baseline import Baseline, TableVerdict
+from drbook.core.baseline import Baseline
+from drbook.core.comparison import TableVerdict
 from drbook.core.errors import ExitCode
 from drbook.core.freshness import of_this_production
 from drbook.core.results import VerifyResult

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from drbook.core.baseline import Comparison
+from drbook.core.comparison import Comparison
 from drbook.core.points import RecoveryPoint
 from drbook.core.targets import LoadReport, LocalCopy, Target
 from drbook.core.values import Frozen, Json, UtcTime

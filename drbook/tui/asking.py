@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.screen import ModalScreen
 
 from drbook.app.model import Answer, Approve, Command, Confirm, Snapshot
-from drbook.core.baseline import TableComparison
+from drbook.core.comparison import TableComparison
 from drbook.core.events import Plan, Question
 from drbook.core.results import VerifyResult
 from drbook.core.state import StepRun, lacks

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drbook.app.model import Snapshot
-from drbook.core.baseline import TableComparison, TableVerdict
+from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.results import RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun

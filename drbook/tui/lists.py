@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from drbook.app.model import Snapshot
-from drbook.core.baseline import TableComparison, TableVerdict
+from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.points import Answer, Judgement, Located
 from drbook.core.values import counted, plain, show_duration
 from drbook.timeline.words import as_of

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from drbook.core.baseline import Comparison, TableComparison, TableVerdict
+from drbook.core.comparison import Comparison, TableComparison, TableVerdict
 from drbook.core.points import (
     Answer,
     Basis,

@@ -22,7 +22,7 @@ from drbook.app.places import new_incident_id
 from drbook.app.rates import progress_words
 from drbook.cli.lead import describe
 from drbook.core import events as ev
-from drbook.core.baseline import TableComparison, TableVerdict
+from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.errors import StepFailed
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
 from drbook.core.points import Located, Verdict

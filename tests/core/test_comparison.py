@@ -5,16 +5,8 @@ from typing import Any
 
 import pytest
 
-from drbook.core.baseline import (
-    Baseline,
-    Comparison,
-    Identity,
-    TableCount,
-    TableCounts,
-    TableVerdict,
-    compare,
-    compare_production,
-)
+from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
+from drbook.core.comparison import Comparison, TableVerdict, compare, compare_production
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 AT = datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
