@@ -18,6 +18,7 @@ from drbook.app.report import report, report_lines
 from drbook.app.session import Session
 from drbook.cli.output import print_json, say
 from drbook.cli.progress import ProgressLine
+from drbook.cli.streams import OutputLost
 from drbook.core import events as ev
 from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode, UsageError
@@ -59,6 +60,19 @@ def lead(
         final = session.driver.snapshot
         if any(state.waits for state in session.mirrors.states):
             say(f"Waiting, at most {LAST_WAIT:.0f} s, for a mirror to take what it lacks.")
+    try:
+        _print_end(session, final, ended, as_json=as_json, kept=kept)
+    except OutputLost as lost:
+        if not lost.unread:
+            say(lost.explain())
+            return int(ended.code or lost.exit_code)
+    return int(ended.code)
+
+
+def _print_end(
+    session: Session, final: Snapshot, ended: Outcome, *, as_json: bool, kept: bool
+) -> None:
+    """How it ended, on standard output. Raises OutputLost."""
     document = report(final, ended)
     mirrors = session.mirrors.states
     document["mirrors"] = [_mirror(state) for state in mirrors]
@@ -74,11 +88,11 @@ def lead(
             click.echo(line)
         for state in mirrors:
             click.echo(f"mirror         {state.long(datetime.now(UTC))}")
+    sys.stdout.flush()
     if kept and any(state.waits for state in mirrors):
         say(
             f"What a mirror lacks is on this machine alone: drbook journal mirror {_named(session)}"
         )
-    return int(ended.code)
 
 
 def _mirror(state: MirrorState) -> Json:

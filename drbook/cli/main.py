@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from drbook import __version__
+from drbook.cli import streams
 from drbook.core.errors import DrbookError, ExitCode
 from drbook.core.values import plain
 from drbook.providers import private
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run and return the exit code. A traceback is never shown; it is kept in a file."""
     os.umask(0o077)
     _no_memory_on_disk()
+    streams.prepare()
     # What libraries warn of is no sentence for an operator, and may quote a request.
     logging.lastResort = None
     try:
@@ -109,13 +111,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped by the operator.", err=True)
         return int(ExitCode.ABORTED)
+    except streams.OutputLost as lost:
+        if lost.unread:
+            return int(ExitCode.DONE)
+        click.echo(lost.explain(), err=True)
+        return int(lost.exit_code)
     except DrbookError as error:
         click.echo(scrub(error.explain()), err=True)
         return int(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.DONE)
     except Exception as error:  # noqa: BLE001 - the last line of defence
         return _internal(error)
     return result if isinstance(result, int) else int(ExitCode.DONE)
