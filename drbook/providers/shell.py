@@ -67,7 +67,7 @@ class DeclaredProcesses:
             if withheld and text:
                 return WITHHELD
             # Of a text that was cut, what could be the rest of a secret goes too.
-            cut = len(text.encode("utf-8", "replace")) >= TAIL
+            cut = len(text.encode()) >= TAIL
             return plain_lines(hidden(text)[MARGIN if cut else 0 :])
 
         done = yield from run(argv, env=given, cancel=self._cancel, timeout=timeout, on_line=told)

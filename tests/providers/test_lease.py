@@ -9,7 +9,9 @@ import psycopg
 import pytest
 from support.pg import Postgres
 
+from drbook.core.baseline import Identity
 from drbook.core.errors import Refused, StepFailed
+from drbook.core.freshness import Answer
 from drbook.core.targets import DatabaseRef, Target
 from drbook.providers import pgsession
 from drbook.providers.cancel import CancelToken
@@ -47,6 +49,8 @@ def test_it_writes_at_once_and_finds_names_in_the_catalog_only(made: Target) -> 
         connection.execute("CREATE TABLE public.t ()")
         with pgsession.connect(made.connect, os.environ) as other:
             assert other.execute("SELECT FROM pg_class WHERE relname = 't'").fetchall() == [()]
+        with connection.transaction():
+            connection.execute("CREATE TABLE public.u ()")
     assert connection.closed
 
 
@@ -134,3 +138,20 @@ def test_a_server_that_does_not_say_who_it_is(made: Target, postgres: Postgres) 
     assert "\x1b" not in caught.value.what
     assert "x" * 250 not in caught.value.what
     assert "nothing: it did not answer" in caught.value.means
+
+
+def test_an_identity_that_cannot_be_one(made: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that gives no system identifier is not known by the rest that it gives."""
+
+    def nothing(_: object) -> Answer:
+        Identity(system_identifier="0", database="leased", database_oid=1)
+        raise AssertionError("that was an identity")
+
+    monkeypatch.setattr("drbook.providers.targets.lease.answer", nothing)
+    with (
+        pgsession.connect(made.connect, os.environ) as connection,
+        pytest.raises(Refused) as caught,
+    ):
+        asked(connection, "target")
+    assert caught.value.code == "target-identity-unknown"
+    assert "no such identifier" in caught.value.what
