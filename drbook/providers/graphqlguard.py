@@ -17,6 +17,7 @@ _KEYS = frozenset({"query", "operationName", "variables"})
 _JSON = re.compile(r"application/json(?:\s*;\s*charset=\"?utf-8\"?)?", re.IGNORECASE)
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 """Characters that some readers take for a line's end, and others for nothing."""
+_WRITING = re.compile(r"\b(?:mutation|subscription)\b")
 
 
 def why_not_reading(
@@ -45,12 +46,13 @@ def why_not_reading(
 
 
 def writes_by_url(query: str) -> bool:
-    """Whether a URL's query holds a GraphQL operation that is none of reading, wherever it is sent.
+    """Whether a URL's query holds a GraphQL operation that is none of reading, or may, wherever it is
+    sent.
 
     A GET should never run one (the specification forbids it), and some servers do.
     """
     return any(
-        name.lower() == "query" and bool(_operations(text) - {"query"})
+        name.lower() == "query" and _may_write(text)
         for separator in "&;"
         for name, text in parse_qsl(query, separator=separator)
     )
@@ -148,9 +150,8 @@ def _named(text: str) -> dict[str, str]:
     if _UNSEEN.search(text):
         raise _Undecided("its query holds characters that are read differently")
     try:
-        text.encode("utf-8")
         document = parse(text, no_location=True, max_tokens=TOKENS)
-    except (GraphQLError, UnicodeEncodeError):
+    except GraphQLError:
         raise _Undecided("its query is not GraphQL") from None
     found: dict[str, str] = {}
     for each in document.definitions:
@@ -167,9 +168,10 @@ def _named(text: str) -> dict[str, str]:
     return found
 
 
-def _operations(text: str) -> set[str]:
-    """The kinds of operation in a text; none where it is not GraphQL."""
+def _may_write(text: str) -> bool:
+    """Whether a text holds an operation that is none of reading; where it cannot be read here (another
+    reader may get to its end), whether its words leave that possible."""
     try:
-        return set(_named(text).values())
+        return bool(set(_named(text).values()) - {"query"})
     except (_Undecided, RecursionError):
-        return set()
+        return "{" in text and bool(_WRITING.search(text))

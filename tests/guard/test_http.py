@@ -453,6 +453,7 @@ UNDECIDED: dict[str, tuple[str, str, list[tuple[str, str]], bytes]] = {
     "a mutation by GET": ("GET", "query=mutation%7Ba%7D", [], b""),
     "a mutation by HEAD": ("HEAD", "query=mutation%7Ba%7D", [], b""),
     "a body by GET": ("GET", "", JSON_TYPE, post(MUTATION)),
+    "a second time, and empty, by GET": ("GET", "query=%7Ba%7D&query=", [], b""),
     "twice by GET": ("GET", "query=%7Ba%7D&query=mutation%7Bb%7D", [], b""),
     "a semicolon by GET": ("GET", "query=%7Ba%7D;query=mutation%7Bb%7D", [], b""),
     "persisted by GET": ("GET", "extensions=%7B%22persistedQuery%22%3A%7B%7D%7D", [], b""),
@@ -505,8 +506,15 @@ def test_what_comes_behind_a_fragment_counts() -> None:
     assert "mutation" in why_not_reading("POST", "", JSON_TYPE, post(text, operationName="B"))
 
 
-def test_a_url_that_nests_too_deeply_holds_no_operation() -> None:
-    assert not writes_by_url("query=" + quote(_DEEP))
+def test_a_url_that_cannot_be_read_may_hold_an_operation_that_writes() -> None:
+    long = "{ a " + "a " * 12_000 + "}"
+    for text in (_DEEP, long):
+        assert writes_by_url("query=" + quote("mutation" + text))
+        assert writes_by_url("query=" + quote("subscription " + text))
+        assert not writes_by_url("query=" + quote(text))
+    assert writes_by_url("query=" + quote("type A { a: B } mutation { a }"))
+    assert not writes_by_url("query=" + quote("which mutation do viruses have?"))
+    assert not writes_by_url("query=" + quote("{ mutations } ..."))
 
 
 @pytest.mark.parametrize("kind", [" application/json", "application/json\t"])
