@@ -54,7 +54,7 @@ class GuardedTransport(httpx.BaseTransport):
         return self._inner.handle_request(request)
 
     def _covering(self, url: httpx.URL) -> tuple[Host, ...]:
-        names = frozenset({url.host.lower(), url.raw_host.decode("ascii").lower()})
+        names = frozenset({url.host, url.raw_host.decode("ascii")})  # both in small letters
         port = url.port or _PORTS[url.scheme]
         found = tuple(host for host in self._hosts if host.covers(names, port))
         if not found:
@@ -97,8 +97,9 @@ def _as_shown(request: httpx.Request) -> None:
 def _why_not_reading(request: httpx.Request, covering: Sequence[Host]) -> str:
     path, _, query = request.url.raw_path.decode("ascii").partition("?")
     if any(host.graphql == path for host in covering):
-        headers = [(name.lower(), value) for name, value in request.headers.multi_items()]
-        return why_not_reading(request.method, query, headers, request.content)
+        return why_not_reading(
+            request.method, query, request.headers.multi_items(), request.content
+        )
     if request.method not in READS:
         return "this method may change something"
     return "its URL holds a GraphQL operation that writes" if writes_by_url(query) else ""
@@ -200,7 +201,7 @@ def _no_request(why: str) -> StepFailed:
 
 
 def _body(response: httpx.Response) -> str:
-    encoding = response.headers.get("content-encoding", "identity")
+    encoding = response.headers.get("content-encoding", "")
     if encoding.lower() not in ("", "identity"):
         return (
             f"(the answer came as {plain(encoding, 40)}, which was not asked for; it was not read)"
@@ -210,4 +211,4 @@ def _body(response: httpx.Response) -> str:
         data += chunk
         if len(data) >= BODY + MARGIN:
             break
-    return plain_lines(scrub(bytes(data[: BODY + MARGIN]).decode("utf-8", "replace"))[:BODY])
+    return plain_lines(scrub(data.decode("utf-8", "replace"))[:BODY])

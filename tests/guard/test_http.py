@@ -128,6 +128,7 @@ def test_proxies_and_password_files_of_the_environment_have_no_say(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login x password y\n")
     monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     assert send(named, "GET", named.url()).status == 200
     assert other.got == []
     assert "authorization" not in {name.lower() for name, _ in named.got[0].headers}
@@ -139,6 +140,7 @@ HOSTS = [
     ("API.example.com", "https://api.example.com/x", True),
     ("api.example.com:443", "https://api.example.com/x", True),
     ("api.example.com:443", "http://api.example.com/x", False),
+    ("api.example.com:80", "http://api.example.com/x", True),
     ("api.example.com:8443", "https://api.example.com/x", False),
     ("example.com", "https://api.example.com/x", False),
     ("api.example.com", "https://api.example.com.evil.test/x", False),
@@ -196,6 +198,7 @@ HEADERS = {
     "another address, otherwise": {"X-Rewrite-URL": "/delete"},
     "forwarded": {"X-Forwarded-Host": "evil.example"},
     "a proxy's": {"Proxy-Authorization": "Basic eDp5"},
+    "another coding of the answer": {"Accept-Encoding": "gzip"},
     "a line's end in the value": {"X-A": "1\r\nX-B: 2"},
     "a bare line feed": {"X-A": "1\n2"},
     "a NUL": {"X-A": "1\0"},

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,13 @@ from support.web import WebServer, running_web
 from drbook.core.errors import Refused
 from drbook.providers.s3client import S3Connection
 from drbook.providers.s3config import S3Place
-from drbook.providers.s3guard import KEEP_BASELINES, READ_BACKUPS, _elsewhere, _no_creation
+from drbook.providers.s3guard import (
+    KEEP_BASELINES,
+    KEEP_RECORD,
+    READ_BACKUPS,
+    _elsewhere,
+    _no_creation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +247,36 @@ def test_the_baseline_store_creates_in_one_place(s3_server: Any) -> None:
         connection.client.delete_object(Bucket=bucket, Key="base/x")
 
 
+def test_a_mirror_creates_locks_and_lists_in_one_place(s3_server: Any) -> None:
+    bucket = s3_server.bucket(locked=True)
+    connection = connect(s3_server, bucket, KEEP_RECORD, "record/")
+    put: dict[str, Any] = {"Bucket": bucket, "Body": b"1", "IfNoneMatch": "*"}
+    put |= {"ChecksumAlgorithm": "SHA256", "ObjectLockMode": "COMPLIANCE"}
+    put |= {"ObjectLockRetainUntilDate": datetime.now(UTC) + timedelta(seconds=2)}
+    connection.client.put_object(**put, Key="record/x")
+    for more in ({"ACL": "public-read"}, {"ObjectLockLegalHoldStatus": "ON"}):
+        with pytest.raises(Refused):
+            connection.client.put_object(**put, **more, Key="record/y")
+    found = connection.client.list_object_versions(Bucket=bucket)["Versions"]
+    assert [each["Key"] for each in found] == ["record/x"]
+    for allowed in (KEEP_BASELINES, KEEP_BASELINES | {("s3", "HeadObject")}):
+        with pytest.raises(Refused, match="ObjectLockMode, ObjectLockRetainUntilDate"):
+            connect(s3_server, bucket, allowed, "record/").client.put_object(**put, Key="record/z")
+
+
+def test_who_asks_may_be_asked(elsewhere: WebServer, s3_server: Any) -> None:
+    """Its request is a POST, as all of that service's are."""
+    connection = connect(s3_server, "some-bucket", READ_BACKUPS)
+    client = connection.session.client("sts", endpoint_url=elsewhere.url(), region_name="us-east-1")
+    elsewhere.body = (
+        b"<a><GetCallerIdentityResult><Account>1</Account></GetCallerIdentityResult></a>"
+    )
+    assert client.get_caller_identity()["Account"] == "1"
+    with pytest.raises(Refused):
+        client.get_session_token()
+    assert len(elsewhere.got) == 1
+
+
 def test_a_handler_that_changes_a_put_is_seen(empty: str, s3_server: Any) -> None:
     bucket = empty
     connection = connect(s3_server, bucket, KEEP_BASELINES, "base/")
@@ -400,6 +437,7 @@ ENDPOINTS = [
     ("https://store.example", "https://store.example@evil.test/b/x", False),
     ("https://store.example", "https://evil.test@store.example/b/x", False),
     ("https://store.example", "https://evilstore.example/b/x", False),
+    ("https://store.example", "https://evil.test@b.store.example/x", False),
     (None, "https://b.s3.eu-central-1.amazonaws.com/x", True),
 ]
 

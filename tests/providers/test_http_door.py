@@ -1,18 +1,22 @@
 """The `http` action's door: which hosts, which methods, what is told, what is never told."""
 
 import threading
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 
 from drbook.core.errors import Cancelled, NotExercised, Refused, StepFailed, UsageError
 from drbook.core.ports import Cancel
 from drbook.core.values import Json
 from drbook.providers.cancel import CancelToken
-from drbook.providers.http import BODY, HttpSender
+from drbook.providers.hiding import MARGIN
+from drbook.providers.http import BODY, GuardedTransport, HttpSender, _body
+from drbook.providers.shell import WITHHELD
 
 SECONDS = timedelta(seconds=5)
 
@@ -89,10 +93,9 @@ def send(  # type: ignore[no-untyped-def]
     body: Json = None,
     cancel: Cancel | None = None,
     timeout: timedelta = SECONDS,
+    token: str = "marker-4711",
 ):
-    door = HttpSender(
-        hosts, {"TOKEN": "marker-4711"}, cancel or CancelToken(), reads_only=reads_only
-    )
+    door = HttpSender(hosts, {"TOKEN": token}, cancel or CancelToken(), reads_only=reads_only)
     return door.send(
         method,
         url,
@@ -144,7 +147,29 @@ def test_only_hosts_that_the_runbook_names(
     with pytest.raises(Refused) as caught:
         send(peer.url(host=asked), hosts=named)
     assert caught.value.code == "host"
+    assert f"does not name the host {asked.lower()}:{peer.port}." in caught.value.what
     assert peer.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("http://a.example/x", "the host a.example."),
+        ("http://a.example:8080/x", "the host a.example:8080."),
+        (f"http://{'a' * 300}.example/", f"the host {'a' * 200} … (308 characters)."),
+    ],
+)
+def test_a_host_that_is_not_named_is_told_shortly(url: str, told: str) -> None:
+    with pytest.raises(Refused) as caught:
+        send(url)
+    assert caught.value.what.endswith(told)
+
+
+def test_a_transport_that_is_closed_keeps_no_connection(peer: Peer) -> None:
+    transport = GuardedTransport(("127.0.0.1",), reads_only=True)
+    with httpx.Client(transport=transport) as client, client.stream("GET", peer.url()):
+        assert len(transport._inner._pool.connections) == 1
+    assert transport._inner._pool.connections == []
 
 
 def test_a_named_host_does_not_cover_the_one_behind_an_at_sign(peer: Peer) -> None:
@@ -195,6 +220,21 @@ def test_a_secret_header_is_sent_and_never_told(peer: Peer) -> None:
     assert found.body == "you said [secret]"
 
 
+@pytest.mark.parametrize(
+    ("token", "method", "body"),
+    [
+        ("rental", "GET", "you said [secret]"),  # a word elsewhere, and a secret in this answer
+        ("abc", "GET", WITHHELD),
+        ("abc", "HEAD", ""),
+    ],
+)
+def test_a_secret_that_looks_like_a_word_is_not_told_either(
+    peer: Peer, token: str, method: str, body: str
+) -> None:
+    found = send(peer.url("/echo"), method, secret_headers={"X-Token": "env:TOKEN"}, token=token)
+    assert found.body == body
+
+
 def test_a_secret_that_cannot_be_read_sends_nothing(peer: Peer) -> None:
     with pytest.raises(UsageError):
         send(peer.url(), secret_headers={"X-Token": "env:MISSING"})
@@ -223,15 +263,51 @@ def test_no_answer_is_no_result(peer: Peer, method: str, means: str) -> None:
     assert "marker" not in caught.value.explain()
 
 
-def test_a_peer_that_says_nothing_is_given_up(peer: Peer) -> None:
+def test_a_peer_that_says_nothing_is_given_up_in_time(peer: Peer) -> None:
+    begun = time.monotonic()
     with pytest.raises(StepFailed, match=r"got no answer: .*timed out"):
         send(peer.url("/hang"), timeout=timedelta(seconds=0.2))
+    assert time.monotonic() - begun < 4, "the step's own time-out, not the library's five seconds"
 
 
-def test_an_address_that_is_none_is_said() -> None:
+def test_a_long_address_is_told_shortly(peer: Peer) -> None:
+    with pytest.raises(StepFailed, match=r"x … \(\d{3} characters\) got no answer"):
+        send(peer.url("/drop" + "x" * 300))
+
+
+@pytest.mark.parametrize(
+    ("url", "code"), [("http://127.0.0.1:99999/", "http"), ("http:///x", "http-request")]
+)
+def test_an_address_that_is_none_is_said(url: str, code: str) -> None:
     with pytest.raises(StepFailed) as caught:
-        send("http://127.0.0.1:99999/")
-    assert caught.value.code == "http"
+        send(url, hosts=("127.0.0.1", "x"))
+    assert caught.value.code == code
+
+
+def test_a_body_that_is_no_json_is_said(peer: Peer) -> None:
+    for odd in (date(2026, 4, 1), float("nan")):
+        with pytest.raises(StepFailed) as caught:
+            send(peer.url(), "POST", body={"at": odd})  # type: ignore[dict-item]
+        assert caught.value.code == "http-request"
+    assert peer.asked == []
+
+
+def test_an_answer_without_an_end_is_read_no_further_than_it_is_told() -> None:
+    given = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal given
+        while given < 10 * BODY:
+            given += 1024
+            yield b"x" * 1023 + b"\n"
+
+    assert len(_body(httpx.Response(200, content=endless()))) == BODY - 1
+    assert BODY + MARGIN <= given <= BODY + MARGIN + 16 * 1024
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", ""])
+def test_an_answer_that_is_said_to_be_plain_is_read(coding: str) -> None:
+    assert _body(httpx.Response(200, headers={"content-encoding": coding}, content=[b"a"])) == "a"
 
 
 def test_a_cancel_ends_the_wait(peer: Peer) -> None:
