@@ -70,6 +70,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "drbook.providers.pgsession": (
         "tests/providers/test_pgsession.py",
+        "tests/guard/test_session.py",
         "tests/guard/test_sql.py",
         "tests/providers/test_postgres_reader.py",
     ),

@@ -167,7 +167,8 @@ def test_a_host_that_is_not_named_is_told_shortly(url: str, told: str) -> None:
 
 def test_a_transport_that_is_closed_keeps_no_connection(peer: Peer) -> None:
     transport = GuardedTransport(("127.0.0.1",), reads_only=True)
-    with httpx.Client(transport=transport) as client, client.stream("GET", peer.url()):
+    with httpx.Client(transport=transport) as client:
+        client.send(client.build_request("GET", peer.url()), stream=True)  # never read to its end
         assert len(transport._inner._pool.connections) == 1
     assert transport._inner._pool.connections == []
 

@@ -55,6 +55,19 @@ def test_what_is_not_given_is_left_to_libpq() -> None:
     assert given == {**KEEPALIVE, "service": "prod", "connect_timeout": "2"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"],
+)
+def test_a_dsns_secrets_are_no_open_parameters(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some came with PostgreSQL 18: an older libpq here would not let them be written in a DSN."""
+    read = {"host": "h", name: "marker-of-a-dsn"}
+    monkeypatch.setattr("psycopg.conninfo.conninfo_to_dict", lambda text: read)
+    given, hidden = parameters(DatabaseRef(dsn="env:DSN"), {"DSN": "as above"})
+    assert name not in given
+    assert {each: value.reveal() for each, value in hidden.items()} == {name: "marker-of-a-dsn"}
+
+
 def test_fields_beside_a_dsn_have_the_last_word() -> None:
     ref = DatabaseRef(dsn="env:DSN", user="reader")
     given, hidden = parameters(ref, {"DSN": "postgresql://u:p@h:5433/d?keepalives_idle=60"})

@@ -1,0 +1,118 @@
+"""What a connection to PostgreSQL is, and what a reading session holds on to, asked of a real server."""
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+from support.pg import Postgres
+
+from drbook.providers import pgsession
+from drbook.providers.cancel import CancelToken
+from drbook.providers.hiding import KNOWN
+
+BOUNDS_AND_PINS = {
+    "statement_timeout": "1500ms",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "5min",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "iso_8601",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "row_security": "off",
+    "search_path": "pg_catalog",
+    "enable_indexonlyscan": "off",
+    "transaction_read_only": "on",
+    "transaction_isolation": "repeatable read",
+    "client_encoding": "UTF8",
+    "application_name": "drbook",
+}
+
+
+def _settings(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, object]:
+    names = list(BOUNDS_AND_PINS)
+    rows = connection.execute(
+        "SELECT n, current_setting(n) FROM unnest(%s::text[]) n", (names,)
+    ).fetchall()
+    return {str(name): value for name, value in rows}
+
+
+def test_what_a_reading_session_holds_on_to(postgres: Postgres) -> None:
+    with pgsession.guarded(
+        postgres.ref, {}, CancelToken(), timeout=timedelta(seconds=1.5)
+    ) as connection:
+        assert _settings(connection) == BOUNDS_AND_PINS
+        assert connection.prepare_threshold is None
+        assert not connection.autocommit
+
+
+def test_a_login_that_loosens_them_by_its_own_settings_does_not(postgres: Postgres) -> None:
+    """A role's settings stand before a session's, not behind them."""
+    with postgres.connect() as admin:
+        admin.execute("CREATE ROLE loose LOGIN")
+        for setting in ("row_security TO on", "lock_timeout TO 0", "bytea_output TO 'escape'",
+                        "default_transaction_read_only TO off"):  # fmt: skip
+            admin.execute(f"ALTER ROLE loose SET {setting}".encode())
+        try:
+            ref = postgres.ref.model_copy(update={"user": "loose"})
+            with pgsession.guarded(
+                ref, {}, CancelToken(), timeout=timedelta(seconds=1.5)
+            ) as connection:
+                assert _settings(connection) == BOUNDS_AND_PINS
+        finally:
+            admin.execute("DROP ROLE loose")
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_where_names_are_looked_up(postgres: Postgres, own: bool) -> None:
+    with pgsession.guarded(
+        postgres.ref, {}, CancelToken(), timeout=timedelta(seconds=5), own_path=own
+    ) as connection:
+        row = connection.execute("SHOW search_path").fetchone()
+    assert row == ('pg_catalog, "$user", public' if own else "pg_catalog",)
+
+
+def test_a_session_ends_with_a_rollback_and_leaves_nothing_to_cancel(postgres: Postgres) -> None:
+    token = CancelToken()
+    with pgsession.guarded(postgres.ref, {}, token, timeout=timedelta(seconds=5)) as connection:
+        connection.execute("SELECT 1")
+        assert connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+        assert len(token._callbacks) == 1
+    assert connection.closed
+    assert token._callbacks == {}
+
+
+def test_a_connection_that_writes_is_asked_for(postgres: Postgres) -> None:
+    with pgsession.connect(postgres.ref, {}, read_only=False, autocommit=True) as connection:
+        assert connection.autocommit
+        assert connection.execute("SHOW transaction_read_only").fetchone() == ("off",)
+    with pgsession.connect(postgres.ref, {}) as connection:
+        assert not connection.autocommit
+        assert connection.execute("SHOW transaction_read_only").fetchone() == ("on",)
+
+
+def test_a_server_that_vanished_is_noticed(postgres: Postgres) -> None:
+    """A cable that was pulled sends no word: 15 seconds of silence, then three questions."""
+    with pgsession.connect(postgres.ref, {}) as connection:
+        told = connection.info.get_parameters()
+    asked = {name: told[name] for name in told if name.startswith(("keepalives", "tcp_user"))}
+    assert asked == {
+        "keepalives": "1",
+        "keepalives_idle": "15",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "20000",
+    }
+
+
+def test_a_password_that_libpq_found_is_not_repeated_even_where_nobody_answers(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, port in (("marker-libpq-well", postgres.ref.port), ("marker-libpq-bad", 1)):
+        monkeypatch.setenv("PGPASSWORD", name)
+        ref = postgres.ref.model_copy(update={"port": port, "ignore_environment": False})
+        try:
+            pgsession.connect(ref, {}).close()
+        except psycopg.OperationalError:
+            assert port == 1
+        assert KNOWN.scrub(f"it was {name}") == "it was [secret]"
