@@ -9,7 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from drbook.core.errors import Cancelled, CouldNotVerify, DrbookError, Refused, StepFailed
+from drbook.core.errors import (
+    Cancelled,
+    CouldNotVerify,
+    DrbookError,
+    Refused,
+    StepFailed,
+    UsageError,
+)
 from drbook.core.targets import DatabaseRef
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgsession import (
@@ -176,3 +183,30 @@ def test_a_statement_that_was_stopped_did_not_fail(reason: str, kind: type[Drboo
     found = broke_off(connection(closed=True), error, token, "counted")
     assert type(found) is kind
     assert found.code in ("cancelled", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("dsn", "told"),
+    [
+        ("postgresql://u:p@ss@host:5432/d", "names no host and port that can be"),
+        ("host=h port=5432/ss dbname=d", "names no host and port that can be"),
+        ("host=u:p@h port=5432", "names no host and port that can be"),
+        ("no connection string", "is not a connection string"),
+        ("postgresql://[::1", "is not a connection string"),
+    ],
+)
+def test_a_dsn_that_is_read_otherwise_than_it_was_meant_is_refused(dsn: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parameters(DatabaseRef(dsn="env:DSN"), {"DSN": dsn})
+    assert caught.value.code == "dsn"
+    assert caught.value.what == f"The DSN in env:DSN {told}."
+    assert "p@" not in caught.value.explain()
+
+
+@pytest.mark.parametrize(
+    "dsn", ["postgresql://u@a,b:5432,5433/d", "postgresql:///d", "host=/run/pg port=''", "dbname=d"]
+)
+def test_a_dsn_may_leave_out_where_or_name_several(dsn: str) -> None:
+    given, hidden = parameters(DatabaseRef(dsn="env:DSN"), {"DSN": dsn})
+    assert given["connect_timeout"]
+    assert not hidden
