@@ -186,7 +186,7 @@ def _request(
         request = client.build_request(method, url, headers=given, json=body)
     except (httpx.InvalidURL, ValueError, TypeError):
         raise _no_request("its address, headers or body cannot be written down") from None
-    if request.url.scheme not in _PORTS or not request.url.host:
+    if request.url.scheme not in _PORTS:  # httpx drops the scheme where there is no host
         raise _no_request("its address is no http:// or https:// URL")
     return request
 

@@ -277,7 +277,12 @@ def test_a_long_address_is_told_shortly(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "code"), [("http://127.0.0.1:99999/", "http"), ("http:///x", "http-request")]
+    ("url", "code"),
+    [
+        ("http://127.0.0.1:99999/", "http"),
+        ("http:///x", "http-request"),
+        ("https://:80/", "http-request"),
+    ],
 )
 def test_an_address_that_is_none_is_said(url: str, code: str) -> None:
     with pytest.raises(StepFailed) as caught:
