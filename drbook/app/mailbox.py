@@ -8,9 +8,11 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from drbook.core.errors import JournalError
 from drbook.core.values import plain
 from drbook.providers import private
 from drbook.providers.hiding import scrub
@@ -25,17 +27,27 @@ class Letter:
 
 
 def leave(folder: Path, letter: Letter) -> None:
-    """Drop a note; it is complete before it can be seen."""
+    """Drop a note; it is complete before it can be seen. Raises JournalError where it cannot be."""
     box = folder / "inbox"
-    box.mkdir(mode=0o700, exist_ok=True)
     name = f"{time.time_ns():020}-{secrets.token_hex(4)}"
     draft = box / f".{name}"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-        json.dump({"actor": letter.actor, "text": letter.text}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.rename(box / f"{name}.json")
+    try:
+        box.mkdir(mode=0o700, exist_ok=True)
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            json.dump({"actor": letter.actor, "text": letter.text}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.rename(box / f"{name}.json")
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise JournalError(
+            f"The note could not be left in {box}: {error.strerror or error}.",
+            means="It is not on record.",
+            next="Make room or mend the permissions there, or tell it to whoever leads the incident.",
+            code="note-left",
+        ) from None
 
 
 def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:

@@ -74,7 +74,7 @@ def ending_of(error: BaseException, effect: Effect) -> Ending:
         (InDoubt, StepEnd.IN_DOUBT),
     )
     state = next((state for kind, state in states if isinstance(error, kind)), StepEnd.FAILED)
-    interrupted = state is StepEnd.CANCELLED or error.code == "timeout"
+    interrupted = state is StepEnd.CANCELLED or error.code in ("timeout", "launcher-killed")
     if interrupted and effect is Effect.ONCE:
         state = StepEnd.IN_DOUBT
     return Ending(state, reason=error.what, means=error.means, next=error.next, code=error.code)

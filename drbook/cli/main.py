@@ -3,6 +3,7 @@
 Commands are loaded when they are called, so that `drbook --help` pays for none of them.
 """
 
+import errno
 import importlib
 import logging
 import os
@@ -134,6 +135,9 @@ def _no_memory_on_disk() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
+
+
 def _internal(error: Exception) -> int:
     from drbook.app.places import home
 
@@ -148,10 +152,13 @@ def _internal(error: Exception) -> int:
         where = f"The details are in {path}."
     except OSError as problem:
         where = f"The details could not be kept: {problem}."
+    means, next_ = "this is a defect of drbook", ""
+    if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+        means, next_ = "a disk takes no more", "Make room there. "
     click.echo(
         f"drbook itself failed: {type(error).__name__}: {scrub(plain(str(error), 500))}\n"
-        "What it means: this is a defect of drbook; what was recorded before is on disk.\n"
-        f"What to do: `drbook resume` goes on with an open incident. {where}",
+        f"What it means: {means}; what was recorded before is on disk.\n"
+        f"What to do: {next_}`drbook resume` goes on with an open incident. {where}",
         err=True,
     )
     return int(ExitCode.INTERNAL)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from drbook.core.errors import StepFailed
 from drbook.core.values import plain_lines
-from drbook.providers.process import Child
+from drbook.providers.child import Child
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -46,6 +46,9 @@ class Writer:
         self._file = self._open()
         try:
             self._catch_up()
+        except OSError as error:
+            self.close()
+            raise self._not_opened(error) from None
         except BaseException:
             self.close()
             raise
@@ -54,13 +57,7 @@ class Writer:
         try:
             handle = self._disk.open(self.path)
         except OSError as error:
-            raise JournalError(
-                f"The journal {self.path} cannot be opened: {error.strerror or error}.",
-                means="Nothing is done that cannot be recorded.",
-                next="Make room or mend the permissions, then resume the incident. Or move the "
-                "incident's folder to another disk and go on there: `drbook resume FOLDER`.",
-                code="journal-open",
-            ) from None
+            raise self._not_opened(error) from None
         try:
             self._disk.lock(handle)
         except BlockingIOError:
@@ -82,6 +79,15 @@ class Writer:
             ) from None
         return handle
 
+    def _not_opened(self, error: OSError) -> JournalError:
+        return JournalError(
+            f"The journal {self.path} cannot be opened: {error.strerror or error}.",
+            means="Nothing is done that cannot be recorded.",
+            next="Make room or mend the permissions, then resume the incident. Or move the "
+            "incident's folder to another disk and go on there: `drbook resume FOLDER`.",
+            code="journal-open",
+        )
+
     def _catch_up(self) -> None:
         for record, line_digest in records(self.path):
             self._seq, self.head, self._last = record.seq, line_digest, record.at
@@ -102,10 +108,14 @@ class Writer:
             self.repaired = "the last record lacked its line end"
             return
         handle, aside = self._new_file_aside()
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(torn)
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(torn)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError:
+            aside.unlink(missing_ok=True)  # a disk without room keeps an empty one
+            raise
         self._disk.cut(self._file, self._disk.size(self._file) - len(torn))
         self._disk.sync(self._file)
         self.repaired = f"{len(torn)} bytes of an unfinished record were moved to {aside.name}"

@@ -4,7 +4,12 @@
 
 LIFELINE is the reading end of a pipe whose writing end drbook holds. When it closes, because drbook
 asked for a stop or because drbook is gone, the program's group gets STOP_SIGNAL and, after the
-grace, KILL. The program's exit code is passed on (128 + signal where it was killed).
+grace, KILL; then everything else that it started ends, where Linux says what that is. The program's
+exit code is passed on (128 + signal where it was killed). What it left running in a group of its own
+when it ended by itself, a service say, is left alone.
+
+The program stays in the launcher's session, so that what outlives a launcher that was killed can
+still be told by the launcher's number.
 
 RUN_AS is `self`, `namespace` (root becomes an unprivileged user of a new user namespace: what
 PostgreSQL's servers ask for) or `nobody` (setuid, where user namespaces are forbidden). Exit codes
@@ -18,10 +23,12 @@ import signal
 import sys
 import time
 import warnings  # noqa: F401 - os.execvp wants it, and after the user changed it may be out of reach
+from collections.abc import Iterable
 
 NOBODY = 65534
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def enter_namespace() -> None:
@@ -51,12 +58,18 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
+def adopt_orphans() -> None:
+    """What leaves its parent becomes ours and no stranger's: it can be ended (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def child(lifeline: int, run_as: str, argv: list[str], parent: int) -> None:
     """Never returns. `parent` is the launcher that it must not outlive."""
     code = 125
     try:
         os.close(lifeline)
-        os.setsid()
+        os.setpgid(0, 0)
         if run_as == "namespace":
             enter_namespace()
         elif run_as == "nobody":
@@ -80,7 +93,7 @@ def watch(pid: int, lifeline: int, stop: signal.Signals, grace: float) -> int:
     ended, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    asked = False
+    asked = killed = False
     kill_at: float | None = None
 
     def on_signal(number: int, frame: object) -> None:
@@ -92,11 +105,11 @@ def watch(pid: int, lifeline: int, stop: signal.Signals, grace: float) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     waiting = [lifeline, ended]
     while True:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            code = os.waitstatus_to_exitcode(status)
+        if (code := reaped(pid)) is not None:
+            if asked:
+                end_descendants(stop, time.monotonic() + grace if kill_at is None else kill_at)
             return code if code >= 0 else 128 - code
-        timeout = None if kill_at is None else max(0.0, kill_at - time.monotonic())
+        timeout = None if kill_at is None or killed else max(0.0, kill_at - time.monotonic())
         readable, _, _ = select.select(waiting, [], [], timeout)
         if ended in readable:
             os.read(ended, 4096)
@@ -106,9 +119,70 @@ def watch(pid: int, lifeline: int, stop: signal.Signals, grace: float) -> int:
         if asked and kill_at is None:
             kill_at = time.monotonic() + grace
             signal_group(pid, stop)
-        if kill_at is not None and time.monotonic() >= kill_at:
+        if kill_at is not None and not killed and time.monotonic() >= kill_at:
+            killed = True
             signal_group(pid, signal.SIGKILL)
-            kill_at = time.monotonic() + 3600
+            signal_all(descendants(), signal.SIGKILL)
+
+
+def reaped(pid: int) -> int | None:
+    """The program's exit code, where it has ended; orphans that have are let go on the way."""
+    found = None
+    while True:
+        try:
+            done, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return found
+        if done == pid:
+            found = os.waitstatus_to_exitcode(status)
+        if not done:
+            return found
+
+
+def descendants() -> dict[int, int]:
+    """What comes from us and still runs → its parent; nothing where the system does not say."""
+    parents: dict[int, int] = {}
+    ended: set[int] = set()
+    for name in filter(str.isdigit, os.listdir("/proc") if sys.platform == "linux" else ()):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as stream:
+                state, parent = stream.read().rpartition(b")")[2].split()[:2]
+        except OSError:
+            continue  # it has just ended
+        parents[int(name)] = int(parent)
+        if state == b"Z":
+            ended.add(int(name))
+    found: dict[int, int] = {}
+    next_ = {os.getpid()}
+    while next_:
+        next_ = {pid for pid, parent in parents.items() if parent in next_}
+        found |= {pid: parents[pid] for pid in next_ - ended}
+    return found
+
+
+def end_descendants(stop: signal.Signals, kill_at: float) -> None:
+    """What the program left behind when it had to end: the first of each tree gets the stop signal,
+    for a server knows best how to end its own; then all of them KILL, for two seconds at most."""
+    ours = os.getpid()
+    told: set[int] = set()
+    until = max(kill_at, time.monotonic()) + 2
+    while (left := descendants()) and time.monotonic() < until:
+        if time.monotonic() >= kill_at:
+            signal_all(left, signal.SIGKILL)
+        else:
+            first = {pid for pid, parent in left.items() if parent == ours} - told
+            signal_all(first, stop)
+            told |= first
+        time.sleep(0.02)
+        reaped(0)
+
+
+def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
 
 
 def signal_group(pid: int, number: signal.Signals) -> None:
@@ -123,6 +197,7 @@ def main(arguments: list[str]) -> int:
     lifeline, stop, grace, run_as = arguments[:4]
     argv = arguments[5:]
     ours = os.getpid()
+    adopt_orphans()
     pid = os.fork()
     if pid == 0:
         child(int(lifeline), run_as, argv, ours)

@@ -24,9 +24,10 @@ from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain, plain_lines
+from drbook.providers.child import Child, RunAs
 from drbook.providers.launcher import NOBODY
 from drbook.providers.pgtools import PgTools
-from drbook.providers.process import Child, RunAs, complete, run
+from drbook.providers.process import complete, run
 
 SUPERUSER = "postgres"
 PORT = 5432

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Literal
 
 from drbook.core.errors import DrbookError, StepFailed, UsageError
-from drbook.providers.process import complete, program_folders
+from drbook.providers.child import program_folders
+from drbook.providers.process import complete
 
 Origin = Literal["option", "PATH", "distribution", "extra"]
 

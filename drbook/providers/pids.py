@@ -1,6 +1,9 @@
 """A process by its number and its start: the number alone is given to another one later."""
 
 import os
+import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,6 +29,39 @@ def still_runs(pid: int, started: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def session_of(leader: int, started: int) -> dict[int, str]:
+    """What still runs in the session that the process of that number and start began, itself left
+    out: number → name. Nothing where this system does not say.
+
+    While a session has members, its number is given to no new process; so where another process has
+    that number now, nothing of the session is left.
+    """
+    now = _stat(leader)
+    if not started or (now and int(now[19]) != started):
+        return {}
+    found = {}
+    for pid in (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()):
+        fields = _stat(pid)
+        if fields and pid != leader and int(fields[3]) == leader and fields[0] != "Z":
+            with suppress(OSError):
+                found[pid] = Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
+    return found
+
+
+def end_session(leader: int, started: int, grace: float = 2.0) -> None:
+    """End what a killed leader left behind: TERM, after the grace KILL, and after that again nothing
+    more is waited for than the grace."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        until = time.monotonic() + grace
+        for pid in session_of(leader, started):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+        while session_of(leader, started):
+            if time.monotonic() > until:
+                break
+            time.sleep(0.05)
 
 
 def _stat(pid: int) -> list[str]:

@@ -103,7 +103,7 @@ def guard(
             raise _refusal(f"a presigned {operation_name}")
 
     def before_send(request: Any, event_name: str, **_: object) -> None:
-        _, service, operation = event_name.split(".")
+        service, operation = event_name.split(".")[1:]
         check(service, operation)
         wrong = [_not_as_called(request, service, operation)]
         if service == "s3":

@@ -1,5 +1,7 @@
 """Processes of a life before: waited for while they end, refused where they do not, never guessed."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -74,3 +76,27 @@ def test_without_start_times_a_process_of_that_number_counts(
 ) -> None:
     assert still_runs(sleeper.pid, 0)
     assert not still_runs(2**22 + 1, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose session it is")
+def test_what_outlived_a_launcher_that_was_killed_is_found_and_named() -> None:
+    """Nobody is left who would end it: the operator does, by its number."""
+    script = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    ) as launcher:
+        assert launcher.stdout is not None
+        member = int(launcher.stdout.readline())
+        records = on_record(launcher.pid, start_ticks(launcher.pid))
+        launcher.kill()
+    try:
+        with pytest.raises(Refused) as refused:
+            wait_for_children(records, "here", lambda _: None, longest=0.2)
+        assert refused.value.code == "still-running"
+        assert f"{member} (sleep) of {launcher.pid} (pg_restore x)" in refused.value.what
+    finally:
+        os.kill(member, signal.SIGKILL)
+    assert wait_for_children(records, "here", lambda _: None, longest=5) in (
+        (),
+        (f"{member} (sleep) of {launcher.pid} (pg_restore x)",),
+    )

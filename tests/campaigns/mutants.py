@@ -60,9 +60,19 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.providers.secrets": ("tests/providers/test_secret_references.py",),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
-    "drbook.providers.process": ("tests/providers/test_process.py",),
-    "drbook.providers.pids": ("tests/providers/test_pids.py",),
-    "drbook.providers.launcher": ("tests/providers/test_process.py",),
+    "drbook.providers.child": (
+        "tests/providers/test_process.py",
+        "tests/providers/test_orphans.py",
+    ),
+    "drbook.providers.process": (
+        "tests/providers/test_process.py",
+        "tests/providers/test_orphans.py",
+    ),
+    "drbook.providers.pids": ("tests/providers/test_pids.py", "tests/providers/test_orphans.py"),
+    "drbook.providers.launcher": (
+        "tests/providers/test_process.py",
+        "tests/providers/test_orphans.py",
+    ),
     "drbook.providers.http": ("tests/providers/test_http_door.py", "tests/guard/test_http.py"),
     "drbook.providers.s3guard": (
         "tests/providers/test_s3_allowed.py",

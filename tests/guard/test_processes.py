@@ -19,9 +19,10 @@ from drbook.providers.archive import open_archive
 from drbook.providers.archive_check import check_structure
 from drbook.providers.archive_list import contents
 from drbook.providers.cancel import CancelToken
+from drbook.providers.child import environment, program_folders
 from drbook.providers.pgtools import PgTools, find_tools
 from drbook.providers.postgres import PostgresReader
-from drbook.providers.process import complete, environment, program_folders
+from drbook.providers.process import complete
 from drbook.providers.secrets import resolve
 from drbook.providers.shell import DeclaredProcesses
 

@@ -331,6 +331,41 @@ def test_a_full_disk_leaves_the_file_as_it_was(full: Path, monkeypatch: pytest.M
     assert verify(full).intact
 
 
+@pytest.mark.parametrize("where", ["fsync", "write"])
+def test_half_a_line_on_a_full_disk_is_said_and_kept(
+    full: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """It cannot be put aside before there is room; trying leaves nothing behind."""
+    with full.open("ab") as stream:
+        stream.write(b'{"half": ')
+    before = full.read_bytes()
+
+    def no_room(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            if where == "fsync":
+                patch.setattr(os, "fsync", no_room)
+            else:
+                patch.setattr(os, "open", _no_new_file)
+            with pytest.raises(JournalError) as caught:
+                opened(full)
+        assert caught.value.code == "journal-open"
+        assert "No space left on device" in caught.value.what
+        assert "drbook resume FOLDER" in caught.value.next
+        assert full.read_bytes() == before
+        assert sorted(each.name for each in full.parent.iterdir()) == [full.name]
+    with opened(full) as writer:
+        assert "9 bytes" in writer.repaired
+
+
+def _no_new_file(path: object, flags: int, *more: int, real: Callable[..., int] = os.open) -> int:
+    if flags & os.O_EXCL:
+        raise OSError(28, "No space left on device")
+    return real(path, flags, *more)
+
+
 def test_a_disk_that_fills_in_the_middle_of_a_line(
     full: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from drbook.providers import pids
-from drbook.providers.pids import start_ticks, still_runs
+from drbook.providers.pids import end_session, session_of, start_ticks, still_runs
 
 NOBODY = 2**22 + 1
 """Above every number that Linux gives."""
@@ -72,11 +73,81 @@ def test_where_the_start_is_unknown_the_number_counts(
     assert still_runs(NOBODY, 0) is False
     asked = []
 
-    def kill(pid: int, signal: int) -> None:
-        asked.append((pid, signal))
+    def kill(pid: int, number: int) -> None:
+        asked.append((pid, number))
         raise PermissionError(1, "Operation not permitted")
 
     with monkeypatch.context() as patch:
         patch.setattr(pids.os, "kill", kill)
         assert still_runs(4711, 0) is True  # somebody else's
     assert asked == [(4711, 0)]
+
+
+# --- a session whose leader was killed ------------------------------------------------------------
+
+
+@pytest.fixture
+def killed_leader() -> Iterator[tuple[int, int, int]]:
+    """Number and start of a session's leader that was killed, and its member that runs on."""
+    script = "import subprocess, time; print(subprocess.Popen(['sleep', '600']).pid, flush=True); time.sleep(600)"  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    ) as leader:
+        assert leader.stdout is not None
+        started, member = start_ticks(leader.pid), int(leader.stdout.readline())
+        leader.kill()
+    yield leader.pid, started, member
+    if psutil.pid_exists(member):
+        os.kill(member, signal.SIGKILL)
+
+
+needs_proc = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux says whose session it is"
+)
+
+
+@needs_proc
+def test_what_runs_on_in_a_session_is_told_by_its_leaders_number(
+    killed_leader: tuple[int, int, int],
+) -> None:
+    leader, started, member = killed_leader
+    assert not still_runs(leader, started)
+    assert session_of(leader, started) == {member: "sleep"}
+    assert session_of(leader, 0) == {}  # a start that nobody knows is nobody's
+    assert session_of(member, start_ticks(member)) == {}
+
+
+@needs_proc
+def test_another_process_of_that_number_has_another_session(
+    sleeper: subprocess.Popen[bytes],
+) -> None:
+    ours = os.getsid(0)
+    if start_ticks(ours) and ours != os.getpid():
+        assert os.getpid() in session_of(ours, start_ticks(ours))
+    assert session_of(ours, start_ticks(ours) + 1) == {}
+
+
+@needs_proc
+def test_a_session_is_ended_and_the_deaf_are_killed(killed_leader: tuple[int, int, int]) -> None:
+    leader, started, _ = killed_leader
+    end_session(leader, started)
+    assert session_of(leader, started) == {}
+    end_session(leader, started)  # nothing is left, and nothing is waited for
+
+
+@needs_proc
+def test_one_that_cannot_be_ended_is_not_waited_for_without_end(
+    killed_leader: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader, started, member = killed_leader
+    sent = []
+
+    def kill(pid: int, number: int) -> None:
+        sent.append((pid, number))
+        raise PermissionError(1, "Operation not permitted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pids.os, "kill", kill)
+        end_session(leader, started, grace=0.1)
+    assert sent == [(member, signal.SIGTERM), (member, signal.SIGKILL)]
+    assert session_of(leader, started) == {member: "sleep"}

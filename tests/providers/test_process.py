@@ -19,10 +19,12 @@ import pytest
 
 from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.signals import Output, ProcessStarted
-from drbook.providers import launcher, process
+from drbook.providers import child as children
+from drbook.providers import launcher
 from drbook.providers.cancel import CancelToken
+from drbook.providers.child import Child, environment
 from drbook.providers.pids import start_ticks
-from drbook.providers.process import TAIL, Child, complete, environment, run
+from drbook.providers.process import TAIL, complete, run
 
 LAUNCHER = launcher.__file__
 
@@ -42,7 +44,7 @@ def _measured_launchers(
         f"include = {LAUNCHER}\ndata_file = {measuring.get_option('run:data_file')}\n"
     )
     monkeypatch.setenv("COVERAGE_PROCESS_START", str(settings))
-    monkeypatch.setattr(process, "KEPT", (*process.KEPT, "COVERAGE_PROCESS_START"))
+    monkeypatch.setattr(children, "KEPT", (*children.KEPT, "COVERAGE_PROCESS_START"))
 
 
 def finish(work):  # type: ignore[no-untyped-def]
@@ -148,7 +150,7 @@ def test_children_die_with_us(how: signal.Signals) -> None:
     """We are killed without a chance to clean up, and the child is gone soon after."""
     script = textwrap.dedent("""
         import sys, time
-        from drbook.providers.process import Child
+        from drbook.providers.child import Child
         child = Child(["/bin/sleep", "600"], grace=0.5)
         print(child.pid, flush=True)
         time.sleep(600)
@@ -311,13 +313,15 @@ def test_a_child_has_no_terminal_and_no_open_file_of_ours(tmp_path: Path) -> Non
     """Its input is empty, its session its own, its folder the one that is given."""
     with (tmp_path / "ours").open("wb") as ours:
         os.set_inheritable(ours.fileno(), True)
-        script = "cat; readlink /proc/self/fd/*; pwd; cut -d' ' -f6 /proc/self/stat; echo $$"
-        done, _ = finish(run(["/bin/sh", "-c", script], cwd=tmp_path))
-    *files, folder, session, own = done.stdout.splitlines()
+        script = "cat; readlink /proc/self/fd/*; pwd; cut -d' ' -f6 /proc/self/stat"
+        done, said = finish(run(["/bin/sh", "-c", script], cwd=tmp_path))
+    *files, folder, session = done.stdout.splitlines()
     assert str(tmp_path / "ours") not in files
     assert files[0] == "/dev/null"
     assert folder == str(tmp_path)
-    assert session == own
+    assert session == str(said[0].pid), (
+        "a terminal would be nobody's; and it is told by its launcher"
+    )
 
 
 def test_what_is_kept_of_a_long_output_is_its_end() -> None:

@@ -10,7 +10,7 @@ from typing import IO
 from drbook.core.signals import Output, Progress, Signal
 from drbook.core.values import plain
 from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed
-from drbook.providers.process import Child
+from drbook.providers.child import Child
 
 
 class Entries:
