@@ -26,6 +26,7 @@ from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.journal.reader import read
+from drbook.journal.reader import records as lines
 from drbook.journal.writer import Writer
 from drbook.language.load import load_file
 from drbook.mirror.copier import Writing
@@ -148,7 +149,8 @@ def resume_incident(
         if amend is not None:
             new = load_file(amend, vocabulary())
             amended, runbook = _amended(amendment(runbook, new, before), new), new
-        _ask_mirrors(runbook, before, records, writer.head, environment)
+        digests = [line_digest for _, line_digest in lines(journal)]
+        _ask_mirrors(runbook, before, records, digests, environment)
         outlived = wait_for_children(records, host, tell)
         resumed = ev.IncidentResumed(head=writer.head, repaired=writer.repaired, outlived=outlived)
         writer.append(who, resumed)
@@ -165,7 +167,7 @@ def _ask_mirrors(
     runbook: Runbook,
     state: IncidentState,
     records: Sequence[Record],
-    head: str,
+    digests: Sequence[str],
     environment: Mapping[str, str],
 ) -> None:
     """Whether this machine may go on. A mirror that does not answer is no reason to wait."""
@@ -174,8 +176,7 @@ def _ask_mirrors(
 
     may_go_on(
         [opener(config, state.incident, secret) for config in runbook.mirrors],
-        records=state.seq,
-        head=head,
+        digests=digests,
         epoch=state.epoch,
         token=fence_of(records),
     )

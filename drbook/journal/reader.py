@@ -66,7 +66,7 @@ def verify(path: Path, head: str | None = None) -> Verification:
     end, or a chain that was written anew. Raises JournalError where the file cannot be read at all.
     """
     count, last, state = 0, FIRST, IncidentState()
-    position: int | None = 0 if head == FIRST else None
+    position: int | None = None
     problem = ""
     try:
         for record, line_digest in records(path):

@@ -128,7 +128,7 @@ def compare(journal: Sequence[str], copy: Copy) -> Comparison:
         ),
         None,
     )
-    if differs is not None and not _changed_there(journal, copy, differs):
+    if differs is not None and not changed_there(journal, copy, differs):
         return _different(found, journal, copy, differs)
     if copy.newest > len(journal) == agreed and copy.whole > agreed:
         return _longer(found, copy, agreed)
@@ -159,7 +159,7 @@ def _agreed(journal: Sequence[str], copy: Copy) -> int:
     return agreed
 
 
-def _changed_there(journal: Sequence[str], copy: Copy, at: int) -> bool:
+def changed_there(journal: Sequence[str], copy: Copy, at: int) -> bool:
     """Whether the mirror's own line is the changed one: it does not follow the line before it there,
     or the line behind it names the journal's."""
     lines = {line.seq: line for line in copy.lines if line.digest}

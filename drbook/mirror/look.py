@@ -1,6 +1,8 @@
-"""Before an incident is gone on with: has another machine taken over, was the record here cut?
+"""Before an incident is gone on with: has another machine taken over, is the record here the one that
+was written?
 
-A mirror that does not answer in time says nothing; it never stops an incident.
+A mirror that does not answer in time says nothing; it never stops an incident. Nor does one whose own
+chain was broken: that one was changed, and `drbook journal verify` says so.
 """
 
 import threading
@@ -9,10 +11,12 @@ from collections.abc import Callable, Sequence
 
 from drbook.core.errors import DrbookError, JournalError
 from drbook.core.values import counted
+from drbook.journal.codec import digest
 from drbook.mirror.chain import line_of
+from drbook.mirror.compare import Copy, Line, changed_there
 from drbook.mirror.fence import newest, supersedes
 from drbook.mirror.mirrors import superseded
-from drbook.mirror.place import RECORDS, MirrorDown, Place, number_in
+from drbook.mirror.place import RECORDS, MirrorDown, Place, Stored, number_in
 
 LOOK_SECONDS = 8.0
 
@@ -20,16 +24,16 @@ LOOK_SECONDS = 8.0
 def may_go_on(
     openers: Sequence[Callable[[], Place]],
     *,
-    records: int,
-    head: str,
+    digests: Sequence[str],
     epoch: int,
     token: str,
     seconds: float = LOOK_SECONDS,
 ) -> None:
-    """Ask all mirrors at once, and wait at most so long.
+    """Ask all mirrors at once, and wait at most so long. `digests` are those of the journal's lines.
 
     Raises TakenOver where a fence says so, JournalError where a mirror holds a record that follows
-    this journal's last one.
+    this journal's last one, or another one in a place where this journal has its own: what is done
+    already would be done again.
     """
     found: list[DrbookError] = []
 
@@ -42,8 +46,8 @@ def may_go_on(
             held = newest(place)
             if held is not None and supersedes(held, epoch, token):
                 found.append(superseded(held.show(), place.location))
-            elif _follows(place, records, head):
-                found.append(_cut(place, records))
+            elif (parted := _parted(place, digests)) is not None:
+                found.append(parted)
         except MirrorDown:
             return
         finally:
@@ -59,15 +63,44 @@ def may_go_on(
         raise found[0]
 
 
-def _follows(place: Place, records: int, head: str) -> bool:
-    """Whether the place holds a record that hangs on our last one."""
-    for stored in place.listed(RECORDS):
-        if number_in(stored.name) == records + 1:
-            try:
-                return line_of(place.read(stored)).prev == head
-            except JournalError:
-                return False
-    return False
+def _parted(place: Place, digests: Sequence[str]) -> JournalError | None:
+    """Why the place's records are not this journal's; None where they are, or nobody can tell."""
+    held = {number_in(stored.name): stored for stored in place.listed(RECORDS)}
+    numbers = [number for number in held if number is not None]
+    if not numbers or not digests:
+        return None
+    at = min(len(digests), max(numbers))
+    near = (number for number in (at - 1, at, at + 1) if number in held)
+    lines = {number: _line(place, number, held[number]) for number in near}
+    theirs, after = lines.get(at), lines.get(at + 1)
+    if theirs is not None and theirs.digest and theirs.digest != digests[at - 1]:
+        copy = Copy(place.location, tuple(lines.values()))
+        return None if changed_there(digests, copy, at) else _other(place, at)
+    if at == len(digests) and after is not None and after.prev == digests[-1]:
+        return _cut(place, at)
+    return None
+
+
+def _line(place: Place, seq: int, stored: Stored) -> Line:
+    data = place.read(stored)
+    try:
+        record = line_of(data)
+    except JournalError as error:
+        return Line(seq, problem=error.what)
+    return Line(seq, digest(data[:-1]), record.prev)
+
+
+def _other(place: Place, seq: int) -> JournalError:
+    return JournalError(
+        f"The mirror {place.location} holds another record {seq} than this journal.",
+        means="This journal was changed, or an older copy of it was put back and gone on with; or the "
+        "mirror was written anew. Going on could do again what was done. Nothing was resumed.",
+        next="`drbook journal verify --mirrors` says from where on they differ. Where the mirror is "
+        f"right, move this folder aside as evidence and take over: drbook resume --from "
+        f"{place.location} --take-over REASON. Where this journal is right, take the mirror away (its "
+        "credentials, its mount): one that does not answer stops nothing.",
+        code="journal-differs",
+    )
 
 
 def _cut(place: Place, records: int) -> JournalError:
