@@ -32,6 +32,13 @@ def held_against(
     there is nothing to compare with, JournalError where the journal's bytes cannot be read.
     """
     lines, incident = _digests(journal)
+    if not given and not (journal.parent / RUNBOOK).exists():
+        raise UsageError(
+            f"No {RUNBOOK} lies beside {journal}, which would name its mirrors.",
+            means="Nothing was compared.",
+            next="Name the place to compare with: --against s3://BUCKET/PREFIX or a folder.",
+            code="mirror-place",
+        )
     places = [(one, *named(one, environment)) for one in given] or [
         (config.place, config, "")
         for config in first_runbook(journal.parent).mirrors

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from drbook.app.places import JOURNAL, Home, listed
-from drbook.core.errors import DrbookError, UsageError
+from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Mode
 from drbook.core.fold import fold
 from drbook.core.state import IncidentState
@@ -14,7 +14,7 @@ from drbook.journal.reader import read
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One incident in a line. `outcome` is `open` or `damaged` where it has none."""
+    """One incident in a line. `outcome` is `open`, `damaged` or `unread` where it has none."""
 
     incident: str
     title: str
@@ -35,8 +35,17 @@ def summaries(home: Home) -> list[Summary]:
 def newest_open(home: Home) -> Path:
     """The incident that was opened last and has not ended; a rehearsal only where nothing real is
     open. Raises UsageError."""
-    still_open = [one for one in summaries(home) if one.outcome == "open"]
+    found = summaries(home)
+    still_open = [one for one in found if one.outcome == "open"]
     real = [one for one in still_open if one.mode == Mode.LIVE.value]
+    unread = [one for one in found if one.outcome == "unread"]
+    if unread and not real:
+        raise JournalError(
+            unread[-1].problem,
+            means="Whether that incident is open is not known.",
+            next="Mend the permissions there, or name another incident: `drbook resume INCIDENT`.",
+            code="journal-missing",
+        )
     if still_open:
         return (real or still_open)[-1].folder
     raise UsageError(
@@ -50,7 +59,8 @@ def summary(folder: Path) -> Summary:
     try:
         state = fold(read(folder / JOURNAL))
     except DrbookError as error:
-        return Summary(folder.name, "", "", None, None, "damaged", None, folder, error.what)
+        outcome = "unread" if error.code == "journal-missing" else "damaged"
+        return Summary(folder.name, "", "", None, None, outcome, None, folder, error.what)
     return _of(state, folder)
 
 

@@ -98,7 +98,7 @@ def find_incident(where: Home, name: str | None) -> Path:
 
     Raises UsageError where there is none or more than one.
     """
-    if name is not None and (Path(name) / JOURNAL).is_file():
+    if name is not None and os.path.isfile(Path(name) / JOURNAL):
         return Path(name).absolute()  # programs are started in other folders than this one
     folders = listed(where)
     if name is None:
@@ -125,7 +125,26 @@ def find_incident(where: Home, name: str | None) -> Path:
 
 
 def listed(where: Home) -> list[Path]:
-    """All incident folders, oldest first."""
-    if not where.incidents.is_dir():
+    """All incident folders, oldest first; those too that cannot be looked into, for nobody knows that
+    they are none. Raises JournalError where their folder itself cannot be read.
+    """
+    try:
+        return sorted(path for path in where.incidents.iterdir() if _holds_journal(path))
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(path.parent for path in where.incidents.glob(f"*/{JOURNAL}"))
+    except OSError as error:
+        raise JournalError(
+            f"{where.incidents} cannot be read: {error.strerror or error}.",
+            means="Which incidents there are is not known.",
+            next="Mend its permissions; nothing was started.",
+            code="journal-missing",
+        ) from None
+
+
+def _holds_journal(folder: Path) -> bool:
+    try:
+        return stat.S_ISREG((folder / JOURNAL).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return not folder.name.startswith(".")

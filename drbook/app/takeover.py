@@ -1,7 +1,8 @@
 """Going on with an incident whose machine is lost, from what its mirrors hold.
 
-Explicit, recorded, and under a fence: the fence is laid first, so that nothing the old machine writes
-after it can be missed; then the record of the take-over is created as the next one in the mirror,
+Explicit, recorded, and under a fence: this machine first proves that it has room for the record, for
+a fence stops the other one; then the fence is laid, so that nothing the old machine writes after it
+can be missed; then the record of the take-over is created as the next one in the mirror,
 which only one machine can do. Before that nothing is executed.
 """
 
@@ -9,7 +10,7 @@ import os
 import secrets as random
 import shutil
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from drbook.app.fencing import TakeOver, fence, gather, lost, source_in
@@ -94,8 +95,13 @@ def _recover(
     data = find_runbook([found.place], recovered.state.runbook_sha256)
     runbook = load(data, RUNBOOK, vocabulary())
     held = gather(runbook, mirror, found, attempt, secret, opened)
-    fence(attempt, held, longest([found, *held]))
-    return runbook, _claim(attempt, found, data)
+    best = longest([found, *held])
+    _prove_room(attempt, best, data)
+    fence(attempt, held, best)
+    try:
+        return runbook, _claim(attempt, found, data)
+    except JournalError as error:
+        raise _fenced_in_vain(attempt, error) from None
 
 
 def _mode_of(folder: Path) -> Mode:
@@ -141,6 +147,49 @@ def _open_incident(recovered: Recovered, incident: str) -> Recovered:
             code="closed",
         )
     return recovered
+
+
+_ROOM = 1024 * 1024
+"""Bytes beside the record that this machine must have left, for what comes next."""
+
+
+def _prove_room(attempt: TakeOver, recovered: Recovered, runbook: bytes) -> None:
+    """Write here, and take away again, what will have to be written once the other machine has stopped.
+
+    Raises JournalError where that fails; then no fence was laid.
+    """
+    draft = attempt.home.path / "taking-over" / random.token_hex(8)
+    make_folder(draft)
+    try:
+        store(draft / RUNBOOK, runbook)
+        store(draft / JOURNAL, b"".join(recovered.lines))
+        store(draft / "room", bytes(_ROOM))
+        Writer(draft / JOURNAL, mode=recovered.state.mode, host=attempt.host).close()
+        make_folder(attempt.home.incidents / f".{draft.name}")
+        (attempt.home.incidents / f".{draft.name}").rmdir()
+    except JournalError as error:
+        raise JournalError(
+            error.what,
+            means="This machine could not keep the record, so no fence was laid: the other machine "
+            "was not stopped. Nothing was taken over.",
+            next="Make room or mend the permissions, or point DRBOOK_HOME at another place.",
+            code=error.code,
+        ) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        with suppress(OSError):
+            attempt.home.incidents.rmdir()  # where it holds nothing
+
+
+def _fenced_in_vain(attempt: TakeOver, error: JournalError) -> JournalError:
+    where = ", ".join(source.place.location for source in attempt.fenced)
+    return JournalError(
+        error.what,
+        means=f"Nothing was executed here. But the fence lies in {where} already: the other machine "
+        "stops, and may not go on.",
+        next="Mend it and take over again, here or elsewhere: it goes on from there.",
+        code=error.code,
+    )
 
 
 # --- the record here ------------------------------------------------------------------------------

@@ -84,6 +84,11 @@ def _print_end(
         target = document["target"]
         commands = session.wiring.pool.start_commands()
         start = commands.get(str(target["name"]), "") if isinstance(target, Mapping) else ""
+        if isinstance(target, Mapping):
+            # The record says where it was made; an incident's folder may have been moved since.
+            here = session.folder / "targets" / str(target["name"])
+            moved = target["kind"] == "cluster" and here.is_dir()
+            document["target"] = {**target, "location": str(here)} if moved else dict(target)
         for line in report_lines(document, session.folder, name=name, start=start if kept else ""):
             click.echo(line)
         for state in mirrors:

@@ -82,7 +82,9 @@ def verify(path: Path, head: str | None = None) -> Verification:
         problem = "It holds no record."
     if not problem and head is not None and position is None:
         problem = (
-            f"No line has the digest {head[:16]}…: lines were cut off at the end, "
+            "64 zeros are where every chain begins, and no line's digest: that is no head."
+            if head == FIRST
+            else f"No line has the digest {head[:16]}…: lines were cut off at the end, "
             "or the whole chain was written anew."
         )
     return Verification(

@@ -111,6 +111,13 @@ def named(text: str, environment: Mapping[str, str] = os.environ) -> tuple[Opena
     `s3://bucket/prefix[/incident]` (credentials, region and endpoint by AWS's own environment
     variables and files) or a directory. Raises UsageError.
     """
+    if not text.strip():
+        raise UsageError(
+            "An empty text names no mirror.",
+            means="Nothing was read.",
+            next="Write s3://BUCKET/PREFIX, with the incident's id behind it, or a directory.",
+            code="mirror-place",
+        )
     head, _, last = text.rstrip("/").rpartition("/")
     incident = last if _INCIDENT.fullmatch(last) and head else ""
     base = head if incident else text.rstrip("/")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from drbook.core import events as ev
 from drbook.core.errors import DrbookError, JournalError
-from drbook.core.values import plain
+from drbook.core.values import counted, plain
 from drbook.mirror.chain import line_of, who_took_over
 from drbook.mirror.fence import keeps_conditions, newest, supersedes
 from drbook.mirror.place import (
@@ -25,6 +25,7 @@ from drbook.mirror.place import (
     RUNBOOK,
     RUNBOOKS,
     MirrorConflict,
+    MirrorDown,
     Place,
     number_in,
     record_name,
@@ -70,6 +71,8 @@ class Copier:
         self._offset = 0
         self._look_at = 0.0
         """When, by the monotonic clock, the fence is looked at next."""
+        self._brought = 0
+        """The newest record that the mirror has held in this life."""
         self._there: set[int] = set()
         """Numbers that the mirror held when it was opened and that need not be sent."""
         self._kept: set[str] = set()
@@ -123,9 +126,11 @@ class Copier:
                 self._differs(error)
             except DrbookError as error:
                 failures += 1
+                self._let_go()
                 self._failed(error.what)
             except Exception as error:  # noqa: BLE001 - a defect here must not reach the incident
                 failures += 1
+                self._let_go()
                 self._failed(f"drbook itself failed: {type(error).__name__}: {plain(str(error))}")
             if last or self.state.standing in (Standing.DIFFERS, Standing.SUPERSEDED):
                 break
@@ -134,8 +139,13 @@ class Copier:
                 self._closing.wait(wait)
             else:
                 self._wake.wait(self._poll)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """What it holds is known no more: the next attempt opens it, and looks, anew."""
         if self._place is not None:
             self._place.close()
+            self._place = None
 
     def _bring(self) -> None:
         """A look now and then at who may write at all, then everything that is not there yet."""
@@ -160,12 +170,17 @@ class Copier:
             return self._place
         place = self._opener()
         try:
-            honest = keeps_conditions(place)
             there = {
                 seq
                 for stored in place.listed(RECORDS)
                 if (seq := number_in(stored.name)) is not None and not stored.remark
             }
+            if self._brought and 1 not in there:
+                raise MirrorDown(
+                    f"{place.location} no longer holds this incident's first record, though "
+                    f"{counted(self._brought, 'record')} were brought there: is it mounted?"
+                )
+            honest = keeps_conditions(place)
         except BaseException:
             place.close()
             raise
@@ -175,7 +190,10 @@ class Copier:
         there = set(range(1, newest_whole))
         with self._lock:
             note = "" if honest else "not protected: this store overwrites what it should not"
-            self._state = replace(self._state, where=place.location, note=note)
+            # A place that was away may have come back without what was brought meanwhile, or last.
+            self._state = replace(self._state, where=place.location, note=note, records=0)
+        self._offset = 0
+        self._kept.clear()
         self._there, self._place = there, place
         return place
 
@@ -203,6 +221,7 @@ class Copier:
 
     def _arrived(self, seq: int, size: int, place: Place) -> None:
         self._offset += size
+        self._brought = max(self._brought, seq)
         with self._lock:
             note = place.note or self._state.note
             self._state = replace(

@@ -21,6 +21,9 @@ class DirectoryPlace:
     def __init__(self, root: Path, incident: str) -> None:
         self._root = root
         self._incident = incident
+        self._folder: tuple[int, int] | None = None
+        """Device and inode of the incident's folder, once it was seen: where another disk is mounted
+        there since, or none, a new folder of that name would be another place."""
 
     @property
     def location(self) -> str:
@@ -86,15 +89,26 @@ class DirectoryPlace:
         """A folder below the root, part by part."""
         handle = os.open(self._root, _FOLDER)
         try:
-            for part in (self._incident, *filter(None, folder.split("/"))):
-                if make:
+            for number, part in enumerate((self._incident, *filter(None, folder.split("/")))):
+                if make and (number or self._folder is None):
                     _make_folder(part, handle)
                 inner = os.open(part, _INSIDE, dir_fd=handle)
                 os.close(handle)
                 handle = inner
+                if not number:
+                    self._same_folder(handle)
             yield handle
         finally:
             os.close(handle)
+
+    def _same_folder(self, handle: int) -> None:
+        found = os.fstat(handle)
+        now = (found.st_dev, found.st_ino)
+        if self._folder not in (None, now):
+            raise OSError(
+                "another folder is there than before; was something unmounted or mounted?"
+            )
+        self._folder = now
 
     @contextmanager
     def _failing(self, how: str) -> Iterator[None]:

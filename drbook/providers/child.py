@@ -69,6 +69,7 @@ class Child:
         self._grace = grace
         reading, self._lifeline = os.pipe()
         self._lock = threading.Lock()
+        self._left = False
         launcher = str(Path(__file__).with_name("launcher.py"))
         command = [sys.executable, "-I", launcher, str(reading), stop_signal.name]
         command += [str(grace), run_as, "--", *self.argv]
@@ -137,9 +138,15 @@ class Child:
         """Whether the launcher was killed; then nothing of its program is left."""
         return self.popen.poll() is not None and self._ended() < 0
 
+    def leave_streams(self) -> None:
+        """Another process holds them open, and somebody reads them to their end."""
+        self._left = True
+
     def close(self) -> None:
         """Stop it where it still runs, and give back what it held."""
         self.stop()
+        if self._left:
+            return
         for stream in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
             if stream is not None:
                 with suppress(BrokenPipeError):

@@ -22,6 +22,9 @@ from drbook.providers.hiding import scrub
 TAIL = 64 * 1024
 """Bytes kept of each stream."""
 
+_QUIET = 4
+"""Quarters of a second without a word, after which streams that outlive their program are left."""
+
 Feed = Callable[[IO[bytes]], None]
 """Writes a child's standard input, in a thread of its own."""
 OnLine = Callable[[Literal["out", "err"], str], Signal | None]
@@ -45,6 +48,8 @@ class _Stream:
     source: IO[bytes]
     lines: "queue.Queue[tuple[Literal['out', 'err'], str] | None]"
     tail: bytearray = field(default_factory=bytearray)
+    deaf: bool = False
+    """Nobody listens any more: what still comes is read, so that its writer does not wait, and lost."""
 
     def run(self) -> None:
         rest = b""
@@ -52,6 +57,8 @@ class _Stream:
             while chunk := os.read(self.source.fileno(), 65536):
                 self.tail += chunk
                 del self.tail[:-TAIL]
+                if self.deaf:
+                    continue
                 *whole, rest = (rest + chunk).split(b"\n")
                 for line in whole:
                     self.lines.put((self.name, line.decode("utf-8", "replace")))
@@ -59,9 +66,12 @@ class _Stream:
                     self.lines.put((self.name, rest.decode("utf-8", "replace")))
                     rest = b""
         finally:
-            if rest:
-                self.lines.put((self.name, rest.decode("utf-8", "replace")))
-            self.lines.put(None)
+            if self.deaf:
+                self.source.close()
+            else:
+                if rest:
+                    self.lines.put((self.name, rest.decode("utf-8", "replace")))
+                self.lines.put(None)
 
     def text(self) -> str:
         return bytes(self.tail).decode("utf-8", "replace")
@@ -159,7 +169,8 @@ def _drain(
     on_line: OnLine,
     tick: Callable[[], Signal | None] | None,
 ) -> Working[tuple[_Stream, _Stream]]:
-    """Everything that the child prints, until both streams end."""
+    """Everything that the child prints, until both streams end; or until the program has ended and
+    is quiet, where a service that it started holds them open."""
     lines: queue.Queue[tuple[Literal["out", "err"], str] | None] = queue.Queue(maxsize=1000)
     assert child.popen.stdout is not None
     assert child.popen.stderr is not None
@@ -169,7 +180,7 @@ def _drain(
     )
     for stream in streams:
         threading.Thread(target=stream.run, name=f"read-{stream.name}", daemon=True).start()
-    open_streams = 2
+    open_streams, quiet = 2, 0
     try:
         while open_streams:
             if timeout is not None and time.monotonic() - begun > timeout.total_seconds():
@@ -183,6 +194,12 @@ def _drain(
                 item = lines.get(timeout=0.25)
             except queue.Empty:
                 child.lost()  # its program would hold the streams open for as long as it likes
+                quiet = 0 if child.popen.poll() is None else quiet + 1
+                if quiet > _QUIET:
+                    open_streams = 0
+                    child.leave_streams()
+                    streams[0].deaf = streams[1].deaf = True
+                    break
                 item = ("out", "")
             else:
                 if item is None:

@@ -1,6 +1,7 @@
 """A mirror's thread: outages, catching up, what it finds there, and who may write at all."""
 
 import hashlib
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ import pytest
 from support.mirrors import INCIDENT, RUNBOOK, Memory, Recorded, until
 
 from drbook.core import events as ev
+from drbook.mirror.chain import read_copy
+from drbook.mirror.compare import Verdict, compare
 from drbook.mirror.copier import Copier
+from drbook.mirror.dirplace import DirectoryPlace
 from drbook.mirror.fence import Fence, lay, newest, supersedes
 from drbook.mirror.mirrors import Mirrors
 from drbook.mirror.place import MirrorDown, record_name
@@ -302,3 +306,51 @@ def test_a_journal_that_is_gone_is_said(recorded: Recorded, tmp_path: Path) -> N
     until(lambda: copier.state.behind == 0)
     end(copier)
     assert place.records == recorded.lines
+
+
+# --- a place that is exchanged while it is written to ----------------------------------------------
+
+
+def test_a_disk_that_is_unmounted_is_down_and_gets_what_it_lacks_when_it_is_back(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    """Its mount point takes whatever is written into it, and hides nothing that it took."""
+    root, away = tmp_path / "mirror", tmp_path / "unmounted"
+    root.mkdir()
+    copier = recorded.copier(lambda: DirectoryPlace(root, INCIDENT))
+    until(lambda: copier.state.behind == 0)
+    root.rename(away)
+    root.mkdir()  # the bare mount point
+    recorded.note(3)
+    copier.written(8)
+    until(lambda: copier.state.standing is Standing.DOWN)
+    until(lambda: "is it mounted?" in copier.state.error)
+    assert copier.state.behind == 3
+    assert list(root.iterdir()) == []
+    root.rmdir()
+    away.rename(root)
+    until(lambda: copier.state.behind == 0)
+    end(copier)
+    place = DirectoryPlace(root, INCIDENT)
+    assert [place.read(stored) for stored in place.listed("records/")] == recorded.lines
+    assert compare(recorded.digests, read_copy(place)).verdict is Verdict.SAME
+
+
+def test_a_disk_that_came_back_older_gets_all_that_it_lacks(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    root, older = tmp_path / "mirror", tmp_path / "older"
+    root.mkdir()
+    copier = recorded.copier(lambda: DirectoryPlace(root, INCIDENT))
+    until(lambda: copier.state.behind == 0)
+    shutil.copytree(root, older)
+    for seq in (4, 5):
+        (older / INCIDENT / record_name(seq)).unlink()
+    shutil.rmtree(root)
+    older.rename(root)
+    recorded.note(2)
+    copier.written(7)
+    until(lambda: copier.state.behind == 0)
+    end(copier)
+    place = DirectoryPlace(root, INCIDENT)
+    assert [place.read(stored) for stored in place.listed("records/")] == recorded.lines

@@ -31,6 +31,8 @@ from drbook.core.events import Mode, StepEnd
 from drbook.core.fold import fold
 from drbook.core.state import StepState
 from drbook.core.targets import DatabaseRef, Target
+from drbook.journal.codec import decode, encode
+from drbook.journal.disk import OsDisk
 from drbook.journal.reader import read, verify
 from drbook.journal.writer import Writer
 from drbook.language.load import load
@@ -702,3 +704,116 @@ def test_evidence_that_no_mirror_holds_is_named(machines: Machines, share: Path)
     assert machines.event.missing == (gone, "../../etc/passwd")
     assert (taken.folder / there).read_bytes() == b"there"
     assert not (taken.folder / gone).exists()
+
+
+# --- a machine that cannot keep the record ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["a file", "no room", "no locks"])
+def test_a_machine_that_cannot_keep_the_record_stops_nobody(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A fence stops the machine that leads; who cannot go on must not lay one."""
+    leads = machines.run()
+    mirrored(leads)
+    given = f"{share}/{leads.folder.name}"
+    with monkeypatch.context() as patch:
+        if place == "a file":
+            machines.home("b").path.write_text("no folder")
+        elif place == "no room":
+            patch.setattr(takeover, "_ROOM", 2**62)
+        else:
+            patch.setattr(OsDisk, "lock", _no_locks)
+        with pytest.raises((JournalError, MemoryError, OverflowError)) as caught:
+            machines.take(given)
+    if isinstance(caught.value, JournalError):
+        assert "no fence" in caught.value.means or "recorded" in caught.value.means
+    assert not (share / leads.folder.name / "fence").exists()
+    ask(leads, cmd.WriteNote("still leading"))
+    assert not leads.driver.broken
+
+
+def test_a_disk_that_fills_after_the_fence_is_said_to_have_stopped_the_other(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    given = f"{share}/{lost.folder.name}"
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> None:
+            raise JournalError("No space left.", means="Nothing was started.", code="journal")
+
+        patch.setattr(takeover, "_write", full)
+        with pytest.raises(JournalError) as caught:
+            machines.take(given)
+    assert f"the fence lies in {share}/{lost.folder.name} already" in caught.value.means
+    assert "take over again" in caught.value.next
+    assert (share / lost.folder.name / "fence").is_dir()
+    assert not machines.take(given).driver.broken
+
+
+# --- a journal that a mirror contradicts --------------------------------------------------------------
+
+
+def _changed_last(lines: list[bytes]) -> bytes:
+    """As after an edit of the last line: whole, chained, and not what was written."""
+    record = decode(lines[-1][:-1])
+    return encode(record.model_copy(update={"mono_ns": record.mono_ns + 1})) + b"\n"
+
+
+@pytest.mark.parametrize("how", ["cut and changed", "changed", "an older copy gone on with"])
+def test_a_journal_that_a_mirror_contradicts_is_not_gone_on_with(
+    machines: Machines, share: Path, how: str
+) -> None:
+    """What is done already would be done again."""
+    session = machines.run()
+    for text in ("one", "two", "three"):
+        ask(session, cmd.WriteNote(text))
+    mirrored(session)
+    session.close()
+    journal = session.folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    if how == "changed":
+        journal.write_bytes(b"".join(lines[:-1]) + _changed_last(lines))
+    else:
+        older = lines[:-2]
+        journal.write_bytes(b"".join(older[:-1]) + _changed_last(older))
+    if how == "an older copy gone on with":
+        with Writer(journal, mode=Mode.LIVE, host="h") as writer:
+            for text in ("a", "b", "c", "d", "e"):
+                writer.append("ops", ev.NoteAdded(text=text))
+    before = journal.read_bytes()
+    with pytest.raises(JournalError) as caught:
+        resume_incident(session.folder, environment={})
+    assert caught.value.code == "journal-differs"
+    assert "--take-over" in caught.value.next
+    assert journal.read_bytes() == before
+
+
+def test_a_mirror_that_was_changed_stops_nobody(machines: Machines, share: Path) -> None:
+    """Its own chain says so; it is not believed, and not copied to."""
+    session = machines.run()
+    ask(session, cmd.WriteNote("one"))
+    mirrored(session)
+    session.close()
+    records = sorted((share / session.folder.name / "records").iterdir())
+    records[-1].write_bytes(_changed_last([records[-2].read_bytes()]))
+    assert not machines.resume(session.folder).driver.broken
+
+
+def test_a_mirror_that_is_behind_stops_nobody(machines: Machines, share: Path) -> None:
+    session = machines.run()
+    ask(session, cmd.WriteNote("one"))
+    mirrored(session)
+    session.close()
+    records = sorted((share / session.folder.name / "records").iterdir())
+    records[-1].unlink()
+    resumed = machines.resume(session.folder)
+    mirrored(resumed)
+    assert len(list((share / session.folder.name / "records").iterdir())) > len(records)
+
+
+def _no_locks(*_: object) -> None:
+    raise OSError(37, "No locks available")

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
@@ -128,3 +130,24 @@ def test_a_launcher_that_is_killed_leaves_nothing_and_says_so(script: str, marke
     assert caught.value.code == "launcher-killed"
     assert "The launcher of sh was killed from outside (signal 9)" in caught.value.what
     assert _runs(marker) == []
+
+
+@needs_proc
+def test_a_service_that_holds_the_output_is_not_waited_for(marker: str) -> None:
+    script = f"(setsid sleep {marker} &); sleep 0.3; echo done"
+    done = complete(["/bin/sh", "-c", script], timeout=timedelta(seconds=20))
+    assert (done.exit_code, done.stdout) == (0, "done\n")
+    assert done.seconds < 15
+    assert len(_runs(marker)) == 1
+
+
+@needs_proc
+def test_a_service_that_goes_on_talking_does_not_wait_for_a_listener(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    talks = f"for i in $(seq 40); do sleep 0.1; seq 2000; done; touch {said}"
+    script = f"(setsid sh -c '{talks.replace('0.1', '1.6', 1)}' &); sleep 0.2; echo done"
+    before = threading.active_count()
+    done = complete(["/bin/sh", "-c", script.replace("seq 40", "seq 3")])
+    assert (done.exit_code, done.stdout) == (0, "done\n")
+    assert eventually(said.exists)
+    assert eventually(lambda: threading.active_count() <= before)
