@@ -34,20 +34,21 @@ def summaries(home: Home) -> list[Summary]:
 
 def newest_open(home: Home) -> Path:
     """The incident that was opened last and has not ended; a rehearsal only where nothing real is
-    open. Raises UsageError."""
+    open. Raises UsageError where there is none, JournalError where a newer one cannot be read."""
     found = summaries(home)
     still_open = [one for one in found if one.outcome == "open"]
     real = [one for one in still_open if one.mode == Mode.LIVE.value]
+    newest = (real or still_open)[-1:]
     unread = [one for one in found if one.outcome == "unread"]
-    if unread and not real:
+    if unread and (not newest or unread[-1].folder.name > newest[0].folder.name):
         raise JournalError(
             unread[-1].problem,
             means="Whether that incident is open is not known.",
             next="Mend the permissions there, or name another incident: `drbook resume INCIDENT`.",
             code="journal-missing",
         )
-    if still_open:
-        return (real or still_open)[-1].folder
+    if newest:
+        return newest[0].folder
     raise UsageError(
         f"No incident in {home.incidents} is open.",
         means="There is nothing to go on with.",

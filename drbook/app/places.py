@@ -98,7 +98,7 @@ def find_incident(where: Home, name: str | None) -> Path:
 
     Raises UsageError where there is none or more than one.
     """
-    if name is not None and os.path.isfile(Path(name) / JOURNAL):
+    if name is not None and _holds_journal(Path(name)):
         return Path(name).absolute()  # programs are started in other folders than this one
     folders = listed(where)
     if name is None:

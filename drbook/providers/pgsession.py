@@ -241,7 +241,7 @@ def _refuse_strong(connection: Connection, ref: DatabaseRef) -> None:
     if row is None:
         return
     right, itself = row
-    has = "is" if itself and right == "superuser" else "may become"
+    has = "is" if itself else "may become"
     what = f"{has} a superuser" if right == "superuser" else f"has the right {plain(right, 63)}"
     raise Refused(
         f"The login for {ref.show()} {what}, and this is a dry run.",

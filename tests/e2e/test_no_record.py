@@ -1,5 +1,6 @@
 """Where the record cannot be written nothing is done; where it was moved, one goes on there."""
 
+import errno
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ from support.incident import World, made_in
 from support.program import Drbook, Ran, heeding_permissions
 
 from drbook.app import model as cmd
+from drbook.app.mailbox import Letter, leave
+from drbook.cli import main
 from drbook.core.errors import JournalError
 from drbook.core.state import StepState
 from drbook.journal.disk import OsDisk
@@ -165,6 +168,73 @@ def test_permissions_that_were_lost_keep_a_resume_from_starting(
     shutil.rmtree(folder)
     assert drbook("resume", str(moved), "--headless").code == 7
     assert len(read(moved / "journal.jsonl")) > before.count(b"\n")
+
+
+def test_an_incident_that_cannot_be_looked_into_is_not_said_to_be_none(
+    drbook: Drbook, tmp_path: Path
+) -> None:
+    """A second one would be opened beside it, and a note would go into an older one."""
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(BY_HAND)
+    first = drbook("run", str(runbook), "--headless", "--json").json()["incident"]
+    second = drbook("run", str(runbook), "--headless", "--json").json()["incident"]
+    newest = drbook.home / "incidents" / max(first, second)
+    older = drbook.home / "incidents" / min(first, second) / "journal.jsonl"
+    before = older.read_bytes()
+    newest.chmod(0)
+    try:
+        heeding = heeding_permissions(drbook)
+        for command in (["resume", "--headless"], ["resume", newest.name, "--headless"], ["note", "hi"],
+                        ["journal", "verify", newest.name], ["timeline"]):  # fmt: skip
+            ran = heeding(*command)
+            assert ran.code == 70, (command, ran.err)
+            assert f"{newest}/journal.jsonl cannot be read: Permission denied" in ran.err
+        assert "unread" in heeding("incidents").out
+        assert heeding("resume", older.parent.name, "--headless").code == 7
+    finally:
+        newest.chmod(0o700)
+    assert len(older.read_bytes()) > len(before)
+    assert b"hi" not in older.read_bytes()[len(before) :]
+
+
+def test_a_journal_that_is_no_file_is_not_waited_for(drbook: Drbook, tmp_path: Path) -> None:
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(BY_HAND)
+    opened = drbook("run", str(runbook), "--headless", "--json")
+    journal = Path(opened.json()["journal"]["path"])
+    journal.unlink()
+    os.mkfifo(journal)
+    assert drbook("incidents").code == 0
+    assert drbook("resume", "--headless").code == 2
+    assert drbook("resume", str(journal.parent), "--headless").code == 2
+
+
+def test_a_note_that_cannot_be_left_is_said(tmp_path: Path) -> None:
+    (tmp_path / "inbox").write_text("no folder")
+    with pytest.raises(JournalError) as caught:
+        leave(tmp_path, Letter("bob", "x"))
+    assert caught.value.code == "note-left"
+    assert caught.value.means == "It is not on record."
+    assert [each.name for each in tmp_path.iterdir()] == ["inbox"]
+
+
+@pytest.mark.parametrize(
+    ("number", "means"),
+    [(errno.ENOSPC, "a disk takes no more"), (errno.EPERM, "this is a defect of drbook")],
+)
+def test_a_disk_that_is_full_is_no_defect(
+    number: int,
+    means: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DRBOOK_HOME", str(tmp_path))
+    error = OSError(number, os.strerror(number))
+    assert main._internal(error) == 70
+    told = capsys.readouterr().err
+    assert f"What it means: {means};" in told
+    assert ("Make room" in told) is (number == errno.ENOSPC)
 
 
 LONG = """

@@ -414,6 +414,9 @@ PLACES = [
     ("https://store.example/s3", "https://store.example/my-bucket/base/x", False),
     ("https://my-bucket.example", "https://my-bucket.example/other/base/x", False),
     ("https://store.example", "https://my-bucket.store.example/base/x", True),
+    ("https://my-bucket.example", "https://my-bucket.example/my-bucket/base/x", True),
+    ("https://store.example/s3/", "https://store.example/s3/my-bucket/base/x", True),
+    ("https://store.example/X", "https://store.example/X/my-bucket/base/x", True),
 ]
 
 
@@ -426,6 +429,20 @@ def test_where_a_put_goes_is_read_from_its_address(
             self.url, self.headers = url, {"If-None-Match": b"*"}
 
     assert (_no_creation(Request(), ("my-bucket", "base/"), endpoint) == "") is well
+
+
+@pytest.mark.parametrize(
+    ("condition", "well"), [("*", True), (b"*", True), ('"abc"', False), (None, False), ("", False)]
+)
+def test_a_put_is_a_creation_by_its_header(condition: str | bytes | None, well: bool) -> None:
+    class Request:
+        url = "https://s3.eu-central-1.amazonaws.com/my-bucket/base/x"
+
+        def __init__(self) -> None:
+            self.headers = {} if condition is None else {"If-None-Match": condition}
+
+    assert (_no_creation(Request(), ("my-bucket", "base/"), None) == "") is well
+    assert _no_creation(Request(), None, None) == "that has no place"
 
 
 ENDPOINTS = [

@@ -51,7 +51,7 @@ def test_a_login_that_loosens_them_by_its_own_settings_does_not(postgres: Postgr
     with postgres.connect() as admin:
         admin.execute("CREATE ROLE loose LOGIN")
         for setting in ("row_security TO on", "lock_timeout TO 0", "bytea_output TO 'escape'",
-                        "default_transaction_read_only TO off"):  # fmt: skip
+                        "default_transaction_read_only TO off", "TimeZone TO 'Asia/Tokyo'"):  # fmt: skip
             admin.execute(f"ALTER ROLE loose SET {setting}".encode())
         try:
             ref = postgres.ref.model_copy(update={"user": "loose"})
@@ -116,3 +116,18 @@ def test_a_password_that_libpq_found_is_not_repeated_even_where_nobody_answers(
         except psycopg.OperationalError:
             assert port == 1
         assert KNOWN.scrub(f"it was {name}") == "it was [secret]"
+
+
+def test_what_a_server_said_is_its_first_line(postgres: Postgres) -> None:
+    with (
+        pgsession.connect(postgres.ref, {}) as connection,
+        pytest.raises(psycopg.errors.SyntaxError) as caught,
+    ):
+        connection.execute("SELEC 1")
+    assert "LINE 1" in str(caught.value)
+    assert pgsession.said(caught.value) == 'syntax error at or near "SELEC"'
+
+
+def test_a_password_that_is_no_text_is_known_all_the_same() -> None:
+    pgsession._know(b"marker-\xff-of-bytes")
+    assert KNOWN.scrub("marker-\udcff-of-bytes") == "[secret]"
