@@ -7,28 +7,18 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+from support.waiting import eventually
 
 from drbook.core.errors import StepFailed
 from drbook.core.signals import ProcessStarted, finish
 from drbook.providers.child import Child
 from drbook.providers.process import complete, run
-
-
-def eventually(check: Callable[[], bool], within: float = 20.0) -> bool:
-    until = time.monotonic() + within
-    while time.monotonic() < until:
-        if check():
-            return True
-        time.sleep(0.02)
-    return False
-
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who started whom")
 

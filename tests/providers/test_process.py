@@ -7,7 +7,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from typing import IO
 import coverage
 import psutil
 import pytest
+from support.waiting import eventually
 
 from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.signals import Output, ProcessStarted
@@ -62,15 +62,6 @@ def gone(pid: int, within: float = 20.0) -> bool:
         if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
             return True
         time.sleep(0.05)
-    return False
-
-
-def eventually(check: Callable[[], bool], within: float = 20.0) -> bool:
-    until = time.monotonic() + within
-    while time.monotonic() < until:
-        if check():
-            return True
-        time.sleep(0.02)
     return False
 
 
