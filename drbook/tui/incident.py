@@ -28,6 +28,8 @@ from drbook.tui.signs import next_for_you
 
 NARROW = 100
 """Columns below which the step list becomes a strip."""
+WIDE = 140
+"""Columns from which the list has room for whole titles."""
 SMALLEST = (60, 16)
 
 
@@ -96,6 +98,7 @@ class IncidentScreen(Operations):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < NARROW, "narrow")
+        self.set_class(self.size.width >= WIDE, "wide")
         self.call_after_refresh(self.draw)
 
     # --- snapshots --------------------------------------------------------------------------

@@ -65,6 +65,18 @@ def test_what_matters_is_seen_at_every_size(
     at_the_screen(world, script, size)
 
 
+@pytest.mark.parametrize(("columns", "whole"), [(120, False), (140, True), (200, True)])
+def test_a_wide_screen_shows_whole_titles(world: World, columns: int, whole: bool) -> None:
+    title = "Restore it to a fresh cluster on this host"
+    world.start(TWO.replace("title: Act", f"title: {title}"))
+
+    async def script(seat: Seat) -> None:
+        text = await seat.sees("Look", "run step 1")
+        assert (title in text) is whole
+
+    at_the_screen(world, script, (columns, 40))
+
+
 def test_a_screen_that_is_too_small_says_so_and_goes_on(world: World) -> None:
     world.start(TWO)
 
