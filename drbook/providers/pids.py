@@ -36,10 +36,11 @@ def session_of(leader: int, started: int) -> dict[int, str]:
     out: number → name. Nothing where this system does not say.
 
     While a session has members, its number is given to no new process; so where another process has
-    that number now, nothing of the session is left.
+    that number now, nothing of the session is left. Session 0 is nobody's: the kernel's own threads
+    are in it, and what a container was started from outside with.
     """
     now = _stat(leader)
-    if not started or (now and int(now[19]) != started):
+    if leader <= 0 or not started or (now and int(now[19]) != started):
         return {}
     found = {}
     for pid in (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()):

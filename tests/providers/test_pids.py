@@ -118,13 +118,27 @@ def test_what_runs_on_in_a_session_is_told_by_its_leaders_number(
 
 
 @needs_proc
-def test_another_process_of_that_number_has_another_session(
-    sleeper: subprocess.Popen[bytes],
-) -> None:
-    ours = os.getsid(0)
-    if start_ticks(ours) and ours != os.getpid():
-        assert os.getpid() in session_of(ours, start_ticks(ours))
-    assert session_of(ours, start_ticks(ours) + 1) == {}
+def test_another_process_of_that_number_has_another_session() -> None:
+    script = "sleep 600 & echo $!; wait"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    ) as leader:
+        assert leader.stdout is not None
+        member = int(leader.stdout.readline())
+        ticks = start_ticks(leader.pid)
+        try:
+            while _comm(member) != b"sleep\n":  # between fork and exec it still has the shell's name
+                time.sleep(0.01)
+            assert session_of(leader.pid, ticks) == {member: "sleep"}
+            assert session_of(leader.pid, ticks + 1) == {}
+        finally:
+            os.kill(member, signal.SIGKILL)
+
+
+@needs_proc
+def test_the_kernels_own_session_is_nobodys() -> None:
+    """Its threads are in session 0; so is what a container was started with from outside."""
+    assert session_of(0, 1) == {}
 
 
 @needs_proc
