@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -280,7 +280,8 @@ def kill_server(folder: Path) -> None:
         if line and line[0].endswith("/postgres") and str(folder) in line:
             children = process.children(recursive=True)
             for one in (process, *children):
-                one.send_signal(signal.SIGKILL)
+                with suppress(psutil.NoSuchProcess):  # children end by themselves without the first
+                    one.send_signal(signal.SIGKILL)
             return
     raise AssertionError(f"no server runs in {folder}")
 
