@@ -12,7 +12,7 @@ from drbook.providers import pgsession
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database
 from drbook.providers.targets.lease import asked
-from drbook.providers.targets.roles import refuse_superuser
+from drbook.providers.targets.roles import refuse_strong
 
 
 class DatabaseMaker:
@@ -33,7 +33,7 @@ class DatabaseMaker:
         try:
             with pgsession.connect(server, self._environment) as connection:
                 prove(asked(connection, shown))
-                refuse_superuser(connection, shown)
+                refuse_strong(connection, shown)
                 connection.rollback()
         except psycopg.OperationalError as error:
             raise pgsession.no_connection(server, error) from None

@@ -44,6 +44,7 @@ from drbook.providers.targets.complaints import check, tell
 from drbook.providers.targets.ground import Ground, Leaving, left_out, make_ground
 from drbook.providers.targets.lease import Guard, lease
 from drbook.providers.targets.psqltext import knows_restrict, restricted
+from drbook.providers.targets.roles import refuse_strong
 from drbook.providers.targets.tools import Entries, output_of, pieces_of, size_of
 
 
@@ -292,6 +293,8 @@ class Loader:
         Address, port, database and user are those that the proven connection had: what a name, a
         service file or the environment means may be something else by now.
         """
+        if not self._target.whole_server:  # the login of a given server may have got rights since
+            refuse_strong(proven, f"target {self._target.name}")
         given, hidden = pgsession.parameters(
             self._target.loader or self._target.connect, self._environment
         )
