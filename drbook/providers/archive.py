@@ -84,31 +84,6 @@ def sniff(head: bytes) -> Kind:
     return "unknown"
 
 
-_TOC = 256 * 1024 * 1024
-_OUTSIDE = re.compile(rb"(?=\x00(..\x00\x00)(/|\.\./|[\w.]{1,200}/\.\./))", re.DOTALL)
-
-
-def leads_outside(archive: Archive) -> str:
-    """A file outside its folder that a directory archive would have pg_restore read, or nothing.
-
-    The table of contents holds each text behind a sign and a length of four bytes; pg_restore opens
-    the names of data files as they stand there (pg_backup_directory.c). Raises OSError.
-    """
-    if archive.kind != "directory":
-        return ""
-    for each in archive.path.iterdir():
-        if each.is_symlink() or not each.is_file():
-            return plain(each.name, 100)
-    with (archive.path / "toc.dat").open("rb") as stream:
-        toc = stream.read(_TOC)
-    for match in _OUTSIDE.finditer(toc):
-        size = int.from_bytes(match[1], "little")
-        name = toc[match.start(2) : match.start(2) + size]
-        if 0 < size < 4096 and len(name) == size and not re.search(rb"[\s\x00-\x1f]", name):
-            return plain(name.decode("utf-8", "replace"), 100)
-    return ""
-
-
 class _Reading:
     """A decompressed stream whose every kind of damage is `Unreadable`."""
 

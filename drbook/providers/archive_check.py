@@ -9,6 +9,7 @@ import tarfile
 from datetime import timedelta
 from pathlib import Path
 
+from drbook.core.errors import StepFailed
 from drbook.core.points import ByteFact
 from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working
@@ -23,6 +24,7 @@ from drbook.providers.archive import (
     feed_of,
     open_archive,
 )
+from drbook.providers.archive_toc import why_not_read
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import Completed, run
 
@@ -44,6 +46,8 @@ def check_structure(path: Path, tools: tuple[PgTools, ...], cancel: Cancel) -> W
         shown = plain(archive.head[:40].decode("utf-8", "replace"), 60)
         what = f"begins with {shown!r}" if shown else f"is a broken {archive.compression} stream"
         return ByteFact(state="damaged", reason=f"it is no pg_dump archive: it {what}")
+    if kept := why_not_read(archive):
+        return ByteFact(state=kept.state, reason=f"it {kept.reason}; it was not read")
     try:
         if archive.kind == "plain":
             return (yield from _check_plain(archive, cancel))
@@ -103,7 +107,12 @@ def _check_with_tools(
     reason = ""
     # The newest first: it reads everything that an older one can. Others may have more compressions.
     for one in sorted(tools, key=lambda each: -each.version):
-        done = yield from pg_restore(one, ["-f", "/dev/null"], archive, cancel)
+        try:
+            done = yield from pg_restore(one, ["-f", "/dev/null"], archive, cancel)
+        except StepFailed as error:
+            if error.code != "timeout":
+                raise
+            return ByteFact(state="unknown", reason=f"it was not read to its end: {error.what}")
         if done.exit_code == 0:
             return ByteFact(
                 state="structure",
@@ -126,7 +135,12 @@ def pg_restore(
     """Run pg_restore on an archive; files are fed, so that progress is known in bytes."""
     argv: list[str | Path] = [tools.path("pg_restore"), *options]
     if archive.kind == "directory":
-        return (yield from run([*argv, archive.path], cancel=cancel, on_line=_quiet))
+        size = sum(each.stat().st_size for each in archive.path.iterdir())
+        return (
+            yield from run(
+                [*argv, archive.path], cancel=cancel, on_line=_quiet, timeout=_bound(size)
+            )
+        )
     meter = Meter("read the dump to its end", archive.path.stat().st_size)
     kind = "c" if archive.kind == "custom" else "t"
     return (

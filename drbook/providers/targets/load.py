@@ -24,7 +24,6 @@ from drbook.providers.archive import (
     Meter,
     Unreadable,
     feed_of,
-    leads_outside,
     open_archive,
 )
 from drbook.providers.archive_list import (
@@ -36,6 +35,7 @@ from drbook.providers.archive_list import (
     needy,
     source_major_of_plain,
 )
+from drbook.providers.archive_toc import why_not_read
 from drbook.providers.hiding import Secret
 from drbook.providers.pgtools import PgTools, choose, show_version
 from drbook.providers.process import Completed, run
@@ -81,10 +81,10 @@ class Loader:
                 next="Choose another recovery point.",
                 code="archive",
             )
-        if outside := leads_outside(archive):
+        if kept := why_not_read(archive):
             raise StepFailed(
-                f"The copy {path.name} names a file outside itself: {outside}",
-                means="Loading it would read that file of this host. Nothing was loaded.",
+                f"The copy {path.name} {kept.reason}.",
+                means="Loading it could read files of this host. Nothing was loaded.",
                 next="Choose another recovery point, and ask who could write to this one.",
                 code="archive-outside",
             )
