@@ -127,9 +127,7 @@ def parse_duration(text: str) -> timedelta:
     cleaned = text.strip().lower()
     position = 0
     seconds = 0.0
-    for match in _DURATION_PART.finditer(cleaned):
-        if match.start() != position:
-            break
+    while match := _DURATION_PART.match(cleaned, position):
         seconds += float(match[1]) * _SECONDS[match[2]]
         position = match.end()
     if not cleaned or position != len(cleaned) or seconds > 3_153_600_000:

@@ -13,7 +13,7 @@ from drbook.providers.archive_check import last_error
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import Completed, run
 
-IDENTIFIER = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
+IDENTIFIER = r'(?:"(?:[^"]+|"")++"|[A-Za-z_][\w$]*)'
 """A name as pg_dump writes it in SQL."""
 _ROLE = IDENTIFIER
 _NAMES_ROLES = re.compile(

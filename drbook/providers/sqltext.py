@@ -27,10 +27,11 @@ _TOKEN = re.compile(
     rb"|(?P<comment>/\*)"
     rb"|(?P<end>;)"
 )
-_COPY = re.compile(
-    rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*COPY\s.*\sFROM\s+stdin\b.*;\Z", re.IGNORECASE | re.DOTALL
-)
-_ESCAPED_END = re.compile(rb"(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_COPY = re.compile(rb"\s*+COPY\s.*\sFROM\s+stdin\b.*;\Z", re.IGNORECASE | re.DOTALL)
+_ESCAPED = re.compile(rb"(?:[^'\\]+|\\.|'')*+", re.DOTALL)
+_COMMENT = re.compile(rb"/\*|\*/")
+_COPIED = re.compile(rb"\n\\\.\r?\n")
+_COPIED_AT_END = re.compile(rb"\n\\\.(?:\r?\n|\Z)")
 _LONGEST_TOKEN = 130
 """Bytes kept back at a piece's end: a token may go on in the next one (a dollar quote's tag is at
 most 63 bytes long)."""
@@ -49,11 +50,18 @@ def without(pieces: Iterable[bytes], unwanted: Callable[[bytes], bool]) -> Itera
 
 
 class _Scanner:
-    """`held` is what was not yet given out; everything before `at` in it has been looked at."""
+    """`held` is what was not yet given out, from `begin` on; everything before `at` in it has been
+    looked at. Each byte is looked at a bounded number of times: a dump is outside text, and nobody
+    can cancel a search that does not come back."""
 
     def __init__(self) -> None:
         self._held = b""
+        self._begin = 0
         self._at = 0
+        self._lead = 0
+        """Where the statement's own text begins at the earliest: behind the comments before it."""
+        self._led = True
+        """False once something else than a comment has been seen in the statement."""
         self._inside: Callable[[bool], bool] = self._in_sql
         self._closing = b""
         self._depth = 0
@@ -77,20 +85,24 @@ class _Scanner:
         self._out = []
         while self._inside(last):
             pass
-        if self._at > LONGEST:
+        if self._at - self._begin > LONGEST:
             if self._inside != self._in_copy:
-                self._gone += self._at
+                self._gone += self._at - self._begin
             self._give(self._at, whole=False)
             self._cut = True
+        # Once in a piece, and not with each statement: what is behind it would be copied each time.
+        self._held = self._held[self._begin :]
+        self._at -= self._begin
+        self._lead -= self._begin
+        self._begin = 0
         if max(self._gone, len(self._held)) > MOST:
             raise TooLong(f"it holds a statement of more than {MOST // 2**20} MiB")
         return self._out
 
     def _give(self, end: int, *, whole: bool) -> None:
-        if end:
-            self._out.append((self._held[:end], whole and not self._cut))
-        self._held = self._held[end:]
-        self._at = 0
+        if end > self._begin:
+            self._out.append((self._held[self._begin : end], whole and not self._cut))
+        self._begin = self._at = self._lead = end
 
     # Each of these looks on from `at` and says whether there is more to look at.
 
@@ -100,23 +112,26 @@ class _Scanner:
         if match is None or (match.end() > safe and not last):
             self._at = min(safe, match.start()) if match else safe
             return False
-        self._at = match.end()
         kind = match.lastgroup
+        if self._led and kind in ("line", "comment"):
+            self._led = not self._held[self._lead : match.start()].strip()
+        self._at = match.end()
         if kind == "end":
             self._end_statement()
         elif kind == "escaped":
-            self._inside = self._in_escaped
+            self._inside, self._led = self._in_escaped, False
         elif kind == "comment":
             self._depth, self._inside = 1, self._in_comment
         else:
+            self._led = self._led and kind == "line"
             self._closing = b"\n" if kind == "line" else match.group()
             self._inside = self._in_quotes
         return True
 
     def _end_statement(self) -> None:
-        copying = not self._cut and _COPY.match(self._held, 0, self._at) is not None
+        copying = not self._cut and _COPY.match(self._held, self._lead, self._at) is not None
         self._give(self._at, whole=True)
-        self._cut, self._gone = False, 0
+        self._cut, self._gone, self._led = False, 0, True
         if copying:
             self._inside = self._in_copy
 
@@ -127,33 +142,42 @@ class _Scanner:
             self._at = max(self._at, len(self._held) - len(self._closing) + 1)
             return False
         self._at = found + len(self._closing)
-        self._inside = self._in_sql
+        self._back()
         return True
 
     def _in_escaped(self, last: bool) -> bool:
-        match = _ESCAPED_END.match(self._held, self._at)
-        if match is None:
-            return False
+        match = _ESCAPED.match(self._held, self._at)
+        assert match is not None
         self._at = match.end()
-        self._inside = self._in_sql
+        rest = self._held[self._at : self._at + 2]
+        if rest[:1] != b"'" or (rest == b"'" and not last):  # its other half may follow
+            return False
+        self._at += 1
+        self._back()
         return True
 
     def _in_comment(self, last: bool) -> bool:
-        match = re.compile(rb"/\*|\*/").search(self._held, self._at)
+        match = _COMMENT.search(self._held, self._at)
         if match is None:
             self._at = max(self._at, len(self._held) - 1)
             return False
         self._at = match.end()
         self._depth += 1 if match.group() == b"/*" else -1
         if self._depth == 0:
-            self._inside = self._in_sql
+            self._back()
         return True
+
+    def _back(self) -> None:
+        """A string or a comment has ended."""
+        self._inside = self._in_sql
+        if self._led:
+            self._lead = self._at
 
     def _in_copy(self, last: bool) -> bool:
         """Data up to the line `\\.`; what is surely data is given out at once."""
-        match = re.compile(rb"\n\\\.(?:\r?\n|\Z)" if last else rb"\n\\\.\r?\n").search(self._held)
+        match = (_COPIED_AT_END if last else _COPIED).search(self._held, self._begin)
         if match is None:
-            self._give(max(0, len(self._held) - 5), whole=False)
+            self._give(max(self._begin, len(self._held) - 5), whole=False)
             return False
         self._give(match.end(), whole=False)
         self._inside = self._in_sql

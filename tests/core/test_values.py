@@ -74,6 +74,11 @@ def test_a_formatted_time_reads_back(moment: datetime) -> None:
     assert format_time(moment).endswith("Z")
 
 
+def test_a_duration_of_nothing_but_digits_is_none_at_once() -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration("1" * 1_000_000)
+
+
 def test_a_size_beyond_every_disk_is_no_size() -> None:
     with pytest.raises(ValueError, match="is not a size"):
         parse_size("9" * 400 + " GB")
