@@ -52,6 +52,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.reach": _CORE,
     "drbook.core.freshness": ("tests/targets/*.py",),
     "drbook.core.freshfolder": ("tests/targets/*.py",),
+    "drbook.providers.targets.above": (
+        "tests/providers/test_folder_above.py",
+        "tests/providers/test_folder_facts.py",
+    ),
     "drbook.providers.targets.folder": (
         "tests/providers/test_folder_facts.py",
         "tests/providers/test_fresh_folders.py",
