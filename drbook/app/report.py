@@ -128,6 +128,8 @@ def report_lines(
             lines.append("               its server has stopped with drbook; its data stays")
         if start:
             lines.append(f"start it       {start}")
+        if target["kind"] == "cluster":
+            lines.append(f"log in         {_login(str(target['location']))}")
     journal = document["journal"]
     if isinstance(journal, Mapping):
         lines.append(f"journal        {plain(str(folder), 300)}")
@@ -135,6 +137,12 @@ def report_lines(
         if name:
             lines.append(f"timeline       drbook timeline {name} -o timeline.html")
     return lines
+
+
+def _login(location: str) -> str:
+    from drbook.providers.targets.roles import ADMIN  # psycopg is loaded where a cluster was made
+
+    return f"as {ADMIN}, whose password is in {plain(f'{location}/{ADMIN}.key', 400)}"
 
 
 def _tables_said(tables: Sequence[Json], compared: Json) -> str:

@@ -30,6 +30,7 @@ def test_what_was_lost_and_where_the_record_is() -> None:
         "target         cluster restore-1 in /var/incidents/one/t",
         "               its server has stopped with drbook; its data stays",
         "start it       pg_ctl start",
+        "log in         as drbook_admin, whose password is in /var/incidents/one/t/drbook_admin.key",
         "journal        /var/incidents/one",
         "head           0123abcd",
         "timeline       drbook timeline one -o timeline.html",
