@@ -22,12 +22,25 @@ from drbook.timeline.words import (
     took,
 )
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.")
+_SPECIAL = re.compile(r"://|www\.|@|#(?=\d)|[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.", re.IGNORECASE)
+_LINKS = {"://": "&#58;//", "@": "&#64;<!-- -->"}
+"""What Markdown makes a link of, and people of, although nobody marked it as one (GitHub's, section
+6.9). Addresses are looked for in the source, where an entity hides them; names behind an @ and numbers
+behind a # in what was made of it, where only something between the two does."""
 
 
 def text(value: object) -> str:
-    """Text from outside in a paragraph or a cell: no markup, no HTML, no line breaks."""
-    return _SPECIAL.sub(lambda found: "\\" + found[0], plain(str(value)))
+    """Text from outside in a paragraph or a cell: no markup, no HTML, no links, no line breaks."""
+    return _SPECIAL.sub(_escaped, plain(str(value)))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    sign = found[0]
+    if sign in _LINKS:
+        return _LINKS[sign]
+    if sign == "#" and found.string[found.end() : found.end() + 1].isdigit():
+        return "\\#<!-- -->"
+    return f"{sign[:-1]}&#46;" if len(sign) > 1 else f"\\{sign}"
 
 
 def markdown(timeline: Timeline) -> str:

@@ -1,6 +1,7 @@
 """The timeline and its four formats: the record and nothing else, and hostile text as text."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -15,6 +16,7 @@ from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
 from drbook.core.values import Json
 from drbook.timeline.build import build
 from drbook.timeline.export import FORMATS, export
+from drbook.timeline.markdown import text as markdown_text
 from drbook.timeline.model import JournalFacts, Timeline
 
 T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
@@ -298,6 +300,35 @@ def test_markdown_stays_text() -> None:
         if line.startswith("|"):
             cells = re.split(r"(?<!\\)\|", line)
             assert len(cells) in (4, 5, 6, 8, 9), line
+
+
+LINKS = [
+    "https://evil.example/x", "HTTP://evil.example", "ftp://evil.example", "s3://bucket/key",
+    "www.evil.example", "WWW.evil.example", "see www.evil.example/a?b", "someone@evil.example",
+    "mailto:someone@evil.example", "xmpp:a@b.example/c", "@everybody", "ping @ops-team!", "#123",
+    "acme/shop#7", "<https://evil.example>", "[x](https://evil.example)", "a @ b", "# 1", "no. 5",
+    "1. first", "www", "w.w", "a:b",
+]  # fmt: skip
+
+
+def shown(source: str) -> list[str]:
+    """The text nodes that Markdown makes of this: entities and escapes decoded, cut at comments."""
+    return [
+        html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", node))
+        for node in source.split("<!-- -->")
+    ]
+
+
+@pytest.mark.parametrize("text", LINKS)
+def test_markdown_makes_no_link_of_text(text: str) -> None:
+    """GitHub's rules: addresses are found in the source (6.9), people and numbers in its text."""
+    made = markdown_text(text)
+    assert not re.search(r"(https?|ftp|\w)://|www\.", made, re.IGNORECASE)
+    assert not re.search(r"(?<!\\)[\[\]<>()](?!!-- -->)", made.replace("<!-- -->", ""))
+    nodes = shown(made)
+    assert "".join(nodes) == text
+    for node in nodes:
+        assert not re.search(r"@\w|#\d", node)
 
 
 def test_a_spreadsheet_runs_nothing() -> None:
