@@ -126,6 +126,10 @@ class Driver:
         """True once the journal could not be written."""
         return self._ledger.broken
 
+    def mirrored(self, seq: int, meanwhile: Callable[[], None]) -> None:
+        """Wait, a bounded time, until the mirrors that are up hold this record. Raises TakenOver."""
+        self._mirrors.have(seq, meanwhile)
+
     # --- the driver's thread ----------------------------------------------------------------
 
     def _loop(self) -> None:

@@ -71,6 +71,8 @@ class Copier:
         self._offset = 0
         self._look_at = 0.0
         """When, by the monotonic clock, the fence is looked at next."""
+        self._wanted = self._looked = -1.0
+        """Since when a look is asked for, and when the last one that came to its end began."""
         self._brought = 0
         """The newest record that the mirror has held in this life."""
         self._there: set[int] = set()
@@ -101,6 +103,19 @@ class Copier:
             since = self._state.since or self._now()
             self._state = replace(self._state, written=seq, since=since)
         self._wake.set()
+
+    def look(self, now: float) -> None:
+        """Look at the fence, whether or not it is time; `now` is the monotonic clock's moment."""
+        self._wanted = now
+        self._wake.set()
+
+    def may_still_say(self, seq: int, asked: float) -> bool:
+        """Whether it is up and, since that moment, has neither brought this record nor looked who may
+        write at all."""
+        state = self.state
+        if state.standing is not Standing.COPYING or not self._thread.is_alive():
+            return False
+        return state.records < seq or self._looked < asked
 
     def close(self) -> None:
         """Try once more to bring what is lacking, then end; `join` waits for that."""
@@ -150,12 +165,13 @@ class Copier:
     def _bring(self) -> None:
         """A look now and then at who may write at all, then everything that is not there yet."""
         place = self._opened()
-        if time.monotonic() >= self._look_at:
+        now = time.monotonic()
+        if now >= self._look_at or self._wanted > self._looked:
             held = newest(place)
             if supersedes(held, self._writing.epoch, self._writing.token):
                 self._superseded(held.show() if held else "")
                 return
-            self._look_at = time.monotonic() + self._poll
+            self._looked, self._look_at = now, time.monotonic() + self._poll
         for seq, line in self._lines():
             self._keep_files(place)
             if seq not in self._there:

@@ -14,10 +14,16 @@ from drbook.providers.secrets import Secrets
 
 LAST_WAIT = 15.0
 """Seconds that a mirror gets at the end to take what it lacks."""
+HAVE_WAIT = 5.0
+"""Seconds that a mirror which is up gets to take the start of a step, before it starts all the same."""
+STALLED = 2.0
+"""Seconds beyond that wait: a machine that took longer stood still, and what was seen is old."""
+_LOOKS = 3
+_LOOK_EVERY = 0.02
 
 
 class Mirrors:
-    """Starts nothing before `start`. Every method returns at once, but for `close`."""
+    """Starts nothing before `start`. Every method returns at once, but for `have` and `close`."""
 
     def __init__(self, copiers: Sequence[Copier] = ()) -> None:
         self._copiers = tuple(copiers)
@@ -30,6 +36,29 @@ class Mirrors:
         """So many records are synced on this machine."""
         for copier in self._copiers:
             copier.written(seq)
+
+    def have(self, seq: int, meanwhile: Callable[[], None], *, seconds: float = HAVE_WAIT) -> None:
+        """Wait, at most so long, until each mirror that is up holds this record and was looked at for a
+        fence since. `meanwhile` is called now and then, and may raise.
+
+        A record is created only where there is none, so a mirror that took it shows that nobody has
+        taken over, and whoever does later knows of it. Raises TakenOver where somebody has. Where the
+        machine stood still meanwhile, it looks again. A mirror that is down, or slower than that, is
+        no obstacle.
+        """
+        for _ in range(_LOOKS):
+            asked = time.monotonic()
+            for copier in self._copiers:
+                copier.look(asked)
+            while any(one.may_still_say(seq, asked) for one in self._copiers):
+                if time.monotonic() >= asked + seconds:
+                    break
+                meanwhile()
+                time.sleep(_LOOK_EVERY)
+            if (why := self.taken_over) is not None:
+                raise why
+            if time.monotonic() < asked + seconds + STALLED:
+                return
 
     @property
     def states(self) -> tuple[MirrorState, ...]:

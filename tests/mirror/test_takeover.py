@@ -38,9 +38,11 @@ from drbook.journal.writer import Writer
 from drbook.language.load import load
 from drbook.mirror.compare import Verdict
 from drbook.mirror.copier import Copier
+from drbook.mirror.dirplace import DirectoryPlace
 from drbook.mirror.fence import Fence, lay
-from drbook.mirror.mirrors import Mirrors
+from drbook.mirror.mirrors import HAVE_WAIT, Mirrors
 from drbook.mirror.place import Place, record_name
+from drbook.mirror.status import Standing
 from drbook.providers.targets.kinds import ClusterTarget
 
 if TYPE_CHECKING:
@@ -824,3 +826,75 @@ def _no_room(path: Path, data: bytes) -> None:
 
 def _no_locks(*_: object) -> None:
     raise OSError(37, "No locks available")
+
+
+# --- a machine that is slower than who takes over ---------------------------------------------------
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call to a mirror takes its time, and nobody looks at a fence unasked."""
+    for name in ("create", "listed", "read"):
+        real = getattr(DirectoryPlace, name)
+
+        def slow(*given: Any, real: Callable[..., Any] = real) -> Any:
+            time.sleep(0.2)
+            return real(*given)
+
+        monkeypatch.setattr(DirectoryPlace, name, slow)
+    monkeypatch.setitem(Copier.__init__.__kwdefaults__, "poll", 60)
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_step_with_an_effect_does_not_start_where_somebody_took_over(
+    machines: Machines, share: Path
+) -> None:
+    """Though this machine has not heard of it: the start on record comes first, and is refused."""
+    old = machines.run()
+    mirrored(old)
+    taken = machines.take(f"{share}/{old.folder.name}")
+    old.driver.submit(cmd.Run("change"))
+    until(lambda: old.driver.snapshot.broken)
+    until(lambda: "change" not in old.driver.steps.running)
+    assert "ProcessStarted" not in names(old.folder)
+    assert not taken.driver.broken
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_step_with_an_effect_starts_once_the_mirrors_have_its_start(
+    machines: Machines, share: Path
+) -> None:
+    session = machines.run()
+    mirrored(session)
+    ask(session, cmd.Run("change"))
+    assert "ProcessStarted" not in names(session.folder)  # nor has the command waited for it
+    until(lambda: "ProcessStarted" in names(session.folder))
+    begun = names(session.folder).index("StepStarted") + 1
+    assert (share / session.folder.name / record_name(begun)).exists()
+
+
+def test_a_mirror_that_is_down_holds_no_step_back(
+    machines: Machines, share: Path, tmp_path: Path
+) -> None:
+    session = machines.run()
+    mirrored(session)
+    shutil.move(share, tmp_path / "unplugged")
+    ask(session, cmd.WriteNote("one"))
+    until(lambda: session.mirrors.states[0].standing is Standing.DOWN)
+    before = time.monotonic()
+    ask(session, cmd.Run("change"))
+    until(lambda: "ProcessStarted" in names(session.folder))
+    assert time.monotonic() - before < HAVE_WAIT
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_step_that_is_cancelled_before_it_began_was_not_done(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = machines.run()
+    mirrored(session)
+    ask(session, cmd.Run("change"))
+    ask(session, cmd.CancelStep("change"))
+    until(lambda: session.driver.snapshot.state.steps["change"].state is StepState.CANCELLED)
+    assert "it had not begun" in session.driver.snapshot.state.steps["change"].means
+    assert "ProcessStarted" not in names(session.folder)
