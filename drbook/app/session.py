@@ -128,11 +128,13 @@ def resume_incident(
     actor: str | None = None,
     amend: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    without_mirrors: bool = False,
 ) -> Session:
     """Go on with an incident, by the runbook that was stored with it.
 
     `amend` is a runbook to go on by: it may change only steps that have not started. `tell` is told
-    what is waited for. Raises JournalError where the record is damaged or another process writes
+    what is waited for, and which mirrors could not be asked. `without_mirrors` goes on, too, where one
+    cannot be asked for want of credentials. Raises JournalError where the record is damaged or another process writes
     it, UsageError where the incident is closed or an amendment changes too much, Refused where a
     process of the life before does not end, TakenOver where a mirror says that another machine goes
     on with it.
@@ -150,9 +152,15 @@ def resume_incident(
             new = load_file(amend, vocabulary())
             amended, runbook = _amended(amendment(runbook, new, before), new), new
         digests = [line_digest for _, line_digest in lines(journal)]
-        _ask_mirrors(runbook, before, records, digests, environment)
-        outlived = wait_for_children(records, host, tell)
-        resumed = ev.IncidentResumed(head=writer.head, repaired=writer.repaired, outlived=outlived)
+        unseen = _ask_mirrors(runbook, before, records, digests, environment, without_mirrors)
+        for one in unseen:
+            tell(f"Not asked whether another machine has taken over: {one}")
+        resumed = ev.IncidentResumed(
+            head=writer.head,
+            repaired=writer.repaired,
+            outlived=wait_for_children(records, host, tell),
+            unseen=unseen,
+        )
         writer.append(who, resumed)
         if amended is not None:
             store_once(folder / amended.file, runbook.source)
@@ -169,16 +177,17 @@ def _ask_mirrors(
     records: Sequence[Record],
     digests: Sequence[str],
     environment: Mapping[str, str],
-) -> None:
-    """Whether this machine may go on. A mirror that does not answer is no reason to wait."""
-
+    without: bool,
+) -> tuple[str, ...]:
+    """Whether this machine may go on; returns the mirrors that do not answer, which is no reason to
+    wait."""
     secret = secrets.reader(environment)
-
-    may_go_on(
-        [opener(config, state.incident, secret) for config in runbook.mirrors],
+    return may_go_on(
+        [(one.place, opener(one, state.incident, secret)) for one in runbook.mirrors],
         digests=digests,
         epoch=state.epoch,
         token=fence_of(records),
+        without=without,
     )
 
 

@@ -37,6 +37,11 @@ from drbook.core.errors import UsageError
     metavar="FILE",
     help="Go on by this changed runbook; only steps that have not started may differ.",
 )
+@click.option(
+    "--without-mirrors",
+    is_flag=True,
+    help="Go on though a mirror cannot be asked for want of its credentials here; goes on record.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
 def command(
     incident: str | None,
@@ -45,6 +50,7 @@ def command(
     headless: bool,
     as_json: bool,
     amend: Path | None,
+    without_mirrors: bool,
 ) -> int:
     """Go on with INCIDENT (an id, its start or end, or a folder); the newest open one where absent.
 
@@ -63,7 +69,7 @@ def command(
         session = _take_over(where, incident, source, reason)
     else:
         folder = newest_open(where) if incident is None else find_incident(where, incident)
-        session = resume_incident(folder, amend=amend, tell=say)
+        session = resume_incident(folder, amend=amend, tell=say, without_mirrors=without_mirrors)
     return lead(session, headless=headless, as_json=as_json)
 
 

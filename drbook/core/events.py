@@ -103,6 +103,8 @@ class IncidentResumed(Event):
     """What was cut off a torn tail, in words; empty where the tail was whole."""
     outlived: tuple[str, ...] = ()
     """Processes of the life before that were still ending and were waited for, in words."""
+    unseen: tuple[str, ...] = ()
+    """Mirrors that could not be asked whether another machine had taken over, each with the reason."""
 
 
 class IncidentTakenOver(Event):

@@ -79,7 +79,12 @@ class Machines:
         return self._entered(session)
 
     def resume(self, folder: Path) -> Session:
-        return self._entered(resume_incident(folder, environment=self.environment, actor="again"))
+        self.told: list[str] = []
+        return self._entered(
+            resume_incident(
+                folder, environment=self.environment, actor="again", tell=self.told.append
+            )
+        )
 
     def take(self, given: str, name: str = "b") -> Session:
         session, self.event = take_over(
@@ -603,6 +608,11 @@ def test_a_mirror_that_does_not_answer_does_not_stop_a_resume(
     session.close()
     shutil.move(share, tmp_path / "unplugged")
     again = machines.resume(session.folder)
+    (told,) = machines.told
+    assert told.startswith(f"Not asked whether another machine has taken over: {share}: ")
+    resumed = read(session.folder / "journal.jsonl")[-1].event
+    assert isinstance(resumed, ev.IncidentResumed)
+    assert told.endswith(resumed.unseen[0])
     ask(again, cmd.WriteNote("goes on"))
     until(lambda: again.driver.snapshot.mirrors[0].behind > 0)
     assert "mounted" in again.driver.snapshot.mirrors[0].error or again.mirrors.states[0].error
@@ -611,6 +621,28 @@ def test_a_mirror_that_does_not_answer_does_not_stop_a_resume(
     assert len(list((share / session.folder.name / "records").iterdir())) == len(
         read(session.folder / "journal.jsonl")
     )
+
+
+def test_a_mirror_that_cannot_be_asked_from_this_shell_is_no_outage(
+    two: tuple[Machines, "Bucket"],
+) -> None:
+    """Its credentials are not here, so that nobody would see who took over meanwhile."""
+    machines, _ = two
+    session = machines.run()
+    mirrored(session)
+    session.close()
+    before = (session.folder / "journal.jsonl").read_bytes()
+    with pytest.raises(UsageError) as caught:
+        resume_incident(session.folder, environment={})
+    assert caught.value.code == "mirror-unset"
+    assert "MIRROR_KEY" in caught.value.what
+    assert "--without-mirrors" in caught.value.next
+    assert (session.folder / "journal.jsonl").read_bytes() == before
+    session = resume_incident(session.folder, environment={}, without_mirrors=True)
+    machines.sessions.append(session)
+    resumed = read(session.folder / "journal.jsonl")[-1].event
+    assert isinstance(resumed, ev.IncidentResumed)
+    assert "MIRROR_KEY" in resumed.unseen[0]
 
 
 def test_what_was_lacking_at_the_end_is_brought_later(
