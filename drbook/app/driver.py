@@ -200,7 +200,7 @@ class Driver:
         if self.broken:
             self._told_broken = True
             taken = isinstance(error, TakenOver)
-            why = "another machine took over" if taken else "the journal cannot be written"
+            why = "somebody else goes on with it" if taken else "the journal cannot be written"
             self.steps.ask_all_to_stop(why)
 
     def must_record(self) -> None:

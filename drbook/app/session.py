@@ -13,6 +13,7 @@ from drbook import __version__
 from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
+from drbook.app.onewriter import Claim, claim
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, new_incident_id
 from drbook.app.planning import elsewhere
 from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
@@ -92,7 +93,7 @@ def open_incident(
     make_folder(folder)
     store(folder / RUNBOOK, runbook.source)
     who = actor or operator()
-    writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname())
+    writer = writer_of(folder, incident, mode)
     objectives = runbook.document.objectives
     kernel = os.uname()  # `platform.platform` would start a program with our whole environment
     opened = ev.IncidentOpened(
@@ -141,7 +142,8 @@ def resume_incident(
     """
     journal, host = folder / JOURNAL, socket.gethostname()
     who = actor or operator()
-    writer = Writer(journal, mode=_resumable(read(journal)).mode, host=host)
+    found = _resumable(read(journal))
+    writer = writer_of(folder, found.incident, found.mode)
     try:
         # Only now: opening it may have mended a last record, and nobody else writes any more.
         records = read(journal)
@@ -169,6 +171,18 @@ def resume_incident(
         writer.close()
         raise
     return session_of(runbook, writer, folder, who, environment)
+
+
+def writer_of(folder: Path, incident: str, mode: Mode, held: Claim | None = None) -> Writer:
+    """The journal's writer, which holds the claim on the incident until it is closed. Raises
+    JournalLocked where another process has the one or the other."""
+    writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname())
+    try:
+        writer.release = (held or claim(incident)).release
+    except BaseException:
+        writer.close()
+        raise
+    return writer
 
 
 def _ask_mirrors(

@@ -14,8 +14,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from drbook.app.fencing import TakeOver, fence, gather, lost, source_in
+from drbook.app.onewriter import claim
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder
-from drbook.app.session import Session, operator, session_of
+from drbook.app.session import Session, operator, session_of, writer_of
 from drbook.app.stored import store
 from drbook.app.vocabulary import vocabulary
 from drbook.core import events as ev
@@ -72,10 +73,15 @@ def take_over(
         raise _which(mirror, given, secret)
     _not_here(where.folder(incident))
     attempt = TakeOver(incident, reason.strip(), actor or operator(), where)
-    with ExitStack() as opened:
-        runbook, event = _recover(mirror, attempt, secret, opened)
-    folder = where.folder(incident)
-    writer = Writer(folder / JOURNAL, mode=_mode_of(folder), host=attempt.host)
+    held = claim(incident)  # a drbook that leads it on this machine is ended, not fenced
+    try:
+        with ExitStack() as opened:
+            runbook, event = _recover(mirror, attempt, secret, opened)
+        folder = where.folder(incident)
+        writer = writer_of(folder, incident, _mode_of(folder), held)
+    except BaseException:
+        held.release()
+        raise
     return session_of(runbook, writer, folder, attempt.actor, environment), event
 
 

@@ -36,6 +36,8 @@ class Writer:
         self.mode = mode
         self.host = host
         self._disk = disk or OsDisk()
+        self.release: Callable[[], None] = lambda: None
+        """Gives up what was claimed beside the journal's own lock, and is called with it."""
         self._now = now
         self._monotonic_ns = monotonic_ns
         self.repaired = ""
@@ -200,6 +202,7 @@ class Writer:
         if self._file >= 0:
             self._disk.close(self._file)
             self._file = -1
+            self.release()
 
     def __enter__(self) -> "Writer":
         return self

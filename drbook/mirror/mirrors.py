@@ -66,8 +66,10 @@ class Mirrors:
 
     @property
     def taken_over(self) -> TakenOver | None:
-        """Why nothing may be executed here any more; None while nobody has taken over."""
+        """Why nothing may be executed here any more; None while nobody else goes on with it."""
         for copier in self._copiers:
+            if copier.beside:
+                return _two_writers(copier.beside, copier.state.where)
             if copier.taken_by:
                 return superseded(copier.taken_by, copier.state.where)
         return None
@@ -89,6 +91,17 @@ def superseded(by: str, where: str) -> TakenOver:
         "asked to stop. What was recorded here after the take-over is not part of the record.",
         next="Go on there. Tell whoever took over what was running here, and keep this folder as "
         "evidence. To lead it here again, move the folder aside and take over from the mirror.",
+    )
+
+
+def _two_writers(by: str, where: str) -> TakenOver:
+    return TakenOver(
+        f"Another drbook writes this incident too: {by}, in {where}.",
+        means="It goes on from a copy of this folder, and each could do what the other did. Or this "
+        "journal was changed. Nothing more is executed or recorded here; what ran was asked to stop.",
+        next="Find the other one and decide which goes on. `drbook journal verify --mirrors` says from "
+        "where on they differ; keep the folder of the one that does not go on as evidence.",
+        code="two-writers",
     )
 
 

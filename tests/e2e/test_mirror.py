@@ -58,6 +58,7 @@ class Site:
     def machine(self, name: str) -> Drbook:
         made = Drbook(self.folder / name)
         made.environment |= self.keys | self.aws | {"DRBOOK_OPERATOR": name}
+        made.environment["HOME"] = str(self.folder / f"home of {name}")
         return made
 
     def names(self, incident: str) -> list[str]:

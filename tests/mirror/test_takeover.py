@@ -1,6 +1,7 @@
 """A lost machine's incident, gone on with on another one: one winner, on record, nothing pretended."""
 
 import hashlib
+import itertools
 import shutil
 import threading
 import time
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.mirrors import until
+from support.mirrors import Memory, Recorded, until
 from support.pg import drain
 
 from drbook.app import model as cmd
-from drbook.app import takeover
+from drbook.app import onewriter, takeover
 from drbook.app.against import bring, held_against
 from drbook.app.ledger import Ledger
 from drbook.app.places import Home
@@ -106,6 +107,13 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Mirrors are looked at and tried again within moments."""
     monkeypatch.setitem(Copier.__init__.__kwdefaults__, "poll", 0.05)
     monkeypatch.setitem(Copier.__init__.__kwdefaults__, "first_wait", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def _machines_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two machines know nothing of each other's locks."""
+    each = (tmp_path / "locks" / str(number) for number in itertools.count())
+    monkeypatch.setattr(onewriter, "places", lambda: [next(each)])
 
 
 @pytest.fixture
@@ -930,3 +938,77 @@ def test_a_step_that_is_cancelled_before_it_began_was_not_done(
     until(lambda: session.driver.snapshot.state.steps["change"].state is StepState.CANCELLED)
     assert "it had not begun" in session.driver.snapshot.state.steps["change"].means
     assert "ProcessStarted" not in names(session.folder)
+
+
+# --- two who write the same incident -----------------------------------------------------------------
+
+
+def test_a_copy_that_is_led_beside_the_first_stops_where_a_mirror_shows_it(
+    machines: Machines, share: Path
+) -> None:
+    """On another machine, where no lock is known; the one that the mirror knows goes on."""
+    first = machines.run()
+    mirrored(first)
+    first.close()
+    copied = machines.home("b").folder(first.folder.name)
+    shutil.copytree(first.folder, copied)
+    leads = machines.resume(first.folder)
+    other = session_without_asking(machines, copied)
+    until(lambda: leads.driver.snapshot.broken or other.driver.snapshot.broken)
+    lost, won = (other, leads) if other.driver.snapshot.broken else (leads, other)
+    trouble = lost.driver.snapshot.trouble
+    assert trouble is not None
+    assert trouble.code == "two-writers"
+    assert "put another record" in trouble.what
+    with pytest.raises(DrbookError) as caught:
+        ask(lost, cmd.Run("change"))
+    assert caught.value.code == "two-writers"
+    ask(won, cmd.WriteNote("goes on"))
+    mirrored(won)
+    assert not won.driver.snapshot.broken
+    lost.close()
+    with pytest.raises(JournalError) as refused:
+        resume_incident(lost.folder, environment={})
+    assert refused.value.code == "journal-differs"
+
+
+def session_without_asking(machines: Machines, folder: Path) -> Session:
+    """Both looked at the mirror before the other one wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("drbook.app.session.may_go_on", lambda *_, **__: ())
+        return machines.resume(folder)
+
+
+def test_who_was_taken_over_from_is_no_second_writer(recorded: Recorded) -> None:
+    """One more of its records got into this mirror, beside the take-over's in another one."""
+    place = Memory()
+    recorded.mirror_to(place)
+    old = Recorded(recorded.folder.with_name("old"))
+    old.journal.write_bytes(recorded.journal.read_bytes())
+    old.note()
+    place.objects[record_name(6)] = old.lines[-1]
+    taken = ev.IncidentTakenOver(
+        from_host="recovery", head=recorded.digests[-1], records=5, epoch=1, fence="t",
+        reason="the host is gone", mirrors=("elsewhere",),
+    )  # fmt: skip
+    recorded.put(taken)
+    copier = recorded.copier(lambda: place, epoch=1, token="t")
+    until(lambda: copier.state.standing is Standing.DIFFERS)
+    assert Mirrors([copier]).taken_over is None
+
+
+@pytest.mark.parametrize("where", ["the first record", "a runbook", "further on"])
+def test_other_content_that_does_not_follow_ours_is_no_second_writer(
+    recorded: Recorded, where: str
+) -> None:
+    place = Memory()
+    foreign = Recorded(recorded.folder.with_name("foreign"))
+    foreign.note(6)
+    name = {"the first record": record_name(1), "a runbook": "runbook.yaml"}.get(where)
+    place.objects[name or record_name(3)] = foreign.lines[0 if name else 2]
+    if name == "runbook.yaml":
+        digest = hashlib.sha256((recorded.folder / "runbook.yaml").read_bytes()).hexdigest()
+        place.objects[f"runbooks/{digest}.yaml"] = foreign.lines[2]
+    copier = recorded.copier(lambda: place)
+    until(lambda: copier.state.standing is Standing.DIFFERS)
+    assert Mirrors([copier]).taken_over is None
