@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from drbook.app.places import JOURNAL, RUNBOOK
+from drbook.app.places import JOURNAL, RUNBOOK, incident_of
 from drbook.app.session import fence_of
 from drbook.app.stored import first_runbook, stored_path, stored_runbook
 from drbook.core import events as ev
@@ -31,7 +31,8 @@ def held_against(
     A place that cannot be read is an answer too (`unreadable`), never a pass. Raises UsageError where
     there is nothing to compare with, JournalError where the journal's bytes cannot be read.
     """
-    lines, incident = _digests(journal)
+    lines, opened = _digests(journal)
+    incident = incident_of(journal.parent) or opened or journal.parent.name
     if not given and not (journal.parent / RUNBOOK).exists():
         raise UsageError(
             f"No {RUNBOOK} lies beside {journal}, which would name its mirrors.",
@@ -47,7 +48,7 @@ def held_against(
     if not places:
         raise _no_mirrors(journal.parent)
     return [
-        _compared(lines, where, config, inner or incident or journal.parent.name, environment)
+        _compared(lines, where, config, inner or incident, environment)
         for where, config, inner in places
     ]
 

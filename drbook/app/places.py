@@ -12,7 +12,7 @@ from pathlib import Path
 from platformdirs import user_state_path
 
 from drbook.core.errors import JournalError, Refused, UsageError
-from drbook.core.values import plain
+from drbook.core.values import INCIDENT_ID, plain
 from drbook.providers import private
 
 JOURNAL = "journal.jsonl"
@@ -55,6 +55,11 @@ def new_incident_id(title: str, at: datetime) -> str:
     """`20260424-211912-production-postgres-7f3a`: sorts by time, says what it is, and is unique."""
     words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:24].strip("-") or "incident"
     return f"{at:%Y%m%d-%H%M%S}-{words}-{secrets.token_hex(2)}"
+
+
+def incident_of(folder: Path) -> str:
+    """The incident that a folder's name stands for; empty where somebody gave it a name of their own."""
+    return folder.name if INCIDENT_ID.fullmatch(folder.name) else ""
 
 
 def make_folder(path: Path) -> None:

@@ -14,18 +14,19 @@ from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.onewriter import Claim, claim
-from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, new_incident_id
+from drbook.app.places import JOURNAL, RUNBOOK, Home, incident_of, make_folder, new_incident_id
 from drbook.app.planning import elsewhere
 from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.amend import Amendment, amendment
-from drbook.core.errors import UsageError
+from drbook.core.errors import JournalError, UsageError
 from drbook.core.events import Mode, Record
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
+from drbook.core.values import plain
 from drbook.journal.reader import read
 from drbook.journal.reader import records as lines
 from drbook.journal.writer import Writer
@@ -143,6 +144,8 @@ def resume_incident(
     journal, host = folder / JOURNAL, socket.gethostname()
     who = actor or operator()
     found = _resumable(read(journal))
+    if incident_of(folder) not in ("", found.incident):
+        raise _foreign(folder, found.incident)
     writer = writer_of(folder, found.incident, found.mode)
     try:
         # Only now: opening it may have mended a last record, and nobody else writes any more.
@@ -229,6 +232,16 @@ def _resumable(records: Sequence[Record]) -> IncidentState:
             code="closed",
         )
     return state
+
+
+def _foreign(folder: Path, incident: str) -> JournalError:
+    return JournalError(
+        f"{folder} holds the record of incident {plain(incident, 100)}, not its own.",
+        means="Another incident's journal was put in its place. Nothing was resumed.",
+        next="Put the original back, or take over from a mirror: drbook resume --from PLACE --take-over "
+        "REASON, with this folder moved aside.",
+        code="journal-foreign",
+    )
 
 
 def _amended(found: Amendment, runbook: Runbook) -> ev.RunbookAmended:

@@ -252,6 +252,31 @@ def test_tampering_is_found_where_the_chain_alone_does_not(site: Site, typed: Ty
     assert verify("--mirrors").code == 0
 
 
+def test_another_incidents_record_in_its_place_is_found(site: Site, typed: Typed) -> None:
+    """Its own mirror holds it too, and would call it the same."""
+    site.write("steps:\n  - {id: a, phase: close, do: manual}\n")
+    machine = site.machine("here")
+    for _ in range(2):
+        assert typed(machine, "run", str(site.runbook), "--headless").code == 7
+    first, second = sorted((machine.home / "incidents").iterdir())
+    journal = first / "journal.jsonl"
+    own = journal.read_bytes()
+    journal.write_bytes((second / "journal.jsonl").read_bytes())
+    for more in ((), ("--mirrors",), ("--against", site.place)):
+        found = typed(machine, "journal", "verify", first.name, *more, "--json")
+        assert found.code == 1
+        assert f"of incident {second.name}, not of {first.name}" in found.json()["problem"]
+        assert [one["verdict"] for one in found.json()["mirrors"]] == ["different"] * bool(more)
+    refused = typed(machine, "resume", first.name, "--headless")
+    assert refused.code == 70
+    assert "Another incident's journal was put in its place" in refused.err
+    moved = first.rename(machine.home / "evidence of the second")
+    named = typed(machine, "journal", "verify", str(moved))
+    assert named.code == 0
+    assert f"It is the record of incident {second.name}." in named.err
+    (moved / "journal.jsonl").write_bytes(own)
+
+
 def _written_anew(lines: list[bytes]) -> bytes:
     """The same record with another text in its second line, every digest after it made to fit."""
     previous, made = hashlib.sha256(lines[0][:-1]).hexdigest(), lines[:1]
