@@ -15,7 +15,7 @@ from pathlib import Path
 
 from drbook.app.fencing import TakeOver, fence, gather, lost, source_in
 from drbook.app.onewriter import claim
-from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder
+from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, sync_folder
 from drbook.app.session import Session, operator, session_of, writer_of
 from drbook.app.stored import store
 from drbook.app.vocabulary import vocabulary
@@ -270,11 +270,8 @@ def _settle(draft: Path, folder: Path) -> None:
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft.rename(folder)
-        handle = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(folder.parent)
+        sync_folder(folder.parent.parent)
     except OSError as error:
         raise JournalError(
             f"{folder} cannot be made: {error.strerror or error}.",
