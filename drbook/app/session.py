@@ -14,7 +14,15 @@ from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.onewriter import Claim, claim
-from drbook.app.places import JOURNAL, RUNBOOK, Home, incident_of, make_folder, new_incident_id
+from drbook.app.places import (
+    JOURNAL,
+    RUNBOOK,
+    Home,
+    incident_of,
+    make_folder,
+    need_private,
+    new_incident_id,
+)
 from drbook.app.planning import elsewhere
 from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
 from drbook.app.vocabulary import vocabulary
@@ -144,6 +152,7 @@ def resume_incident(
     journal, host = folder / JOURNAL, socket.gethostname()
     who = actor or operator()
     found = _resumable(read(journal))
+    _need_private(folder)
     if incident_of(folder) not in ("", found.incident):
         raise _foreign(folder, found.incident)
     writer = writer_of(folder, found.incident, found.mode)
@@ -157,6 +166,8 @@ def resume_incident(
             new = load_file(amend, vocabulary())
             amended, runbook = _amended(amendment(runbook, new, before), new), new
         digests = [line_digest for _, line_digest in lines(journal)]
+        if amended is not None:  # before anything is on record, which would be there once a try
+            store_once(folder / amended.file, runbook.source)
         unseen = _ask_mirrors(runbook, before, records, digests, environment, without_mirrors)
         for one in unseen:
             tell(f"Not asked whether another machine has taken over: {one}")
@@ -168,7 +179,6 @@ def resume_incident(
         )
         writer.append(who, resumed)
         if amended is not None:
-            store_once(folder / amended.file, runbook.source)
             writer.append(who, amended)
     except BaseException:
         writer.close()
@@ -232,6 +242,18 @@ def _resumable(records: Sequence[Record]) -> IncidentState:
             code="closed",
         )
     return state
+
+
+def _need_private(folder: Path) -> None:
+    try:
+        need_private(folder)
+    except OSError as error:
+        raise JournalError(
+            f"{folder} cannot be looked at: {error.strerror or error}.",
+            means="Who else may write there is not known. Nothing was resumed.",
+            next="Mend the permissions, then resume the incident.",
+            code="journal-open",
+        ) from None
 
 
 def _foreign(folder: Path, incident: str) -> JournalError:
