@@ -1,6 +1,7 @@
 """A journal and its copies off the machine, outside an incident: compared, and brought up to date."""
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from drbook.app.session import fence_of
 from drbook.app.stored import first_runbook, stored_path, stored_runbook
 from drbook.core import events as ev
 from drbook.core.errors import DrbookError, JournalError, UsageError
+from drbook.core.events import Mode
 from drbook.core.fold import fold
 from drbook.core.values import plain
 from drbook.journal.codec import decode, digest
@@ -66,6 +68,13 @@ def bring(
 
     records = read(folder / JOURNAL)
     state = fold(records)
+    if state.mode is Mode.DRY_RUN:
+        raise UsageError(
+            "This was a dry run, which writes nowhere: its record is not mirrored.",
+            means="Nothing was copied.",
+            next="Copy its folder where you want to keep it.",
+            code="dry-run",
+        )
     mirrors = copiers(
         stored_runbook(folder, state.runbook_sha256).mirrors,
         state.incident,
@@ -109,7 +118,7 @@ def _compared(
     try:
         place = config.open(incident, secret)
         try:
-            return compare(lines, read_copy(place))
+            return compare(lines, read_copy(place), socket.gethostname())
         finally:
             place.close()
     except DrbookError as error:
