@@ -208,6 +208,8 @@ def _ask_mirrors(
 ) -> tuple[str, ...]:
     """Whether this machine may go on; returns the mirrors that do not answer, which is no reason to
     wait."""
+    if state.mode is Mode.DRY_RUN:
+        return ()
     secret = secrets.reader(environment)
     return may_go_on(
         [(one.place, opener(one, state.incident, secret)) for one in runbook.mirrors],
@@ -283,10 +285,11 @@ def session_of(
     records = read(writer.path)
     state = fold(records)
     actions = vocabulary().actions
+    dry = state.mode is Mode.DRY_RUN  # writes nowhere: what a mirror locks, nobody could delete
     wiring = Wiring(runbook, folder, state.mode, environment, elsewhere(runbook, state, actions))
     stored = stored_path(folder, state.runbook_sha256)
     writing = Writing(writer.path, stored, state.epoch, fence_of(records))
-    mirrors = copiers(runbook.mirrors, state.incident, writing, wiring.secret)
+    mirrors = copiers(() if dry else runbook.mirrors, state.incident, writing, wiring.secret)
     driver = Driver(
         runbook=runbook,
         actions=actions,
