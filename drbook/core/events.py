@@ -103,6 +103,8 @@ class IncidentResumed(Event):
     """What was cut off a torn tail, in words; empty where the tail was whole."""
     outlived: tuple[str, ...] = ()
     """Processes of the life before that were still ending and were waited for, in words."""
+    unseen: tuple[str, ...] = ()
+    """Mirrors that could not be asked whether another machine had taken over, each with the reason."""
 
 
 class IncidentTakenOver(Event):
@@ -125,6 +127,9 @@ class IncidentTakenOver(Event):
     """Mirrors of the runbook that could not be asked, each with the reason."""
     missing: tuple[str, ...] = ()
     """Artifacts that the record names and no mirror held."""
+    vouched: tuple[str, ...] = ()
+    """What was held against the mirror's record and fits, `head` or `runbook`; where it is empty, nothing
+    but the mirror vouches for it."""
 
 
 class RunbookAmended(Event):

@@ -20,6 +20,10 @@ else:
 """What JSON can say. Sequences and mappings are read, never changed in place."""
 
 
+INCIDENT_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]{1,40}", re.ASCII)
+"""An incident's id, which also names its folder, here and in mirrors."""
+
+
 class Frozen(BaseModel):
     """Base of every value that crosses a room: immutable, and unknown fields are errors."""
 

@@ -164,7 +164,7 @@ def test_what_deviates_is_listed() -> None:
             "loss", "postgres.probe", 1, 1, state=StepEnd.COULD_NOT_VERIFY, reason="no answer"
         ),
         (5, ev.StepSkipped(step="locate", reason="restored by the provider")),
-        (6, ev.IncidentResumed(head=HEAD, repaired="a torn line was cut off")),
+        (6, ev.IncidentResumed(head=HEAD, repaired="a torn line was cut off", unseen=("m: down",))),
         (7, ev.InputChanged(name="occurred", value="2026-04-24T18:00:00Z", occurred=T0)),
         (8, ev.StepInvalidated(step="loss", because="locate runs again")),
         (
@@ -188,10 +188,12 @@ def test_what_deviates_is_listed() -> None:
         "taken over from lost on ",
         "7 records were recovered from s3://b/p (fence 1)",
         "not asked: /share: it does not exist",
+        "nothing but the mirror vouches for the record",
         "evidence in no mirror: artifacts/x",
         "could-not-verify: no answer",
         "skipped: restored",
         "torn line",
+        "not asked: m: down",
         "occurred",
         "stale",
     ):
