@@ -50,7 +50,8 @@ def program_folders(path: str) -> list[str]:
 
 
 class Child:
-    """A running program under its launcher."""
+    """A program under its launcher, which starts it only when told to `go`: until then it can be put
+    on record, and where drbook ends before, nothing was run."""
 
     def __init__(
         self,
@@ -110,6 +111,13 @@ class Child:
         return ProcessStarted(
             self.pid, self._started, tuple(plain(scrub(part), 300) for part in self.argv)
         )
+
+    def go(self) -> None:
+        """Let it run. Nothing happens where it was asked to stop before."""
+        with self._lock:
+            if self._lifeline >= 0:
+                with suppress(BrokenPipeError):  # a launcher that was killed; `lost` says so
+                    os.write(self._lifeline, b"g")
 
     def ask_to_stop(self) -> None:
         """Close the lifeline: the launcher sends the stop signal and, after the grace, KILL."""

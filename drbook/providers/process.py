@@ -128,7 +128,8 @@ def run(
     )
     unregister = cancel.on_request(child.ask_to_stop) if cancel else (lambda: None)
     try:
-        yield child.started()
+        yield child.started()  # on record when we are asked for more
+        child.go()
         feeder = _Feeder(feed, child) if feed else None
         if feeder is not None:
             threading.Thread(target=feeder.run, name="feed", daemon=True).start()
