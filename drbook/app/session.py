@@ -33,6 +33,7 @@ from drbook.mirror.copier import Writing
 from drbook.mirror.look import may_go_on
 from drbook.mirror.mirrors import Mirrors, copiers, opener
 from drbook.providers import secrets
+from drbook.providers.life import this_life
 from drbook.providers.pgserver import sockets_of
 
 
@@ -112,6 +113,7 @@ def open_incident(
             "platform": "-".join((kernel.sysname, kernel.release, kernel.machine)),
             "pid": str(os.getpid()),
         },
+        life=this_life(),
     )
     try:
         writer.append(who, opened)
@@ -151,8 +153,14 @@ def resume_incident(
             amended, runbook = _amended(amendment(runbook, new, before), new), new
         digests = [line_digest for _, line_digest in lines(journal)]
         _ask_mirrors(runbook, before, records, digests, environment)
-        outlived = wait_for_children(records, host, tell)
-        resumed = ev.IncidentResumed(head=writer.head, repaired=writer.repaired, outlived=outlived)
+        after = wait_for_children(records, host, tell)
+        resumed = ev.IncidentResumed(
+            head=writer.head,
+            repaired=writer.repaired,
+            outlived=after.outlived,
+            unseen=after.unseen,
+            life=this_life(),
+        )
         writer.append(who, resumed)
         if amended is not None:
             store_once(folder / amended.file, runbook.source)

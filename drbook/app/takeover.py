@@ -39,6 +39,7 @@ from drbook.mirror.recover import (
     read_source,
 )
 from drbook.providers import secrets
+from drbook.providers.life import this_life
 from drbook.providers.secrets import Secrets
 
 _TRIES = 20
@@ -246,6 +247,7 @@ def _write(
         mirrors=tuple(place.location for place in places),
         unseen=tuple(attempt.unseen),
         missing=tuple(missing),
+        life=this_life(),
     )
     with Writer(draft / JOURNAL, mode=recovered.state.mode, host=attempt.host) as writer:
         writer.append(attempt.actor, event)

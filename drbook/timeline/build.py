@@ -58,6 +58,7 @@ class _Builder:
         elif isinstance(event, ev.IncidentResumed):
             told = [f"resumed behind {event.head[:12]}…", event.repaired]
             told += [f"waited for {', '.join(event.outlived)} to end"] if event.outlived else []
+            told.append(event.unseen)
             self._enter(record, "deviation", "; ".join(part for part in told if part))
         elif isinstance(event, ev.IncidentTakenOver):
             self._enter(record, "deviation", _taken_over(record, event))

@@ -1,6 +1,7 @@
 """What leaves its group, and launchers that are killed: no process runs on that nobody knows of."""
 
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -17,7 +18,9 @@ from support.waiting import eventually
 
 from drbook.core.errors import StepFailed
 from drbook.core.signals import Output, ProcessStarted, finish
+from drbook.providers import child as children
 from drbook.providers.child import Child
+from drbook.providers.pids import Ended
 from drbook.providers.process import complete, run
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who started whom")
@@ -124,6 +127,45 @@ def test_a_launcher_that_is_killed_leaves_nothing_and_says_so(script: str, marke
     assert caught.value.code == "launcher-killed"
     assert "The launcher of sh was killed from outside (signal 9)" in caught.value.what
     assert _runs(marker) == []
+
+
+@needs_proc
+@pytest.mark.parametrize("how", LEAVERS)
+def test_what_left_its_session_ends_when_its_launcher_is_killed(how: str, marker: str) -> None:
+    script = LEAVERS[how].format(m=marker)
+    work = run(["/bin/sh", "-c", script], tick=lambda: Output("runs"))
+    started = next(work)
+    assert isinstance(started, ProcessStarted)
+    assert isinstance(next(work), Output)
+    assert eventually(lambda: len(_runs(marker)) == 2)
+    os.kill(started.pid, signal.SIGKILL)
+    with pytest.raises(StepFailed) as caught:
+        finish(work)
+    assert "was ended" in caught.value.what
+    assert "cleaned its environment" in caught.value.means
+    assert _runs(marker) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Ended(seen=False), "does not say what it had started: that may still run"),
+        (Ended(left=(1,)), r"this still runs and could not be ended: 1 \(.+\)\."),
+        (Ended(unreadable=2), "2 processes of others, begun since, cannot be looked into"),
+    ],
+)
+def test_no_more_is_said_of_a_killed_launcher_than_is_known(
+    found: Ended, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "end_left", lambda *_: found)
+    work = run(["/bin/sh", "-c", "sleep 600"])
+    started = next(work)
+    assert isinstance(started, ProcessStarted)
+    os.kill(started.pid, signal.SIGKILL)
+    with pytest.raises(StepFailed) as caught:
+        finish(work)
+    assert re.search(said, f"{caught.value.what} {caught.value.means}")
+    assert ("was ended" in caught.value.what) == (found.seen and not found.left)
 
 
 @needs_proc
