@@ -43,6 +43,7 @@ from drbook.mirror.copier import Writing
 from drbook.mirror.look import may_go_on
 from drbook.mirror.mirrors import Mirrors, copiers, opener
 from drbook.providers import secrets
+from drbook.providers.life import this_life
 from drbook.providers.pgserver import sockets_of
 
 
@@ -122,6 +123,7 @@ def open_incident(
             "platform": "-".join((kernel.sysname, kernel.release, kernel.machine)),
             "pid": str(os.getpid()),
         },
+        life=this_life(),
     )
     try:
         writer.append(who, opened)
@@ -171,11 +173,14 @@ def resume_incident(
         unseen = _ask_mirrors(runbook, before, records, digests, environment, without_mirrors)
         for one in unseen:
             tell(f"Not asked whether another machine has taken over: {one}")
+        after = wait_for_children(records, host, tell)
         resumed = ev.IncidentResumed(
             head=writer.head,
             repaired=writer.repaired,
-            outlived=wait_for_children(records, host, tell),
+            outlived=after.outlived,
             unseen=unseen,
+            unlooked=after.unseen,
+            life=this_life(),
         )
         writer.append(who, resumed)
         if amended is not None:

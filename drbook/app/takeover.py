@@ -42,6 +42,7 @@ from drbook.mirror.recover import (
     read_source,
 )
 from drbook.providers import secrets
+from drbook.providers.life import this_life
 from drbook.providers.secrets import Secrets
 
 NOTHING = Vouch()
@@ -281,6 +282,7 @@ def _write(
         unseen=tuple(attempt.unseen),
         missing=tuple(missing),
         vouched=attempt.vouched,
+        life=this_life(),
     )
     with Writer(draft / JOURNAL, mode=recovered.state.mode, host=attempt.host) as writer:
         writer.append(attempt.actor, event)

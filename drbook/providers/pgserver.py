@@ -187,7 +187,12 @@ class ClusterServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        yield self._child.started()
+        try:
+            yield self._child.started()  # on record when we are asked for more
+        except BaseException:
+            self.stop()
+            raise
+        self._child.go()
         self._wait_ready(cancel)
 
     def stop(self) -> None:

@@ -14,10 +14,13 @@ from drbook.core.signals import Working
 from drbook.core.targets import DatabaseProbe, DatabaseRef, QueryResult
 from drbook.core.values import Json, plain
 from drbook.providers import pgsession
-from drbook.providers.hiding import scrub
+from drbook.providers.hiding import MARGIN, scrub
 from drbook.providers.pgcount import count_all
 from drbook.providers.pgidentity import dialled, identity, place_of
 from drbook.providers.pgsession import Connection, broke_off, guarded
+
+SHOWN = 2000
+"""Characters of one value of a query that are kept."""
 
 COUNT_TIMEOUT = timedelta(hours=2)
 """For one table's count; the step's own timeout is the operator's."""
@@ -170,7 +173,13 @@ def _behind_cursor(
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else plain(scrub(value.decode("utf-8", "replace")), 2000)
+    """At most so many characters; of a longer value no more is searched than the mask needs."""
+    if value is None:
+        return None
+    text = value.decode("utf-8", "replace")
+    head = text[: SHOWN + MARGIN]
+    # Blanks stand for the rest, whose length is said.
+    return plain(scrub(head) + " " * (len(text) - len(head)), SHOWN)
 
 
 def _look_at(volume: Path | None) -> Volume:

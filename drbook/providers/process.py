@@ -15,9 +15,10 @@ from typing import IO, Literal
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Signal, Working, finish
-from drbook.core.values import plain, show_duration
+from drbook.core.values import counted, plain, show_duration
 from drbook.providers.child import Child, Environment, RunAs
 from drbook.providers.hiding import scrub
+from drbook.providers.pids import names
 
 TAIL = 64 * 1024
 """Bytes kept of each stream."""
@@ -128,7 +129,8 @@ def run(
     )
     unregister = cancel.on_request(child.ask_to_stop) if cancel else (lambda: None)
     try:
-        yield child.started()
+        yield child.started()  # on record when we are asked for more
+        child.go()
         feeder = _Feeder(feed, child) if feed else None
         if feeder is not None:
             threading.Thread(target=feeder.run, name="feed", daemon=True).start()
@@ -153,11 +155,28 @@ def run(
 
 
 def _killed(child: Child) -> StepFailed:
+    """Says no more than is known of what the launcher had started."""
+    name, found = plain(Path(child.argv[0]).name, 100), child.leavings
+    what = f"The launcher of {name} was killed from outside (signal {-child.popen.returncode})"
+    means = "How far it came is not known."
+    if not found.seen:
+        what += ". This system does not say what it had started: that may still run."
+    elif found.left:
+        still = ", ".join(f"{pid} ({plain(name, 60)})" for pid, name in names(found.left).items())
+        what += f". Of what it had started, this still runs and could not be ended: {still}."
+    else:
+        what += ", and what was found of all that it had started was ended."
+        means += " What had also cleaned its environment would not be found."
+    if found.unreadable:
+        means += (
+            f" {counted(found.unreadable, 'process', 'processes')} of others, begun since, cannot be "
+            "looked into."
+        )
     return StepFailed(
-        f"The launcher of {plain(Path(child.argv[0]).name, 100)} was killed from outside (signal "
-        f"{-child.popen.returncode}), and what it had started was ended.",
-        means="How far it came is not known.",
-        next="Look why it was killed (a machine without memory does that), then at what it changed.",
+        what,
+        means=means,
+        next="Look why it was killed (a machine without memory does that), whether anything of it "
+        "runs, then at what it changed.",
         code="launcher-killed",
     )
 

@@ -59,6 +59,7 @@ class _Builder:
             told = [f"resumed behind {event.head[:12]}…", event.repaired]
             told += [f"waited for {', '.join(event.outlived)} to end"] if event.outlived else []
             told += [f"not asked: {'; '.join(event.unseen)}"] if event.unseen else []
+            told.append(event.unlooked)
             self._enter(record, "deviation", "; ".join(part for part in told if part))
         elif isinstance(event, ev.IncidentTakenOver):
             self._enter(record, "deviation", _taken_over(record, event))

@@ -67,6 +67,7 @@ def output_of(
             stderr=complaints,
         )
         try:
+            child.go()
             if feed is not None:
                 stdin = child.popen.stdin
                 assert stdin is not None
