@@ -10,6 +10,7 @@ from textual.app import App
 from drbook.app.model import Incident
 from drbook.tui.incident import IncidentScreen
 from drbook.tui.palette import IncidentCommands
+from drbook.tui.terminal import Terminal
 
 
 class IncidentApp(App[None]):
@@ -28,7 +29,7 @@ class IncidentApp(App[None]):
         leaving: str = "The incident stays open; `drbook resume` goes on.",
     ) -> None:
         """`leaving` says what it means to leave while the incident is open."""
-        super().__init__()
+        super().__init__(driver_class=Terminal)
         self.leaving = leaving
         self.incident = incident
         self.clock = clock
