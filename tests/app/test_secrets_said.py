@@ -129,8 +129,20 @@ def test_an_address_with_a_secret_in_it_is_an_error_that_does_not_show_it(url: s
 
 @pytest.mark.parametrize(
     "query",
-    "page_token=a nextPageToken=a continuation-token=a keyword=a country_code=a monkey=a tokens=a "
-    "author=a =a key_id=a AWSAccessKeyId=a page=2".split(),
+    [
+        "page_token=a",
+        "nextPageToken=a",
+        "continuation-token=a",
+        "keyword=a",
+        "country_code=a",
+        "monkey=a",
+        "tokens=a",
+        "author=a",
+        "=a",
+        "key_id=a",
+        "AWSAccessKeyId=a",
+        "page=2",
+    ],
 )
 def test_an_address_without_a_secret_is_none_for_its_sound(query: str) -> None:
     assert HttpParams(url=f"https://example.com/?{query}").url
