@@ -192,6 +192,7 @@ class Http(Protocol):
         headers: Mapping[str, str],
         secret_headers: Mapping[str, str],
         body: Json = None,
+        secret_body: Mapping[str, str] | None = None,
         timeout: timedelta,
     ) -> HttpResult:
         """One request, no redirects, only to hosts the runbook names. Raises StepFailed or Refused."""

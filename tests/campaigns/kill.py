@@ -4,9 +4,10 @@ to what lies on disk and in the process table.
     python tests/campaigns/kill.py --kills 100 --seed 1
 
 Half of the kills come a moment after a record was written, so that the short steps are hit as often
-as the long ones; the others come at any time of the run, and a resumed run may be killed again. After
-each kill every process of the incident must end by itself, and a resume must get the lock. At its
-end the incident has passed, and nothing exists that the record does not name.
+as the long ones; the others come at any time of the run, and a resumed run may be killed again. Behind
+half of them everything that was started must end by itself first; behind the others the incident is
+resumed at once, and at the moment when that is on record nothing of the life before may be alive. At
+its end the incident has passed, and nothing exists that the record does not name.
 """
 
 import argparse
@@ -48,6 +49,10 @@ ALONE = 40.0
 ONE_RUN = 240.0
 AGAIN = 0.25
 """How often a resumed run is killed as well."""
+AT_ONCE = 0.5
+"""How often a killed run is resumed before what it had started can have ended by itself."""
+OUTLIVED = "outlived"
+"""A file in a home: what was alive that should not have been when a resume was on record."""
 
 
 # --- the victim --------------------------------------------------------------------------------
@@ -65,6 +70,8 @@ def lead(home: Path, runbook: Path, occurred: str) -> int:
             open_runbook(str(runbook)), Mode.DRILL, Home(home), {"occurred": occurred}
         )
     )
+    if there:
+        keep_what_outlived(home)
     with session:
         for _ in range(10):
             again = failed_before(session.driver.snapshot) if there else ()
@@ -87,6 +94,18 @@ def _settle(session: Session) -> None:
                 time.sleep(0.01)  # snapshots follow within a tenth of a second
 
 
+def keep_what_outlived(home: Path) -> None:
+    """Called the moment a resume is on record: everything of this home that does not come of us."""
+    if left := processes_of(home, but=_tree_of(os.getpid())):
+        with (home / OUTLIVED).open("a", encoding="utf-8") as stream:
+            stream.writelines(f"{each}\n" for each in left)
+
+
+def _tree_of(pid: int) -> frozenset[int]:
+    ours = psutil.Process(pid)
+    return frozenset({pid, *(each.pid for each in ours.children(recursive=True))})
+
+
 # --- the judge ---------------------------------------------------------------------------------
 
 
@@ -95,6 +114,8 @@ class Findings:
     """What must stay at nought."""
 
     kills: int = 0
+    at_once: int = 0
+    """Of them, resumed at once."""
     counts: Counter[str] = field(default_factory=Counter)
     moments: Counter[str] = field(default_factory=Counter)
     details: list[str] = field(default_factory=list)
@@ -109,20 +130,22 @@ KINDS = (
     "done without an intent",
     "run twice unasked",
     "orphan process",
+    "alive when it was gone on with",
     "target or lock unaccounted for",
     "cannot be finished",
     "record not whole",
 )
 
 
-def processes_of(folder: Path) -> list[str]:
+def processes_of(folder: Path, but: frozenset[int] = frozenset()) -> list[str]:
     """Processes that were started for this incident: they name its folder, or work in it."""
     found = []
     for process in psutil.process_iter():
         try:
             argv, where = process.cmdline(), process.cwd()
             of_it = str(folder) in " ".join(argv) or where.startswith(str(folder))
-            if of_it and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+            ours = process.pid == os.getpid() or process.pid in but
+            if of_it and not ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(f"{process.pid} {' '.join(argv)[:120]}")
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
@@ -156,6 +179,16 @@ def _hold_targets(folder: Path, records: tuple[Record, ...], findings: Findings)
     for location in created:
         if not (Path(location) / "data" / "PG_VERSION").is_file():
             findings.found("recorded as done and was not", f"{location} holds no cluster")
+
+
+def hold_resumes(home: Path, findings: Findings) -> None:
+    """What a resume found alive when it was on record; each is said once."""
+    file = home / OUTLIVED
+    if file.exists():
+        findings.found(
+            "alive when it was gone on with", "; ".join(file.read_text("utf-8").splitlines())
+        )
+        file.unlink()
 
 
 def hold_sockets(folder: Path, findings: Findings) -> None:
@@ -235,7 +268,7 @@ class Hunt:
     def run(self, home: Path) -> None:
         """Kill one incident, once or more, and bring it to its end."""
         while self._killed(home):
-            self._afterwards(home)
+            self._afterwards(home, at_once=self.chance.random() < AT_ONCE)
             if self.chance.random() > AGAIN:
                 break
         for _ in range(2):  # killed before anything was opened, it begins anew
@@ -268,10 +301,14 @@ class Hunt:
                 return
             time.sleep(0.005)
 
-    def _afterwards(self, home: Path) -> None:
+    def _afterwards(self, home: Path, *, at_once: bool) -> None:
         there = listed(Home(home))
         if not there:
             self.findings.moments["before anything was opened"] += 1
+            return
+        if at_once:
+            self.findings.at_once += 1
+            self._behind(there[0])
             return
         until = time.monotonic() + ALONE
         while left := processes_of(home):
@@ -280,7 +317,11 @@ class Hunt:
                 break
             time.sleep(0.1)
         hold(there[0], self.findings, ended=False)
-        records = _readable(there[0])
+        self._behind(there[0])
+
+    def _behind(self, folder: Path) -> None:
+        """Count behind which record it was killed."""
+        records = _readable(folder)
         if records:
             last = records[-1].event
             step = getattr(last, "step", "")
@@ -288,6 +329,7 @@ class Hunt:
 
     def _finished(self, home: Path, code: int, said: str) -> None:
         there = listed(Home(home))
+        hold_resumes(home, self.findings)
         if code != 0 or not there:
             kind = (
                 "target or lock unaccounted for"
@@ -343,7 +385,10 @@ def main() -> int:
     given = parser.parse_args()
     begun = time.monotonic()
     findings = campaign(given.kills, given.seed, given.rows)
-    print(f"seed {given.seed}: {findings.kills} kills in {time.monotonic() - begun:.0f} s, behind")
+    print(
+        f"seed {given.seed}: {findings.kills} kills in {time.monotonic() - begun:.0f} s, "
+        f"{findings.at_once} of them resumed at once, behind"
+    )
     for moment, times in findings.moments.most_common():
         print(f"  {times:4} {moment}")
     for kind in KINDS:
