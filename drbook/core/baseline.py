@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from drbook.core.structure import Structure
 from drbook.core.values import Frozen, UtcTime
 
 
@@ -80,6 +81,8 @@ class TableCounts(Frozen):
     identity: Identity
     taken_at: UtcTime
     tables: tuple[TableCount, ...]
+    structure: Structure | None = None
+    """Everything beside the rows, in the same snapshot; None where nobody read it."""
 
     def by_name(self) -> Mapping[str, TableCount]:
         return {count.table: count for count in self.tables}
