@@ -75,7 +75,8 @@ RULES: Mapping[str, Rule] = {
     "encoding": Rule(),
     "locale": Rule(
         changed=UNSURE,
-        why="text sorts otherwise: what was unique or in range may not be, and users see another order",
+        why="text sorts otherwise: ranges and partitions of text may hold other rows, and users see "
+        "another order",
     ),
     "server setting": Rule(missing=GOOD, extra=GOOD, changed=GOOD, why="the server has its own"),
     "collation version": Rule(

@@ -296,7 +296,7 @@ def _anti_join(
     of_parted: bool,
     columns: Sequence[str],
     of_columns: Sequence[str],
-) -> sql.Composable:
+) -> sql.Composed:
     """A key with a NULL in it refers to nothing on purpose (MATCH SIMPLE)."""
     there = sql.SQL(" AND ").join(
         sql.SQL("a.{} IS NOT NULL").format(sql.Identifier(c)) for c in columns

@@ -3,6 +3,7 @@ damage seen."""
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -18,7 +19,6 @@ from drbook.providers.pgsession import guarded
 from drbook.providers.pgstructure import read_structure
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.process import complete
-from datetime import timedelta
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
