@@ -70,7 +70,9 @@ class Inspection:
             database = production_database(None, context)
             ignored = self._runbook.document.production.ignore_schemas
             counts = self._drain(
-                ports.databases.count(database, ignore_schemas=ignored, content=content)
+                ports.databases.count(
+                    database, ignore_schemas=ignored, content=content, structure="read"
+                )
             )
             resource = self._runbook.document.production.domain.named()
             identity = counts.identity.model_copy(update={"resource": resource})

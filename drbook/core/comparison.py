@@ -4,7 +4,7 @@ Everything here is a function of data. A count that could not be taken is `None`
 never compares as equal to anything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from drbook.core.baseline import TableCount, TableCounts
@@ -63,6 +63,7 @@ def compare(
     manifest: TableCounts | None,
     baseline: TableCounts | None,
     copy_taken_at: datetime | None = None,
+    more: Sequence[Remark] = (),
 ) -> Comparison:
     """Restored counts against the manifest (fidelity) and against the baseline (loss).
 
@@ -70,7 +71,7 @@ def compare(
     manifest nothing states what the copy should hold: what differs from the baseline could not be
     verified, since rows written or deleted between the baseline and the backup look the same as
     damage. Only a table that an older baseline holds and that is missing or came back empty is a
-    failure.
+    failure. `more` are remarks from elsewhere, like those of the runbook's own assertions.
     """
     older = (
         baseline is not None and copy_taken_at is not None and baseline.taken_at <= copy_taken_at
@@ -85,7 +86,8 @@ def compare(
         )
         for name in names
     )
-    remarks, not_compared = _remarks(restored, manifest, baseline)
+    found_more, not_compared = _remarks(restored, manifest, baseline)
+    remarks = _sorted([*more, *found_more])
     counted = [one.verdict for one in remarks if one.question is not Question.LOSS]
     whole = worst(row.verdict for row in rows)
     return Comparison(
@@ -120,11 +122,11 @@ def _compare_table(case: Case) -> TableComparison:
 
 def _remarks(
     restored: TableCounts, manifest: TableCounts | None, baseline: TableCounts | None
-) -> tuple[tuple[Remark, ...], tuple[str, ...]]:
+) -> tuple[list[Remark], tuple[str, ...]]:
     """What is to be said of everything but the rows, and what could not be compared at all."""
     mine = restored.structure
     if mine is None:
-        return (), ("structure: that of the restored database was not read",)
+        return [], ("structure: that of the restored database was not read",)
     held = manifest.structure if manifest else None
     before = baseline.structure if baseline else None
     found = list(flaws(mine, held))
@@ -142,9 +144,15 @@ def _remarks(
         )
     if before is not None:
         found += reissued(mine, before)
+    return found, tuple(left)
+
+
+def _sorted(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    """The worst first."""
     rank = {TableVerdict.FAIL: 0, TableVerdict.COULD_NOT_VERIFY: 1, TableVerdict.PASS: 2}
-    found.sort(key=lambda one: (rank[one.verdict], one.question, one.check, one.subject))
-    return tuple(found), tuple(left)
+    return tuple(
+        sorted(remarks, key=lambda one: (rank[one.verdict], one.question, one.check, one.subject))
+    )
 
 
 def _less_sure(remarks: Iterable[Remark]) -> Iterable[Remark]:

@@ -60,9 +60,15 @@ class Databases(Protocol):
         """Look whether a database answers; never raises for a server that does not."""
 
     def count(
-        self, database: DatabaseRef, *, ignore_schemas: Sequence[str] = (), content: bool = False
+        self,
+        database: DatabaseRef,
+        *,
+        ignore_schemas: Sequence[str] = (),
+        content: bool = False,
+        structure: Literal["none", "read", "sound"] = "none",
     ) -> Working[TableCounts]:
-        """Exact counts of every table in one snapshot. Raises CouldNotVerify where it cannot start."""
+        """Exact counts of every table in one snapshot; `structure` adds everything beside the rows, and
+        `sound` also what takes reading rows for it. Raises CouldNotVerify where it cannot start."""
 
     def query(
         self,
@@ -157,7 +163,7 @@ class Targets(Protocol):
     def count(
         self, target: Target, *, ignore_schemas: Sequence[str] = (), content: bool = False
     ) -> Working[TableCounts]:
-        """Exact counts on the target, whose server is started again where it had stopped."""
+        """Exact counts and structure of the target, whose server is started again where it had stopped."""
 
     def reach(self, target: Target) -> Working[DatabaseRef]:
         """How to ask the target, whose server is started again where it had stopped."""

@@ -20,6 +20,8 @@ class Question(StrEnum):
     """Is it what the backup held?"""
     SOUNDNESS = "soundness"
     """Is it sound in itself, whatever the backup held?"""
+    ASSERTION = "assertion"
+    """Is it what the runbook asks for?"""
     LOSS = "loss"
     """What had production that is not here?"""
 

@@ -18,6 +18,7 @@ from drbook.providers.hiding import scrub
 from drbook.providers.pgcount import count_all
 from drbook.providers.pgidentity import dialled, identity, place_of
 from drbook.providers.pgsession import Connection, broke_off, guarded
+from drbook.providers.pgstructure import read_structure
 
 COUNT_TIMEOUT = timedelta(hours=2)
 """For one table's count; the step's own timeout is the operator's."""
@@ -74,7 +75,12 @@ class PostgresReader:
         )
 
     def count(
-        self, database: DatabaseRef, *, ignore_schemas: Sequence[str] = (), content: bool = False
+        self,
+        database: DatabaseRef,
+        *,
+        ignore_schemas: Sequence[str] = (),
+        content: bool = False,
+        structure: Literal["none", "read", "sound"] = "none",
     ) -> Working[TableCounts]:
         """Exact counts of every table in one snapshot. Raises CouldNotVerify where it cannot."""
         with guarded(
@@ -84,11 +90,16 @@ class PostgresReader:
             timeout=COUNT_TIMEOUT,
             refuse_strong=self._refuse_strong,
         ) as connection:
-            return (
-                yield from count_all(
-                    connection, self._cancel, ignore=ignore_schemas, content=content
+            read = None
+            if structure != "none":
+                # First: a dump of the same snapshot finds its sequences here or beyond.
+                read = yield from read_structure(
+                    connection, self._cancel, ignore=ignore_schemas, sound=structure == "sound"
                 )
+            counts = yield from count_all(
+                connection, self._cancel, ignore=ignore_schemas, content=content
             )
+            return counts.model_copy(update={"structure": read})
 
     def query(
         self,

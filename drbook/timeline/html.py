@@ -31,6 +31,7 @@ def _template() -> Template:
         met=words.met,
         measured=words.measured,
         as_of=words.as_of,
+        beside_rows=words.beside_rows,
         took=words.took,
     )
     return environment.get_template("page.html.j2")

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from drbook.core.comparison import Comparison
 from drbook.core.values import counted, plain, show_size, show_time
 from drbook.timeline.build import when
 from drbook.timeline.model import Timeline
 from drbook.timeline.words import (
     MODES,
     as_of,
+    beside_rows,
     check_command,
     chosen,
     difference,
@@ -156,7 +158,16 @@ def _tables(timeline: Timeline) -> str:
         + f"{signed(comparison.verdict.value)}: {counted(len(rows), 'table')}, against the "
         + f"{text(comparison.reference)}. {text(as_of(comparison.baseline_at))}\n\n"
         + _table(head, rows, right=(2, 3, 4, 5))
+        + _beside_rows(comparison)
     )
+
+
+def _beside_rows(comparison: Comparison) -> str:
+    rows = beside_rows(comparison)
+    if not rows:
+        return "\n\nBeside the rows nothing differs, and nothing is flawed."
+    head = ("verdict", "held against", "kind", "name", "what")
+    return "\n\n### Beside the rows\n\n" + _table(head, rows)
 
 
 def _steps(timeline: Timeline) -> str:

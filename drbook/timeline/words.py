@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from drbook.core.comparison import Comparison
 from drbook.core.points import Judgement, Verdict
+from drbook.core.remarks import Question
 from drbook.core.values import show_duration, show_time
 from drbook.timeline.model import Attempt, Measured, Timeline
 
@@ -26,6 +28,7 @@ SIGNS = {
     "destroyed": "✗",
     "damaged": "✗",
     "unknown": "?",
+    "not compared": "~",
 }
 
 
@@ -71,6 +74,27 @@ def as_of(baseline_at: datetime | None) -> str:
     if baseline_at is None:
         return "Lost rows are unknown: there is no baseline."
     return f"Lost rows: against the baseline of {show_time(baseline_at)}; nothing later is counted."
+
+
+QUESTIONS = {
+    Question.FIDELITY: "what the backup held",
+    Question.SOUNDNESS: "sound in itself",
+    Question.ASSERTION: "the runbook's own assertions",
+    Question.LOSS: "what production had",
+}
+"""What each kind of remark was held against."""
+
+
+def beside_rows(comparison: Comparison) -> list[tuple[str, str, str, str, str]]:
+    """Everything that a verification says beside the rows: verdict, held against, kind, name, words."""
+    found = [
+        (signed(one.verdict.value), QUESTIONS[one.question], one.check, one.subject, one.words)
+        for one in comparison.remarks
+    ]
+    return found + [
+        (signed("not compared"), QUESTIONS[Question.FIDELITY], "", "", one)
+        for one in comparison.not_compared
+    ]
 
 
 def headline(timeline: Timeline) -> str:

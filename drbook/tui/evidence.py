@@ -227,6 +227,8 @@ def summary_line(result: VerifyResult) -> Text:
         f"{sign} {counted(len(comparison.tables), 'table')} · {counts[TableVerdict.PASS]} equal · "
     )
     text += f"{counts[TableVerdict.FAIL]} differ · {counts[TableVerdict.COULD_NOT_VERIFY]} could not verify"
+    bad = [one for one in comparison.remarks if one.verdict is not TableVerdict.PASS]
+    text += f" · {counted(len(bad), 'other thing')} not as it should be" if bad else ""
     return Text(f"{text}  (against the {comparison.reference})", style=style)
 
 

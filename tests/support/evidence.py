@@ -14,6 +14,7 @@ from drbook.core.points import (
     SourceFacts,
     Verdict,
 )
+from drbook.core.remarks import Question, Remark
 from drbook.core.results import VerifyResult
 
 LOSS = datetime(2026, 4, 24, 19, 4, tzinfo=UTC)
@@ -89,6 +90,12 @@ def table(
     )
 
 
+def remark(
+    question: Question, check: str, subject: str, verdict: TableVerdict, words: str
+) -> Remark:
+    return Remark(question=question, check=check, subject=subject, verdict=verdict, words=words)
+
+
 def verified() -> VerifyResult:
     good, bad, unsure = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
     rows = (
@@ -97,5 +104,16 @@ def verified() -> VerifyResult:
         table("public.reports", None, None, 12, unsure, "permission denied for reporting_ro"),
         table("public.reservations", 182_404, 182_404, 187_391, good, "content"),
     )
-    comparison = Comparison(tables=rows, verdict=bad, reference="manifest")
+    remarks = (
+        remark(Question.FIDELITY, "index", "public.reservations_day", bad, "missing <b>"),
+        remark(Question.ASSERTION, "assertion", "somebody paid", unsure, "not answered"),
+        remark(Question.LOSS, "sequence", "public.payments_id_seq", good, "stands at 7"),
+    )
+    comparison = Comparison(
+        tables=rows,
+        verdict=bad,
+        reference="manifest",
+        remarks=remarks,
+        not_compared=("structure: the manifest holds none",),
+    )
     return VerifyResult(comparison=comparison, loss_seconds=26 * 3600)

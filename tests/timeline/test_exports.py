@@ -131,6 +131,22 @@ def test_times_objectives_and_what_was_measured() -> None:
     assert told.rto.met is None
 
 
+@pytest.mark.parametrize("form", ["md", "html"])
+def test_what_is_said_beside_the_rows_is_in_the_exports(form: str) -> None:
+    text = export(whole(), form)
+    for words in (
+        "public.reservations",
+        "somebody paid",
+        "stands at 7",
+        "the manifest holds none",
+    ):
+        assert words.replace("_", "\\_" if form == "md" else "_") in text
+    assert "missing <b>" not in text
+    row = next(line for line in text.splitlines() if "somebody paid" in line)
+    assert "? could" in row
+    assert "own assertions" in row
+
+
 def test_a_verified_restore_stops_the_clock() -> None:
     told = timeline(
         (0, opened()),

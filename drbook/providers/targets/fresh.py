@@ -57,7 +57,7 @@ class FreshTargets:
         target = yield from self._ready(target)
         reader = PostgresReader(self._workshop.environment, self._workshop.cancel)
         counts = yield from reader.count(
-            target.connect, ignore_schemas=ignore_schemas, content=content
+            target.connect, ignore_schemas=ignore_schemas, content=content, structure="sound"
         )
         # Counted in one transaction, in one snapshot: a pooler cannot come in between.
         prove_same_target(target, Answer(counts.identity, pooled=False))
