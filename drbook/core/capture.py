@@ -1,0 +1,29 @@
+"""How a database is counted: over how many connections, within which bounds, and what counts as a drop."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pydantic import Field
+
+from drbook.core.values import Frozen
+
+COVERED = ("table", "partitioned table", "unlogged table", "materialized view", "large objects")
+"""The kinds that a count of today looks for."""
+
+
+class Pace(Frozen):
+    """How much load a count may put on a server."""
+
+    jobs: int = Field(default=2, ge=1, le=32)
+    """Connections that count at the same time, in one snapshot; fewer where the server has no more."""
+    statement_timeout: timedelta = timedelta(hours=2)
+    """For one table; the step's own timeout is the operator's."""
+    max_load: int | None = Field(default=None, ge=0)
+    """Before each table: wait while more sessions than this are active. None: never wait."""
+    max_wait: timedelta = timedelta(minutes=15)
+    """How long all these waits may take together; after that the count is given up."""
+
+
+def work_order(hints: Sequence[int]) -> list[int]:
+    """Positions, the largest first: no connection is left alone with a large table at the end."""
+    return sorted(range(len(hints)), key=lambda position: (-hints[position], position))
