@@ -112,6 +112,10 @@ class Baseline(Frozen):
     captured_at: UtcTime
     counts: TableCounts
     drbook_version: str = ""
+    suspect: tuple[str, ...] = ()
+    """What dropped against the newest good one before it, table by table."""
+    accepted: str = ""
+    """Why it is good all the same, in the words of whoever said so."""
 
     def sealed(self) -> bytes:
         """The document's exact bytes: its own JSON plus the digest of it, in two lines."""

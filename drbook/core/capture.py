@@ -1,10 +1,12 @@
-"""How a database is counted: over how many connections, within which bounds, and what counts as a drop."""
+"""How a database is counted, within which bounds, and what makes a capture suspect."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 
 from pydantic import Field
 
+from drbook.core.baseline import TableCounts
+from drbook.core.comparison import TableVerdict, compare_production
 from drbook.core.values import Frozen
 
 COVERED = ("table", "partitioned table", "unlogged table", "materialized view", "large objects")
@@ -27,3 +29,12 @@ class Pace(Frozen):
 def work_order(hints: Sequence[int]) -> list[int]:
     """Positions, the largest first: no connection is left alone with a large table at the end."""
     return sorted(range(len(hints)), key=lambda position: (-hints[position], position))
+
+
+def drops(counts: TableCounts, good: TableCounts, max_drop_percent: int) -> tuple[str, ...]:
+    """What makes figures suspect against the newest good ones: tables that vanished, were emptied or
+    lost a larger share of their rows than allowed. A table that was not counted says nothing."""
+    compared = compare_production(counts, good, max_drop_percent)
+    return tuple(
+        f"{row.table}: {row.reason}" for row in compared.tables if row.verdict is TableVerdict.FAIL
+    )

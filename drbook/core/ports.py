@@ -103,14 +103,15 @@ class Backups(Protocol):
 
 
 class Baselines(Protocol):
-    def listed(self) -> Sequence[tuple[str, datetime]]:
-        """Ids and capture times, newest first."""
+    def listed(self, *, suspect: bool = False) -> Sequence[tuple[str, datetime]]:
+        """Ids and capture times, newest first: of the good ones, or of those kept apart as suspect."""
 
     def load(self, id: str) -> Baseline:
         """Raises CouldNotVerify where it is missing or does not match its seal."""
 
-    def save(self, baseline: Baseline) -> str:
-        """Store away from production; returns the id. Never overwrites."""
+    def save(self, baseline: Baseline, *, suspect: bool = False) -> str:
+        """Store away from production; returns the id. Never overwrites. A suspect one is stored
+        apart: it can be loaded by its id and is never among the good ones."""
 
     def location(self) -> str: ...
 

@@ -209,6 +209,22 @@ def test_large_objects_are_equal_in_whatever_pages_they_lie(
     )
 
 
+def test_a_login_that_may_read_all_data_reads_large_objects_by_their_pages(
+    kinds: Postgres, reader: PostgresReader
+) -> None:
+    """One of them has a hole, and one is empty."""
+    with kinds.connect("kinds") as connection:
+        connection.execute("SELECT lo_create(4243), lo_create(4244)")
+        connection.execute("SELECT lo_put(4243, 9000, 'behind a hole'), lo_put(4243, 10, 'x')")
+        try:
+            as_owner = drain(reader.count(ref(kinds, "kinds"), content=True))
+            as_reader = drain(reader.count(ref(kinds, "kinds", "reader"), content=True))
+        finally:
+            connection.execute("SELECT lo_unlink(4243), lo_unlink(4244)")
+    assert of(as_owner, "large objects").rows == 4
+    assert of(as_owner, "large objects") == of(as_reader, "large objects")
+
+
 # --- how rows are hashed -----------------------------------------------------------------------
 
 
