@@ -82,7 +82,16 @@ def compare(
     names = sorted({*held, *known, *found})
     rows = tuple(
         _compare_table(
-            Case(name, found.get(name), held.get(name), known.get(name), bool(manifest), older)
+            Case(
+                name,
+                found.get(name),
+                held.get(name),
+                known.get(name),
+                has_manifest=manifest is not None,
+                older=older,
+                versions=(_version(manifest), _version(restored)),
+                covers=manifest is None or bool(manifest.covers),
+            )
         )
         for name in names
     )
@@ -167,8 +176,12 @@ def _less_sure(remarks: Iterable[Remark]) -> Iterable[Remark]:
         yield one.model_copy(update={"verdict": TableVerdict.COULD_NOT_VERIFY, "words": words})
 
 
+def _version(counts: TableCounts | None) -> int:
+    return counts.identity.server_version if counts is not None else 0
+
+
 def _major(counts: TableCounts) -> int:
-    return counts.identity.server_version // 10000
+    return _version(counts) // 10000
 
 
 def compare_production(

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from drbook.core.baseline import Baseline, Identity, Manifest, Place, TableCounts
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.signals import Working
+from drbook.core.structure import Depth
 from drbook.core.targets import (
     DatabaseProbe,
     DatabaseRef,
@@ -65,7 +66,7 @@ class Databases(Protocol):
         *,
         ignore_schemas: Sequence[str] = (),
         content: bool = False,
-        structure: Literal["none", "read", "sound"] = "none",
+        structure: Depth = "none",
     ) -> Working[TableCounts]:
         """Exact counts of every table in one snapshot; `structure` adds everything beside the rows, and
         `sound` also what takes reading rows for it. Raises CouldNotVerify where it cannot start."""
@@ -109,14 +110,15 @@ class Backups(Protocol):
 
 
 class Baselines(Protocol):
-    def listed(self) -> Sequence[tuple[str, datetime]]:
-        """Ids and capture times, newest first."""
+    def listed(self, *, suspect: bool = False) -> Sequence[tuple[str, datetime]]:
+        """Ids and capture times, newest first: of the good ones, or of those kept apart as suspect."""
 
     def load(self, id: str) -> Baseline:
         """Raises CouldNotVerify where it is missing or does not match its seal."""
 
-    def save(self, baseline: Baseline) -> str:
-        """Store away from production; returns the id. Never overwrites."""
+    def save(self, baseline: Baseline, *, suspect: bool = False) -> str:
+        """Store away from production; returns the id. Never overwrites. A suspect one is stored
+        apart: it can be loaded by its id and is never among the good ones."""
 
     def location(self) -> str: ...
 

@@ -2,10 +2,14 @@
 stand. Read from the catalogues, compared word for word."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
 from drbook.core.values import Frozen
+
+Depth = Literal["none", "read", "sound"]
+"""How much of a structure is read: nothing, the catalogues, or also what takes reading rows."""
 
 
 class DbObject(Frozen):

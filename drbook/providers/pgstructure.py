@@ -12,7 +12,7 @@ from psycopg import sql
 from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Working
 from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
-from drbook.providers import pgcatalog
+from drbook.providers import pgobjects
 from drbook.providers.pgsession import Connection, broke_off, said
 
 LONGEST = 2000
@@ -20,24 +20,24 @@ LONGEST = 2000
 
 _LOGINS = ("drbook_admin", "drbook_loader", "drbook_reader")
 _PARTS: tuple[tuple[str, str], ...] = (
-    ("schemas", pgcatalog.SCHEMAS),
-    ("tables", pgcatalog.TABLES),
-    ("columns", pgcatalog.COLUMNS),
-    ("indexes", pgcatalog.INDEXES),
-    ("constraints", pgcatalog.CONSTRAINTS),
-    ("sequences", pgcatalog.SEQUENCES),
-    ("functions", pgcatalog.FUNCTIONS),
-    ("triggers", pgcatalog.TRIGGERS),
-    ("rules", pgcatalog.RULES),
-    ("policies", pgcatalog.POLICIES),
-    ("types", pgcatalog.TYPES),
-    ("extensions", pgcatalog.EXTENSIONS),
-    ("other objects", pgcatalog.OTHERS),
-    ("subscriptions", pgcatalog.SUBSCRIPTIONS),
-    ("owners", pgcatalog.OWNERS),
-    ("grants", pgcatalog.GRANTS),
-    ("roles", pgcatalog.ROLES),
-    ("database", pgcatalog.DATABASE),
+    ("schemas", pgobjects.SCHEMAS),
+    ("tables", pgobjects.TABLES),
+    ("columns", pgobjects.COLUMNS),
+    ("indexes", pgobjects.INDEXES),
+    ("constraints", pgobjects.CONSTRAINTS),
+    ("sequences", pgobjects.SEQUENCES),
+    ("functions", pgobjects.FUNCTIONS),
+    ("triggers", pgobjects.TRIGGERS),
+    ("rules", pgobjects.RULES),
+    ("policies", pgobjects.POLICIES),
+    ("types", pgobjects.TYPES),
+    ("extensions", pgobjects.EXTENSIONS),
+    ("other objects", pgobjects.OTHERS),
+    ("subscriptions", pgobjects.SUBSCRIPTIONS),
+    ("owners", pgobjects.OWNERS),
+    ("grants", pgobjects.GRANTS),
+    ("roles", pgobjects.ROLES),
+    ("database", pgobjects.DATABASE),
 )
 KINDS: Mapping[str, tuple[str, ...]] = {
     "schemas": ("schema",),
@@ -82,11 +82,12 @@ def read_structure(
 
     Raises CouldNotVerify where the server goes away, Cancelled where somebody asked to stop.
     """
+    connection.execute(MARK)
     objects: list[DbObject] = []
     unread: dict[str, str] = {}
     values = {
         "ignored": list(ignore),
-        "settings": list(pgcatalog.SETTINGS),
+        "settings": list(pgobjects.SETTINGS),
         "logins": _our_logins(connection, cancel),
     }
     parts = [*_PARTS, *_by_version(connection.info.server_version)]
@@ -94,12 +95,13 @@ def read_structure(
         yield Progress("read the structure", number, len(parts), "parts", part)
         cancel.raise_if_requested()
         try:
-            with connection.transaction():
-                found = connection.execute(query.encode(), values).fetchall()
+            found = connection.execute(query.encode(), values).fetchall()
         except psycopg.Error as error:
             _go_on(connection, error, cancel, part)
             unread |= dict.fromkeys(KINDS[part], said(error))
             continue
+        finally:
+            _back(connection)
         objects += (DbObject(kind=k, name=n, words=_short(w or ""), flaw=f) for k, n, w, f in found)
     sequences = yield from _sequences(connection, cancel, ignore, sound)
     orphans: tuple[Orphans, ...] = ()
@@ -116,12 +118,22 @@ def read_structure(
     )
 
 
+MARK = b"SAVEPOINT drbook_structure"
+"""Gone back to after each query: an error ends there, and locks are given back, so that ten thousand
+sequences fit into the server's table of locks."""
+
+
+def _back(connection: Connection) -> None:
+    if not connection.closed and not connection.broken:
+        connection.execute(b"ROLLBACK TO SAVEPOINT drbook_structure")
+
+
 def _by_version(version: int) -> list[tuple[str, str]]:
-    locale = max(one for one in pgcatalog.LOCALE if one <= version)
+    locale = max(one for one in pgobjects.LOCALE if one <= version)
     versions = "".join(
-        query for since, query in pgcatalog.COLLATION_VERSIONS.items() if since <= version
+        query for since, query in pgobjects.COLLATION_VERSIONS.items() if since <= version
     )
-    return [("locale", pgcatalog.LOCALE[locale]), ("collation versions", versions)]
+    return [("locale", pgobjects.LOCALE[locale]), ("collation versions", versions)]
 
 
 def _short(words: str) -> str:
@@ -202,16 +214,17 @@ def _sequence(
     shown = f"{_quoted(schema)}.{_quoted(name)}"
     last, called, top, why = None, False, None, ""
     try:
-        with connection.transaction():
-            state = connection.execute(
-                sql.SQL("SELECT last_value::text, is_called FROM {}").format(
-                    sql.Identifier(str(schema), str(name))
-                )
-            ).fetchone()
-            last, called = state if state else (None, False)
+        state = connection.execute(
+            sql.SQL("SELECT last_value::text, is_called FROM {}").format(
+                sql.Identifier(str(schema), str(name))
+            )
+        ).fetchone()
+        last, called = state if state else (None, False)
     except psycopg.Error as error:
         _go_on(connection, error, cancel, "sequences")
         why = said(error)
+    finally:
+        _back(connection)
     if sound and column and last is not None:
         which = sql.SQL("max" if int(str(step)) > 0 else "min")
         only = sql.SQL("" if parted else "ONLY ")
@@ -222,12 +235,13 @@ def _sequence(
             sql.Identifier(str(of_schema), str(of_table)),
         )
         try:
-            with connection.transaction():
-                one = connection.execute(query).fetchone()
-                top = one[0].split(".")[0] if one and one[0] is not None else None
+            one = connection.execute(query).fetchone()
+            top = one[0].split(".")[0] if one and one[0] is not None else None
         except psycopg.Error as error:
             _go_on(connection, error, cancel, "sequences")
             why = f"the rows of {column} could not be looked at: {said(error)}"
+        finally:
+            _back(connection)
     return SequenceState(
         name=shown,
         last=last,
@@ -278,12 +292,13 @@ def _orphans(
         yield Progress("look for orphans", number, len(listed), "foreign keys", row[0])
         cancel.raise_if_requested()
         try:
-            with connection.transaction():
-                counted = connection.execute(_anti_join(*row[1:])).fetchone()
+            counted = connection.execute(_anti_join(*row[1:])).fetchone()
             found.append(Orphans(constraint=row[0], rows=counted[0] if counted else None))
         except psycopg.Error as error:
             _go_on(connection, error, cancel, "foreign keys")
             found.append(Orphans(constraint=row[0], rows=None, why_unknown=said(error)))
+        finally:
+            _back(connection)
     return tuple(found)
 
 

@@ -199,3 +199,29 @@ def test_what_is_no_damage_is_at_most_said(
     said = [one.verdict for one in found.remarks if (one.check, one.subject) == (check, subject)]
     assert said == ([GOOD] if check else [])
     assert found.verdict is GOOD
+
+
+def test_no_column_stands_before_the_row_that_is_hashed(postgres: Postgres) -> None:
+    """A column called like the query's own name for the row must not be hashed in the row's place."""
+    with postgres.connect("postgres") as connection:
+        connection.execute("DROP DATABASE IF EXISTS odd")
+        connection.execute("CREATE DATABASE odd")
+    found = []
+    for amounts in ("1, 999999", "100, 200"):
+        with postgres.connect("odd") as connection:
+            connection.execute(
+                "DROP TABLE IF EXISTS ledger, papers; CREATE TABLE ledger (t text, amount int);"
+                "CREATE TABLE papers (t json, amount int)"
+            )
+            connection.execute(
+                f"INSERT INTO ledger SELECT 'same', unnest(ARRAY[{amounts}]);"
+                f"INSERT INTO papers SELECT '{{}}', unnest(ARRAY[{amounts}])"
+            )
+        counts = drain(
+            PostgresReader(os.environ, CancelToken()).count(
+                postgres.server.ref("odd"), content=True
+            )
+        )
+        found.append([row.content for row in counts.tables])
+    for one, other in zip(*found, strict=True):
+        assert one != other
