@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, create_model
 
 from drbook.core.actions import Action, Finished, Probed, StepContext
+from drbook.core.archiverows import shown_rows
 from drbook.core.baseline import Identity
 from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.events import Effect, Plan
@@ -81,8 +82,9 @@ class Restore(Action[RestoreParams]):
                 next="Run the locate step again; it passes over copies that are damaged.",
                 code="copy-damaged",
             )
+        rows = f"; {shown_rows(copy.held)}" if copy.held is not None else ""
         yield Milestone(
-            f"copy ready: {show_size(copy.size)}, {facts.reason}", {"sha256": copy.sha256}
+            f"copy ready: {show_size(copy.size)}, {facts.reason}{rows}", {"sha256": copy.sha256}
         )
         identities = yield from known_production(context, ports)
         target = yield from ports.targets.create(params.target, context.resource_name, identities)

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from drbook.actions.baselines import baseline_for
 from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.archiverows import ARCHIVE, against_archive
 from drbook.core.baseline import Manifest
 from drbook.core.comparison import Comparison, TableVerdict, compare
 from drbook.core.errors import CouldNotVerify, DrbookError
@@ -40,7 +41,10 @@ class Verify(Action[VerifyParams]):
     def plan(self, params: VerifyParams, context: StepContext) -> Plan:
         content = " and hashes their rows" if params.content else ""
         does = [f"counts every table of {params.target.name} in one snapshot{content}"]
-        does.append("compares with what the backup's manifest says it held")
+        does.append(
+            "compares with what the backup's manifest says it held, or without one with the rows that "
+            "were counted in the archive"
+        )
         if params.baseline:
             does.append(f"compares with the baseline `{params.baseline}`: what users have lost")
         return Plan(
@@ -76,6 +80,13 @@ class Verify(Action[VerifyParams]):
             baseline,
             point.taken_at if point else None,
         )
+        # The archive's own rows, where no manifest says what to expect.
+        loaded = restored_from(params.target, context)
+        if manifest is None and loaded is not None and loaded.point == point:
+            ignored = context.document.production.ignore_schemas
+            comparison = against_archive(
+                comparison, counts, loaded.copy_used.held, ignored, baseline
+            )
         consistent = manifest.taken_at if manifest else point.taken_at if point else None
         loss = None
         if consistent is not None and context.occurred is not None:
@@ -100,6 +111,12 @@ def _finish(result: VerifyResult, comparison: Comparison) -> Finished:
     if comparison.verdict is TableVerdict.PASS:
         if comparison.reference == "manifest":
             return Finished(result, reason=f"{total} tables equal what the backup held (manifest)")
+        if comparison.reference == ARCHIVE:
+            return Finished(
+                result,
+                reason=f"{total} tables hold as many rows as the archive that was loaded; their "
+                "content is unproven, for the backup has no manifest",
+            )
         return Finished(
             result,
             reason=f"{total} tables hold as many rows as the baseline says; what the backup itself "
@@ -125,6 +142,12 @@ def _finish(result: VerifyResult, comparison: Comparison) -> Finished:
 
 def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None:
     """The copy that a restore step of this incident loaded into the target."""
+    restored = restored_from(target, context)
+    return restored.point if restored is not None else None
+
+
+def restored_from(target: Target, context: StepContext) -> RestoreResult | None:
+    """What a restore step of this incident recorded of loading the target."""
     for output in context.outputs.values():
         if isinstance(output, Mapping) and "copy_used" in output:
             try:
@@ -132,7 +155,7 @@ def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None
             except ValidationError:
                 continue  # the output of another action that only looks alike
             if restored.target.nonce == target.nonce:
-                return restored.point
+                return restored
     return None
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import Identity, Place
 from drbook.core.values import Duration, Frozen, parse_duration
 
@@ -169,6 +170,13 @@ class LocalCopy(Frozen):
     sha256: str
     checked: Literal["digest", "structure", "nothing"]
     """What is proven: the digest was compared, the archive was read to its end, or neither."""
+    held: ArchiveFacts | None = None
+    """What was in it, where it was read to its end; its digest may be proven without that."""
+
+    @property
+    def rows(self) -> Mapping[str, int] | None:
+        """`schema.table` → rows in the archive; None where they were not counted."""
+        return self.held.rows if self.held is not None else None
 
 
 class ProcessResult(Frozen):

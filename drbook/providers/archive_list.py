@@ -12,18 +12,12 @@ from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompr
 from drbook.providers.archive_check import last_error
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import Completed, run
+from drbook.providers.sqlnames import IDENTIFIER, bare, roles_in
 
-IDENTIFIER = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
-"""A name as pg_dump writes it in SQL."""
 _ROLE = IDENTIFIER
-_NAMES_ROLES = re.compile(
-    rf"\b(?:TO|FROM|FOR ROLE|MAPPING FOR|GRANTED BY|AUTHORIZATION) ({_ROLE}(?:, {_ROLE})*)",
-    re.ASCII,
-)
 _STATEMENT = re.compile(
     rb"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|CREATE POLICY|CREATE USER MAPPING) ?"
 )
-_NO_ROLES = {"PUBLIC", "CURRENT_USER", "SESSION_USER", "CURRENT_ROLE", "public"}
 _EXTENSION = re.compile(
     rf"^CREATE EXTENSION (?:IF NOT EXISTS )?({_ROLE})(?: WITH SCHEMA ({_ROLE}))?", re.MULTILINE
 )
@@ -105,22 +99,6 @@ def needs_in(text: str) -> Needs:
         {bare(name): bare(schema) for name, schema in _EXTENSION.findall(text)},
         frozenset(bare(name) for name in _EVERYTHING.findall(text)),
     )
-
-
-def bare(name: str) -> str:
-    """A name without SQL's quotes."""
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
-
-
-def roles_in(text: str) -> set[str]:
-    """The roles that grants, policies and owners in this SQL name."""
-    found: set[str] = set()
-    for names in _NAMES_ROLES.findall(text):
-        for name in re.findall(_ROLE, names):
-            role = bare(name)
-            if role not in _NO_ROLES and not role.startswith("pg_"):
-                found.add(role)
-    return found
 
 
 def needs_in_plain(archive: Archive, cancel: Cancel) -> Working[Needs]:

@@ -15,8 +15,9 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import Target
 from drbook.core.values import plain
-from drbook.providers.archive_list import IDENTIFIER, Needs, bare
+from drbook.providers.archive_list import Needs
 from drbook.providers.pgsession import Connection
+from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.targets.lease import lease
 from drbook.providers.targets.roles import HARMLESS, LOADER
 
