@@ -128,8 +128,19 @@ class TargetLook(Frozen):
     reason: str
 
 
+class Complaint(Frozen):
+    """What a loading program complained of, of one kind."""
+
+    level: Literal["error", "warning"]
+    kind: str
+    """Like `missing role`; `other` where its words are of no known kind."""
+    count: int
+    first: tuple[str, ...]
+    """The first of them, safe to show; the count is of all."""
+
+
 class LoadReport(Frozen):
-    """What loading an archive did."""
+    """What loading an archive did. A load with an error has no report: the step fails."""
 
     tool: str
     tool_version: str
@@ -142,6 +153,8 @@ class LoadReport(Frozen):
     left_out: tuple[str, ...] = ()
     """What only a superuser could create and no data depends on, in words: event triggers,
     subscriptions, publications of everything."""
+    complaints: tuple[Complaint, ...] = ()
+    """Warnings of the program and of the server, by kind."""
     seconds: int
 
 

@@ -25,7 +25,7 @@ from drbook.providers.archive import (
     open_archive,
 )
 from drbook.providers.archive_read import ArchiveReader
-from drbook.providers.pgtools import PgTools
+from drbook.providers.pgtools import ENGLISH, PgTools
 from drbook.providers.process import Completed, Take, run
 
 END_MARK = b"-- PostgreSQL database dump complete"
@@ -143,12 +143,17 @@ def pg_restore(
     goes to `take`."""
     argv: list[str | Path] = [tools.path("pg_restore"), *options]
     if archive.kind == "directory":
-        return (yield from run([*argv, archive.path], cancel=cancel, take=take, on_line=_quiet))
+        return (
+            yield from run(
+                [*argv, archive.path], env=ENGLISH, cancel=cancel, take=take, on_line=_quiet
+            )
+        )
     meter = Meter("read the dump to its end", archive.path.stat().st_size)
     kind = "c" if archive.kind == "custom" else "t"
     return (
         yield from run(
             [*argv, f"--format={kind}"],
+            env=ENGLISH,
             cancel=cancel,
             feed=feed_of(archive, meter),
             take=take,

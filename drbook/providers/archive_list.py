@@ -10,7 +10,7 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working
 from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed, feed_of
 from drbook.providers.archive_check import last_error
-from drbook.providers.pgtools import PgTools
+from drbook.providers.pgtools import ENGLISH, PgTools
 from drbook.providers.process import Completed, run
 from drbook.providers.sqlnames import IDENTIFIER, bare, roles_in
 
@@ -149,9 +149,9 @@ def _listed(
     argv: list[str | Path] = [tools.path("pg_restore"), *options]
     if archive.needs_feed:
         feed = feed_of(archive, Meter("read the archive's list", archive.path.stat().st_size))
-        done = yield from run(argv, cancel=cancel, feed=feed, on_line=keep)
+        done = yield from run(argv, env=ENGLISH, cancel=cancel, feed=feed, on_line=keep)
     else:
-        done = yield from run([*argv, archive.path], cancel=cancel, on_line=keep)
+        done = yield from run([*argv, archive.path], env=ENGLISH, cancel=cancel, on_line=keep)
     if done.exit_code != 0:
         raise StepFailed(
             f"The archive's list cannot be read: {last_error(done)}",
