@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from drbook.core.archivefacts import ArchiveFacts
+from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
 from drbook.core.baseline import Identity, Place
 from drbook.core.values import Duration, Frozen, parse_duration
 
@@ -112,6 +112,8 @@ class Target(Frozen):
     extensions: tuple[str, ...] = ()
     """Extensions beyond the harmless ones that the runbook lets an archive have."""
     identity: Identity
+    settings: DatabaseSettings | None = None
+    """How it writes and sorts text; None where it did not say."""
     proof: str
     """Why it is fresh and not production, in words."""
     whole_server: bool

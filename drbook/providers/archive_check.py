@@ -10,6 +10,7 @@ import tarfile
 from datetime import timedelta
 from pathlib import Path
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.points import ByteFact
 from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working
@@ -98,6 +99,32 @@ def _cut_short(archive: Archive, cancel: Cancel) -> Working[str]:
         except tarfile.TarError as error:
             return plain(str(error), 200)
     return ""
+
+
+def read_needs(
+    path: Path, tools: tuple[PgTools, ...], cancel: Cancel
+) -> Working[tuple[ArchiveFacts, str]]:
+    """What an archive asks of its server, without reading more of it than that takes; and why nothing
+    here can read it, where nothing can."""
+    try:
+        archive = open_archive(path)
+        if archive.kind == "plain":
+            fact = yield from _check_plain(archive, cancel)
+            return fact.held or ArchiveFacts(why_no_rows=fact.reason), ""
+        reason = "no pg_restore was found"
+        for one in sorted(tools, key=lambda each: -each.version):
+            reader = ArchiveReader()
+            done = yield from pg_restore(
+                one, [*WHOLE, "--schema-only"], archive, cancel, reader.feed
+            )
+            if done.exit_code == 0:
+                return reader.facts(data=False), ""
+            reason = last_error(done)
+    except Unreadable as error:
+        reason = f"its {archive.compression} stream ends early: {error}"
+    except OSError as error:
+        reason = f"it cannot be read: {error.strerror or error}"
+    return ArchiveFacts(why_no_rows=reason), reason
 
 
 _TOO_NEW = re.compile(r"unsupported version \(|not supported by this installation|not built with")

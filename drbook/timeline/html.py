@@ -32,6 +32,7 @@ def _template() -> Template:
         measured=words.measured,
         as_of=words.as_of,
         took=words.took,
+        warned=words.warned,
     )
     return environment.get_template("page.html.j2")
 

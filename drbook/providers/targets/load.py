@@ -117,7 +117,7 @@ class Loader:
                 yield Milestone(
                     "a compressed archive is loaded in its own order: `first` is not used"
                 )
-            options = ["--exit-on-error", "--no-owner", "--verbose"]
+            options = ["--exit-on-error", "--no-owner", "--no-tablespaces", "--verbose"]
             if reordered or leaving:
                 order = Path(scratch) / "order"
                 entries = listed.ordered(first) if reordered else listed.entries
