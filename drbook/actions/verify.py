@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 
 from drbook.actions.baselines import baseline_for
 from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.archiverows import ARCHIVE, against_archive
 from drbook.core.assertions import Assertion, judge, unanswered
 from drbook.core.baseline import Manifest
 from drbook.core.comparison import Comparison, TableVerdict, compare
@@ -47,7 +48,10 @@ class Verify(Action[VerifyParams]):
     def plan(self, params: VerifyParams, context: StepContext) -> Plan:
         content = " and hashes their rows" if params.content else ""
         does = [f"counts every table of {params.target.name} in one snapshot{content}"]
-        does.append("compares with what the backup's manifest says it held")
+        does.append(
+            "compares with what the backup's manifest says it held, or without one with the rows that "
+            "were counted in the archive"
+        )
         if params.baseline:
             does.append(f"compares with the baseline `{params.baseline}`: what users have lost")
         does += [f"asks: {plain(one.name, 200)}" for one in params.assertions]
@@ -86,6 +90,13 @@ class Verify(Action[VerifyParams]):
             point.taken_at if point else None,
             asserted,
         )
+        # The archive's own rows, where no manifest says what to expect.
+        loaded = restored_from(params.target, context)
+        if manifest is None and loaded is not None and loaded.point == point:
+            ignored = context.document.production.ignore_schemas
+            comparison = against_archive(
+                comparison, counts, loaded.copy_used.held, ignored, baseline, asserted
+            )
         consistent = manifest.taken_at if manifest else point.taken_at if point else None
         loss = None
         if consistent is not None and context.occurred is not None:
@@ -129,6 +140,11 @@ def _finish(result: VerifyResult, comparison: Comparison) -> Finished:
         beside = _beside(comparison)
         if comparison.reference == "manifest":
             reason = f"{total} tables equal what the backup held (manifest){beside}"
+        elif comparison.reference == ARCHIVE:
+            reason = (
+                f"{total} tables hold as many rows as the archive that was loaded{beside}; their "
+                "content is unproven, for the backup has no manifest"
+            )
         else:
             reason = (
                 f"{total} tables hold as many rows as the baseline says{beside}; what the backup "
@@ -187,6 +203,12 @@ def _beside(comparison: Comparison) -> str:
 
 def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None:
     """The copy that a restore step of this incident loaded into the target."""
+    restored = restored_from(target, context)
+    return restored.point if restored is not None else None
+
+
+def restored_from(target: Target, context: StepContext) -> RestoreResult | None:
+    """What a restore step of this incident recorded of loading the target."""
     for output in context.outputs.values():
         if isinstance(output, Mapping) and "copy_used" in output:
             try:
@@ -194,7 +216,7 @@ def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None
             except ValidationError:
                 continue  # the output of another action that only looks alike
             if restored.target.nonce == target.nonce:
-                return restored.point
+                return restored
     return None
 
 

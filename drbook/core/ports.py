@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import Baseline, Identity, Manifest, Place, TableCounts
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
+from drbook.core.preflight import Preflight
 from drbook.core.signals import Working
 from drbook.core.structure import Depth
 from drbook.core.targets import (
@@ -151,11 +153,27 @@ class ProductionIdentity:
 class Targets(Protocol):
     """Fresh places. Every write goes through a lease that proves the target again on its connection."""
 
+    def preflight(
+        self,
+        spec: TargetSpec,
+        copy: LocalCopy,
+        production: Sequence[ProductionIdentity],
+        proof: str = "",
+    ) -> Working[tuple[LocalCopy, Preflight]]:
+        """What can be known before anything is made: the copy, with what it holds, and the page of
+        findings. Nothing is written; `proof` says how the copy's bytes are proven. Raises
+        CouldNotVerify where a given server cannot be asked."""
+
     def create(
-        self, spec: TargetSpec, name: str, production: Sequence[ProductionIdentity]
+        self,
+        spec: TargetSpec,
+        name: str,
+        production: Sequence[ProductionIdentity],
+        *,
+        like: ArchiveFacts | None = None,
     ) -> Working[Target]:
-        """Make a fresh target under this name. Raises Refused, with a code of `core.refusals`, where
-        rule 2 is not proven."""
+        """Make a fresh target under this name, as the archive's database was where that is possible.
+        Raises Refused, with a code of `core.refusals`, where rule 2 is not proven."""
 
     def load(
         self, target: Target, copy: LocalCopy, *, first: Sequence[str] = ()

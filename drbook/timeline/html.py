@@ -33,6 +33,7 @@ def _template() -> Template:
         as_of=words.as_of,
         beside_rows=words.beside_rows,
         took=words.took,
+        warned=words.warned,
     )
     return environment.get_template("page.html.j2")
 

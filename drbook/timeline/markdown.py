@@ -22,6 +22,7 @@ from drbook.timeline.words import (
     rejected,
     signed,
     took,
+    warned,
 )
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.")
@@ -38,6 +39,7 @@ def markdown(timeline: Timeline) -> str:
         _times(timeline),
         _backups(timeline),
         _target(timeline),
+        _preflight(timeline),
         _tables(timeline),
         _steps(timeline),
         _entries("Decisions", timeline, "decision"),
@@ -126,7 +128,8 @@ def _target(timeline: Timeline) -> str:
             f"{text(target.identity.system_identifier)}, database {text(target.identity.database)}.",
             f"Loaded with {text(restored.load.tool)} {text(restored.load.tool_version)} "
             f"({text(restored.load.archive_format)}): {restored.load.items} items, "
-            f"{counted(len(restored.load.errors), 'error')}.",
+            f"{counted(len(restored.load.errors), 'error')}; warnings: "
+            f"{text(warned(timeline) or 'none')}.",
             *(
                 [f"Not loaded, since only a superuser could create it: {text(left)}."]
                 if (left := ", ".join(restored.load.left_out))
@@ -134,6 +137,18 @@ def _target(timeline: Timeline) -> str:
             ),
         ]
     )
+
+
+def _preflight(timeline: Timeline) -> str:
+    page = timeline.restored.preflight if timeline.restored is not None else None
+    if page is None:
+        return ""
+    rows = [
+        (signed(item.verdict.value), item.what, item.found, item.wanted, item.words)
+        for item in page.items
+    ]
+    head = ("verdict", "what", "found", "wanted", "what it means")
+    return "## Before loading\n\n" + _table(head, rows)
 
 
 def _tables(timeline: Timeline) -> str:

@@ -29,6 +29,9 @@ SIGNS = {
     "damaged": "✗",
     "unknown": "?",
     "not compared": "~",
+    "ok": "✓",
+    "differs": "▲",
+    "stops": "✗",
 }
 
 
@@ -101,6 +104,12 @@ def headline(timeline: Timeline) -> str:
     if timeline.is_open:
         return "still open: this is the timeline so far"
     return f"{timeline.outcome}: {timeline.outcome_reason}".rstrip(": ")
+
+
+def warned(timeline: Timeline) -> str:
+    """The warnings of the program that loaded, and of the server, by kind."""
+    found = timeline.restored.load.complaints if timeline.restored is not None else ()
+    return ", ".join(f"{one.count:,} {one.kind}" for one in found)
 
 
 def chosen(timeline: Timeline) -> Judgement | None:
