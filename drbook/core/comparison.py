@@ -10,7 +10,7 @@ from datetime import datetime
 from drbook.core.baseline import TableCount, TableCounts
 from drbook.core.fidelity import Case, judge
 from drbook.core.likeness import differences
-from drbook.core.remarks import Question, Remark, TableVerdict, worst
+from drbook.core.remarks import Question, Remark, TableVerdict, gathered, worst
 from drbook.core.soundness import flaws, reissued
 from drbook.core.values import Frozen, UtcTime
 
@@ -96,7 +96,7 @@ def compare(
         for name in names
     )
     found_more, not_compared = _remarks(restored, manifest, baseline)
-    remarks = _sorted([*more, *found_more])
+    remarks = gathered([*more, *found_more])
     counted = [one.verdict for one in remarks if one.question is not Question.LOSS]
     whole = worst(row.verdict for row in rows)
     return Comparison(
@@ -154,14 +154,6 @@ def _remarks(
     if before is not None:
         found += reissued(mine, before)
     return found, tuple(left)
-
-
-def _sorted(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
-    """The worst first."""
-    rank = {TableVerdict.FAIL: 0, TableVerdict.COULD_NOT_VERIFY: 1, TableVerdict.PASS: 2}
-    return tuple(
-        sorted(remarks, key=lambda one: (rank[one.verdict], one.question, one.check, one.subject))
-    )
 
 
 def _less_sure(remarks: Iterable[Remark]) -> Iterable[Remark]:
