@@ -50,6 +50,8 @@ class ArchiveFacts(Frozen):
     source_version: str = ""
     """The server that was dumped, as in `18.6`; and the program that dumped it."""
     dump_version: str = ""
+    complete: bool = True
+    """False where the reading stopped early: what is named below is then not all of it."""
     settings: DatabaseSettings | None = None
     """None where the archive does not say: a plain dump made without `--create`."""
     roles: tuple[str, ...] = ()

@@ -44,15 +44,23 @@ def judge(copy: CopyFacts, place: PlaceFacts, production: int = 0) -> Preflight:
             judge_digest(copy),
             judge_tools(held, place),
             judge_server(held, place, production),
-            judge_roles(held, place),
-            judge_owners(held),
-            judge_extensions(held, place),
-            judge_tablespaces(held),
+            _of_all(held, judge_roles(held, place)),
+            _of_all(held, judge_owners(held)),
+            _of_all(held, judge_extensions(held, place)),
+            _of_all(held, judge_tablespaces(held)),
             *judge_text(held.settings, place.settings),
             judge_disk(copy, place),
             judge_record(place),
         )
     )
+
+
+def _of_all(held: ArchiveFacts, item: Item) -> Item:
+    """What the archive names may be more than what was found: then nothing about it is well."""
+    if held.complete or item.verdict is not OK:
+        return item
+    words = "what it names could not be read to its end"
+    return item.model_copy(update={"verdict": UNKNOWN, "words": words})
 
 
 def settled(page: Preflight, held: ArchiveFacts | None, made: DatabaseSettings | None) -> Preflight:
@@ -148,7 +156,7 @@ def judge_roles(held: ArchiveFacts, place: PlaceFacts) -> Item:
     if place.whole_server:
         words = (
             f"stand in without login or any attribute: {names(missing)}; who could log in, and with "
-            "what rights, comes from a globals file, which no backup here has"
+            "what rights, is not in a dump (`pg_dumpall --globals-only` has it)"
         )
         return item.model_copy(update={"verdict": DIFFERS, "found": there, "words": words})
     words = f"the server does not have {names(missing)}"

@@ -110,7 +110,7 @@ def read_needs(
         archive = open_archive(path)
         if archive.kind == "plain":
             fact = yield from _check_plain(archive, cancel)
-            return fact.held or ArchiveFacts(why_no_rows=fact.reason), ""
+            return fact.held or ArchiveFacts(why_no_rows=fact.reason, complete=False), ""
         reason = "no pg_restore was found"
         for one in sorted(tools, key=lambda each: -each.version):
             reader = ArchiveReader()
@@ -124,7 +124,7 @@ def read_needs(
         reason = f"its {archive.compression} stream ends early: {error}"
     except OSError as error:
         reason = f"it cannot be read: {error.strerror or error}"
-    return ArchiveFacts(why_no_rows=reason), reason
+    return ArchiveFacts(why_no_rows=reason, complete=False), reason
 
 
 _TOO_NEW = re.compile(r"unsupported version \(|not supported by this installation|not built with")

@@ -54,6 +54,7 @@ class ArchiveReader:
         self.bytes = 0
         self._scanner: Scanner | None = Scanner()
         self._why = ""
+        self._complete = True
         self._begun = False
         self._versions: dict[bytes, str] = {}
         self._settings: DatabaseSettings | None = None
@@ -95,6 +96,7 @@ class ArchiveReader:
             text_bytes=self.bytes if data else None,
             source_version=self._versions.get(b"from database", ""),
             dump_version=self._versions.get(b"by pg_dump", ""),
+            complete=self._complete,
             settings=self._settings or encoding,
             roles=tuple(sorted(self._roles)),
             owners=tuple(sorted(self._owners)),
@@ -103,7 +105,9 @@ class ArchiveReader:
         )
 
     def _stop(self, why: str) -> None:
+        """Nothing more is looked at; what was found so far is not all."""
         self._why, self._scanner = why, None
+        self._complete = False
 
     def _take(self, found: Iterable[tuple[bytes, Piece]]) -> None:
         for text, what in found:
@@ -112,9 +116,9 @@ class ArchiveReader:
             elif what != "rest":
                 self._settle()
                 self._statement(text)
-            if self._why:
-                self._scanner = None
-                return
+                if self._held + self._rows.held > _MOST:
+                    self._stop("it names more than any dump does")
+                    return
 
     def _settle(self) -> None:
         """COPY's data has ended. Two line breaks are none of a row: the one behind the statement,
@@ -218,20 +222,13 @@ class ArchiveReader:
         if not where:
             self._why = "it names tables without their schema"
         parts = [bare(part.decode("utf-8", "replace")) for part in (where, name)]
-        found = ".".join(parts)
-        self._hold(len(found))
-        return found
+        return ".".join(parts)
 
     def _name(self, names: set[str], *found: str) -> None:
         for each in found:
             if each not in names:
-                self._hold(len(each))
+                self._held += len(each)
                 names.add(each)
-
-    def _hold(self, size: int) -> None:
-        self._held += size
-        if self._held > _MOST and len(self._rows) * 63 > _MOST // 4:
-            self._why = "it names more than any dump does"
 
 
 class _Rows:
@@ -243,24 +240,29 @@ class _Rows:
         self._created: set[str] = set()
         self._split: set[str] = set()
         self._parent: dict[str, str] = {}
-
-    def __len__(self) -> int:
-        return len(self._own) + len(self._created) + len(self._parent)
+        self.held = 0
+        """Bytes of names, about."""
 
     def add(self, table: str, rows: int) -> None:
+        if table not in self._own:
+            self.held += len(table)
         self._own[table] = self._own.get(table, 0) + rows
 
     def give_up(self, table: str, why: str) -> None:
+        if table not in self._uncounted:
+            self.held += len(table)
         self._uncounted[table] = why
 
     def created(self, table: str, parent: str, split: bool) -> None:
         self._created.add(table)
+        self.held += len(table) + len(parent)
         if split:
             self._split.add(table)
         if parent:
             self._parent[table] = parent
 
     def attached(self, table: str, parent: str) -> None:
+        self.held += len(table) + len(parent)
         self._parent[table] = parent
 
     def _root(self, table: str) -> str:

@@ -263,6 +263,14 @@ def test_a_page_without_anything_odd() -> None:
     stop(page)
 
 
+def test_what_was_not_read_to_its_end_may_need_more() -> None:
+    page = judge(copy(archive(complete=False, owners=("boss",))), GOOD, 160002)
+    unknown = {item.what for item in page.items if item.verdict is UNKNOWN}
+    assert {"roles", "extensions", "tablespaces"} <= unknown
+    page = judge(copy(archive(complete=False, extensions=("postgis",))), GOOD, 160002)
+    assert [item.what for item in page.stopping] == ["extensions"]
+
+
 def test_nothing_known_is_nothing_good() -> None:
     held = ArchiveFacts(roles=("app",), extensions=("x",))
     page = judge(CopyFacts(size=1, proven="nothing", held=held), PlaceFacts())

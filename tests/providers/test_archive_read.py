@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.pg import Postgres, drain
+from support.pg import COUNTS, Postgres, drain
 
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
 from drbook.core.archiverows import against_archive
@@ -178,7 +178,7 @@ def test_what_cannot_be_followed_is_no_number(name: str) -> None:
         assert found.why_no_rows
     else:
         assert "public.t" in found.uncounted
-    assert found.total_rows is None or found.rows is not None
+    assert found.complete
     assert found.text_bytes is not None
 
 
@@ -188,13 +188,16 @@ def test_a_statement_without_end_stops_the_counting_only(monkeypatch: pytest.Mon
     found = read(text)
     assert found.rows is None
     assert "statement" in found.why_no_rows
+    assert not found.complete
     assert found.text_bytes == len(text)
 
 
 def test_more_names_than_any_dump_has_stop_the_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_read, "_MOST", 2000)
     text = b"".join(b"CREATE TABLE public.t%d (a int);\n" % n for n in range(1000))
-    assert read(TOP + text).why_no_rows == "it names more than any dump does"
+    found = read(TOP + text)
+    assert found.why_no_rows == "it names more than any dump does"
+    assert not found.complete
 
 
 def test_a_long_row_is_one_row() -> None:
@@ -381,3 +384,31 @@ def test_a_restore_is_held_to_the_rows_of_its_archive(
         ("fail", {"public.bookings"}),
         ("fail", {"public.bookings", "public.nothing_yet"}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("options", "rows"),
+    [
+        (("-t", "customers"), {"public.customers": 500}),
+        (("--section=data",), COUNTS | {"public.events_2026": 7}),
+        (("--exclude-table-data=bookings",), {k: n for k, n in COUNTS.items() if "book" not in k}),
+        (("--schema-only",), {}),
+    ],
+)
+def test_parts_of_a_database(
+    postgres: Postgres,
+    tools: tuple[PgTools, ...],
+    tmp_path: Path,
+    options: tuple[str, ...],
+    rows: dict[str, int],
+) -> None:
+    path = postgres.dump(tmp_path / "dump", "-Fc", *options)
+    fact = drain(check_structure(path, tools, CancelToken()))
+    assert fact.state == "structure"
+    assert fact.held is not None
+    found = dict(fact.held.rows or {})
+    if options == ("--section=data",):
+        del rows["public.events"]  # which table is whose partition is not in the data
+    if options == ("--schema-only",):
+        assert set(fact.held.uncounted) == {"public.events"}
+    assert found == rows

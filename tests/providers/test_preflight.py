@@ -13,7 +13,7 @@ from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
 from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.ports import ProductionIdentity
 from drbook.core.preflight import DIFFERS, OK, STOPS, UNKNOWN, Item, Preflight, stop
-from drbook.core.preflightrules import settled
+from drbook.core.preflightrules import judge_text, settled
 from drbook.core.signals import Milestone
 from drbook.core.targets import DatabaseRef, LocalCopy, TargetSpec
 from drbook.core.textsettings import usual
@@ -25,7 +25,7 @@ from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import complete
 from drbook.providers.targets.base import Workshop, free_bytes
-from drbook.providers.targets.foresee import has_locale
+from drbook.providers.targets.foresee import _has_icu, has_locale
 from drbook.providers.targets.fresh import FreshTargets
 from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
 
@@ -281,14 +281,8 @@ def test_a_cluster_that_cannot_be_made_alike_is_made_as_usual(
     assert any("not made like" in one.text for one in said if isinstance(one, Milestone))
     assert target.settings is not None
     assert target.settings == usual(target.identity.server_version // 10000)
-    page = settled(Preflight(items=judged(like)), like, target.settings)
+    page = settled(Preflight(items=judge_text(like.settings, None)), like, target.settings)
     assert {item.verdict for item in page.items} == {DIFFERS}
-
-
-def judged(like: ArchiveFacts) -> tuple[Item, ...]:
-    from drbook.core.preflightrules import judge_text
-
-    return judge_text(like.settings, None)
 
 
 def test_which_locales_are_here() -> None:
@@ -409,3 +403,24 @@ def test_a_kind_that_does_not_foresee_leaves_everything_unknown(
 
     page = page_of(targets, written(tmp_path, tools, ""), production, Silent())
     assert {of(page, what).verdict for what in ("server", "disk", "sorting", "record")} == {UNKNOWN}
+
+
+def test_icu_where_the_programs_have_it(
+    tools: tuple[PgTools, ...], targets: FreshTargets, tmp_path: Path
+) -> None:
+    """Of the programs here those that have ICU, like a distribution's, make a database with it."""
+    able = [one for one in tools if one.has_server and one.major >= 15 and _has_icu(one)]
+    if not able:
+        pytest.skip("no PostgreSQL with ICU is here")
+    shop = replace(targets._workshop, tools=lambda: (able[0],))
+    wanted = DatabaseSettings(
+        encoding="UTF8", provider="icu", collate="xx_YY", ctype="xx_YY", locale="de-DE"
+    )
+    made = FreshTargets(shop, TARGETS())
+    target = drain(
+        made.create(ClusterTarget(), "restore-1", [], like=ArchiveFacts(settings=wanted))
+    )
+    assert target.settings is not None
+    assert (target.settings.provider, target.settings.locale) == ("icu", "de-DE")
+    encoding, sorting = judge_text(wanted, target.settings)
+    assert (encoding.verdict, sorting.verdict) == (OK, OK)
