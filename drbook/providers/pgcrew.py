@@ -34,6 +34,7 @@ from drbook.providers.pgcount import (
 from drbook.providers.pgload import Gate
 from drbook.providers.pgsession import Connection, broke_off, guarded, said
 
+SAY_SECONDS = 0.05
 STOP_SECONDS = 15.0
 """How long the end of a count waits for its sessions, before their connections are cut."""
 
@@ -111,6 +112,7 @@ class _Crew:
     stop: threading.Event = field(default_factory=threading.Event)
     done: int = 0
     started: int = 0
+    said: float = 0.0
     sessions: list[tuple[Connection, threading.Thread]] = field(default_factory=list)
     """Those that have begun to count."""
 
@@ -165,8 +167,15 @@ class _Crew:
                 return
             gate.wait()
             if not self.stop.is_set():
-                self.box.put(_Begun(self.tables[position]))
+                self._say(self.tables[position])
                 self.box.put(_Counted(position, self._one(connection, self.tables[position])))
+
+    def _say(self, table: Table) -> None:
+        """What is counted now, as often as somebody could read it."""
+        now = time.monotonic()
+        if now - self.said >= SAY_SECONDS:
+            self.said = now
+            self.box.put(_Begun(table))
 
     def _one(self, connection: Connection, table: Table) -> TableCount:
         cancel = self.what.cancel
