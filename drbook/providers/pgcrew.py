@@ -35,8 +35,10 @@ from drbook.providers.pgload import Gate
 from drbook.providers.pgsession import Connection, broke_off, guarded, said
 
 SAY_SECONDS = 0.05
-STOP_SECONDS = 15.0
-"""How long the end of a count waits for its sessions, before their connections are cut."""
+"""Between two words on what is counted now."""
+CANCEL_SECONDS, STOP_SECONDS = 5.0, 10.0
+"""How long the end of a count asks for its queries to be cancelled, and then waits for its sessions,
+before their connections are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +203,12 @@ class _Crew:
     def end(self) -> None:
         """Stop every session, within a bounded time."""
         self.stop.set()
+        until = time.monotonic() + CANCEL_SECONDS
         for connection, thread in self.sessions:
-            if thread.is_alive() and not connection.closed:
+            left = until - time.monotonic()
+            if thread.is_alive() and not connection.closed and left > 0:
                 with suppress(psycopg.Error):  # what cannot be cancelled is cut below
-                    connection.cancel_safe(timeout=5)
+                    connection.cancel_safe(timeout=left)
         self._join(STOP_SECONDS)
         for connection, thread in self.sessions:
             if thread.is_alive():
