@@ -127,7 +127,7 @@ class CompareBaseline(Action[CompareParams]):
         counts = yield from ports.databases.count(
             reading.database, ignore_schemas=context.document.production.ignore_schemas
         )
-        counts = reading.figures(counts)
+        counts = reading.compared(counts, chosen.baseline.counts)
         comparison = compare_production(counts, chosen.baseline.counts, params.max_drop_percent)
         result = VerifyResult(comparison=comparison, baseline=chosen.described)
         failed = [row for row in comparison.tables if row.verdict is TableVerdict.FAIL]

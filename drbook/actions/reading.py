@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from drbook.core.actions import StepContext
-from drbook.core.baseline import Identity, TableCounts
+from drbook.core.baseline import Identity, TableCount, TableCounts
 from drbook.core.errors import CouldNotVerify, DrbookError, Refused
 from drbook.core.ports import Ports
 from drbook.core.signals import Milestone, Working
@@ -29,6 +29,20 @@ class Reading:
         return counts.model_copy(
             update={"identity": self.production, "read_from": plain(self.database.show(), 300)}
         )
+
+    def compared(self, counts: TableCounts, against: TableCounts) -> TableCounts:
+        """The same, to be held against a baseline: what that one counted and a standby does not hold is
+        unknown there, and not missing. Raises Refused."""
+        counts = self.figures(counts)
+        known = against.by_name()
+        absent = [
+            each for each in counts.aside if each.kind == "unlogged table" and each.name in known
+        ]
+        unknown = (
+            TableCount(table=each.name, rows=None, why_unknown=each.why, kind=each.kind)
+            for each in absent
+        )
+        return counts.model_copy(update={"tables": (*counts.tables, *unknown)})
 
 
 def reading_of(production: DatabaseRef, context: StepContext, ports: Ports) -> Working[Reading]:

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from drbook.core.baseline import Identity, TableCount, TableCounts
 from drbook.core.capture import COVERED
-from drbook.core.errors import CouldNotVerify
+from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.signals import Working
 from drbook.core.structure import Structure
 from drbook.providers import pgsession
@@ -28,8 +28,8 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
     """Count every table in one snapshot. Raises CouldNotVerify where the server cannot be asked or
     goes away; a table that cannot be counted stays in the list with its reason."""
     with what.session() as leader:
-        snapshot, why_alone = _export(leader, what)
         try:
+            snapshot, why_alone = _export(leader, what)
             who = identity(leader)
             row = leader.execute("SELECT transaction_timestamp()").fetchone()
             hashes = methods(leader, who.server_version) if what.content else {}
@@ -118,7 +118,7 @@ def _large_objects(leader: Connection, what: Counting, who: Identity) -> TableCo
         )
 
 
-def _not_listed(error: Exception) -> Exception:
-    if isinstance(error, CouldNotVerify):
+def _not_listed(error: DrbookError) -> DrbookError:
+    if error.code != "sql":  # a lost server, a cancellation: those are what they are
         return error
     return CouldNotVerify(str(error), means="Nothing was counted.", code="count")

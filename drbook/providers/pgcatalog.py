@@ -60,6 +60,7 @@ FRESHNESS = (
 )
 """Columns that say when a row was written; a date that a row merely speaks of may lie in the future."""
 
+_ONLY = sql.SQL("ONLY ")
 UNLOGGED = "It is unlogged: a physical copy or a standby does not hold its rows."
 
 
@@ -83,12 +84,12 @@ class Table:
     parts: tuple[sql.Composable, ...] = ()
     """What is read in its place: the partitions that live here, where others live elsewhere."""
 
-    def source(self) -> sql.Composable:
+    def source(self) -> tuple[sql.Composable, ...]:
         """What stands behind FROM. A partitioned table reads its partitions, others only themselves."""
         if self.parts:
-            return sql.SQL("({})").format(sql.SQL(" UNION ALL ").join(self.parts))
+            return (sql.SQL("({})").format(sql.SQL(" UNION ALL ").join(self.parts)),)
         name = sql.Identifier(self.schema, self.name)
-        return name if self.kind == "partitioned table" else sql.SQL("ONLY {}").format(name)
+        return (name,) if self.kind == "partitioned table" else (_ONLY, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,11 @@ from drbook.providers.pgcount import (
 from drbook.providers.pgload import Gate
 from drbook.providers.pgsession import Connection, broke_off, guarded, said
 
-STOP_SECONDS = 15.0
-"""How long the end of a count waits for its sessions, before their connections are cut."""
+SAY_SECONDS = 0.05
+"""Between two words on what is counted now."""
+CANCEL_SECONDS, STOP_SECONDS = 5.0, 10.0
+"""How long the end of a count asks for its queries to be cancelled, and then waits for its sessions,
+before their connections are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ class _Crew:
     stop: threading.Event = field(default_factory=threading.Event)
     done: int = 0
     started: int = 0
+    said: float = 0.0
     sessions: list[tuple[Connection, threading.Thread]] = field(default_factory=list)
     """Those that have begun to count."""
 
@@ -167,8 +171,15 @@ class _Crew:
                 return
             gate.wait()
             if not self.stop.is_set():
-                self.box.put(_Begun(self.tables[position]))
+                self._say(self.tables[position])
                 self.box.put(_Counted(position, self._one(connection, self.tables[position])))
+
+    def _say(self, table: Table) -> None:
+        """What is counted now, as often as somebody could read it."""
+        now = time.monotonic()
+        if now - self.said >= SAY_SECONDS:
+            self.said = now
+            self.box.put(_Begun(table))
 
     def _one(self, connection: Connection, table: Table) -> TableCount:
         cancel = self.what.cancel
@@ -194,10 +205,12 @@ class _Crew:
     def end(self) -> None:
         """Stop every session, within a bounded time."""
         self.stop.set()
+        until = time.monotonic() + CANCEL_SECONDS
         for connection, thread in self.sessions:
-            if thread.is_alive() and not connection.closed:
+            left = until - time.monotonic()
+            if thread.is_alive() and not connection.closed and left > 0:
                 with suppress(psycopg.Error):  # what cannot be cancelled is cut below
-                    connection.cancel_safe(timeout=5)
+                    connection.cancel_safe(timeout=left)
         self._join(STOP_SECONDS)
         for connection, thread in self.sessions:
             if thread.is_alive():

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
+from drbook.core.baseline import Aside, Baseline, Identity, TableCount, TableCounts
 from drbook.core.capture import drops
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -37,6 +37,12 @@ CASES = {
 def test_what_is_suspect(case: str) -> None:
     now, good, suspect = CASES[case]
     assert [reason.split(":")[0] for reason in drops(now, good, 5)] == suspect
+
+
+def test_what_a_standby_does_not_hold_has_not_vanished() -> None:
+    for kind, suspect in (("unlogged table", []), ("foreign table", ["a"])):
+        now = counts(b=5).model_copy(update={"aside": (Aside(name="a", kind=kind, why="so"),)})
+        assert [one.split(":")[0] for one in drops(now, counts(a=9, b=5), 5)] == suspect
 
 
 @pytest.mark.parametrize(("allowed", "suspect"), [(0, True), (9, True), (10, False), (100, False)])

@@ -63,6 +63,8 @@ CREATE TABLE t_multi (a int4multirange); CREATE TABLE t_interval (a interval);
 CREATE TABLE t_money (a money); CREATE TABLE t_lax (a text COLLATE lax);
 CREATE TABLE t_tsv (a tsvector); CREATE TABLE t_bit (a bit(3), b json);
 CREATE TABLE c_char (a "char", b json);
+CREATE EXTENSION citext; CREATE TABLE t_citext (a citext);
+INSERT INTO t_citext VALUES ('Miller');
 INSERT INTO t_interval VALUES ('1 month'); INSERT INTO t_money VALUES (12345.67);
 """
 
@@ -235,24 +237,26 @@ def test_every_type_is_hashed_by_the_method_that_a_restore_keeps(
     methods = {row.table.removeprefix("public."): (row.content or "?").split(":")[0] for row in found.tables}  # fmt: skip
     by_first = {"r": "hash_record_extended", "t": "hashtextextended", "c": "hashtextextended+char"}
     assert methods == {name: by_first[name[0]] for name in methods}
-    assert len(methods) == 19
+    assert len(methods) == 20
 
 
+@pytest.mark.parametrize(
+    ("table", "one", "other"),
+    [("t_interval", "1 month", "30 days"), ("t_citext", "Miller", "MILLER")],
+)
 def test_values_that_count_as_equal_and_are_not_are_told_apart(
-    kinds: Postgres, reader: PostgresReader
+    kinds: Postgres, reader: PostgresReader, table: str, one: str, other: str
 ) -> None:
     def content() -> str | None:
-        return of(
-            drain(reader.count(ref(kinds, "types"), content=True)), "public.t_interval"
-        ).content
+        return of(drain(reader.count(ref(kinds, "types"), content=True)), f"public.{table}").content
 
     before = content()
     with kinds.connect("types") as connection:
-        connection.execute("UPDATE t_interval SET a = '30 days'")
+        connection.execute(f"UPDATE {table} SET a = '{other}'".encode())
         try:
             assert content() != before
         finally:
-            connection.execute("UPDATE t_interval SET a = '1 month'")
+            connection.execute(f"UPDATE {table} SET a = '{one}'".encode())
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from drbook.app.vocabulary import vocabulary
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline
 from drbook.core.errors import CouldNotVerify, Refused
-from drbook.core.events import Mode
+from drbook.core.events import Mode, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.results import VerifyResult
 from drbook.core.runbook import RunbookDocument
-from drbook.core.signals import Milestone, Signal
+from drbook.core.signals import Milestone, Signal, Working
 from drbook.core.targets import DatabaseRef
 from drbook.language.load import load
 from drbook.providers.postgres import PostgresReader
@@ -66,6 +66,11 @@ def read(
     return reading, [item.text for item in said if isinstance(item, Milestone)]
 
 
+def _note(name: str, into: list[str]) -> Working[None]:
+    into.append(name)
+    yield Milestone("noted")
+
+
 def test_the_standby_is_read_and_the_figures_are_productions(
     site: Site, reader: PostgresReader
 ) -> None:
@@ -76,7 +81,11 @@ def test_the_standby_is_read_and_the_figures_are_productions(
     assert len(said) == 1
     assert "in production's place; it is " in said[0]
     assert said[0].endswith("s behind")
-    counts = reading.figures(drain(reader.count(reading.database)))
+    shared: list[str] = []
+    counts = reading.figures(
+        drain(reader.count(reading.database, alongside=lambda leader, name: _note(name, shared)))
+    )
+    assert len(shared) == 1  # a standby shares its snapshots
     assert {row.table: row.rows for row in counts.tables} == {"public.sales": 50}
     assert [(each.name, each.kind) for each in counts.aside] == [("public.carts", "unlogged table")]
     assert "standby does not hold" in counts.aside[0].why
@@ -173,3 +182,12 @@ def test_a_capture_and_a_comparison_read_the_replica(site: Site, tmp_path: Path)
     compared = inspection.compare("newest")
     assert isinstance(compared.result, VerifyResult)
     assert compared.reason.startswith("No loss seen")
+    # Against figures of production itself, what only production holds is unknown, and no loss.
+    alone = load(text.replace("  replica:", "  # replica:").encode(), "r.yaml", vocabulary())
+    whole = Inspection(alone, {}, {}, said.append).capture(CaptureOrder())
+    assert {row.table for row in whole.baseline.counts.tables} == {"public.sales", "public.carts"}
+    compared = inspection.compare("newest")
+    assert compared.state is StepEnd.COULD_NOT_VERIFY
+    assert compared.reason == "1 of 2 tables could not be verified."
+    again = inspection.capture(CaptureOrder())
+    assert not again.suspect

@@ -92,7 +92,7 @@ class FreshTargets:
         counts = yield from reader.count(
             target.connect, ignore_schemas=ignore_schemas, content=content, structure="sound"
         )
-        # Counted in one transaction, in one snapshot: a pooler cannot come in between.
+        # Counted in one snapshot of one server: a pooler cannot come in between.
         prove_same_target(target, Answer(counts.identity, pooled=False))
         return counts
 
