@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from drbook.core.comparison import Comparison
 from drbook.core.points import Judgement, Verdict
-from drbook.core.remarks import Question
+from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.values import show_duration, show_time
 from drbook.timeline.model import Attempt, Measured, Timeline
 
@@ -91,13 +91,20 @@ QUESTIONS = {
 def beside_rows(comparison: Comparison) -> list[tuple[str, str, str, str, str]]:
     """Everything that a verification says beside the rows: verdict, held against, kind, name, words."""
     found = [
-        (signed(one.verdict.value), QUESTIONS[one.question], one.check, one.subject, one.words)
+        (_spoken(one), QUESTIONS[one.question], one.check, one.subject, one.words)
         for one in comparison.remarks
     ]
     return found + [
         (signed("not compared"), QUESTIONS[Question.FIDELITY], "", "", one)
         for one in comparison.not_compared
     ]
+
+
+def _spoken(one: Remark) -> str:
+    """A difference that speaks against nothing is no check that passed; an assertion that holds is."""
+    if one.verdict is TableVerdict.PASS and one.question is not Question.ASSERTION:
+        return "· worth knowing"
+    return signed(one.verdict.value)
 
 
 def headline(timeline: Timeline) -> str:

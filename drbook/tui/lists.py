@@ -240,10 +240,12 @@ class TablesScreen(ListScreen):
 def beside(one: Remark) -> Text:
     """One remark in a line: sign and word, what it is about, what is said of it."""
     sign, word, style = TABLE_VERDICTS[one.verdict]
-    shown = "worth knowing" if one.verdict is TableVerdict.PASS else word
+    if one.verdict is TableVerdict.PASS:
+        holds = one.question is Question.ASSERTION
+        sign, word, style = (sign, "holds", style) if holds else ("·", "worth knowing", DIM)
     about = f"{one.check} {one.subject}".strip()
     return Text.assemble(
-        (f" {sign} {shown:<16} ", style), (f"{plain(about, 120)}: ", STRONG), said(one.words)
+        (f" {sign} {word:<16} ", style), (f"{plain(about, 120)}: ", STRONG), said(one.words)
     )
 
 

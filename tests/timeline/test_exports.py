@@ -145,6 +145,7 @@ def test_what_is_said_beside_the_rows_is_in_the_exports(form: str) -> None:
     row = next(line for line in text.splitlines() if "somebody paid" in line)
     assert "? could" in row
     assert "own assertions" in row
+    assert "worth knowing" in next(line for line in text.splitlines() if "stands at 7" in line)
 
 
 def test_a_verified_restore_stops_the_clock() -> None:
