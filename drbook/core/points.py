@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.values import Frozen, Json, UtcTime
 
 
@@ -175,6 +176,8 @@ class ByteFact(Frozen):
     """`intact`: the digest matches. `structure`: read to its end, content unproven. `damaged`: not
     what it claims. `unread`: not looked at. `unknown`: looking failed."""
     reason: str = ""
+    held: ArchiveFacts | None = None
+    """What was in it, where it was read to its end."""
 
 
 class SourceFacts(Frozen):

@@ -1,5 +1,6 @@
 """A program run to its end: what it prints, what it is fed, its time-out and its cancellation."""
 
+import fcntl
 import os
 import queue
 import subprocess
@@ -23,11 +24,15 @@ from drbook.providers.pids import names
 TAIL = 64 * 1024
 """Bytes kept of each stream."""
 
+_PIECE = 256 * 1024
+
 _QUIET = 4
 """Quarters of a second without a word, after which streams that outlive their program are left."""
 
 Feed = Callable[[IO[bytes]], None]
 """Writes a child's standard input, in a thread of its own."""
+Take = Callable[[bytes], None]
+"""Takes a child's standard output as it comes, in the thread that reads it."""
 OnLine = Callable[[Literal["out", "err"], str], Signal | None]
 
 
@@ -51,10 +56,15 @@ class _Stream:
     tail: bytearray = field(default_factory=bytearray)
     deaf: bool = False
     """Nobody listens any more: what still comes is read, so that its writer does not wait, and lost."""
+    take: Take | None = None
+    error: Exception | None = None
+    """Of `take`; raised again by `run`, in the step's own thread."""
 
     def run(self) -> None:
         rest = b""
         try:
+            if self.take is not None:
+                self._hand_on(self.take)
             while chunk := os.read(self.source.fileno(), 65536):
                 self.tail += chunk
                 del self.tail[:-TAIL]
@@ -74,8 +84,26 @@ class _Stream:
                     self.lines.put((self.name, rest.decode("utf-8", "replace")))
                 self.lines.put(None)
 
+    def _hand_on(self, take: Take) -> None:
+        """All of it in large pieces, for programs write small ones; after an error the rest is read,
+        so that the writer ends, and lost."""
+        _widen(self.source.fileno())
+        while chunk := self.source.read(_PIECE):
+            if self.error is None and not self.deaf:
+                try:
+                    take(chunk)
+                except Exception as error:  # noqa: BLE001 - raised again by `run`
+                    self.error = error
+
     def text(self) -> str:
         return bytes(self.tail).decode("utf-8", "replace")
+
+
+def _widen(pipe: int) -> None:
+    """A pipe that holds a megabyte, where the kernel lets us: its two ends wait less for each other."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1024 * 1024)
 
 
 @dataclass(slots=True)
@@ -112,12 +140,14 @@ def run(
     cancel: Cancel | None = None,
     timeout: timedelta | None = None,
     feed: Feed | None = None,
+    take: Take | None = None,
     on_line: OnLine | None = None,
     tick: Callable[[], Signal | None] | None = None,
     run_as: RunAs = "self",
 ) -> Working[Completed]:
     """Run a program to its end. Raises Cancelled, or StepFailed where it cannot be started or does
-    not end in time; an error of `feed` is raised as it is. `tick` may add a signal now and then.
+    not end in time; an error of `feed` or `take` is raised as it is. `tick` may add a signal now and
+    then. With `take`, nothing of its standard output is kept, nor seen by `on_line`.
     """
     begun = time.monotonic()
     child = Child(
@@ -134,7 +164,7 @@ def run(
         feeder = _Feeder(feed, child) if feed else None
         if feeder is not None:
             threading.Thread(target=feeder.run, name="feed", daemon=True).start()
-        out, err = yield from _drain(child, begun, timeout, on_line or _as_output, tick)
+        out, err = yield from _drain(child, begun, timeout, on_line or _as_output, tick, take)
         code = child.popen.wait()
         if cancel is not None:
             cancel.raise_if_requested()
@@ -142,6 +172,8 @@ def run(
             raise _killed(child)
         if feeder is not None and feeder.error is not None:
             raise feeder.error
+        if out.error is not None:
+            raise out.error
         if code == 127 and not out.tail and len(err.tail) < 1000:
             raise StepFailed(
                 f"{plain(str(argv[0]), 200)} cannot be started: {plain(scrub(err.text().strip()), 300)}.",
@@ -187,6 +219,7 @@ def _drain(
     timeout: timedelta | None,
     on_line: OnLine,
     tick: Callable[[], Signal | None] | None,
+    take: Take | None,
 ) -> Working[tuple[_Stream, _Stream]]:
     """Everything that the child prints, until both streams end; or until the program has ended and
     is quiet, where a service that it started holds them open."""
@@ -194,7 +227,7 @@ def _drain(
     assert child.popen.stdout is not None
     assert child.popen.stderr is not None
     streams = (
-        _Stream("out", child.popen.stdout, lines),
+        _Stream("out", child.popen.stdout, lines, take=take),
         _Stream("err", child.popen.stderr, lines),
     )
     for stream in streams:

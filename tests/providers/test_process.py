@@ -15,6 +15,7 @@ from typing import IO
 import coverage
 import psutil
 import pytest
+from support.pg import drain
 from support.waiting import eventually
 
 from drbook.core.errors import Cancelled, StepFailed
@@ -591,3 +592,19 @@ def test_a_launcher_that_was_killed_before_it_ran_anything_is_lost(tmp_path: Pat
         finish(work)
     assert caught.value.code == "launcher-killed"
     assert not marker.exists()
+
+
+def test_output_that_is_taken_is_whole_and_not_kept() -> None:
+    pieces: list[bytes] = []
+    argv = ["/bin/sh", "-c", "head -c 3000000 /dev/zero; echo said >&2"]
+    done = drain(run(argv, take=pieces.append))
+    assert sum(map(len, pieces)) == 3_000_000
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "said\n")
+
+
+def test_an_error_of_what_takes_it_is_raised_after_the_programs_end() -> None:
+    def take(piece: bytes) -> None:
+        raise ValueError("cannot be taken")
+
+    with pytest.raises(ValueError, match="cannot be taken"):
+        drain(run(["/bin/sh", "-c", "head -c 3000000 /dev/zero"], take=take))

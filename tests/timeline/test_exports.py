@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from support.evidence import located, verified
+from support.evidence import located, restored, verified
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
@@ -131,6 +131,23 @@ def test_times_objectives_and_what_was_measured() -> None:
     assert told.rpo.met is False
     assert told.rto.measured is None  # the verification failed: nobody restored anything in time
     assert told.rto.met is None
+
+
+@pytest.mark.parametrize("form", ["md", "html"])
+def test_what_is_said_beside_the_rows_is_in_the_exports(form: str) -> None:
+    text = export(whole(), form)
+    for words in (
+        "public.reservations",
+        "somebody paid",
+        "stands at 7",
+        "the manifest holds none",
+    ):
+        assert words.replace("_", "\\_" if form == "md" else "_") in text
+    assert "missing <b>" not in text
+    row = next(line for line in text.splitlines() if "somebody paid" in line)
+    assert "? could" in row
+    assert "own assertions" in row
+    assert "worth knowing" in next(line for line in text.splitlines() if "stands at 7" in line)
 
 
 def test_a_verified_restore_stops_the_clock() -> None:
@@ -361,3 +378,29 @@ def test_lines_are_cloud_events() -> None:
     assert len({(line["source"], line["id"]) for line in lines}) == len(lines)
     assert lines[0]["time"] == "2026-04-24T19:19:00Z"
     assert lines[-1]["data"]["head"] == HEAD
+
+
+# --- before loading -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["html", "md"])
+def test_what_was_looked_at_before_the_load_is_one_table(kind: str) -> None:
+    told = timeline(
+        (0, opened()),
+        *attempt("restore", "postgres.restore", 60, 40, restored().model_dump(mode="json")),
+    )
+    text = export(told, kind)
+    assert "Before loading" in text
+    for words in ("▲ differs", "? unknown", "✓ ok", "✗ stops", "content unproven", "sorting"):
+        assert words in text, words
+    assert "warnings: 3 other" in text
+    assert "boss <b>" not in text
+
+
+@pytest.mark.parametrize("kind", ["html", "md"])
+def test_a_restore_of_before_that_was_looked_at_still_shows(kind: str) -> None:
+    older = restored().model_dump(mode="json")
+    del older["preflight"], older["load"]["complaints"], older["copy_used"]["held"]
+    told = timeline((0, opened()), *attempt("restore", "postgres.restore", 60, 40, older))
+    assert told.unread == ()
+    assert "Before loading" not in export(told, kind)

@@ -27,11 +27,12 @@ from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.errors import StepFailed
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
 from drbook.core.points import Located, Verdict
+from drbook.core.remarks import Question, Remark
 from drbook.core.values import plain, plain_lines
 from drbook.timeline.build import build
 from drbook.timeline.export import export
 from drbook.timeline.model import JournalFacts, Timeline
-from drbook.tui import evidence, journal, paint
+from drbook.tui import evidence, journal, lists, paint
 
 T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
 
@@ -211,6 +212,17 @@ def evidence_is_harmless(text: str) -> None:
         reason=text,
     )
     painted(evidence.tables_table([row], 120))
+    painted(
+        lists.beside(
+            Remark(
+                question=Question.FIDELITY,
+                check="index",
+                subject=text,
+                verdict=TableVerdict.FAIL,
+                words=text,
+            )
+        )
+    )
 
 
 # --- lines, errors, file names -------------------------------------------------------------------

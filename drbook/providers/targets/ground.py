@@ -17,8 +17,9 @@ from drbook.core.signals import Milestone, Working
 from drbook.core.targets import Target
 from drbook.core.values import plain
 from drbook.providers import pgsession
-from drbook.providers.archive_list import IDENTIFIER, Needs, bare
+from drbook.providers.archive_list import Needs
 from drbook.providers.pgsession import Connection
+from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.targets.lease import lease
 from drbook.providers.targets.roles import HARMLESS, LOADER
 
@@ -214,6 +215,7 @@ _STATEMENT = re.compile(
     rb"(?:CREATE|ALTER|COMMENT ON) (EVENT TRIGGER|SUBSCRIPTION|PUBLICATION|EXTENSION|SCHEMA)"
     rb" (?:IF NOT EXISTS )?(" + _NAME + rb")"
 )
+_TABLESPACE = re.compile(rb"SET default_tablespace = (?!''|\"\";)[^;]*;\Z")
 _LONGEST_OWNER = 4096
 
 
@@ -221,7 +223,8 @@ _LONGEST_OWNER = 4096
 class Leaving:
     """Says of a plain dump's statements which are not loaded, and keeps what they were.
 
-    Owners are left out too, as `pg_restore --no-owner` does with archives.
+    Owners and tablespaces are left out too, as `pg_restore --no-owner --no-tablespaces` does with
+    archives.
     """
 
     needs: Needs
@@ -234,7 +237,8 @@ class Leaving:
         text = statement[start : start + _LONGEST_OWNER]
         match = _STATEMENT.match(text)
         if match is None or match[1] == b"SCHEMA":
-            if len(statement) - start <= _LONGEST_OWNER and _OWNER.match(text):
+            short = len(statement) - start <= _LONGEST_OWNER
+            if short and (_OWNER.match(text) or _TABLESPACE.match(text)):
                 return True
             if match is None:
                 return False

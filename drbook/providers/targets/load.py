@@ -37,10 +37,10 @@ from drbook.providers.archive_list import (
 )
 from drbook.providers.archive_toc import why_not_read
 from drbook.providers.hiding import Secret
-from drbook.providers.pgtools import PgTools, choose, show_version
+from drbook.providers.pgtools import ENGLISH, PgTools, choose, show_version
 from drbook.providers.process import Completed, run
 from drbook.providers.sqltext import TooLong, without
-from drbook.providers.targets.complaints import check, tell
+from drbook.providers.targets.complaints import Complaints, check, tell
 from drbook.providers.targets.ground import Ground, Leaving, left_out, make_ground
 from drbook.providers.targets.lease import Guard, lease
 from drbook.providers.targets.psqltext import knows_restrict, restricted
@@ -63,6 +63,7 @@ class Loader:
         self._cancel = cancel
         self._all_tools = tools
         self._guard = Guard(target)
+        self._complaints = Complaints(self._guard)
 
     def load(self, path: Path, first: Sequence[str]) -> Working[LoadReport]:
         try:
@@ -117,7 +118,7 @@ class Loader:
                 yield Milestone(
                     "a compressed archive is loaded in its own order: `first` is not used"
                 )
-            options = ["--exit-on-error", "--no-owner", "--verbose"]
+            options = ["--exit-on-error", "--no-owner", "--no-tablespaces", "--verbose"]
             if reordered or leaving:
                 order = Path(scratch) / "order"
                 entries = listed.ordered(first) if reordered else listed.entries
@@ -128,7 +129,7 @@ class Loader:
                 done = yield from self._direct(archive, tools, options, listed, reordered)
             else:
                 done = yield from self._through_psql(archive, tools, options)
-        yield from check(done, "pg_restore", self._target, self._guard)
+        warnings = yield from check(done, "pg_restore", self._target, self._complaints)
         left = tuple(plain(what, 200) for what in leaving.values() if what)
         yield from tell(left)
         return LoadReport(
@@ -138,6 +139,7 @@ class Loader:
             items=len(listed.entries) - len(leaving),
             roles_standing_in=ground.roles,
             left_out=left,
+            complaints=warnings,
             seconds=0,
         )
 
@@ -157,6 +159,7 @@ class Loader:
         ignored = (*self._target.ignored, *sorted(ground.schemas))
         self._target = self._target.model_copy(update={"ignored": ignored})
         self._guard = Guard(self._target)
+        self._complaints = Complaints(self._guard)
         return ground
 
     def _tools_for(self, source_major: int, *, through_psql: bool) -> Working[PgTools]:
@@ -194,11 +197,19 @@ class Loader:
         with lease(self._target, self._environment, self._cancel) as proven:
             connect, own = self._connection(proven)
         argv: list[str | Path] = [tools.path("pg_restore"), *options, f"--dbname={connect}"]
-        seen = Entries(len(listed.entries))
+        entries = Entries(len(listed.entries))
+
+        def seen(stream: str, line: str) -> Signal | None:
+            return (
+                Output(plain(line, 300))
+                if stream == "err" and self._complaints.hear(line)
+                else entries(line)
+            )
+
         if archive.kind == "directory" or reordered:
             argv.append(archive.path)
             return (
-                yield from run(argv, env=own, cancel=self._cancel, on_line=seen, tick=seen.tick)
+                yield from run(argv, env=own, cancel=self._cancel, on_line=seen, tick=entries.tick)
             )
         meter = Meter("load", size_of(archive.path))
         argv.append("--format=c" if archive.kind == "custom" else "--format=t")
@@ -225,7 +236,8 @@ class Loader:
             argv.append(archive.path)
 
         def produce() -> Iterator[bytes]:
-            yield from output_of(argv, feed_of(archive, meter) if archive.needs_feed else None)
+            feed = feed_of(archive, meter) if archive.needs_feed else None
+            yield from output_of(argv, feed, self._complaints.hear)
 
         return (yield from self._psql(tools, produce, meter))
 
@@ -244,7 +256,7 @@ class Loader:
         done = yield from self._psql(
             tools, lambda: without(pieces_of(archive, meter), leaving), meter
         )
-        yield from check(done, "psql", self._target, self._guard)
+        warnings = yield from check(done, "psql", self._target, self._complaints)
         left = tuple(plain(what, 200) for what in leaving.found)
         yield from tell(left)
         return LoadReport(
@@ -254,6 +266,7 @@ class Loader:
             items=sum(1 for line in done.stdout.splitlines() if line.strip()),
             roles_standing_in=ground.roles,
             left_out=left,
+            complaints=warnings,
             seconds=0,
         )
 
@@ -271,7 +284,10 @@ class Loader:
                 stream.write(piece)
 
         def told(stream: str, line: str) -> Signal | None:
-            return Output(plain(line, 300)) if stream == "err" and line.strip() else None
+            if stream == "out" or not line.strip():
+                return None
+            self._complaints.hear(line)
+            return Output(plain(line, 300))
 
         return (
             yield from run(
@@ -302,7 +318,7 @@ class Loader:
         pins = {"host": had.host, "hostaddr": had.hostaddr, "port": str(had.port)}
         pins |= {"dbname": had.dbname, "user": had.user}
         given.update({name: value for name, value in pins.items() if value})
-        own: dict[str, str | Secret] = {}
+        own: dict[str, str | Secret] = {**ENGLISH}
         if "password" in hidden:
             own["PGPASSWORD"] = hidden["password"]
         for name in ("PGSERVICEFILE", "PGPASSFILE", "PGSYSCONFDIR"):
