@@ -455,6 +455,32 @@ def test_what_stays_possible_in_a_dry_run_is_what_was_granted_by_itself(attacked
             own.execute("SELECT 1")
 
 
+def test_what_stays_possible_in_a_dry_run_is_a_message_in_the_log_of_the_server(
+    attacked: Postgres,
+) -> None:
+    """Everybody may write one that waits for no commit; who decodes the WAL gets it."""
+    dry = PostgresReader(os.environ, CancelToken(), refuse_strong=True)
+    with attacked.connect() as admin:
+        before = admin.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+        assert before is not None
+        ((written,),) = query(
+            dry, login(attacked, "reader"), "SELECT pg_logical_emit_message(false, 'a', 'b')"
+        )
+        ahead = admin.execute("SELECT %s::pg_lsn > %s::pg_lsn", (written, before[0])).fetchone()
+        assert ahead == (True,)
+        # From version 17 on it takes one argument more.
+        more = ", boolean" if admin.info.server_version >= 170000 else ""
+        function = f"FUNCTION pg_logical_emit_message(boolean, text, text{more})"
+        admin.execute(f"REVOKE EXECUTE ON {function} FROM PUBLIC")
+        try:
+            with pytest.raises(StepFailed, match="permission denied"):
+                query(
+                    dry, login(attacked, "reader"), "SELECT pg_logical_emit_message(false, '', '')"
+                )
+        finally:
+            admin.execute(f"GRANT EXECUTE ON {function} TO PUBLIC")
+
+
 # --- the session itself -----------------------------------------------------------------------
 
 
