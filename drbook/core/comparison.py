@@ -30,6 +30,9 @@ class TableComparison(Frozen):
     """`before - restored`: rows that users have lost. Negative where the restore holds more."""
     verdict: TableVerdict
     reason: str = ""
+    check: str = ""
+    """Which comparison decided, a key of `core.fidelity.CHECKS`; empty where there was nothing to compare
+    with, and in records of before that was noted."""
     newest: UtcTime | None = None
     """Newest row restored."""
 
@@ -116,7 +119,7 @@ def _compare_table(case: Case) -> TableComparison:
     restored = case.found.rows if case.found else None
     before = case.known.rows if case.known else None
     lost = before - restored if before is not None and restored is not None else None
-    verdict, reason = judge(case)
+    check, verdict, reason = judge(case)
     return TableComparison(
         table=case.name,
         expected=case.held.rows if case.held else None,
@@ -125,6 +128,7 @@ def _compare_table(case: Case) -> TableComparison:
         lost=before if case.found is None and before is not None else lost,
         verdict=verdict,
         reason=reason,
+        check=check,
         newest=case.found.newest if case.found else None,
     )
 

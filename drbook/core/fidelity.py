@@ -40,13 +40,13 @@ class Case:
         return self.found is not None and self.found.kind == "materialized view"
 
 
-def judge(case: Case) -> Judged:
-    """The verdict on one table, with its reason."""
-    for check in CHECKS.values():
+def judge(case: Case) -> tuple[str, TableVerdict, str]:
+    """The check that decided (a key of `CHECKS`), its verdict on the table, and the reason."""
+    for name, check in CHECKS.items():
         answer = check(case)
         if answer is not None:
-            return answer
-    return UNSURE, "no manifest and no baseline to compare with"
+            return name, *answer
+    return "", UNSURE, "no manifest and no baseline to compare with"
 
 
 def _restored(case: Case) -> Judged | None:
