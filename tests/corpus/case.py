@@ -86,10 +86,10 @@ class Case:
     """Whether the manifest states the digest of the spoiled bytes: the damage came before the signing."""
     states: Callable[[Manifest, "World"], Manifest | None] = lambda manifest, world: manifest
     """The manifest beside the copy; None for none."""
-    knows: Callable[[TableCounts], TableCounts] = lambda counts: counts
+    knows: Callable[[TableCounts, "World"], TableCounts] = lambda counts, world: counts
     """The baseline's figures."""
     stored: timedelta = timedelta(0)
-    """How long after now the copy seems to have been stored."""
+    """How long after it was dumped the copy seems to have been."""
     target: Literal["database", "cluster", "older database"] = "database"
     more: Mapping[str, object] = field(default_factory=dict)
     """Further fields of the target."""

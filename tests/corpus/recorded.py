@@ -23,6 +23,7 @@ class Recorder:
     case: Case
     answers: Answers = field(default_factory=dict)
     context: Any = None
+    spec: Any = None
 
     def door(self, name: str, real: Any) -> Any:
         return _Recording(name, real, self.answers)

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ from typing import Any, cast
 from support.pg import drain
 
 from corpus.case import BAD, GOOD, UNSURE, Case
-from corpus.recorded import Recorder
+from corpus.recorded import Beyond, Recorder
 from corpus.world import Produced, Restored, World
 from drbook.actions.locate import Locate
 from drbook.actions.restore import Restore
@@ -33,6 +33,7 @@ from drbook.core.signals import Working
 from drbook.providers.archive_check import check_structure
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.baselines import DirectoryBaselines
+from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import Secret
 from drbook.providers.kinds import TARGETS
 from drbook.providers.naming import MANIFEST
@@ -47,7 +48,12 @@ _ENDS = {
     StepEnd.FAILED: BAD,
     StepEnd.COULD_NOT_VERIFY: UNSURE,
 }
-DOMAIN = {"provider": "elsewhere", "account": "backups", "resource": "shelf", "credentials": ["writer"]}
+DOMAIN = {
+    "provider": "elsewhere",
+    "account": "backups",
+    "resource": "shelf",
+    "credentials": ["writer"],
+}
 
 
 @dataclass(frozen=True)
@@ -123,7 +129,7 @@ class Road:
         finally:
             self.pool.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.recorder.context = self._context()
+        self.recorder.context, self.recorder.spec = self._context(), self._spec()
         return Travelled(self.case, judged, time.monotonic() - begun, self.recorder)
 
     # --- how it is made --------------------------------------------------------------------------
@@ -144,11 +150,11 @@ class Road:
         stated = case.states(manifest, self.world)
         if stated is not None:
             copy.with_name(copy.name + MANIFEST).write_text(stated.model_dump_json())
-        at = time.time() + case.stored.total_seconds()
+        at = self.produced.dump.stat().st_mtime + case.stored.total_seconds()
         for path in (copy, *(copy.iterdir() if copy.is_dir() else ())):
             os.utime(path, (at, at))
         if self.produced.baseline is not None:
-            counts = case.knows(self.produced.baseline)
+            counts = case.knows(self.produced.baseline, self.world)
             shelf = self.folder / "baselines"
             shelf.mkdir(mode=0o700)
             DirectoryBaselines(path=str(shelf)).open(Secret).save(
@@ -166,7 +172,9 @@ class Road:
         source = DirectorySource.model_validate(
             {"id": "shelf", "path": str(self.folder / "store"), "domain": DOMAIN}
         )
-        catalog = BackupCatalog([source], self.incident, cancel, secrets=Secret, check_structure=check)
+        catalog = BackupCatalog(
+            [source], self.incident, cancel, secrets=Secret, check_structure=check
+        )
         workshop = Workshop(self.incident, os.environ, cancel, self.pool, lambda: world.tools)
         baselines: Baselines = NoBaselines()
         if self.produced.baseline is not None:
@@ -201,9 +209,11 @@ class Road:
             return {"kind": "cluster", **self.case.more}
         return {"kind": "database", "server": self._restorer().model_dump(mode="json")}
 
+    def _older(self) -> Any:
+        return self.world.other if self.case.target == "older database" else None
+
     def _restorer(self) -> Any:
-        older = self.world.other if self.case.target == "older database" else None
-        server = self.world.server("recovery", older)
+        server = self.world.server("recovery", self._older())
         return server.ref("postgres").model_copy(update={"user": "restorer"})
 
     def _loaded(self, result: RestoreResult) -> "Any":
@@ -211,7 +221,7 @@ class Road:
         if self.case.target == "cluster":
             server = self.pool._servers[result.target.name]
         else:
-            server = self.world.server("recovery")
+            server = self.world.server("recovery", self._older())
         restored = Restored(result.target, self.world, server, self.pool)
         harm = self.case.harm
         if callable(harm):
@@ -248,7 +258,9 @@ def signed(copy: Path, manifest: Any) -> Any:
 # --- the path, with the real doors or with recorded ones -----------------------------------------
 
 
-def walk(case: Case, ports: Ports, context: StepContext, loaded: Any, spec: Mapping[str, object]) -> Judged:
+def walk(
+    case: Case, ports: Ports, context: StepContext, loaded: Any, spec: Mapping[str, object]
+) -> Judged:
     """`loaded` is called between the load and the verification, and gives what surrounds the latter."""
     point, ended = _locate(case, ports, context)
     if point is None or ended is not None:
@@ -284,7 +296,12 @@ def _locate(
         return None, Judged(_ENDS[done.state], "locate", ("copies",), done.reason)
     (judgement,) = found.judgements
     wanted = Answer.UNKNOWN if judgement.verdict is Verdict.UNKNOWN else Answer.FAIL
-    by = tuple(one.criterion.value for one in judgement.findings if one.answer is wanted)
+    asked = (*case.require, "bytes")
+    by = tuple(
+        one.criterion.value
+        for one in judgement.findings
+        if one.answer is wanted and one.criterion.value in asked
+    )
     words = "; ".join(judgement.reasons)
     verdict = UNSURE if judgement.verdict is Verdict.UNKNOWN else BAD
     return None, Judged(verdict, "locate", by, words)
@@ -302,7 +319,9 @@ def _verify(case: Case, ports: Ports, context: StepContext, result: RestoreResul
     )
     outputs = {"restore": result.model_dump(mode="json")}
     try:
-        done = drain(action.perform(params, replace(context, step="verify", outputs=outputs), ports))
+        done = drain(
+            action.perform(params, replace(context, step="verify", outputs=outputs), ports)
+        )
     except DrbookError as error:
         return _raised(error, "verify")
     return _of(done)
@@ -324,6 +343,28 @@ def _of(done: Finished) -> Judged:
 def _raised(error: DrbookError, stage: str) -> Judged:
     verdict = UNSURE if isinstance(error, CouldNotVerify) else BAD
     return Judged(verdict, stage, (error.code or type(error).__name__,), error.what)
+
+
+def judge_again(recorded: Recorder) -> Judged | None:
+    """The verdict on recorded facts; None where the path goes on to what was not recorded."""
+    nothing = cast(Any, None)
+    ports = Ports(
+        clock=SystemClock(),
+        cancel=CancelToken(),
+        databases=recorded.replay("databases"),
+        backups=recorded.replay("backups"),
+        baselines=recorded.replay("baselines"),
+        targets=recorded.replay("targets"),
+        processes=nothing,
+        http=nothing,
+        artifacts=nothing,
+    )
+    try:
+        return walk(
+            recorded.case, ports, recorded.context, lambda result: nullcontext(), recorded.spec
+        )
+    except Beyond:
+        return None
 
 
 def run(case: Case, world: World, number: int) -> Travelled:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import psycopg
@@ -54,7 +55,10 @@ class Restored:
         password = None
         user = "postgres"
         if admin is not None and admin.password is not None:
-            user, password = str(admin.user), Path(admin.password.removeprefix("file:")).read_text()
+            user, password = (
+                str(admin.user),
+                Path(admin.password.removeprefix("file:")).read_text().strip(),
+            )
         with psycopg.connect(
             host=str(self.server.socket),
             user=user,
@@ -81,6 +85,7 @@ class World:
     _servers: dict[tuple[str, str], ClusterServer] = field(default_factory=dict)
     _produced: dict[Production, Produced] = field(default_factory=dict)
     _making: dict[Production, threading.Lock] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=count)
 
     @property
     def usual(self) -> PgTools:
@@ -104,7 +109,9 @@ class World:
                 drain(server.create())
                 drain(server.start({"fsync": "off", "max_connections": "60"}))
                 self._stack.callback(server.stop)
-                roles = ROLES if what == "production" else ROLES + "CREATE ROLE restorer LOGIN CREATEDB"
+                roles = (
+                    ROLES if what == "production" else ROLES + "CREATE ROLE restorer LOGIN CREATEDB"
+                )
                 with connect(server, "postgres") as connection:
                     connection.execute(roles.encode())
                 self._servers[key] = server
@@ -115,12 +122,12 @@ class World:
             making = self._making.setdefault(of, threading.Lock())
         with making:
             if of not in self._produced:
-                self._produced[of] = self._produce(of, len(self._making))
+                self._produced[of] = self._produce(of)
             return self._produced[of]
 
-    def _produce(self, of: Production, number: int) -> Produced:
+    def _produce(self, of: Production) -> Produced:
         server = self.server("production", self.other if of.server == "other major" else None)
-        name = f"shop_{number}"
+        name = f"shop_{next(self._numbers)}"
         with connect(server, "postgres") as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 {of.made}".encode())
         ref = server.ref(name)

@@ -1,6 +1,14 @@
 """All cases, by theme."""
 
 from corpus.case import Case
-from corpus.cases import damaged, rows
+from corpus.cases import damaged, odd, rows, servers, structure
 
-CASES: tuple[Case, ...] = (*damaged.CASES, *rows.CASES)
+CASES: tuple[Case, ...] = (
+    *damaged.CASES,
+    *rows.CASES,
+    *structure.CASES,
+    *servers.CASES,
+    *odd.CASES,
+)
+
+assert len({case.name for case in CASES}) == len(CASES)
