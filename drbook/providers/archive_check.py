@@ -24,6 +24,7 @@ from drbook.providers.archive import (
     decompressed,
     feed_of,
     open_archive,
+    packed_by,
 )
 from drbook.providers.archive_read import ArchiveReader
 from drbook.providers.pgtools import ENGLISH, PgTools
@@ -43,6 +44,10 @@ def check_structure(path: Path, tools: tuple[PgTools, ...], cancel: Cancel) -> W
         return ByteFact(state="unknown", reason=f"it cannot be read: {error.strerror or error}")
     if archive.kind == "empty":
         return ByteFact(state="damaged", reason="it is empty")
+    if archive.kind == "unknown" and (by := packed_by(archive.head)):
+        return ByteFact(
+            state="unknown", reason=f"it is packed with {by}, which nothing here unpacks"
+        )
     if archive.kind == "unknown":
         shown = plain(archive.head[:40].decode("utf-8", "replace"), 60)
         what = f"begins with {shown!r}" if shown else f"is a broken {archive.compression} stream"

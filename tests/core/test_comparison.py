@@ -164,7 +164,7 @@ def test_content_that_was_not_asked_for_is_said() -> None:
 
 
 def test_a_table_that_the_backup_never_held_is_loss_in_words() -> None:
-    (said,) = [one for one in compare(of(None), counts(), of(table(8))).remarks]
+    (said,) = compare(of(None), counts(), of(table(8))).remarks
     assert (said.question.value, said.subject, said.verdict) == ("loss", "public.t", GOOD)
     assert "8 rows" in said.words
 

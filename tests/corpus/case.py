@@ -105,6 +105,8 @@ class Case:
     place: Callable[[SourceFacts], SourceFacts] = lambda facts: facts
     """What the store says of itself."""
     require: tuple[str, ...] = ("resource", "account", "credential")
+    observed: tuple[str, ...] = ()
+    """Criteria for which somebody's word is not enough."""
     needs: Callable[["World"], str] = lambda world: ""
     """Why it cannot be run here; empty where it can."""
 

@@ -284,7 +284,9 @@ def _locate(
     case: Case, ports: Ports, context: StepContext
 ) -> tuple[RecoveryPoint | None, Judged | None]:
     action = Locate()
-    params = action.params.model_validate({"require": list(case.require)})
+    params = action.params.model_validate(
+        {"require": list(case.require), "observed": list(case.observed)}
+    )
     try:
         done = drain(action.perform(params, replace(context, step="locate"), ports))
     except DrbookError as error:

@@ -1,7 +1,7 @@
 """All cases, by theme."""
 
 from corpus.case import Case
-from corpus.cases import damaged, odd, rows, servers, structure
+from corpus.cases import damaged, odd, rows, servers, stores, structure
 
 CASES: tuple[Case, ...] = (
     *damaged.CASES,
@@ -9,6 +9,7 @@ CASES: tuple[Case, ...] = (
     *structure.CASES,
     *servers.CASES,
     *odd.CASES,
+    *stores.CASES,
 )
 
 assert len({case.name for case in CASES}) == len(CASES)

@@ -116,6 +116,23 @@ def no_counts(manifest: Manifest, world: World) -> Manifest:
     return manifest.model_copy(update={"counts": None})
 
 
+def like_lz4(path: Path) -> None:
+    """What `pg_dump | lz4` begins with; whether the rest is whole, nothing here can say."""
+    path.write_bytes(b"\x04\x22\x4d\x18" + path.read_bytes())
+
+
+def compressed_by_lz4(path: Path) -> None:
+    """The header's byte that says how data is compressed (pg_backup_archiver.c, since format 1.15)."""
+    data = bytearray(path.read_bytes())
+    assert (data[:5], data[11]) == (b"PGDMP", 0)
+    data[11] = 2
+    path.write_bytes(bytes(data))
+
+
+def cannot_lz4(world: World) -> str:
+    return "" if world.can_write("lz4") else "a pg_dump here reads lz4"
+
+
 CASES = (
     Case("truncated, with a manifest", BAD, ("bytes",), spoil=cut(0.6)),
     Case("truncated, without a manifest", BAD, ("bytes",), spoil=cut(0.6), states=no_manifest),
@@ -153,6 +170,10 @@ CASES = (
          needs=writes("lz4")),
     Case("bit flipped, zstd, with a manifest", BAD, ("bytes",), of=ZSTD, spoil=flipped,
          needs=writes("zstd")),
+    Case("an lz4 stream, which nothing here unpacks", UNSURE, ("bytes",), bad=False, spoil=like_lz4,
+         states=no_manifest),
+    Case("compressed by lz4, which nothing here reads", UNSURE, ("bytes",), bad=False, of=RAW,
+         spoil=compressed_by_lz4, states=no_manifest, needs=cannot_lz4),
     Case("manifest with another digest", BAD, ("bytes",), states=another_digest),
     Case("manifest of another backup", BAD, ("rows", "in the backup", "type"), states=of_another_database),
 )  # fmt: skip
