@@ -132,7 +132,11 @@ def read_needs(
     return ArchiveFacts(why_no_rows=reason), reason
 
 
-_TOO_NEW = re.compile(r"unsupported version \(|not supported by this installation|not built with")
+_TOO_NEW = re.compile(
+    r"unsupported version \(|not supported by this installation|not built with"
+    r"|this build does not support compression"
+)
+"""What pg_restore says of an archive that another one may read (compress_io.c, pg_backup_archiver.c)."""
 
 
 WHOLE = ["-f", "-", "--create"]

@@ -216,6 +216,28 @@ def test_locks(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("mode", "tried", "expected"),
+    [
+        ("COMPLIANCE", True, (YES, SEEN)),
+        ("COMPLIANCE", False, (NO, SEEN)),
+        ("COMPLIANCE", "odd", (NO, SEEN)),
+        ("COMPLIANCE", None, (YES, SAID)),
+        ("GOVERNANCE", False, (NO, SEEN)),
+        ("GOVERNANCE", True, (YES, DERIVED)),
+        (None, False, (NO, SEEN)),
+    ],
+)
+def test_a_lock_is_known_by_what_was_tried(mode: Any, tried: Any, expected: Any) -> None:
+    fact = Observed(why="not tried") if tried is None else Observed(value=tried)
+    given: Any = {
+        "facts": {"lock": LockFact(mode=mode, until=NOW + 30 * DAY if mode else None)},
+        "source": {"lock_enforced": fact, "lock_default": Observed(value=True)},
+        "declared": domain(credentials=APART),
+    }
+    assert answered(Criterion.LOCKED, **given)[:2] == expected
+
+
+@pytest.mark.parametrize(
     ("hidden", "expected"),
     [
         (None, (DUNNO, NONE, "whether a delete marker hides it is not known")),

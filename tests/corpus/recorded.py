@@ -28,6 +28,14 @@ class Recorder:
     def door(self, name: str, real: Any) -> Any:
         return _Recording(name, real, self.answers)
 
+    def kept(self) -> tuple[Answers, Any, Any]:
+        """Everything but the case, which is found again by its name."""
+        return self.answers, self.context, self.spec
+
+    @classmethod
+    def again(cls, case: Case, kept: tuple[Answers, Any, Any]) -> "Recorder":
+        return cls(case, *kept)
+
     def replay(self, name: str) -> Any:
         return _Replaying(name, {key: list(found) for key, found in self.answers.items()})
 

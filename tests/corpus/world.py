@@ -24,6 +24,7 @@ from drbook.providers.process import complete
 from drbook.providers.targets.pool import ServerPool
 
 ROLES = 'CREATE ROLE app_user; CREATE ROLE "Odd Role";'
+MEMBERS = 'GRANT app_user TO "Odd Role";'
 
 
 @dataclass(frozen=True)
@@ -107,13 +108,12 @@ class World:
                 server = ClusterServer(chosen, self.folder / name, name=name)
                 server.make_folder()
                 drain(server.create())
-                drain(server.start({"fsync": "off", "max_connections": "60"}))
+                most = "60" if what == "production" else "50"
+                drain(server.start({"fsync": "off", "max_connections": most}))
                 self._stack.callback(server.stop)
-                roles = (
-                    ROLES if what == "production" else ROLES + "CREATE ROLE restorer LOGIN CREATEDB"
-                )
+                mine = MEMBERS if what == "production" else "CREATE ROLE restorer LOGIN CREATEDB"
                 with connect(server, "postgres") as connection:
-                    connection.execute(roles.encode())
+                    connection.execute((ROLES + mine).encode())
                 self._servers[key] = server
             return self._servers[key]
 

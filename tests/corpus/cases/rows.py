@@ -1,6 +1,7 @@
 """Rows that are not what the backup held, or not what it should have held."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest
 from corpus.cases.damaged import OTHER, only_counts
@@ -47,6 +48,36 @@ def knows_the_shop(counts: TableCounts, world: World) -> TableCounts:
     shop = world.production(Production()).manifest.counts
     assert shop is not None
     return shop.model_copy(update={"identity": counts.identity, "taken_at": counts.taken_at})
+
+
+UNREAD = Production(
+    "CREATE TABLE a (id int); INSERT INTO a VALUES (1); CREATE TABLE b (id int)",
+    baseline="older",
+    options=("-Fp",),
+)
+
+
+def not_to_be_counted(path: Path) -> None:
+    """Strings as before 9.1: drbook does not count in such a dump."""
+    data = path.read_bytes()
+    assert data.count(b"standard_conforming_strings = on") == 1
+    path.write_bytes(
+        data.replace(b"standard_conforming_strings = on", b"standard_conforming_strings = off")
+    )
+
+
+def one_unknown(counts: TableCounts, world: World) -> TableCounts:
+    """A login that may not see the first table."""
+    first, *others = counts.tables
+    unseen = first.model_copy(
+        update={"rows": None, "content": None, "newest": None, "why_unknown": "permission denied"}
+    )
+    return counts.model_copy(update={"tables": (unseen, *others)})
+
+
+def one_not_counted(manifest: Manifest, world: World) -> Manifest:
+    assert manifest.counts is not None
+    return manifest.model_copy(update={"counts": one_unknown(manifest.counts, world)})
 
 
 OTHERS = Production(OTHER.sql, baseline="older")
@@ -119,7 +150,13 @@ CASES = (
          assertions=(Assertion(name="newest", sql="SELECT max(id) FROM nothing_yet", min=0),)),
     Case("an assertion cannot be asked", UNSURE, ("assertion",),
          assertions=(Assertion(name="odd", sql="SELECT 1 FROM no_such_table", equals=1),)),
+    Case("production's reader could not count a table", UNSURE, ("counted in the backup",), bad=False,
+         states=one_not_counted),
+    Case("not even the baseline counted a table", UNSURE, ("counted before",), bad=False, of=UNREAD,
+         spoil=not_to_be_counted, states=no_manifest, knows=one_unknown),
     # --- good ones that look odd
+    Case("an archive that cannot be counted, as in the baseline", GOOD, ("as before",), of=UNREAD,
+         spoil=not_to_be_counted, states=no_manifest),
     Case("as it was", GOOD),
     Case("an assertion holds", GOOD, ("assertion",),
          assertions=(Assertion(name="all", sql="SELECT count(*) FROM orders", equals=1000),)),

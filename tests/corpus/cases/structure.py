@@ -56,6 +56,15 @@ DROP POLICY mine ON app.t; DROP VIEW app.some; DROP FUNCTION app.pair_text; DROP
 DROP MATERIALIZED VIEW app.totals; ALTER TABLE app.t ALTER id SET DEFAULT 7;
 """
 
+COLLATED = Production(
+    "CREATE TABLE a (name text COLLATE pg_catalog.pg_c_utf8 PRIMARY KEY);"
+    "INSERT INTO a VALUES ('x'), ('y');"
+)
+CLASS = """
+CREATE OPERATOR CLASS backwards FOR TYPE int USING btree AS
+  OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 btint4cmp(int, int);
+"""
+
 CASES = (
     Case("an index is missing", BAD, ("index",), harm="DROP INDEX orders_customer"),
     Case("an index is another one", BAD, ("index",),
@@ -103,7 +112,14 @@ CASES = (
          more={"extensions": ["postgres_fdw"]}, harm=FAR_GONE),
     Case("a schema is renamed after the load", BAD, ("schema", "restored"), of=Production(RARE),
          harm="ALTER SCHEMA app RENAME TO other"),
+    Case("an operator class too many", BAD, ("operator class",), harm=CLASS),
+    Case("text is ordered by another version of its collation", UNSURE, ("collation version",), bad=True,
+         of=COLLATED, harm="UPDATE pg_collation SET collversion = '0' WHERE collname = 'pg_c_utf8'"),
     # --- good ones that look odd
+    Case("production's collation had another version", GOOD, ("collation version",), of=Production(
+         COLLATED.sql + "UPDATE pg_collation SET collversion = '0' WHERE collname = 'pg_c_utf8'")),
+    Case("another server's settings, roles and memberships", GOOD,
+         ("server setting", "role", "membership"), of=COLLATED),
     Case("a foreign key that production never checked either", GOOD, ("constraint", "orphans"), of=NOT_VALID,
          bad=False),
     Case("a foreign key that production never checked either, no manifest", UNSURE,
