@@ -6,10 +6,10 @@ from pydantic import Field, ValidationError
 
 from drbook.actions.baselines import baseline_for
 from drbook.core.actions import Action, Finished, StepContext
-from drbook.core.archiverows import ARCHIVE, against_archive
+from drbook.core.archiverows import expected_of
 from drbook.core.assertions import Assertion, judge, unanswered
 from drbook.core.baseline import Manifest
-from drbook.core.comparison import Comparison, TableVerdict, compare
+from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
 from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.points import RecoveryPoint
@@ -83,20 +83,18 @@ class Verify(Action[VerifyParams]):
                 described = f"none: {error.what}"
                 yield Milestone(f"the loss cannot be told: {error.what}")
         asserted = yield from _assertions(params, ports)
+        # The archive's own rows, where no manifest says what to expect.
+        loaded = restored_from(params.target, context)
+        held = loaded.copy_used.held if loaded is not None and loaded.point == point else None
+        ignored = context.document.production.ignore_schemas
         comparison = compare(
             counts,
             manifest.counts if manifest else None,
             baseline,
             point.taken_at if point else None,
             asserted,
+            archive=expected_of(held, counts, ignored) if held is not None else None,
         )
-        # The archive's own rows, where no manifest says what to expect.
-        loaded = restored_from(params.target, context)
-        if manifest is None and loaded is not None and loaded.point == point:
-            ignored = context.document.production.ignore_schemas
-            comparison = against_archive(
-                comparison, counts, loaded.copy_used.held, ignored, baseline, asserted
-            )
         consistent = manifest.taken_at if manifest else point.taken_at if point else None
         loss = None
         if consistent is not None and context.occurred is not None:
@@ -197,8 +195,10 @@ def _beside(comparison: Comparison) -> str:
     """What else was compared, and what was not."""
     asserted = len(comparison.of(Question.ASSERTION))
     said = [f", {counted(asserted, 'assertion')} hold"] if asserted else []
+    if not any(one.startswith("structure") for one in comparison.not_compared):
+        said.append(", structure too")
     left = "; ".join(comparison.not_compared)
-    return "".join(said) + (f"; not compared: {left}" if left else ", structure too")
+    return "".join(said) + (f"; not compared: {left}" if left else "")
 
 
 def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None:

@@ -4,15 +4,15 @@ Everything here is a function of data. A count that could not be taken is `None`
 never compares as equal to anything.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from drbook.core.baseline import TableCount, TableCounts
-from drbook.core.fidelity import Case, judge
+from drbook.core.fidelity import Case, content_proven, judge
 from drbook.core.likeness import differences
 from drbook.core.remarks import Question, Remark, TableVerdict, gathered, worst
 from drbook.core.soundness import flaws, reissued
-from drbook.core.values import Frozen, UtcTime
+from drbook.core.values import Frozen, UtcTime, counted
 
 __all__ = ["Comparison", "TableComparison", "TableVerdict", "compare", "compare_production"]
 
@@ -22,7 +22,7 @@ class TableComparison(Frozen):
 
     table: str
     expected: int | None
-    """Rows the backup's manifest states; None without a manifest."""
+    """Rows the backup's manifest states, or that were counted in the archive; None without both."""
     restored: int | None
     before: int | None
     """Rows in production's baseline before the incident."""
@@ -30,6 +30,9 @@ class TableComparison(Frozen):
     """`before - restored`: rows that users have lost. Negative where the restore holds more."""
     verdict: TableVerdict
     reason: str = ""
+    check: str = ""
+    """Which comparison decided, a key of `core.fidelity.CHECKS`; empty where there was nothing to compare
+    with, and in records of before that was noted."""
     newest: UtcTime | None = None
     """Newest row restored."""
 
@@ -40,7 +43,7 @@ class Comparison(Frozen):
     tables: tuple[TableComparison, ...]
     verdict: TableVerdict
     reference: str
-    """What `expected` comes from: `manifest`, `baseline` or `none`."""
+    """What `expected` comes from: `manifest`, `archive`, `baseline` or `none`."""
     expected_at: UtcTime | None = None
     baseline_at: UtcTime | None = None
     counted_at: UtcTime | None = None
@@ -58,65 +61,131 @@ class Comparison(Frozen):
         return sum(1 for table in self.tables if table.verdict is verdict)
 
 
+ARCHIVE = "archive"
+"""The `reference` where the rows that were counted in the archive say what must have arrived."""
+
+
 def compare(
     restored: TableCounts,
     manifest: TableCounts | None,
     baseline: TableCounts | None,
     copy_taken_at: datetime | None = None,
     more: Sequence[Remark] = (),
+    archive: TableCounts | None = None,
 ) -> Comparison:
     """Restored counts against the manifest (fidelity) and against the baseline (loss).
 
     Fidelity and soundness decide the verdict; what is lost is no fault of the restore. Without a
-    manifest nothing states what the copy should hold: what differs from the baseline could not be
-    verified, since rows written or deleted between the baseline and the backup look the same as
-    damage. Only a table that an older baseline holds and that is missing or came back empty is a
-    failure. `more` are remarks from elsewhere, like those of the runbook's own assertions.
+    manifest, `archive` may say what was counted in the archive, which must have arrived; but nothing
+    states what the copy should hold. What an older baseline has and the copy has not could then not be
+    verified, since rows, tables and indexes that were removed on purpose look the same as damage. Where
+    the restored rows were hashed, content is asked for: what does not prove it could not be verified.
+    `more` are remarks from elsewhere, like those of the runbook's own assertions.
     """
-    older = (
-        baseline is not None and copy_taken_at is not None and baseline.taken_at <= copy_taken_at
-    )
-    held = dict(manifest.by_name()) if manifest else {}
+    dated = baseline is not None and copy_taken_at is not None
+    older = dated and baseline.taken_at <= copy_taken_at  # type: ignore[union-attr, operator]
+    says = manifest or archive
+    held = dict(says.by_name()) if says else {}
     known = dict(baseline.by_name()) if baseline else {}
     found = restored.by_name()
-    names = sorted({*held, *known, *found})
-    rows = tuple(
-        _compare_table(
-            Case(
-                name,
-                found.get(name),
-                held.get(name),
-                known.get(name),
-                has_manifest=manifest is not None,
-                older=older,
-                versions=(_version(manifest), _version(restored)),
-                covers=manifest is None or bool(manifest.covers),
-            )
+    cases = [
+        Case(
+            name,
+            found.get(name),
+            held.get(name),
+            known.get(name),
+            has_manifest=manifest is not None,
+            counted=manifest is None and archive is not None,
+            older=older,
+            versions=(_version(manifest), _version(restored)),
+            covers=manifest is None or bool(manifest.covers),
         )
-        for name in names
+        for name in sorted({*held, *known, *found})
+    ]
+    rows = tuple(_compare_table(case) for case in cases)
+    unproven, not_asked = _content(cases, rows, manifest)
+    same_rows = (
+        manifest is not None
+        and all(row.verdict is TableVerdict.PASS for row in rows)
+        and all(content_proven(case) for case in cases)
     )
-    found_more, not_compared = _remarks(restored, manifest, baseline)
-    remarks = gathered([*more, *found_more])
-    counted = [one.verdict for one in remarks if one.question is not Question.LOSS]
-    whole = worst(row.verdict for row in rows)
+    structural, not_compared = _remarks(
+        restored, manifest, baseline, younger=dated and not older, same_rows=same_rows
+    )
+    remarks = gathered([*more, *structural, *unproven, *_gone(rows, found)])
+    counting = [one.verdict for one in remarks if one.question is not Question.LOSS]
+    whole = worst(row.verdict for row in rows) if rows else _of_nothing(restored, manifest)
+    reference = "baseline" if baseline else "none"
     return Comparison(
         tables=rows,
-        verdict=worst([whole, *counted]),
-        reference="manifest" if manifest else "baseline" if baseline else "none",
+        verdict=worst([whole, *counting]),
+        reference="manifest" if manifest else ARCHIVE if archive else reference,
         expected_at=manifest.taken_at if manifest else None,
         baseline_at=baseline.taken_at if baseline else None,
         counted_at=restored.taken_at,
         newest=max((row.newest for row in rows if row.newest), default=None),
         remarks=remarks,
-        not_compared=not_compared,
+        not_compared=not_compared + not_asked,
     )
+
+
+def _of_nothing(restored: TableCounts, manifest: TableCounts | None) -> TableVerdict:
+    """An empty database is what the backup held, where both sides looked at every kind and at the
+    structure; without that, nothing was found because nothing was looked at."""
+    sides = (restored, manifest)
+    looked = all(one is not None and one.covers and one.structure is not None for one in sides)
+    return TableVerdict.PASS if looked else TableVerdict.COULD_NOT_VERIFY
+
+
+def _content(
+    cases: Sequence[Case], rows: Sequence[TableComparison], manifest: TableCounts | None
+) -> tuple[list[Remark], tuple[str, ...]]:
+    """Tables that passed without their content being proven, where it was asked for."""
+    hashed = any(case.found is not None and case.found.content is not None for case in cases)
+    if not hashed:
+        return [], ("content: it was not asked for",) if manifest else ()
+    unproven = [
+        row.table
+        for case, row in zip(cases, rows, strict=True)
+        if row.verdict is TableVerdict.PASS and not content_proven(case)
+    ]
+    if not unproven:
+        return [], ()
+    why = "its manifest holds no hashes of them" if manifest else "it has no manifest"
+    remark = Remark(
+        question=Question.FIDELITY,
+        check="content",
+        subject=unproven[0] if len(unproven) == 1 else "",
+        verdict=TableVerdict.COULD_NOT_VERIFY,
+        words=f"the content of {counted(len(unproven), 'table')} is unproven: nothing says what the "
+        f"backup's rows were, for {why}",
+    )
+    return [remark], ()
+
+
+def _gone(rows: Sequence[TableComparison], found: Mapping[str, TableCount]) -> Iterable[Remark]:
+    """Whole tables that production had and the backup, as its manifest says, had not."""
+    for row in rows:
+        if row.table not in found and row.verdict is TableVerdict.PASS:
+            yield Remark(
+                question=Question.LOSS,
+                check="table",
+                subject=row.table,
+                verdict=TableVerdict.PASS,
+                words=f"the baseline has it{_with(row.before)}, and the backup has not: dropped or "
+                "renamed in between, or left out of the backup",
+            )
+
+
+def _with(rows: int | None) -> str:
+    return f" with {counted(rows, 'row')}" if rows is not None else ""
 
 
 def _compare_table(case: Case) -> TableComparison:
     restored = case.found.rows if case.found else None
     before = case.known.rows if case.known else None
     lost = before - restored if before is not None and restored is not None else None
-    verdict, reason = judge(case)
+    check, verdict, reason = judge(case)
     return TableComparison(
         table=case.name,
         expected=case.held.rows if case.held else None,
@@ -125,12 +194,18 @@ def _compare_table(case: Case) -> TableComparison:
         lost=before if case.found is None and before is not None else lost,
         verdict=verdict,
         reason=reason,
+        check=check,
         newest=case.found.newest if case.found else None,
     )
 
 
 def _remarks(
-    restored: TableCounts, manifest: TableCounts | None, baseline: TableCounts | None
+    restored: TableCounts,
+    manifest: TableCounts | None,
+    baseline: TableCounts | None,
+    *,
+    younger: bool,
+    same_rows: bool,
 ) -> tuple[list[Remark], tuple[str, ...]]:
     """What is to be said of everything but the rows, and what could not be compared at all."""
     mine = restored.structure
@@ -138,13 +213,13 @@ def _remarks(
         return [], ("structure: that of the restored database was not read",)
     held = manifest.structure if manifest else None
     before = baseline.structure if baseline else None
-    found = list(flaws(mine, held))
+    found = list(flaws(mine, held, before, same_rows=same_rows))
     left = []
     if manifest is not None and held is not None:
         found += differences(held, mine, majors=(_major(manifest), _major(restored)))
     elif before is not None and baseline is not None:
         majors = (_major(baseline), _major(restored))
-        found += _less_sure(differences(before, mine, majors=majors))
+        found += _less_sure(differences(before, mine, majors=majors), younger)
     else:
         left.append(
             "structure: the manifest holds none"
@@ -156,16 +231,17 @@ def _remarks(
     return found, tuple(left)
 
 
-def _less_sure(remarks: Iterable[Remark]) -> Iterable[Remark]:
-    """Against a baseline alone: a change of the schema since then looks the same as damage."""
+def _less_sure(remarks: Iterable[Remark], younger: bool) -> Iterable[Remark]:
+    """Against a baseline alone: a change of the schema since then looks the same as damage. What a
+    younger baseline has, production may have got after the backup: that is loss, and no doubt."""
     for one in remarks:
         if one.verdict is TableVerdict.PASS:
             yield one
-            continue
-        words = (
-            f"{one.words}; compared with the baseline, for no manifest says what the backup held"
-        )
-        yield one.model_copy(update={"verdict": TableVerdict.COULD_NOT_VERIFY, "words": words})
+        elif younger:
+            yield one.model_copy(update={"question": Question.LOSS, "verdict": TableVerdict.PASS})
+        else:
+            words = f"{one.words}; compared with the baseline, for no manifest says what the backup held"
+            yield one.model_copy(update={"verdict": TableVerdict.COULD_NOT_VERIFY, "words": words})
 
 
 def _version(counts: TableCounts | None) -> int:

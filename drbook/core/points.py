@@ -196,6 +196,9 @@ class SourceFacts(Frozen):
     """True or False."""
     lock_default: Observed = Observed(why="not asked")
     """True where Object Lock is on for the place."""
+    lock_enforced: Observed = Observed(why="not tried")
+    """True where the place refused to delete a locked object of our own, False where it deleted it. Some
+    stores repeat a lock that they do not enforce (FACTS.md, section 7)."""
     deletes_replicated: Observed = Observed(why="not asked")
     """True where a delete here or elsewhere is mirrored."""
     expires_after_days: Observed = Observed(why="not asked")

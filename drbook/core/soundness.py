@@ -4,36 +4,31 @@ flawed there already is not blamed on the restore."""
 from collections.abc import Iterator
 
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.structure import DbObject, SequenceState, Structure
+from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
 from drbook.core.values import counted, plain
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
 
-def flaws(restored: Structure, held: Structure | None) -> Iterator[Remark]:
-    """What is wrong with the restored database itself."""
-    was = {(one.kind, one.name): one for one in held.objects} if held else {}
+def flaws(
+    restored: Structure,
+    held: Structure | None,
+    before: Structure | None = None,
+    *,
+    same_rows: bool = False,
+) -> Iterator[Remark]:
+    """What is wrong with the restored database itself. Without what the backup held, `before` says what
+    production had already. `same_rows`: the content of every table is proven to be the backup's."""
+    origin = held or before
+    was = {(one.kind, one.name): one for one in origin.objects} if origin else {}
     for one in restored.objects:
         if one.flaw:
-            yield _flaw(one, was.get((one.kind, one.name)))
+            yield _flaw(one, was.get((one.kind, one.name)), known=origin is not None)
     stood = {one.name: one for one in held.sequences} if held else {}
     for sequence in restored.sequences:
         yield from _sequence(sequence, stood.get(sequence.name))
-    known = {one.constraint: one for one in held.orphans} if held else {}
     for orphans in restored.orphans:
-        before = known.get(orphans.constraint)
-        if orphans.rows is None:
-            why = plain(orphans.why_unknown, 300) or "not counted"
-            yield _remark("orphans", orphans.constraint, UNSURE, why)
-        elif orphans.rows:
-            words = f"{counted(orphans.rows, 'row')} refer to nothing"
-            same = before is not None and before.rows == orphans.rows
-            yield _remark(
-                "orphans",
-                orphans.constraint,
-                GOOD if same else FAIL,
-                words + (", as in the backup" if same else ""),
-            )
+        yield from _orphans(orphans, origin, same_rows)
     if restored.without_statistics:
         yield _remark(
             "analysis",
@@ -44,13 +39,43 @@ def flaws(restored: Structure, held: Structure | None) -> Iterator[Remark]:
         )
 
 
-def _flaw(one: DbObject, was: DbObject | None) -> Remark:
-    """A flaw that the backup held as well is no fault of the restore, and still worth knowing."""
+def _orphans(now: Orphans, origin: Structure | None, same_rows: bool) -> Iterator[Remark]:
+    if now.rows is None:
+        why = plain(now.why_unknown, 300) or "not counted"
+        yield _remark("orphans", now.constraint, UNSURE, why)
+        return
+    if not now.rows:
+        return
+    words = f"{counted(now.rows, 'row')} refer to nothing"
+    known = {one.constraint: one.rows for one in origin.orphans} if origin else {}
+    unchecked = origin is not None and _flawed(origin, now.constraint)
+    if known.get(now.constraint) == now.rows or (unchecked and same_rows):
+        yield _remark("orphans", now.constraint, GOOD, words + ", as in the backup")
+    elif origin is None or (origin.left_unread and unchecked):
+        # A capture does not count them: production may have had the same ones.
+        words += "; whether production's did too, nobody counted"
+        yield _remark("orphans", now.constraint, UNSURE, words)
+    else:
+        yield _remark("orphans", now.constraint, FAIL, words)
+
+
+def _flawed(origin: Structure, constraint: str) -> bool:
+    return any(
+        one.flaw for one in origin.objects if (one.kind, one.name) == ("constraint", constraint)
+    )
+
+
+def _flaw(one: DbObject, was: DbObject | None, *, known: bool) -> Remark:
+    """A flaw that production had as well is no fault of the restore, and still worth knowing. A dump
+    brings constraints back as they were, so that without anything to compare with nobody can tell."""
     if was is not None and was.flaw == one.flaw:
         return _remark(one.kind, one.name, GOOD, f"{one.flaw}, as in the backup")
-    return _remark(
-        one.kind, one.name, UNSURE if one.kind == "collation version" else FAIL, one.flaw
-    )
+    if one.kind == "collation version":
+        return _remark(one.kind, one.name, UNSURE, one.flaw)
+    if one.kind == "constraint" and not known:
+        words = f"{one.flaw}; nothing says whether production's was so too"
+        return _remark(one.kind, one.name, UNSURE, words)
+    return _remark(one.kind, one.name, FAIL, one.flaw)
 
 
 def _sequence(now: SequenceState, held: SequenceState | None) -> Iterator[Remark]:

@@ -84,6 +84,23 @@ def sniff(head: bytes) -> Kind:
     return "unknown"
 
 
+_PACKED = {
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bzip2",
+    b"PK\x03\x04": "zip",
+    b"age-encryption.org/": "age",
+    b"-----BEGIN PGP MESSAGE": "OpenPGP",
+    b"Salted__": "openssl",
+}
+"""First bytes of what is no dump itself and may hold one (the formats' own specifications)."""
+
+
+def packed_by(head: bytes) -> str:
+    """What a file is packed or encrypted with that nothing here unpacks; empty where it is not."""
+    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+
+
 class _Reading:
     """A decompressed stream whose every kind of damage is `Unreadable`."""
 

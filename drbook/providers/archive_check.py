@@ -25,6 +25,7 @@ from drbook.providers.archive import (
     decompressed,
     feed_of,
     open_archive,
+    packed_by,
 )
 from drbook.providers.archive_read import ArchiveReader
 from drbook.providers.archive_toc import why_not_read
@@ -45,6 +46,10 @@ def check_structure(path: Path, tools: tuple[PgTools, ...], cancel: Cancel) -> W
         return ByteFact(state="unknown", reason=f"it cannot be read: {error.strerror or error}")
     if archive.kind == "empty":
         return ByteFact(state="damaged", reason="it is empty")
+    if archive.kind == "unknown" and (by := packed_by(archive.head)):
+        return ByteFact(
+            state="unknown", reason=f"it is packed with {by}, which nothing here unpacks"
+        )
     if archive.kind == "unknown":
         shown = plain(archive.head[:40].decode("utf-8", "replace"), 60)
         what = f"begins with {shown!r}" if shown else f"is a broken {archive.compression} stream"
@@ -131,7 +136,11 @@ def read_needs(
     return ArchiveFacts(why_no_rows=reason, complete=False), reason
 
 
-_TOO_NEW = re.compile(r"unsupported version \(|not supported by this installation|not built with")
+_TOO_NEW = re.compile(
+    r"unsupported version \(|not supported by this installation|not built with"
+    r"|this build does not support compression"
+)
+"""What pg_restore says of an archive that another one may read (compress_io.c, pg_backup_archiver.c)."""
 
 
 WHOLE = ["-f", "-", "--create"]

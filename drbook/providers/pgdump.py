@@ -198,10 +198,14 @@ def _filled(part: str, values: Mapping[str, str]) -> str:
 def connect_string(connection: Connection) -> str:
     """How this very server is reached, for libpq, without a secret in it."""
     info = connection.info
+    # What is as libpq has it anyway is not said: the libpq of an older pg_dump may not know its name.
+    usual = {one.keyword: one.compiled for one in connection.pgconn.info}
+    usual[b"sslcertmode"] = b"allow"  # filled in later than the others (libpq 16, fe-connect.c)
     given = {
         name: value
         for name, value in info.get_parameters().items()
         if name not in SECRET_PARAMETERS | _OWN | {"service"}
+        and usual.get(name.encode()) != value.encode()
     }
     # Of several hosts, the one that answered; the others may be other servers.
     given |= {"host": info.host, "port": str(info.port), "dbname": info.dbname, "user": info.user}

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from drbook.core.archivefacts import ArchiveFacts
-from drbook.core.archiverows import ARCHIVE, against_archive, expected_of, shown_rows
+from drbook.core.archiverows import expected_of, shown_rows
 from drbook.core.baseline import Identity, TableCount, TableCounts
-from drbook.core.comparison import Comparison, TableVerdict, compare
+from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 AT = datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
@@ -30,9 +30,8 @@ def judged(
     ignored: tuple[str, ...] = (),
 ) -> Comparison:
     taken = AT + timedelta(hours=1)
-    return against_archive(
-        compare(restored, None, baseline, taken), restored, held, ignored, baseline
-    )
+    archive = expected_of(held, restored, ignored) if held is not None else None
+    return compare(restored, None, baseline, taken, archive=archive)
 
 
 _CASES: list[
@@ -40,8 +39,8 @@ _CASES: list[
 ] = [
     # what, restored, archive, older baseline, verdict, reference, reason
     ("as many", counts(5), HELD, None, GOOD, ARCHIVE, "as many as in the archive"),
-    ("one fewer", counts(4), HELD, None, BAD, ARCHIVE, "the archive holds 5 rows, 4 were"),
-    ("one more", counts(6), HELD, None, BAD, ARCHIVE, "the archive holds 5 rows, 6 were"),
+    ("one fewer", counts(4), HELD, None, BAD, ARCHIVE, "the archive held 5 rows, 4 were"),
+    ("one more", counts(6), HELD, None, BAD, ARCHIVE, "the archive held 5 rows, 6 were"),
     ("missing", NOTHING, HELD, None, BAD, ARCHIVE, "missing"),
     ("not counted", counts(None), HELD, None, UNSURE, ARCHIVE, "denied"),
     ("both empty", counts(0), ArchiveFacts(rows={"public.t": 0}), None, GOOD, ARCHIVE, "empty, as"),
@@ -54,10 +53,10 @@ _CASES: list[
     ("not countable", counts(5), ArchiveFacts(why_no_rows="odd"), None, UNSURE, "none", "no manif"),
     ("not countable, but as before", counts(5), ArchiveFacts(why_no_rows="odd"), counts(5), GOOD,
      "baseline", "as in the baseline"),
-    ("fewer than before is loss, not damage", counts(5), HELD, counts(9), GOOD, ARCHIVE, "as many"),
-    ("empty in both, and was full", counts(0), ArchiveFacts(rows={"public.t": 0}), counts(9), BAD,
-     ARCHIVE, "empty, where the baseline has 9 rows"),
-    ("in neither, and was there", NOTHING, ArchiveFacts(rows={}), counts(9), BAD, ARCHIVE, "missing"),
+    ("fewer than before: deleted, or missing", counts(5), HELD, counts(9), UNSURE, ARCHIVE, "older than the backup"),
+    ("empty in both, and was full", counts(0), ArchiveFacts(rows={"public.t": 0}), counts(9), UNSURE,
+     ARCHIVE, "empty, where the baseline, which is older than the backup, has 9"),
+    ("in neither, and was there", NOTHING, ArchiveFacts(rows={}), counts(9), UNSURE, ARCHIVE, "nothing says"),
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 from support.pg import COUNTS, Postgres, drain
 
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
-from drbook.core.archiverows import against_archive
+from drbook.core.archiverows import expected_of
 from drbook.core.comparison import compare
 from drbook.core.ports import ProductionIdentity
 from drbook.core.targets import LocalCopy
@@ -332,7 +332,8 @@ def test_an_archive_holds_what_the_database_held(
     held = drain(check_structure(path, tools, CancelToken())).held
     assert held is not None
     there = drain(reader.count(postgres.ref.model_copy(update={"dbname": varied}))).tables
-    assert held.rows == {row.table: row.rows for row in there}
+    aside = ("materialized view", "large objects")  # an archive holds no rows of these
+    assert held.rows == {row.table: row.rows for row in there if row.kind not in aside}
     assert held.uncounted == {}
     assert held.source_major == postgres.tools.major
     assert held.settings is not None
@@ -375,7 +376,7 @@ def test_a_restore_is_held_to_the_rows_of_its_archive(
                 connection.execute(statement.encode())
                 connection.commit()
         counts = drain(targets.count(target))
-        found = against_archive(compare(counts, None, None), counts, copy.held)
+        found = compare(counts, None, None, archive=expected_of(copy.held, counts))
         verdicts.append(
             (found.verdict, {row.table for row in found.tables if row.verdict != "pass"})
         )

@@ -25,6 +25,7 @@ from drbook.providers.archive import (
     Unreadable,
     feed_of,
     open_archive,
+    packed_by,
 )
 from drbook.providers.archive_list import (
     Contents,
@@ -75,6 +76,13 @@ class Loader:
                 next="Run the locate step again: it fetches what is missing.",
                 code="archive",
             ) from None
+        if by := packed_by(archive.head):
+            raise StepFailed(
+                f"The copy {path.name} is packed with {by}, which nothing here unpacks.",
+                means="It may be whole. Nothing was loaded.",
+                next="Unpack it into a directory that the runbook names as a source, and locate again.",
+                code="archive-packed",
+            )
         if archive.kind in ("unknown", "empty"):
             raise StepFailed(
                 f"The copy {path.name} is no pg_dump archive.",
