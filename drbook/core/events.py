@@ -127,6 +127,9 @@ class IncidentTakenOver(Event):
     """Mirrors of the runbook that could not be asked, each with the reason."""
     missing: tuple[str, ...] = ()
     """Artifacts that the record names and no mirror held."""
+    vouched: tuple[str, ...] = ()
+    """What was held against the mirror's record and fits, `head` or `runbook`; where it is empty, nothing
+    but the mirror vouches for it."""
 
 
 class RunbookAmended(Event):

@@ -85,7 +85,11 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
 
     def run(machine: Drbook, *arguments: str, **environment: str) -> Ran:
         capsys.readouterr()
-        with patch.dict(os.environ, machine.environment | environment):
+        name = machine.environment.get("DRBOOK_OPERATOR", "")  # they are named alike
+        with (
+            patch.dict(os.environ, machine.environment | environment),
+            patch("socket.gethostname", lambda: name),
+        ):
             code = main(arguments)
         out, err = capsys.readouterr()
         return Ran(code, out, err)
@@ -163,7 +167,13 @@ def test_a_killed_machines_incident_goes_on_on_another(
     assert asked.code == 2
     assert incident in asked.err
     where = f"{site.place}/{incident}"
-    taken = spare("resume", "--from", where, "--take-over", "lost is gone", "--headless", "--json")
+    take = ("resume", "--from", where, "--take-over", "lost is gone", "--headless", "--json")
+    unread = typed(spare, *take)
+    assert unread.code == 4
+    assert "Nothing but the mirror vouches for the runbook" in unread.err
+    assert "1 run commands" in unread.err
+    assert not any(name.startswith("fence/") for name in site.names(incident))
+    taken = spare(*take, "--runbook", str(site.runbook))
     assert taken.code == 6, taken.err  # the step that ran is in doubt: nobody here saw it
     assert f"Taken over from {before[0]['host']}: {len(before)} records" in taken.err
     assert "is not known here" in taken.err
@@ -174,6 +184,7 @@ def test_a_killed_machines_incident_goes_on_on_another(
     event = after[len(before)]
     assert event["event"] == "IncidentTakenOver"
     assert event["actor"] == "spare"
+    assert event["data"]["vouched"] == ["runbook"]
     assert event["data"]["reason"] == "lost is gone"
     assert "fence/00000001.json" in site.names(incident)
     same = typed(spare, "journal", "verify", "--against", site.place, "--mirrors", "--json")
@@ -185,6 +196,9 @@ def test_a_killed_machines_incident_goes_on_on_another(
     assert back.code == 4, back.err
     assert "spare on " in back.err
     assert "Traceback" not in back.err
+    wrong = typed(lost, "resume", incident, "--headless", "--trust-mirror")
+    assert wrong.code == 2
+    assert "go with --from" in wrong.err
     left = typed(lost, "journal", "verify", "--mirrors")
     assert left.code == 0, left.out
     assert "taken-over" in left.out
@@ -203,6 +217,7 @@ def test_a_machine_that_lives_stops_by_itself(site: Site, running: Any, typed: T
         f"{site.place}/{incident}",
         "--take-over",
         "cannot reach it",
+        "--trust-mirror",
         "--headless",
     )
     assert taken.code == 6, taken.err
@@ -338,6 +353,7 @@ def test_a_restored_cluster_of_the_lost_machine_is_not_pretended_to_be_here(
         f"{site.place}/{incident}",
         "--take-over",
         "gone",
+        "--trust-mirror",
         "--headless",
         "--json",
     )

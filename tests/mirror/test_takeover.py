@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from drbook.app.planning import context_of
 from drbook.app.session import Session, open_incident, resume_incident
 from drbook.app.takeover import take_over, told
 from drbook.app.vocabulary import vocabulary
+from drbook.app.vouching import Vouch
 from drbook.core import events as ev
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Identity
@@ -69,17 +71,24 @@ class Machines:
             f"drbook: 1\ntitle: T\nmirrors:\n{mirrors}{STEPS}".encode(), "r.yaml", vocabulary()
         )
         self.sessions: list[Session] = []
+        self.host = "a"
 
     def home(self, name: str) -> Home:
         return Home(self.folder / name)
 
+    def on(self, name: str) -> None:
+        """What follows happens on this machine."""
+        self.host = name
+
     def run(self, name: str = "a") -> Session:
+        self.on(name)
         session = open_incident(
             self.runbook, Mode.LIVE, self.home(name), {}, environment=self.environment, actor=name
         )
         return self._entered(session)
 
     def resume(self, folder: Path) -> Session:
+        self.on(folder.parent.parent.name)
         self.told: list[str] = []
         return self._entered(
             resume_incident(
@@ -88,6 +97,7 @@ class Machines:
         )
 
     def take(self, given: str, name: str = "b") -> Session:
+        self.on(name)
         session, self.event = take_over(
             given, self.home(name), "the host is gone", environment=self.environment, actor=name
         )
@@ -124,8 +134,9 @@ def share(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def machines(tmp_path: Path, share: Path) -> Iterator[Machines]:
+def machines(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
     made = Machines(tmp_path, f"  - {{kind: directory, path: {share}}}", {})
+    monkeypatch.setattr(socket, "gethostname", lambda: made.host)
     yield made
     made.close()
 
@@ -222,6 +233,7 @@ def test_a_writer_that_lives_stops_and_says_who_took_over(machines: Machines, sh
     assert caught.value.code == "taken-over"
     assert len(read(old.folder / "journal.jsonl")) == count
     assert not taken.driver.broken
+    machines.on("a")
     (left,) = held_against(old.folder / "journal.jsonl", ())
     assert left.verdict is Verdict.TAKEN_OVER
 
@@ -261,12 +273,13 @@ def test_of_two_who_take_over_at_once_one_wins(machines: Machines, share: Path) 
     mirrored(lost)
     cut_off(lost)
     start = threading.Barrier(4)
+    machines.on("spare")  # the same name and the same user: machines made from one image
 
     def attempt(name: str) -> str:
         start.wait()
         try:
             session, _ = take_over(
-                f"{share}/{lost.folder.name}", machines.home(name), "gone", actor=name
+                f"{share}/{lost.folder.name}", machines.home(name), "gone", actor="ops"
             )
         except Refused as error:
             return error.code
@@ -396,6 +409,7 @@ def test_taking_over_twice_counts_on(
 
 
 def refused(machines: Machines, given: str, kind: type[DrbookError], code: str) -> DrbookError:
+    machines.on("b")
     with pytest.raises(kind) as caught:
         take_over(given, machines.home("b"), "gone", environment=machines.environment)
     assert caught.value.code == code
@@ -514,7 +528,9 @@ def test_a_closed_incident_is_not_taken_over(machines: Machines, share: Path) ->
 
 
 @pytest.fixture
-def two(tmp_path: Path, share: Path, bucket_of: Any) -> Iterator[tuple[Machines, "Bucket"]]:
+def two(
+    tmp_path: Path, share: Path, bucket_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Machines, "Bucket"]]:
     bucket = bucket_of()
     mirrors = (
         f"  - {{kind: directory, path: {share}}}\n"
@@ -523,6 +539,7 @@ def two(tmp_path: Path, share: Path, bucket_of: Any) -> Iterator[tuple[Machines,
     )
     key, secret = bucket.server.keys()
     made = Machines(tmp_path, mirrors, {"MIRROR_KEY": key, "MIRROR_SECRET": secret})
+    monkeypatch.setattr(socket, "gethostname", lambda: made.host)
     yield made, bucket
     made.close()
 
@@ -1012,3 +1029,224 @@ def test_other_content_that_does_not_follow_ours_is_no_second_writer(
     copier = recorded.copier(lambda: place)
     until(lambda: copier.state.standing is Standing.DIFFERS)
     assert Mirrors([copier]).taken_over is None
+
+
+# --- this machine's own life before ------------------------------------------------------------------
+
+
+def test_lines_that_were_cut_before_this_machines_own_take_over_are_not_passed(
+    machines: Machines, share: Path
+) -> None:
+    """The journal then looks like one that another machine took over from."""
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    taken = machines.take(f"{share}/{lost.folder.name}")
+    ask(taken, cmd.WriteNote("here"))
+    mirrored(taken)
+    taken.close()
+    journal = taken.folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[: machines.event.records]))
+    (found,) = held_against(journal, ())
+    assert found.verdict is Verdict.TAKEN_OVER_HERE
+    assert found.code == 5
+    assert "lines were cut off" in found.problem
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_what_this_machine_started_itself_ends_before_the_fence_is_laid(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    lost = machines.run()
+    ask(lost, cmd.Run("change"))
+    until(lambda: "ProcessStarted" in names(lost.folder))
+    mirrored(lost)
+    cut_off(lost)
+    if not ends:
+        monkeypatch.setattr("drbook.app.aftermath.LONGEST", 0.2)
+        monkeypatch.setitem(takeover.wait_for_children.__kwdefaults__, "longest", 0.2)
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if ends and "must end first" in text:
+            lost.driver.steps.ask_all_to_stop("it ends")
+
+    machines.on("a")  # its folder was lost, not the machine
+    given = f"{share}/{lost.folder.name}"
+    if ends:
+        session, _ = take_over(given, machines.home("again"), "folder lost", tell=tell)
+        machines.sessions.append(session)
+    else:
+        with pytest.raises(Refused) as caught:
+            take_over(given, machines.home("again"), "folder lost", tell=tell)
+        assert caught.value.code == "still-running"
+        assert not (share / lost.folder.name / "fence").exists()
+    assert any("of the life before must end first" in one for one in told)
+
+
+def test_a_take_over_beside_a_drbook_of_this_machine_is_refused(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "one machine"])
+    leads = machines.run()
+    mirrored(leads)
+    with pytest.raises(JournalError) as caught:
+        machines.take(f"{share}/{leads.folder.name}")
+    assert caught.value.code == "journal-locked"
+    assert not (share / leads.folder.name / "fence").exists()
+
+
+def test_what_a_take_over_that_died_left_is_taken_away(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    drafts = machines.home("b").path / "taking-over"
+    for name in (f"{lost.folder.name}.0123", "20260101-000000-other-0000.0123"):
+        (drafts / name).mkdir(parents=True)
+        (drafts / name / "journal.jsonl").write_text("half")
+    machines.take(f"{share}/{lost.folder.name}")
+    assert [path.name for path in drafts.iterdir()] == ["20260101-000000-other-0000.0123"]
+    assert list((machines.home("b").path / "fences").iterdir()) == []
+
+
+def test_no_fence_is_laid_that_could_not_be_told_from_somebody_elses(
+    machines: Machines, share: Path
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    machines.home("b").path.mkdir()
+    (machines.home("b").path / "fences").write_text("no folder")
+    with pytest.raises(JournalError) as caught:
+        machines.take(f"{share}/{lost.folder.name}")
+    assert "the other machine was not stopped" in caught.value.means
+    assert not (share / lost.folder.name / "fence").exists()
+
+
+# --- what vouches for the record ----------------------------------------------------------------------
+
+
+def vouched(machines: Machines, share: Path, lost: Session, vouch: Vouch) -> list[str]:
+    """What is told before the incident goes on; the event is kept in `machines.event`."""
+    told: list[str] = []
+    machines.on("b")
+    session, machines.event = take_over(
+        f"{share}/{lost.folder.name}", machines.home("b"), "gone", vouch=vouch, tell=told.append
+    )
+    machines.sessions.append(session)
+    return told
+
+
+@pytest.fixture
+def lost(machines: Machines) -> Session:
+    session = machines.run()
+    ask(session, cmd.WriteNote("one"))
+    mirrored(session)
+    cut_off(session)
+    return session
+
+
+def test_what_only_the_mirror_says_is_told_before_it_runs(
+    machines: Machines, share: Path, lost: Session
+) -> None:
+    (told,) = vouched(machines, share, lost, Vouch())
+    assert machines.runbook.sha256 in told
+    assert "Of its 4 steps, 1 run commands and 0 send requests" in told
+    assert machines.event.vouched == ()
+    assert any("Nothing but the mirror" in line for line in take_over_told(machines))
+
+
+def take_over_told(machines: Machines) -> list[str]:
+    return takeover.told(machines.event)
+
+
+@pytest.mark.parametrize("how", ["head", "an older head", "runbook", "both", "trust"])
+def test_what_was_known_elsewhere_goes_on_record(
+    machines: Machines, share: Path, lost: Session, tmp_path: Path, how: str
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_bytes(machines.runbook.source)
+    lines = (lost.folder / "journal.jsonl").read_bytes().splitlines()
+    head, first = (hashlib.sha256(lines[at]).hexdigest() for at in (-1, 0))
+    vouch = {
+        "head": Vouch(head=head.upper(), unattended=True),
+        "an older head": Vouch(head=first, unattended=True),
+        "runbook": Vouch(runbook=own, unattended=True),
+        "both": Vouch(head, own),
+        "trust": Vouch(trusted=True, unattended=True),
+    }[how]
+    told = vouched(machines, share, lost, vouch)
+    expected = {"runbook": ("runbook",), "both": ("head", "runbook"), "trust": ()}
+    assert machines.event.vouched == expected.get(how, ("head",))
+    assert bool(told) is (how == "trust")
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("unattended", "mirror-unvouched"),
+        ("another head", "mirror-unvouched"),
+        ("amended since", "mirror-unvouched"),
+        ("no head", "usage"),
+        ("another runbook", "runbook-differs"),
+        ("no runbook", "usage"),
+    ],
+)
+def test_what_does_not_fit_stops_nobody_and_runs_nothing(
+    machines: Machines, share: Path, lost: Session, tmp_path: Path, how: str, code: str
+) -> None:
+    (tmp_path / "other.yaml").write_text("drbook: 1\n")
+    if how == "amended since":
+        _amend_in(share / lost.folder.name, machines.runbook.source + b"# theirs\n")
+    first = (lost.folder / "journal.jsonl").read_bytes().splitlines()[0]
+    vouch = {
+        "unattended": Vouch(unattended=True),
+        "another head": Vouch(head="0" * 64),
+        "amended since": Vouch(head=hashlib.sha256(first).hexdigest()),
+        "no head": Vouch(head="latest"),
+        "another runbook": Vouch(runbook=tmp_path / "other.yaml"),
+        "no runbook": Vouch(runbook=tmp_path / "gone.yaml"),
+    }[how]
+    with pytest.raises(DrbookError) as caught:
+        vouched(machines, share, lost, vouch)
+    assert caught.value.code == code
+    assert "Nothing was taken over." in caught.value.means
+    assert not (share / lost.folder.name / "fence").exists()
+    assert not (machines.home("b").path / "incidents").exists()
+
+
+def _amend_in(place: Path, source: bytes) -> None:
+    """As somebody does who can write the mirror: a record more, and the runbook that it names."""
+    digest = hashlib.sha256(source).hexdigest()
+    (place / "runbooks").mkdir()
+    (place / "runbooks" / f"{digest}.yaml").write_bytes(source)
+    names = sorted((place / "records").iterdir())
+    journal = place / "forged.jsonl"
+    journal.write_bytes(b"".join(path.read_bytes() for path in names))
+    with Writer(journal, mode=Mode.LIVE, host="a") as writer:
+        steps = ("noted", "pause", "change", "revoke")
+        writer.append("a", ev.IncidentResumed(head=writer.head))
+        writer.append(
+            "a", ev.RunbookAmended(runbook_sha256=digest, changed=("change",), steps=steps)
+        )
+    for seq, line in enumerate(journal.read_bytes().splitlines(keepends=True), 1):
+        (place / record_name(seq)).write_bytes(line)
+    journal.unlink()
+
+
+# --- a dry run writes nowhere --------------------------------------------------------------------------
+
+
+def test_a_dry_run_is_not_mirrored(machines: Machines, share: Path) -> None:
+    session = open_incident(machines.runbook, Mode.DRY_RUN, machines.home("a"), {}, environment={})
+    machines._entered(session)
+    ask(session, cmd.WriteNote("one"))
+    session.close()
+    assert session.mirrors.states == ()
+    again = machines.resume(session.folder)
+    again.close()
+    with pytest.raises(UsageError, match="dry run"):
+        bring(session.folder, 1)
+    assert list(share.iterdir()) == []

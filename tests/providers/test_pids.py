@@ -127,9 +127,7 @@ def test_another_process_of_that_number_has_another_session() -> None:
         member = int(leader.stdout.readline())
         ticks = start_ticks(leader.pid)
         try:
-            while (
-                _comm(member) != b"sleep\n"
-            ):  # between fork and exec it still has the shell's name
+            while _comm(member) != b"sleep\n":  # between fork and exec it still has the shell's name
                 time.sleep(0.01)
             assert session_of(leader.pid, ticks) == {member: "sleep"}
             assert session_of(leader.pid, ticks + 1) == {}

@@ -186,6 +186,7 @@ def test_what_deviates_is_listed() -> None:
         "taken over from lost on ",
         "7 records were recovered from s3://b/p (fence 1)",
         "not asked: /share: it does not exist",
+        "nothing but the mirror vouches for the record",
         "evidence in no mirror: artifacts/x",
         "could-not-verify: no answer",
         "skipped: restored",
