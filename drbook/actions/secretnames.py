@@ -66,8 +66,10 @@ def no_secret_in_url(url: object) -> object:
         return url
     try:
         parts = urlsplit(url)
-    except ValueError:
-        return url  # no address at all, which its pattern says
+    except ValueError as error:  # what cannot be taken apart may hold anything
+        raise PydanticCustomError(
+            "secret_in_url", "an address that can be read ({why})", {"why": str(error)}
+        ) from None
     fields = parse_qsl(f"{parts.query}&{parts.fragment}".replace(";", "&"), keep_blank_values=True)
     if "@" in parts.netloc or any(query_names_a_secret(name) for name, _ in fields):
         raise PydanticCustomError(

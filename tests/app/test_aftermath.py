@@ -275,3 +275,7 @@ def test_our_own_children_are_ours() -> None:
     records = recorded(resumed(this_life()))
     assert wait_for_children(records, "here", lambda _: None, longest=0.1) == Aftermath()
     child.close()
+
+
+def test_a_record_that_holds_nothing_leaves_nothing() -> None:
+    assert wait_for_children([], "here", lambda _: None) == Aftermath()

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from drbook.actions.outside import HttpParams
 from drbook.app import model as cmd
@@ -148,6 +149,13 @@ def test_an_address_without_a_secret_is_none_for_its_sound(query: str) -> None:
     assert HttpParams(url=f"https://example.com/?{query}").url
 
 
+def test_what_cannot_be_taken_apart_is_no_address() -> None:
+    with pytest.raises(ValidationError, match="an address that can be read"):
+        HttpParams(url="https://[::1/?token=a")
+    with pytest.raises(ValidationError, match="valid string"):
+        HttpParams.model_validate({"url": 7})
+
+
 def _linted(given: str) -> str:
     from drbook.app.vocabulary import vocabulary
 
@@ -191,7 +199,7 @@ def test_a_secret_that_is_written_into_a_request_is_an_error_that_does_not_show_
 @pytest.mark.parametrize(
     "given",
     [
-        "headers: {Accept: text/plain, X-Request-Id: a1, Idempotency-Key: a1}",
+        "headers: {Accept: text/plain, X-Request-Id: a1, Idempotency-Key: a1, _: a}",
         "body: {page_token: a, password: null, secret: {name: db}, token: false, key: a, code: 7}",
         "body: [1, text, {a: [b]}]",
         "body: {user: app}, secret_body: {password: 'env:PW', auth.secret: 'env:PW'}",

@@ -46,6 +46,7 @@ FLOOR = 85.0
 
 _CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
 _TARGETS = ("tests/providers/test_fresh_targets.py", "tests/providers/test_disguises.py")
+_ARCHIVES = ("tests/providers/test_hostile_archives.py", "tests/providers/test_honest_archives.py")
 MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.independence": _CORE,
     "drbook.core.criteria": _CORE,
@@ -62,6 +63,26 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "drbook.providers.targets.lease": ("tests/providers/test_lease.py", *_TARGETS),
     "drbook.providers.secrets": ("tests/providers/test_secret_references.py",),
+    "drbook.core.hosts": ("tests/core/test_hosts.py", "tests/guard/test_http.py"),
+    "drbook.actions.secretnames": ("tests/app/test_secrets_said.py",),
+    "drbook.app.aftermath": ("tests/app/test_aftermath.py",),
+    "drbook.app.wiring": ("tests/guard/test_modes.py",),
+    "drbook.providers.forms": ("tests/providers/test_hiding.py", "tests/providers/test_scrub.py"),
+    "drbook.providers.hiding": ("tests/providers/test_hiding.py", "tests/providers/test_scrub.py"),
+    "drbook.providers.life": ("tests/app/test_aftermath.py",),
+    "drbook.providers.postgres": (
+        "tests/providers/test_postgres_reader.py",
+        "tests/guard/test_sql.py",
+    ),
+    "drbook.providers.pgidentity": (
+        "tests/providers/test_postgres_reader.py",
+        "tests/actions/test_restore_identity.py",
+        *_TARGETS,
+    ),
+    "drbook.providers.targets.ground": _ARCHIVES,
+    "drbook.providers.targets.psqltext": _ARCHIVES,
+    "drbook.providers.targets.roles": _ARCHIVES,
+    "drbook.providers.archive": ("tests/providers/test_archives.py", *_ARCHIVES),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
     "drbook.providers.child": (

@@ -274,3 +274,11 @@ def test_of_a_long_value_of_a_query_no_more_is_searched_than_is_kept() -> None:
     )
     assert _text(None) is None
     assert _text(b"x" * SHOWN) == "x" * SHOWN
+
+
+def test_a_very_long_value_is_looked_for_as_it_stands() -> None:
+    value = "k7-" * 400
+    known = Known([value])
+    assert known.scrub(f"({value})") == f"({MASK})"
+    assert MASK not in known.scrub("\n".join(value))
+    assert known.scrub(value[:500]) == value[:500]
