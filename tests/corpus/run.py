@@ -123,9 +123,9 @@ def main() -> int:
     if given.without:
         from corpus.without import NETS, noticed
 
-        recorded = [line.travelled.facts for line in lines if line.travelled is not None]
+        recorded = [line.travelled.facts for line in lines if line.travelled and line.right]
         for name in NETS:
-            found = noticed(name, recorded)
+            found = list(noticed(name, recorded))
             idle = idle or not found
             print(f"without {name}: {len(found)} wrong: {'; '.join(found[:4]) or 'NOBODY NOTICES'}")
     return 0 if all(line.right for line in lines) and not idle else 1

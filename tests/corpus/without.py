@@ -1,6 +1,6 @@
 """Each single comparison taken away in turn, on recorded facts: whose verdict is then wrong?"""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -86,12 +86,10 @@ NETS: Mapping[str, Net] = {
 """Every comparison that decides, or that says what somebody must know, and how it is taken away."""
 
 
-def noticed(name: str, recorded: Sequence[Recorder]) -> list[str]:
+def noticed(name: str, recorded: Iterable[Recorder]) -> Iterator[str]:
     """The cases whose verdict, or whose finding, is wrong without it."""
     with NETS[name]():
-        wrong = []
         for one in recorded:
             judged = judge_again(one)
             if judged is None or not judged.is_true_of(one.case):
-                wrong.append(one.case.name)
-        return wrong
+                yield one.case.name

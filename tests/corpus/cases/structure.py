@@ -84,6 +84,7 @@ CASES = (
     Case("a foreign key is switched off", BAD, ("constraint",),
          harm="ALTER TABLE orders DISABLE TRIGGER ALL"),
     Case("a trigger is switched off", BAD, ("trigger",), harm="ALTER TABLE orders DISABLE TRIGGER touch"),
+    Case("a trigger is missing", BAD, ("trigger",), harm="DROP TRIGGER touch ON orders"),
     Case("an enum is relabelled", BAD, ("type",), harm="ALTER TYPE mood RENAME VALUE 'sad' TO 'glad'"),
     Case("a view is replaced", BAD, ("view",),
          harm="CREATE OR REPLACE VIEW happy AS SELECT id, name FROM customers"),
