@@ -19,7 +19,9 @@ WORDS = frozenset(
 PAIRS = frozenset({"api_key", "access_key", "secret_key", "private_key", "auth_key", "account_key"})
 """The same of two words."""
 QUERIES = frozenset({"key", "accesskey", "auth", "authorization", "code", "session", "sessionid"})
-"""Names of query fields that often hold nothing but secrets; a signature also behind other words."""
+"""Names of query fields that often hold nothing but secrets."""
+SIGNATURES = (("sig",), ("signature",))
+"""In an address, the last word of one."""
 HEADERS = frozenset(
     {"authorization", "proxy_authorization", "cookie", "set_cookie", "x_auth", "x_auth_key"}
     | {"x_functions_key", "ocp_apim_subscription_key", "x_key", "x_signature"}
@@ -49,11 +51,7 @@ def names_a_secret(name: str) -> bool:
 
 def query_names_a_secret(name: str) -> bool:
     words = in_words(name)
-    return (
-        names_a_secret(name)
-        or "_".join(words) in QUERIES
-        or words[-1:] in (("signature",), ("sig",))
-    )
+    return names_a_secret(name) or "_".join(words) in QUERIES or words[-1:] in SIGNATURES
 
 
 def header_names_a_secret(name: str) -> bool:

@@ -51,8 +51,20 @@ AGAIN = 0.25
 """How often a resumed run is killed as well."""
 AT_ONCE = 0.5
 """How often a killed run is resumed before what it had started can have ended by itself."""
+DEAF = """
+  - id: deaf
+    phase: close
+    title: A program that does not hear
+    why: What ignores a stop is there until its launcher's grace is over, and must be waited for.
+    do: shell
+    with: {shell: "trap '' TERM; sleep 4", changes: nothing}
+"""
+"""The campaign's own last step: all others end so fast that no resume could come too early."""
 OUTLIVED = "outlived"
 """A file in a home: what was alive that should not have been when a resume was on record."""
+
+
+LEADING, WAITING = "--lead", "--wait-to-lead"
 
 
 # --- the victim --------------------------------------------------------------------------------
@@ -144,7 +156,8 @@ def processes_of(folder: Path, but: frozenset[int] = frozenset()) -> list[str]:
         try:
             argv, where = process.cmdline(), process.cwd()
             of_it = str(folder) in " ".join(argv) or where.startswith(str(folder))
-            ours = process.pid == os.getpid() or process.pid in but
+            # Who leads is killed or ends; one may wait already to go on.
+            ours = process.pid == os.getpid() or process.pid in but or WAITING in argv
             if of_it and not ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(f"{process.pid} {' '.join(argv)[:120]}")
         except (psutil.NoSuchProcess, psutil.AccessDenied):
@@ -245,11 +258,15 @@ class Hunt:
     seconds: float = 6.0
     records: int = 40
 
-    def start(self, home: Path) -> "subprocess.Popen[str]":
+    def start(self, home: Path, *, waits: bool = False) -> "subprocess.Popen[str]":
+        """Lead the incident of this home; one that `waits` is ready, and does so when it is told to."""
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = [sys.executable, str(Path(__file__).resolve()), WAITING if waits else LEADING]
         return subprocess.Popen(
-            [sys.executable, __file__, "--lead", str(home), str(self.made.folder), self.occurred],
+            [*command, str(home), str(self.made.folder), self.occurred],
             env={**os.environ, **self.made.environment(), "DRBOOK_OPERATOR": "campaign"},
-            stdin=subprocess.DEVNULL,
+            cwd=home,  # what it starts works there too, and is known by it
+            stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -267,29 +284,42 @@ class Hunt:
 
     def run(self, home: Path) -> None:
         """Kill one incident, once or more, and bring it to its end."""
-        while self._killed(home):
-            self._afterwards(home, at_once=self.chance.random() < AT_ONCE)
+        going = self.start(home)
+        while True:
+            ready = self.start(home, waits=True) if self.chance.random() < AT_ONCE else None
+            if not self._killed(home, going):
+                if ready is not None:
+                    ready.communicate("")
+                break
+            if ready is not None:
+                self._behind(home)
+                self.findings.at_once += 1
+                _tell(ready)
+            else:
+                self._afterwards(home)
+            going = ready or self.start(home)
             if self.chance.random() > AGAIN:
                 break
-        for _ in range(2):  # killed before anything was opened, it begins anew
-            with self.start(home) as process:
-                said = process.communicate(timeout=ONE_RUN)[0]
-            if listed(Home(home)):
-                break
-        self._finished(home, process.returncode, said)
+        said = going.communicate(timeout=ONE_RUN)[0]
+        if not listed(Home(home)):  # killed before anything was opened, it begins anew
+            going = self.start(home)
+            said = going.communicate(timeout=ONE_RUN)[0]
+        self._finished(home, going.returncode, said)
 
-    def _killed(self, home: Path) -> bool:
-        """Start it and kill it; False where it had ended before."""
-        with self.start(home) as process:
-            if self.chance.random() < 0.5:
-                self._wait_for_record(home, self.chance.randint(1, self.records), process)
-                time.sleep(self.chance.random() * 0.05)
-            else:
-                time.sleep(self.chance.random() * self.seconds)
-            if process.poll() is not None:
-                return False
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+    def _killed(self, home: Path, process: "subprocess.Popen[str]") -> bool:
+        """Kill it; False where it had ended before."""
+        if self.chance.random() < 0.5:
+            self._wait_for_record(home, self.chance.randint(1, self.records), process)
+            time.sleep(self.chance.random() * 0.05)
+        else:
+            time.sleep(self.chance.random() * self.seconds)
+        if process.poll() is not None:
+            return False
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
         self.findings.kills += 1
         return True
 
@@ -301,14 +331,11 @@ class Hunt:
                 return
             time.sleep(0.005)
 
-    def _afterwards(self, home: Path, *, at_once: bool) -> None:
+    def _afterwards(self, home: Path) -> None:
+        """Everything that it had started must end by itself."""
+        self._behind(home)
         there = listed(Home(home))
         if not there:
-            self.findings.moments["before anything was opened"] += 1
-            return
-        if at_once:
-            self.findings.at_once += 1
-            self._behind(there[0])
             return
         until = time.monotonic() + ALONE
         while left := processes_of(home):
@@ -317,15 +344,17 @@ class Hunt:
                 break
             time.sleep(0.1)
         hold(there[0], self.findings, ended=False)
-        self._behind(there[0])
 
-    def _behind(self, folder: Path) -> None:
+    def _behind(self, home: Path) -> None:
         """Count behind which record it was killed."""
-        records = _readable(folder)
-        if records:
-            last = records[-1].event
-            step = getattr(last, "step", "")
-            self.findings.moments[f"{type(last).__name__} {step}".strip()] += 1
+        there = listed(Home(home))
+        records = _readable(there[0]) if there else ()
+        if not records:
+            self.findings.moments["before anything was opened"] += 1
+            return
+        last = records[-1].event
+        step = getattr(last, "step", "")
+        self.findings.moments[f"{type(last).__name__} {step}".strip()] += 1
 
     def _finished(self, home: Path, code: int, said: str) -> None:
         there = listed(Home(home))
@@ -345,6 +374,13 @@ class Hunt:
             hold_sockets(there[0], self.findings)
 
 
+def _tell(ready: "subprocess.Popen[str]") -> None:
+    assert ready.stdin is not None
+    ready.stdin.write("go\n")
+    ready.stdin.close()
+    ready.stdin = None  # `communicate` would close it again
+
+
 def _readable(folder: Path) -> tuple[Record, ...]:
     try:
         return read(folder / JOURNAL)
@@ -357,7 +393,8 @@ def hunting(rows: int, seed: int) -> Iterator[Hunt]:
     """A world after its disaster, and the hunt in it."""
     with world(rows, keep=False, tell=lambda _: None) as made:
         occurred = format_time(made.disaster())
-        made.runbook()
+        runbook = made.runbook()
+        runbook.write_text(runbook.read_text(encoding="utf-8") + DEAF, encoding="utf-8")
         yield Hunt(made, occurred, random.Random(seed), Findings())
 
 
@@ -375,8 +412,10 @@ def campaign(kills: int, seed: int, rows: int = 20_000) -> Findings:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["--lead"]:
+    if sys.argv[1:2] in ([LEADING], [WAITING]):
         home, folder, occurred = sys.argv[2:5]
+        if sys.argv[1] == WAITING and not sys.stdin.readline():
+            return 0
         return lead(Path(home), Path(folder) / "rental-business.yaml", occurred)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--kills", type=int, default=100)

@@ -64,7 +64,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.providers.targets.lease": ("tests/providers/test_lease.py", *_TARGETS),
     "drbook.providers.secrets": ("tests/providers/test_secret_references.py",),
     "drbook.core.hosts": ("tests/core/test_hosts.py", "tests/guard/test_http.py"),
-    "drbook.actions.secretnames": ("tests/app/test_secrets_said.py",),
+    "drbook.actions.secretnames": (
+        "tests/actions/test_secretnames.py",
+        "tests/app/test_secrets_said.py",
+    ),
     "drbook.app.aftermath": ("tests/app/test_aftermath.py",),
     "drbook.app.wiring": ("tests/guard/test_modes.py",),
     "drbook.providers.forms": ("tests/providers/test_hiding.py", "tests/providers/test_scrub.py"),
