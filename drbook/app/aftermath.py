@@ -100,10 +100,11 @@ def _past(records: tuple[Record, ...], here: Life, host: str) -> _Past:
         event = record.event
         if isinstance(event, ev.IncidentOpened | ev.IncidentResumed | ev.IncidentTakenOver):
             life = event.life
-            if life is not None and life.token != here.token:
+            if life is not None and life.token != here.token and not _other_boot(life, here):
                 past.lives.append(life.token)
         elif isinstance(event, ev.ProcessStarted):
-            carried = event.token if (event.step, event.attempt) not in ended else ""
+            left_alone = (event.step, event.attempt) in ended or _other_boot(life, here)
+            carried = "" if left_alone else event.token
             past.known.append(_Known(event, _number_holds(life, record, past), carried))
     if records:
         past.unseen = _why_unseen(life, records[-1].host, past)
@@ -113,6 +114,11 @@ def _past(records: tuple[Record, ...], here: Life, host: str) -> _Past:
 def _by_itself(event: ev.StepFinished) -> bool:
     cut = event.state in (StepEnd.CANCELLED, StepEnd.IN_DOUBT) or event.code in _CUT_SHORT
     return not cut
+
+
+def _other_boot(life: Life | None, here: Life) -> bool:
+    """Known to be another machine, or this one before it was started again: nothing of it runs here."""
+    return life is not None and bool(life.boot and here.boot) and life.boot != here.boot
 
 
 def _same_boot(life: Life | None, here: Life) -> bool:

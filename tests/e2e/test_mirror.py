@@ -16,6 +16,7 @@ from support.program import Drbook, Ran
 from support.shop import Shop, occurred
 
 from drbook.cli.main import main
+from drbook.providers.life import this_life
 
 STEPS = """
 steps:
@@ -86,9 +87,13 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
     def run(machine: Drbook, *arguments: str, **environment: str) -> Ran:
         capsys.readouterr()
         name = machine.environment.get("DRBOOK_OPERATOR", "")  # they are named alike
+        life = this_life().model_copy(update={"boot": f"boot of {name}"})
         with (
             patch.dict(os.environ, machine.environment | environment),
             patch("socket.gethostname", lambda: name),
+            patch("drbook.app.session.this_life", lambda: life),
+            patch("drbook.app.takeover.this_life", lambda: life),
+            patch("drbook.app.aftermath.this_life", lambda: life),
         ):
             code = main(arguments)
         out, err = capsys.readouterr()

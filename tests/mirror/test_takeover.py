@@ -16,8 +16,9 @@ import pytest
 from support.mirrors import Memory, Recorded, until
 from support.pg import drain
 
+from drbook.app import aftermath, onewriter, takeover
 from drbook.app import model as cmd
-from drbook.app import onewriter, takeover
+from drbook.app import session as sessions
 from drbook.app.against import bring, held_against
 from drbook.app.ledger import Ledger
 from drbook.app.places import Home
@@ -46,6 +47,7 @@ from drbook.mirror.fence import Fence, lay
 from drbook.mirror.mirrors import HAVE_WAIT, Mirrors
 from drbook.mirror.place import Place, record_name
 from drbook.mirror.status import Standing
+from drbook.providers.life import this_life
 from drbook.providers.targets.kinds import ClusterTarget
 
 if TYPE_CHECKING:
@@ -126,6 +128,16 @@ def _machines_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(onewriter, "places", lambda: [next(each)])
 
 
+def _told_apart(monkeypatch: pytest.MonkeyPatch, host: Callable[[], str]) -> None:
+    """Each machine has a name and a boot of its own."""
+    ours = this_life()
+    monkeypatch.setattr(socket, "gethostname", host)
+    for module in (sessions, takeover, aftermath):
+        monkeypatch.setattr(
+            module, "this_life", lambda: ours.model_copy(update={"boot": f"boot of {host()}"})
+        )
+
+
 @pytest.fixture
 def share(tmp_path: Path) -> Path:
     made = tmp_path / "share"
@@ -136,7 +148,7 @@ def share(tmp_path: Path) -> Path:
 @pytest.fixture
 def machines(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
     made = Machines(tmp_path, f"  - {{kind: directory, path: {share}}}", {})
-    monkeypatch.setattr(socket, "gethostname", lambda: made.host)
+    _told_apart(monkeypatch, lambda: made.host)
     yield made
     made.close()
 
@@ -539,7 +551,7 @@ def two(
     )
     key, secret = bucket.server.keys()
     made = Machines(tmp_path, mirrors, {"MIRROR_KEY": key, "MIRROR_SECRET": secret})
-    monkeypatch.setattr(socket, "gethostname", lambda: made.host)
+    _told_apart(monkeypatch, lambda: made.host)
     yield made, bucket
     made.close()
 
@@ -1136,7 +1148,9 @@ def vouched(machines: Machines, share: Path, lost: Session, vouch: Vouch) -> lis
         f"{share}/{lost.folder.name}", machines.home("b"), "gone", vouch=vouch, tell=told.append
     )
     machines.sessions.append(session)
-    return told
+    unseen = [one for one in told if one.startswith("The life before ran on a: ")]
+    assert unseen  # by each look for what the other machine had started
+    return [one for one in told if one not in unseen]
 
 
 @pytest.fixture
