@@ -193,10 +193,14 @@ def resume_incident(
 
 def writer_of(folder: Path, incident: str, mode: Mode, held: Claim | None = None) -> Writer:
     """The journal's writer, which holds the claim on the incident until it is closed. Raises
-    JournalLocked where another process has the one or the other."""
+    JournalLocked where another process has the one or the other.
+
+    A dry run is not claimed: it does nothing that could be done twice, and leaves nothing elsewhere.
+    """
     writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname())
     try:
-        writer.release = (held or claim(incident)).release
+        if held is not None or mode is not Mode.DRY_RUN:
+            writer.release = (held or claim(incident)).release
     except BaseException:
         writer.close()
         raise
