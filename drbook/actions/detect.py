@@ -6,6 +6,7 @@ from pydantic import Field
 
 from drbook.actions.baselines import baseline_for
 from drbook.actions.outside import production_database
+from drbook.actions.reading import reading_of
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.comparison import TableVerdict, compare_production
 from drbook.core.errors import CouldNotVerify
@@ -96,9 +97,13 @@ class CompareBaseline(Action[CompareParams]):
 
     def plan(self, params: CompareParams, context: StepContext) -> Plan:
         database = params.database or context.document.production.database
+        replica = context.document.production.replica
+        reads = ""
+        if replica is not None and database == context.document.production.database:
+            reads = f", on the replica {replica.show()} where it answers"
         return Plan(
             does=(
-                "counts every table in one read-only snapshot",
+                f"counts every table in one read-only snapshot{reads}",
                 f"compares with the baseline `{params.baseline}`",
             ),
             source=database.show() if database else "",
@@ -118,9 +123,11 @@ class CompareBaseline(Action[CompareParams]):
                 "or go on with a recorded decision.",
             )
         chosen = baseline_for(params.baseline, context, ports)
+        reading = yield from reading_of(database, context, ports)
         counts = yield from ports.databases.count(
-            database, ignore_schemas=context.document.production.ignore_schemas
+            reading.database, ignore_schemas=context.document.production.ignore_schemas
         )
+        counts = reading.compared(counts, chosen.baseline.counts)
         comparison = compare_production(counts, chosen.baseline.counts, params.max_drop_percent)
         result = VerifyResult(comparison=comparison, baseline=chosen.described)
         failed = [row for row in comparison.tables if row.verdict is TableVerdict.FAIL]

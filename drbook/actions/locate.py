@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.archiverows import shown_rows
 from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.independence import choose, judge, leaked_credentials, lies_in, located
@@ -200,6 +201,8 @@ def _check(
             looked[index], facts=looked[index].facts.model_copy(update={"bytes": fact})
         )
         if copy is not None and fact.state in ("intact", "structure"):
+            if copy.held is not None:
+                yield Milestone(f"read to its end: {shown_rows(copy.held)}")
             return looked, copy.name, copy.sha256
         yield Milestone(f"passed over: {plain(fact.reason, 300)}")
     return looked, None, None

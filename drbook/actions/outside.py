@@ -7,11 +7,10 @@ hosts that the runbook names, and a process says in the runbook what it changes.
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
+from drbook.actions.secretnames import no_secret_in_body, no_secret_in_headers, no_secret_in_url
 from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.errors import UsageError
 from drbook.core.events import Effect, Plan, StepEnd
@@ -112,31 +111,9 @@ def production_database(given: DatabaseRef | None, context: StepContext) -> Data
     return database
 
 
-SECRET_QUERIES = frozenset(
-    {"password", "passwd", "pwd", "secret", "client_secret", "token", "access_token", "api_key"}
-    | {"apikey", "sig", "signature", "x-amz-signature", "x-amz-security-token"}
-)
-"""Names of query fields that hold nothing but secrets."""
-
-
-def _no_secret_in_it(url: object) -> object:
-    """An address is recorded, shown, and kept by every proxy on the way."""
-    if not isinstance(url, str):
-        return url
-    parts = urlsplit(url)
-    names = {name.lower() for name, _ in parse_qsl(parts.query, keep_blank_values=True)}
-    if "@" in parts.netloc or names & SECRET_QUERIES:
-        raise PydanticCustomError(
-            "secret_in_url",
-            "an address without user, password or token in it: addresses are recorded. "
-            "Give those under `secret_headers`, by reference",
-        )
-    return url
-
-
 Url = Annotated[
     str,
-    BeforeValidator(_no_secret_in_it),
+    BeforeValidator(no_secret_in_url),
     Field(pattern=r"^https?://[^/?#@\\\s]+([/?#]|$)"),
 ]
 
@@ -154,16 +131,25 @@ class HttpProbe(Frozen):
 class HttpParams(Frozen):
     url: Url
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "GET"
-    headers: Mapping[str, str] = {}
+    headers: Annotated[Mapping[str, str], BeforeValidator(no_secret_in_headers)] = {}
     secret_headers: SecretRefs = Field(default={})
     """Headers whose values are references to secrets."""
-    body: Json = None
+    body: Annotated[Json, BeforeValidator(no_secret_in_body)] = None
     """Sent as JSON."""
+    secret_body: SecretRefs = Field(default={})
+    """Fields that are put into `body` as it is sent, and whose values are references to secrets; a dot
+    leads inward: `auth.password`."""
     expect: tuple[int, ...] = ()
     """Status codes that are well; absent: 200 to 299."""
     probe: HttpProbe | None = None
     """How to see afterwards whether an interrupted request was carried out."""
     timeout: Duration = parse_duration("30s")
+
+    @model_validator(mode="after")
+    def _a_place_for_each(self) -> Self:
+        if self.secret_body and not isinstance(self.body, Mapping | None):
+            raise ValueError("`secret_body` needs a `body` of fields, or none")
+        return self
 
 
 class Http(Action[HttpParams]):
@@ -191,6 +177,7 @@ class Http(Action[HttpParams]):
             headers=params.headers,
             secret_headers=params.secret_headers,
             body=params.body,
+            secret_body=params.secret_body,
             timeout=params.timeout,
         )
         well = found.status in params.expect if params.expect else 200 <= found.status < 300

@@ -9,12 +9,15 @@ from typing import Annotated, Any
 from pydantic import Field, create_model
 
 from drbook.core.actions import Action, Finished, Probed, StepContext
+from drbook.core.archiverows import shown_rows
 from drbook.core.baseline import Identity
 from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.events import Effect, Plan
 from drbook.core.freshness import of_this_production
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports, ProductionIdentity
+from drbook.core.preflight import stop
+from drbook.core.preflightrules import settled
 from drbook.core.results import RestoreResult
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import TargetSpec
@@ -81,16 +84,27 @@ class Restore(Action[RestoreParams]):
                 next="Run the locate step again; it passes over copies that are damaged.",
                 code="copy-damaged",
             )
+        rows = f"; {shown_rows(copy.held)}" if copy.held is not None else ""
         yield Milestone(
-            f"copy ready: {show_size(copy.size)}, {facts.reason}", {"sha256": copy.sha256}
+            f"copy ready: {show_size(copy.size)}, {facts.reason}{rows}", {"sha256": copy.sha256}
         )
         identities = yield from known_production(context, ports)
-        target = yield from ports.targets.create(params.target, context.resource_name, identities)
+        copy, page = yield from ports.targets.preflight(
+            params.target, copy, identities, facts.reason
+        )
+        yield Milestone(page.summary(), page.model_dump(mode="json"))
+        stop(page)
+        target = yield from ports.targets.create(
+            params.target, context.resource_name, identities, like=copy.held
+        )
+        page = settled(page, copy.held, target.settings)
         ignored = context.document.production.ignore_schemas
         target = target.model_copy(update={"ignored": ignored})
         yield Milestone(f"fresh target {target.name}: {target.proof}")
         report = yield from ports.targets.load(target, copy, first=params.first)
-        result = RestoreResult(point=params.point, copy_used=copy, target=target, load=report)
+        result = RestoreResult(
+            point=params.point, copy_used=copy, target=target, load=report, preflight=page
+        )
         left = f", {len(report.left_out)} left out" if report.left_out else ""
         return Finished(
             result,

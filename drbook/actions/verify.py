@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from drbook.actions.baselines import baseline_for
 from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.archiverows import expected_of
+from drbook.core.assertions import Assertion, judge, unanswered
 from drbook.core.baseline import Manifest
-from drbook.core.comparison import Comparison, TableVerdict, compare
-from drbook.core.errors import CouldNotVerify, DrbookError
+from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
+from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports
+from drbook.core.remarks import Question, Remark
 from drbook.core.results import RestoreResult, VerifyResult
-from drbook.core.signals import Milestone, Working
+from drbook.core.signals import Milestone, Progress, Working
 from drbook.core.targets import Target
-from drbook.core.values import Frozen
+from drbook.core.values import Duration, Frozen, counted, parse_duration, plain
 
 
 class VerifyParams(Frozen):
@@ -27,6 +30,10 @@ class VerifyParams(Frozen):
     """`before_incident`, `newest`, the id of one, or null for none."""
     content: bool = False
     """Also compare content hashes where the manifest holds them."""
+    assertions: tuple[Assertion, ...] = Field(default=(), max_length=1000)
+    """What else must hold: queries with the answer that they must give."""
+    assertion_timeout: Duration = parse_duration("5m")
+    """For one assertion's query."""
 
 
 class Verify(Action[VerifyParams]):
@@ -36,13 +43,18 @@ class Verify(Action[VerifyParams]):
     title = "Verify row counts"
     params = VerifyParams
     result = VerifyResult
+    literal = ("assertions",)
 
     def plan(self, params: VerifyParams, context: StepContext) -> Plan:
         content = " and hashes their rows" if params.content else ""
         does = [f"counts every table of {params.target.name} in one snapshot{content}"]
-        does.append("compares with what the backup's manifest says it held")
+        does.append(
+            "compares with what the backup's manifest says it held, or without one with the rows that "
+            "were counted in the archive"
+        )
         if params.baseline:
             does.append(f"compares with the baseline `{params.baseline}`: what users have lost")
+        does += [f"asks: {plain(one.name, 200)}" for one in params.assertions]
         return Plan(
             does=tuple(does),
             source=f"{params.target.kind} {params.target.name}",
@@ -70,11 +82,18 @@ class Verify(Action[VerifyParams]):
             except CouldNotVerify as error:
                 described = f"none: {error.what}"
                 yield Milestone(f"the loss cannot be told: {error.what}")
+        asserted = yield from _assertions(params, ports)
+        # The archive's own rows, where no manifest says what to expect.
+        loaded = restored_from(params.target, context)
+        held = loaded.copy_used.held if loaded is not None and loaded.point == point else None
+        ignored = context.document.production.ignore_schemas
         comparison = compare(
             counts,
             manifest.counts if manifest else None,
             baseline,
             point.taken_at if point else None,
+            asserted,
+            archive=expected_of(held, counts, ignored) if held is not None else None,
         )
         consistent = manifest.taken_at if manifest else point.taken_at if point else None
         loss = None
@@ -92,39 +111,104 @@ class Verify(Action[VerifyParams]):
         return _finish(result, comparison)
 
 
+def _assertions(params: VerifyParams, ports: Ports) -> Working[tuple[Remark, ...]]:
+    """What the runbook asserts, asked one after the other; one that is not answered is not verified."""
+    if not params.assertions:
+        return ()
+    database = yield from ports.targets.reach(params.target)
+    found = []
+    for number, one in enumerate(params.assertions):
+        yield Progress("ask", number, len(params.assertions), "assertions", plain(one.name, 100))
+        ports.cancel.raise_if_requested()
+        try:
+            answer = ports.databases.query(
+                database, one.sql, {}, limit=1, timeout=params.assertion_timeout
+            )
+        except (StepFailed, CouldNotVerify) as error:
+            ports.cancel.raise_if_requested()
+            found.append(unanswered(one, error.what))
+        else:
+            found.append(judge(one, answer))
+    return tuple(found)
+
+
 def _finish(result: VerifyResult, comparison: Comparison) -> Finished:
     total = len(comparison.tables)
-    passed = comparison.count(TableVerdict.PASS)
-    failed = [row for row in comparison.tables if row.verdict is TableVerdict.FAIL]
-    unsure = comparison.count(TableVerdict.COULD_NOT_VERIFY)
     if comparison.verdict is TableVerdict.PASS:
+        beside = _beside(comparison)
         if comparison.reference == "manifest":
-            return Finished(result, reason=f"{total} tables equal what the backup held (manifest)")
-        return Finished(
-            result,
-            reason=f"{total} tables hold as many rows as the baseline says; what the backup itself "
-            "held is unknown, for it has no manifest",
-        )
+            reason = f"{total} tables equal what the backup held (manifest){beside}"
+        elif comparison.reference == ARCHIVE:
+            reason = (
+                f"{total} tables hold as many rows as the archive that was loaded{beside}; their "
+                "content is unproven, for the backup has no manifest"
+            )
+        else:
+            reason = (
+                f"{total} tables hold as many rows as the baseline says{beside}; what the backup "
+                "itself held is unknown, for it has no manifest"
+            )
+        return Finished(result, reason=reason)
+    failed = _those(comparison, TableVerdict.FAIL)
     if failed:
-        shown = "; ".join(f"{row.table}: {row.reason}" for row in failed[:5])
         return Finished(
             result,
             StepEnd.FAILED,
-            f"{len(failed)} of {total} tables do not hold what they should: {shown}",
-            means="The restored database is not what the backup says it held.",
+            f"{_how_many(comparison, TableVerdict.FAIL)} not as they should be: {_first(failed)}",
+            means="The restored database is not what the backup says it held, or is not sound.",
             next="Do not send users to it. Restore another recovery point into another target.",
         )
+    unsure = _those(comparison, TableVerdict.COULD_NOT_VERIFY)
     return Finished(
         result,
         StepEnd.COULD_NOT_VERIFY,
-        f"{unsure} of {total} tables could not be verified; {passed} are equal.",
-        means="Nothing says what these tables should hold, or they could not be counted.",
+        f"{_how_many(comparison, TableVerdict.COULD_NOT_VERIFY)} could not be verified, "
+        f"{comparison.count(TableVerdict.PASS)} tables are equal: {_first(unsure)}",
+        means="Nothing says what these should be, or they could not be looked at.",
         next="See the reasons in the table list; go on only with a recorded decision.",
     )
 
 
+def _those(comparison: Comparison, verdict: TableVerdict) -> list[str]:
+    """Everything with this verdict, in words, tables first."""
+    tables = [f"{row.table}: {row.reason}" for row in comparison.tables if row.verdict is verdict]
+    return tables + [
+        f"{one.check} {one.subject}: {one.words}"
+        for one in comparison.remarks
+        if one.verdict is verdict and one.question is not Question.LOSS
+    ]
+
+
+def _how_many(comparison: Comparison, verdict: TableVerdict) -> str:
+    """`2 of 41 tables and 1 other thing`; tables are named even where none is among them."""
+    others = len(_those(comparison, verdict)) - comparison.count(verdict)
+    more = f" and {counted(others, 'other thing')}" if others else ""
+    return f"{comparison.count(verdict)} of {counted(len(comparison.tables), 'table')}{more}"
+
+
+def _first(said: list[str]) -> str:
+    more = f"; {len(said) - 5} more" if len(said) > 5 else ""
+    return "; ".join(said[:5]) + more
+
+
+def _beside(comparison: Comparison) -> str:
+    """What else was compared, and what was not."""
+    asserted = len(comparison.of(Question.ASSERTION))
+    said = [f", {counted(asserted, 'assertion')} hold"] if asserted else []
+    if not any(one.startswith("structure") for one in comparison.not_compared):
+        said.append(", structure too")
+    left = "; ".join(comparison.not_compared)
+    return "".join(said) + (f"; not compared: {left}" if left else "")
+
+
 def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None:
     """The copy that a restore step of this incident loaded into the target."""
+    restored = restored_from(target, context)
+    return restored.point if restored is not None else None
+
+
+def restored_from(target: Target, context: StepContext) -> RestoreResult | None:
+    """What a restore step of this incident recorded of loading the target."""
     for output in context.outputs.values():
         if isinstance(output, Mapping) and "copy_used" in output:
             try:
@@ -132,7 +216,7 @@ def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None
             except ValidationError:
                 continue  # the output of another action that only looks alike
             if restored.target.nonce == target.nonce:
-                return restored.point
+                return restored
     return None
 
 

@@ -1,15 +1,17 @@
 """A journal and its copies off the machine, outside an incident: compared, and brought up to date."""
 
 import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from drbook.app.places import JOURNAL, RUNBOOK
+from drbook.app.places import JOURNAL, RUNBOOK, incident_of
 from drbook.app.session import fence_of
 from drbook.app.stored import first_runbook, stored_path, stored_runbook
 from drbook.core import events as ev
 from drbook.core.errors import DrbookError, JournalError, UsageError
+from drbook.core.events import Mode
 from drbook.core.fold import fold
 from drbook.core.values import plain
 from drbook.journal.codec import decode, digest
@@ -31,7 +33,8 @@ def held_against(
     A place that cannot be read is an answer too (`unreadable`), never a pass. Raises UsageError where
     there is nothing to compare with, JournalError where the journal's bytes cannot be read.
     """
-    lines, incident = _digests(journal)
+    lines, opened = _digests(journal)
+    incident = incident_of(journal.parent) or opened or journal.parent.name
     if not given and not (journal.parent / RUNBOOK).exists():
         raise UsageError(
             f"No {RUNBOOK} lies beside {journal}, which would name its mirrors.",
@@ -47,7 +50,7 @@ def held_against(
     if not places:
         raise _no_mirrors(journal.parent)
     return [
-        _compared(lines, where, config, inner or incident or journal.parent.name, environment)
+        _compared(lines, where, config, inner or incident, environment)
         for where, config, inner in places
     ]
 
@@ -65,6 +68,13 @@ def bring(
 
     records = read(folder / JOURNAL)
     state = fold(records)
+    if state.mode is Mode.DRY_RUN:
+        raise UsageError(
+            "This was a dry run, which writes nowhere: its record is not mirrored.",
+            means="Nothing was copied.",
+            next="Copy its folder where you want to keep it.",
+            code="dry-run",
+        )
     mirrors = copiers(
         stored_runbook(folder, state.runbook_sha256).mirrors,
         state.incident,
@@ -108,7 +118,7 @@ def _compared(
     try:
         place = config.open(incident, secret)
         try:
-            return compare(lines, read_copy(place))
+            return compare(lines, read_copy(place), socket.gethostname())
         finally:
             place.close()
     except DrbookError as error:

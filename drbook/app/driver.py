@@ -126,6 +126,10 @@ class Driver:
         """True once the journal could not be written."""
         return self._ledger.broken
 
+    def mirrored(self, seq: int, meanwhile: Callable[[], None]) -> None:
+        """Wait, a bounded time, until the mirrors that are up hold this record. Raises TakenOver."""
+        self._mirrors.have(seq, meanwhile)
+
     # --- the driver's thread ----------------------------------------------------------------
 
     def _loop(self) -> None:
@@ -196,7 +200,7 @@ class Driver:
         if self.broken:
             self._told_broken = True
             taken = isinstance(error, TakenOver)
-            why = "another machine took over" if taken else "the journal cannot be written"
+            why = "somebody else goes on with it" if taken else "the journal cannot be written"
             self.steps.ask_all_to_stop(why)
 
     def must_record(self) -> None:

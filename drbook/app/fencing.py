@@ -2,19 +2,22 @@
 
 import secrets as random
 import socket
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from drbook.app.places import Home
-from drbook.core.errors import DrbookError, Refused
+from drbook.app.vouching import Vouch
+from drbook.core.errors import DrbookError, JournalError, Refused
 from drbook.core.runbook import Runbook
 from drbook.core.values import plain
 from drbook.mirror.config import OpenableMirror, same_place
 from drbook.mirror.fence import Fence, Held, keeps_conditions, lay, newest
 from drbook.mirror.place import MirrorConflict, MirrorDown
 from drbook.mirror.recover import Recovered, Source, read_source
+from drbook.providers import private
 from drbook.providers.secrets import Secrets
 
 AT_ONCE = timedelta(minutes=2)
@@ -29,10 +32,43 @@ class TakeOver:
     reason: str
     actor: str
     home: Home
+    vouch: Vouch = field(default_factory=Vouch)
+    tell: Callable[[str], None] = lambda _: None
     token: str = field(default_factory=lambda: random.token_hex(16))
-    host: str = field(default_factory=socket.gethostname)
+    host: str = field(default_factory=lambda: socket.gethostname())
     fenced: list[Source] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
+    vouched: tuple[str, ...] = ()
+
+    @property
+    def _own(self) -> Path:
+        """The tokens of fences that were laid from this state directory, one a line."""
+        return self.home.path / "fences" / self.incident
+
+    def remember(self) -> None:
+        """Keep the token before a fence with it is laid. Raises JournalError."""
+        try:
+            private.folders(self._own.parent)
+            with private.append(self._own) as stream:
+                stream.write(f"{self.token}\n")
+        except OSError as error:
+            raise JournalError(
+                f"{self._own} cannot be written: {error.strerror or error}.",
+                means="No fence was laid: the other machine was not stopped. Nothing was taken over.",
+                next="Make room or mend the permissions, or point DRBOOK_HOME at another place.",
+            ) from None
+
+    def laid_here(self, token: str) -> bool:
+        """Whether an attempt of this state directory laid it: one that ended, for this one has the
+        claim on the incident."""
+        try:
+            return token in private.read(self._own, 1024 * 1024).decode("ascii").split()
+        except (OSError, UnicodeDecodeError):
+            return False  # then it counts as somebody else's, who is asked
+
+    def forget(self) -> None:
+        with suppress(OSError):  # what stays there harms nobody
+            self._own.unlink()
 
 
 def source_in(
@@ -89,6 +125,7 @@ def fence(attempt: TakeOver, held: Sequence[Source], recovered: Recovered) -> No
             raise lost(source, attempt)
         highest = max(highest, last.epoch if last is not None else 0)
         able.append(source)
+    attempt.remember()
     laying = Fence(
         epoch=highest + 1,
         incident=attempt.incident,
@@ -124,7 +161,7 @@ def fence(attempt: TakeOver, held: Sequence[Source], recovered: Recovered) -> No
 def _just_now(last: Held, attempt: TakeOver) -> bool:
     """Two who take over at the same time do not know of each other; one of them has to ask."""
     fence = last.fence
-    if fence is None or (fence.host, fence.actor) == (attempt.host, attempt.actor):
+    if fence is None or attempt.laid_here(fence.token):
         return False
     return abs(datetime.now(UTC) - fence.at) < AT_ONCE
 

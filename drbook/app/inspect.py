@@ -12,15 +12,13 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from drbook import __version__
 from drbook.actions.detect import CompareBaseline, CompareParams
 from drbook.actions.locate import Locate, LocateParams
-from drbook.actions.outside import production_database
 from drbook.actions.restore import known_production
+from drbook.app.capture import Captured, CaptureOrder, capture
 from drbook.app.inputs import occurred_in, read_input
 from drbook.app.wiring import Wiring
 from drbook.core.actions import Finished, StepContext
-from drbook.core.baseline import Baseline
 from drbook.core.errors import Cancelled, UsageError
 from drbook.core.events import Mode
 from drbook.core.ports import Baselines, Ports, ProductionIdentity
@@ -64,24 +62,18 @@ class Inspection:
         with self._doors("identities") as (ports, context):
             return self._drain(known_production(context, ports))
 
-    def capture(self, *, content: bool) -> tuple[str, Baseline, str]:
-        """Count production and store the figures: id, baseline and where it is kept now."""
-        with self._doors("capture") as (ports, context):
-            database = production_database(None, context)
-            ignored = self._runbook.document.production.ignore_schemas
-            counts = self._drain(
-                ports.databases.count(database, ignore_schemas=ignored, content=content)
-            )
-            resource = self._runbook.document.production.domain.named()
-            identity = counts.identity.model_copy(update={"resource": resource})
-            counts = counts.model_copy(update={"identity": identity})
-            baseline = Baseline(
-                captured_at=counts.taken_at, counts=counts, drbook_version=__version__
-            )
-            return ports.baselines.save(baseline), baseline, ports.baselines.location()
+    def capture(self, order: CaptureOrder) -> Captured:
+        """Count production and store the figures, with a dump of the same snapshot where asked."""
+        with self._opened("capture") as (ports, context, wiring):
+            return self._drain(capture(order, context, ports, wiring))
 
     @contextmanager
     def _doors(self, step: str) -> Iterator[tuple[Ports, StepContext]]:
+        with self._opened(step) as (ports, context, _):
+            yield ports, context
+
+    @contextmanager
+    def _opened(self, step: str) -> Iterator[tuple[Ports, StepContext, Wiring]]:
         context = StepContext(
             incident="",
             mode=Mode.DRILL,
@@ -96,7 +88,7 @@ class Inspection:
             token = wiring.switch()
             try:
                 with wiring.open(context, token) as ports:
-                    yield ports, context
+                    yield ports, context, wiring
             except KeyboardInterrupt:
                 token.request("cancel")
                 raise Cancelled("Stopped by the operator.", means="Nothing was changed.") from None

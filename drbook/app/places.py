@@ -12,7 +12,7 @@ from pathlib import Path
 from platformdirs import user_state_path
 
 from drbook.core.errors import JournalError, Refused, UsageError
-from drbook.core.values import plain
+from drbook.core.values import INCIDENT_ID, plain
 from drbook.providers import private
 
 JOURNAL = "journal.jsonl"
@@ -57,16 +57,23 @@ def new_incident_id(title: str, at: datetime) -> str:
     return f"{at:%Y%m%d-%H%M%S}-{words}-{secrets.token_hex(2)}"
 
 
+def incident_of(folder: Path) -> str:
+    """The incident that a folder's name stands for; empty where somebody gave it a name of their own."""
+    return folder.name if INCIDENT_ID.fullmatch(folder.name) else ""
+
+
 def make_folder(path: Path) -> None:
-    """A folder of one's own, mode 0700, two levels under the state directory.
+    """A folder of one's own, mode 0700, two levels under the state directory, on disk with its name.
 
     Raises JournalError where it cannot be made, Refused where others could put another in its place.
     """
     try:
+        missing = [one for one in path.parents if not one.exists()]
         private.folders(path.parent)
-        _need_private(path.parent.parent)
-        _need_private(path.parent)
+        need_private(path.parent)
         path.mkdir(mode=0o700)
+        for one in {path, *missing}:
+            sync_folder(one.parent)
     except OSError as error:
         raise JournalError(
             f"The incident folder {path} cannot be made: {error.strerror or error}.",
@@ -75,22 +82,44 @@ def make_folder(path: Path) -> None:
         ) from None
 
 
-def _need_private(folder: Path) -> None:
-    """Others must not be able to exchange what lies in it. Root is asked by nobody; a sticky folder,
-    like /tmp, keeps everybody's own."""
-    found = folder.stat()
-    me = os.geteuid()
-    foreign = me != 0 and found.st_uid not in (me, 0)
-    open_to_all = found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX
-    if foreign or open_to_all:
-        why = f"belongs to uid {found.st_uid}" if foreign else "may be written to by everybody"
-        raise Refused(
-            f"{folder} {why}.",
-            means="Somebody else could exchange an incident's record there. Nothing was started.",
-            next=f"Run `chmod o-w {folder}` where it is yours, or point DRBOOK_HOME at a folder of "
-            "your own.",
-            code="state-dir",
-        )
+def sync_folder(folder: Path) -> None:
+    """Make durable which names lie in it. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def need_private(folder: Path) -> None:
+    """Others must not be able to exchange what lies in it, nor the folder itself, nor one above it.
+
+    A sticky folder, like /tmp, keeps everybody's own. Root is asked by nobody, so what belongs to root
+    counts as one's own; not so, for root too, what belongs to somebody else. Raises Refused, OSError.
+    """
+    real = folder.resolve()
+    for one in (real, *real.parents):
+        if why := _open_to_others(one):
+            raise Refused(
+                f"{one} {why}.",
+                means="Somebody else could exchange an incident's record there. Nothing was started.",
+                next=f"Run `chmod go-w {one}` where it is yours, or point DRBOOK_HOME at a folder of "
+                "your own.",
+                code="state-dir",
+            )
+
+
+def _open_to_others(folder: Path) -> str:
+    found, me = folder.stat(), os.geteuid()
+    if found.st_uid not in (me, 0) and folder != folder.parent:
+        return f"belongs to uid {found.st_uid}"
+    if found.st_mode & stat.S_ISVTX:
+        return ""
+    if found.st_mode & stat.S_IWOTH:
+        return "may be written to by everybody"
+    if found.st_mode & stat.S_IWGRP and found.st_gid != os.getegid():
+        return f"may be written to by group {found.st_gid}"
+    return ""
 
 
 def find_incident(where: Home, name: str | None) -> Path:

@@ -32,5 +32,10 @@ def event_of(step: str, attempt: int, signal: sig.Recordable) -> Event:
             step=step, attempt=attempt, kind=signal.kind, name=signal.name, location=signal.location
         )
     return ev.ProcessStarted(
-        step=step, attempt=attempt, pid=signal.pid, started=signal.started, argv=signal.argv
+        step=step,
+        attempt=attempt,
+        pid=signal.pid,
+        started=signal.started,
+        argv=signal.argv,
+        token=signal.token,
     )

@@ -8,7 +8,7 @@ from drbook.app.exports import build_with
 from drbook.app.model import Snapshot
 from drbook.core.engine import Outcome
 from drbook.core.points import Judgement
-from drbook.core.values import Json, format_time, plain
+from drbook.core.values import Json, counted, format_time, plain
 from drbook.timeline import words
 from drbook.timeline.model import JournalFacts, Measured, Timeline
 
@@ -35,6 +35,7 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "difference": words.difference(timeline),
         "target": _target(timeline),
         "tables": _tables(timeline),
+        "remarks": _remarks(timeline),
         "compared_with": _compared(timeline),
         "journal": {
             "path": str(snapshot.journal),
@@ -96,6 +97,12 @@ def _tables(timeline: Timeline) -> Json:
     return [row.model_dump(mode="json") for row in timeline.verified.comparison.tables]
 
 
+def _remarks(timeline: Timeline) -> Json:
+    if timeline.verified is None:
+        return []
+    return [one.model_dump(mode="json") for one in timeline.verified.comparison.remarks]
+
+
 def report_lines(
     document: Mapping[str, Json], folder: Path, *, name: str, start: str = ""
 ) -> list[str]:
@@ -121,6 +128,7 @@ def report_lines(
     tables = document["tables"]
     if isinstance(tables, list) and tables:
         lines.append(f"tables         {_tables_said(tables, document['compared_with'])}")
+    lines += _remarks_said(document["remarks"])
     if isinstance(target, Mapping) and name:
         where = f"{target['kind']} {target['name']} in {target['location']}"
         lines.append(f"target         {plain(where, 400)}")
@@ -128,6 +136,8 @@ def report_lines(
             lines.append("               its server has stopped with drbook; its data stays")
         if start:
             lines.append(f"start it       {start}")
+        if target["kind"] == "cluster":
+            lines.append(f"log in         {_login(str(target['location']))}")
     journal = document["journal"]
     if isinstance(journal, Mapping):
         lines.append(f"journal        {plain(str(folder), 300)}")
@@ -135,6 +145,12 @@ def report_lines(
         if name:
             lines.append(f"timeline       drbook timeline {name} -o timeline.html")
     return lines
+
+
+def _login(location: str) -> str:
+    from drbook.providers.targets.roles import ADMIN  # psycopg is loaded where a cluster was made
+
+    return f"as {ADMIN}, whose password is in {plain(f'{location}/{ADMIN}.key', 400)}"
 
 
 def _tables_said(tables: Sequence[Json], compared: Json) -> str:
@@ -148,6 +164,27 @@ def _tables_said(tables: Sequence[Json], compared: Json) -> str:
     )
     text = f"{passed} of {len(tables)} {what}"
     return f"{text}; {unsure} could not be verified" if unsure else text
+
+
+def _remarks_said(remarks: Json) -> list[str]:
+    """What differs or is flawed beside the rows; what is only worth knowing is in the timeline."""
+    found = (
+        [one for one in remarks if isinstance(one, Mapping)] if isinstance(remarks, list) else []
+    )
+    bad = [one for one in found if one["verdict"] != "pass"]
+    known = len(found) - len(bad)
+    lines = [
+        f"{one['verdict']:<14} {plain(' '.join((str(one['check']), str(one['subject']))), 120)}: "
+        f"{plain(str(one['words']), 300)}"
+        for one in bad[:10]
+    ]
+    if len(bad) > 10:
+        lines.append(f"               and {len(bad) - 10} more: see the timeline")
+    if known:
+        lines.append(
+            f"worth knowing  {counted(known, 'remark')} in the timeline, beside the row counts"
+        )
+    return lines
 
 
 def _said(value: Mapping[str, Json]) -> str:

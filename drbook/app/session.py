@@ -13,18 +13,28 @@ from drbook import __version__
 from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
-from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, new_incident_id
+from drbook.app.onewriter import Claim, claim
+from drbook.app.places import (
+    JOURNAL,
+    RUNBOOK,
+    Home,
+    incident_of,
+    make_folder,
+    need_private,
+    new_incident_id,
+)
 from drbook.app.planning import elsewhere
 from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.amend import Amendment, amendment
-from drbook.core.errors import UsageError
+from drbook.core.errors import JournalError, UsageError
 from drbook.core.events import Mode, Record
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
+from drbook.core.values import plain
 from drbook.journal.reader import read
 from drbook.journal.reader import records as lines
 from drbook.journal.writer import Writer
@@ -33,6 +43,7 @@ from drbook.mirror.copier import Writing
 from drbook.mirror.look import may_go_on
 from drbook.mirror.mirrors import Mirrors, copiers, opener
 from drbook.providers import secrets
+from drbook.providers.life import this_life
 from drbook.providers.pgserver import sockets_of
 
 
@@ -92,7 +103,7 @@ def open_incident(
     make_folder(folder)
     store(folder / RUNBOOK, runbook.source)
     who = actor or operator()
-    writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname())
+    writer = writer_of(folder, incident, mode)
     objectives = runbook.document.objectives
     kernel = os.uname()  # `platform.platform` would start a program with our whole environment
     opened = ev.IncidentOpened(
@@ -112,6 +123,7 @@ def open_incident(
             "platform": "-".join((kernel.sysname, kernel.release, kernel.machine)),
             "pid": str(os.getpid()),
         },
+        life=this_life(),
     )
     try:
         writer.append(who, opened)
@@ -128,18 +140,24 @@ def resume_incident(
     actor: str | None = None,
     amend: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    without_mirrors: bool = False,
 ) -> Session:
     """Go on with an incident, by the runbook that was stored with it.
 
     `amend` is a runbook to go on by: it may change only steps that have not started. `tell` is told
-    what is waited for. Raises JournalError where the record is damaged or another process writes
+    what is waited for, and which mirrors could not be asked. `without_mirrors` goes on, too, where one
+    cannot be asked for want of credentials. Raises JournalError where the record is damaged or another process writes
     it, UsageError where the incident is closed or an amendment changes too much, Refused where a
     process of the life before does not end, TakenOver where a mirror says that another machine goes
     on with it.
     """
     journal, host = folder / JOURNAL, socket.gethostname()
     who = actor or operator()
-    writer = Writer(journal, mode=_resumable(read(journal)).mode, host=host)
+    found = _resumable(read(journal))
+    _need_private(folder)
+    if incident_of(folder) not in ("", found.incident):
+        raise _foreign(folder, found.incident)
+    writer = writer_of(folder, found.incident, found.mode)
     try:
         # Only now: opening it may have mended a last record, and nobody else writes any more.
         records = read(journal)
@@ -150,17 +168,43 @@ def resume_incident(
             new = load_file(amend, vocabulary())
             amended, runbook = _amended(amendment(runbook, new, before), new), new
         digests = [line_digest for _, line_digest in lines(journal)]
-        _ask_mirrors(runbook, before, records, digests, environment)
-        outlived = wait_for_children(records, host, tell)
-        resumed = ev.IncidentResumed(head=writer.head, repaired=writer.repaired, outlived=outlived)
+        if amended is not None:  # before anything is on record, which would be there once a try
+            store_once(folder / amended.file, runbook.source)
+        unseen = _ask_mirrors(runbook, before, records, digests, environment, without_mirrors)
+        for one in unseen:
+            tell(f"Not asked whether another machine has taken over: {one}")
+        after = wait_for_children(records, host, tell)
+        resumed = ev.IncidentResumed(
+            head=writer.head,
+            repaired=writer.repaired,
+            outlived=after.outlived,
+            unseen=unseen,
+            unlooked=after.unseen,
+            life=this_life(),
+        )
         writer.append(who, resumed)
         if amended is not None:
-            store_once(folder / amended.file, runbook.source)
             writer.append(who, amended)
     except BaseException:
         writer.close()
         raise
     return session_of(runbook, writer, folder, who, environment)
+
+
+def writer_of(folder: Path, incident: str, mode: Mode, held: Claim | None = None) -> Writer:
+    """The journal's writer, which holds the claim on the incident until it is closed. Raises
+    JournalLocked where another process has the one or the other.
+
+    A dry run is not claimed: it does nothing that could be done twice, and leaves nothing elsewhere.
+    """
+    writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname())
+    try:
+        if held is not None or mode is not Mode.DRY_RUN:
+            writer.release = (held or claim(incident)).release
+    except BaseException:
+        writer.close()
+        raise
+    return writer
 
 
 def _ask_mirrors(
@@ -169,16 +213,19 @@ def _ask_mirrors(
     records: Sequence[Record],
     digests: Sequence[str],
     environment: Mapping[str, str],
-) -> None:
-    """Whether this machine may go on. A mirror that does not answer is no reason to wait."""
-
+    without: bool,
+) -> tuple[str, ...]:
+    """Whether this machine may go on; returns the mirrors that do not answer, which is no reason to
+    wait."""
+    if state.mode is Mode.DRY_RUN:
+        return ()
     secret = secrets.reader(environment)
-
-    may_go_on(
-        [opener(config, state.incident, secret) for config in runbook.mirrors],
+    return may_go_on(
+        [(one.place, opener(one, state.incident, secret)) for one in runbook.mirrors],
         digests=digests,
         epoch=state.epoch,
         token=fence_of(records),
+        without=without,
     )
 
 
@@ -208,6 +255,28 @@ def _resumable(records: Sequence[Record]) -> IncidentState:
     return state
 
 
+def _need_private(folder: Path) -> None:
+    try:
+        need_private(folder)
+    except OSError as error:
+        raise JournalError(
+            f"{folder} cannot be looked at: {error.strerror or error}.",
+            means="Who else may write there is not known. Nothing was resumed.",
+            next="Mend the permissions, then resume the incident.",
+            code="journal-open",
+        ) from None
+
+
+def _foreign(folder: Path, incident: str) -> JournalError:
+    return JournalError(
+        f"{folder} holds the record of incident {plain(incident, 100)}, not its own.",
+        means="Another incident's journal was put in its place. Nothing was resumed.",
+        next="Put the original back, or take over from a mirror: drbook resume --from PLACE --take-over "
+        "REASON, with this folder moved aside.",
+        code="journal-foreign",
+    )
+
+
 def _amended(found: Amendment, runbook: Runbook) -> ev.RunbookAmended:
     return ev.RunbookAmended(
         runbook_sha256=runbook.sha256,
@@ -225,10 +294,11 @@ def session_of(
     records = read(writer.path)
     state = fold(records)
     actions = vocabulary().actions
+    dry = state.mode is Mode.DRY_RUN  # writes nowhere: what a mirror locks, nobody could delete
     wiring = Wiring(runbook, folder, state.mode, environment, elsewhere(runbook, state, actions))
     stored = stored_path(folder, state.runbook_sha256)
     writing = Writing(writer.path, stored, state.epoch, fence_of(records))
-    mirrors = copiers(runbook.mirrors, state.incident, writing, wiring.secret)
+    mirrors = copiers(() if dry else runbook.mirrors, state.incident, writing, wiring.secret)
     driver = Driver(
         runbook=runbook,
         actions=actions,

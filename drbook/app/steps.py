@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drbook.app.inbox import Ended, Signalled
@@ -90,7 +91,8 @@ class Steps:
             self._begin(step, actor)
 
     def _begin(self, step: str, actor: str) -> None:
-        """Record the start, then start the attempt's thread."""
+        """Record the start, then start the attempt's thread; what has an effect first waits there until
+        the mirrors that are up have that record."""
         driver = self._driver
         planned = self._planned[step]
         run = driver.state.steps[step]
@@ -99,7 +101,14 @@ class Steps:
             planned, context=replace(planned.context, answer=run.answer, comment=run.comment)
         )
         attempt = Attempt(
-            planned, driver.opener, driver.board, self._from_step, self._ended, driver.error_log
+            planned,
+            driver.opener,
+            driver.board,
+            self._from_step,
+            self._ended,
+            driver.error_log,
+            # Who took over meanwhile must find this start, or this machine their fence.
+            None if planned.effect is Effect.NONE else partial(driver.mirrored, driver.state.seq),
         )
         timeout = driver.runbook.step(step).step.timeout
         if timeout is not None:

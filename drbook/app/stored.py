@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
-from drbook.app.places import RUNBOOK
+from drbook.app.places import RUNBOOK, sync_folder
 from drbook.app.vocabulary import vocabulary
 from drbook.core.errors import JournalError
 from drbook.core.runbook import Runbook
@@ -60,10 +62,19 @@ def amended_name(sha256: str) -> str:
 
 
 def store_once(path: Path, data: bytes) -> None:
-    """Store it, where an interrupted amendment did not leave the same bytes there already."""
-    if path.exists() and path.read_bytes() == data:
-        return
-    store(path, data)
+    """Store it, durably, under a name that stands for these very bytes. What an interrupted amendment
+    left there, the same or half of it, is no obstacle. Raises JournalError."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        if path.is_symlink() or not path.exists() or path.read_bytes() != data:
+            store(draft, data)
+            draft.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _not_written(path, error) from None
+    finally:
+        with suppress(OSError):  # a disk that takes nothing may keep an empty file of a random name
+            draft.unlink(missing_ok=True)
 
 
 def store(path: Path, data: bytes) -> None:
@@ -75,8 +86,12 @@ def store(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     except OSError as error:
-        raise JournalError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            means="Nothing was started.",
-            next="Make room or mend the permissions, or point DRBOOK_HOME at another place.",
-        ) from None
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> JournalError:
+    return JournalError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        means="Nothing was started.",
+        next="Make room or mend the permissions, or point DRBOOK_HOME at another place.",
+    )

@@ -9,15 +9,18 @@ which only one machine can do. Before that nothing is executed.
 import os
 import secrets as random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from drbook.app.aftermath import wait_for_children
 from drbook.app.fencing import TakeOver, fence, gather, lost, source_in
-from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder
-from drbook.app.session import Session, operator, session_of
+from drbook.app.onewriter import claim
+from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, sync_folder
+from drbook.app.session import Session, operator, session_of, writer_of
 from drbook.app.stored import store
 from drbook.app.vocabulary import vocabulary
+from drbook.app.vouching import Vouch, vouched_by
 from drbook.core import events as ev
 from drbook.core.errors import CouldNotVerify, JournalError, Refused, UsageError
 from drbook.core.events import Mode
@@ -39,7 +42,10 @@ from drbook.mirror.recover import (
     read_source,
 )
 from drbook.providers import secrets
+from drbook.providers.life import this_life
 from drbook.providers.secrets import Secrets
+
+NOTHING = Vouch()
 
 _TRIES = 20
 """How often the old machine may get a last record in before this one gives up."""
@@ -52,10 +58,15 @@ def take_over(
     *,
     environment: Mapping[str, str] = os.environ,
     actor: str | None = None,
+    vouch: Vouch = NOTHING,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Session, ev.IncidentTakenOver]:
     """Recover an incident from the mirror that `given` names, and go on with it here.
 
-    Raises Refused where no fence could be laid or somebody else was first, CouldNotVerify where the
+    `vouch` is what speaks for the mirror's record; `tell` is told, before anything runs, where nothing
+    does, and what is waited for. Raises Refused where that does not fit, where no fence could be laid,
+    where somebody else was first, or where a process of this machine's own life before does not end,
+    CouldNotVerify where the
     mirror does not answer or holds nothing, JournalError where what it holds is not one record.
     """
     if not reason.strip():
@@ -71,11 +82,18 @@ def take_over(
     if not incident:
         raise _which(mirror, given, secret)
     _not_here(where.folder(incident))
-    attempt = TakeOver(incident, reason.strip(), actor or operator(), where)
-    with ExitStack() as opened:
-        runbook, event = _recover(mirror, attempt, secret, opened)
-    folder = where.folder(incident)
-    writer = Writer(folder / JOURNAL, mode=_mode_of(folder), host=attempt.host)
+    attempt = TakeOver(incident, reason.strip(), actor or operator(), where, vouch, tell)
+    held = claim(incident)  # a drbook that leads it on this machine is ended, not fenced
+    try:
+        with ExitStack() as opened:
+            runbook, event = _recover(mirror, attempt, secret, opened)
+        folder = where.folder(incident)
+        # What this machine itself led may have started more until it saw the fence.
+        wait_for_children(read(folder / JOURNAL), attempt.host, tell)
+        writer = writer_of(folder, incident, _mode_of(folder), held)
+    except BaseException:
+        held.release()
+        raise
     return session_of(runbook, writer, folder, attempt.actor, environment), event
 
 
@@ -94,9 +112,11 @@ def _recover(
     recovered = _open_incident(longest([found]), attempt.incident)
     data = find_runbook([found.place], recovered.state.runbook_sha256)
     runbook = load(data, RUNBOOK, vocabulary())
+    attempt.vouched = vouched_by(attempt.vouch, found, recovered, runbook, attempt.tell)
     held = gather(runbook, mirror, found, attempt, secret, opened)
     best = longest([found, *held])
     _prove_room(attempt, best, data)
+    wait_for_children(best.records, attempt.host, attempt.tell)
     fence(attempt, held, best)
     try:
         return runbook, _claim(attempt, found, data)
@@ -158,8 +178,8 @@ def _prove_room(attempt: TakeOver, recovered: Recovered, runbook: bytes) -> None
 
     Raises JournalError where that fails; then no fence was laid.
     """
-    draft = attempt.home.path / "taking-over" / random.token_hex(8)
-    make_folder(draft)
+    _forget_drafts(attempt)
+    draft = _new_draft(attempt)
     try:
         store(draft / RUNBOOK, runbook)
         store(draft / JOURNAL, b"".join(recovered.lines))
@@ -179,6 +199,21 @@ def _prove_room(attempt: TakeOver, recovered: Recovered, runbook: bytes) -> None
         shutil.rmtree(draft, ignore_errors=True)
         with suppress(OSError):
             attempt.home.incidents.rmdir()  # where it holds nothing
+
+
+def _new_draft(attempt: TakeOver) -> Path:
+    """A folder to make the incident's in, named by it; nobody else on this machine has that claim."""
+    draft = attempt.home.path / "taking-over" / f"{attempt.incident}.{random.token_hex(8)}"
+    make_folder(draft)
+    return draft
+
+
+def _forget_drafts(attempt: TakeOver) -> None:
+    """Take away what attempts that died left half made."""
+    for left in (attempt.home.path / "taking-over").glob(f"{attempt.incident}.*"):
+        shutil.rmtree(left, ignore_errors=True)
+    for left in attempt.home.incidents.glob(f".{attempt.incident}.*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _fenced_in_vain(attempt: TakeOver, error: JournalError) -> JournalError:
@@ -201,13 +236,13 @@ def _claim(attempt: TakeOver, found: Source, runbook: bytes) -> ev.IncidentTaken
     for _ in range(_TRIES):
         sources = [read_source(one.place) for one in (found, *attempt.fenced)]
         recovered = _open_incident(longest([one for one in sources if one]), attempt.incident)
-        draft = attempt.home.path / "taking-over" / random.token_hex(8)
-        make_folder(draft)
+        draft = _new_draft(attempt)
         try:
             event = _write(draft, attempt, recovered, runbook)
             last = (draft / JOURNAL).read_bytes().splitlines(keepends=True)[-1]
             first.create(record_name(len(recovered.records) + 1), last)
             _settle(draft, attempt.home.folder(attempt.incident))
+            attempt.forget()
             return event
         except MirrorConflict:
             continue  # the other machine had one more record; it is read with the next turn
@@ -246,6 +281,8 @@ def _write(
         mirrors=tuple(place.location for place in places),
         unseen=tuple(attempt.unseen),
         missing=tuple(missing),
+        vouched=attempt.vouched,
+        life=this_life(),
     )
     with Writer(draft / JOURNAL, mode=recovered.state.mode, host=attempt.host) as writer:
         writer.append(attempt.actor, event)
@@ -264,11 +301,8 @@ def _settle(draft: Path, folder: Path) -> None:
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft.rename(folder)
-        handle = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(folder.parent)
+        sync_folder(folder.parent.parent)
     except OSError as error:
         raise JournalError(
             f"{folder} cannot be made: {error.strerror or error}.",
@@ -286,6 +320,8 @@ def told(event: ev.IncidentTakenOver) -> list[str]:
         f"Fence {event.epoch} lies in {', '.join(event.mirrors)}. The other machine stops when it "
         "sees it; where it cannot reach a mirror it cannot know.",
     ]
+    if not event.vouched:
+        lines.append("Nothing but the mirror vouches for what this record says.")
     lines += [f"Not asked: {plain(one, 400)}" for one in event.unseen]
     lines += [f"Missing evidence: {plain(one, 200)} is in no mirror." for one in event.missing]
     return lines

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline
@@ -34,6 +35,9 @@ from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.nothing import NoTargets
 from drbook.providers.targets.pool import ServerPool
 
+if TYPE_CHECKING:
+    from drbook.providers.postgres import PostgresReader
+
 COMMANDS: Mapping[Mode, frozenset[Change]] = {
     Mode.DRY_RUN: frozenset({"reads"}),
     Mode.DRILL: frozenset({"reads", "target"}),
@@ -55,7 +59,7 @@ class SystemClock:
 class NoBaselines:
     """A runbook without `baselines:`. Asking for one could not be verified; there is none to ask."""
 
-    def listed(self) -> Sequence[tuple[str, datetime]]:
+    def listed(self, *, suspect: bool = False) -> Sequence[tuple[str, datetime]]:
         return ()
 
     def load(self, id: str) -> Baseline:
@@ -65,15 +69,19 @@ class NoBaselines:
             next="Add `baselines: {kind: directory, path: …}` and capture one in calm times.",
         )
 
-    def save(self, baseline: Baseline) -> str:
-        raise UsageError(
-            "The runbook does not say where baselines are kept.",
-            means="Nothing was captured.",
-            next="Add `baselines: {kind: directory, path: …}` to it.",
-        )
+    def save(self, baseline: Baseline, *, suspect: bool = False) -> str:
+        raise no_store()
 
     def location(self) -> str:
         return "nowhere: the runbook names no `baselines:`"
+
+
+def no_store() -> UsageError:
+    return UsageError(
+        "The runbook does not say where baselines are kept.",
+        means="Nothing was captured.",
+        next="Add `baselines: {kind: directory, path: …}` to it.",
+    )
 
 
 class ReadBaselines:
@@ -82,13 +90,13 @@ class ReadBaselines:
     def __init__(self, store: Baselines) -> None:
         self._store = store
 
-    def listed(self) -> Sequence[tuple[str, datetime]]:
-        return self._store.listed()
+    def listed(self, *, suspect: bool = False) -> Sequence[tuple[str, datetime]]:
+        return self._store.listed(suspect=suspect)
 
     def load(self, id: str) -> Baseline:
         return self._store.load(id)
 
-    def save(self, baseline: Baseline) -> str:
+    def save(self, baseline: Baseline, *, suspect: bool = False) -> str:
         raise NotExercised(
             f"A dry run stores no baseline in {self.location()}.",
             means="What it would hold was counted and is not kept.",
@@ -117,7 +125,7 @@ class Wiring:
         self._elsewhere = elsewhere or {}
         self.pool = ServerPool()
         secrets.know(runbook.source.decode("utf-8", "replace"), environment)
-        self._tools = cache(lambda: find_tools(environment))
+        self.tools = cache(lambda: find_tools(environment))
 
     def switch(self) -> CancelToken:
         return CancelToken()
@@ -127,7 +135,6 @@ class Wiring:
         """The doors of one attempt; closed with the block."""
         # These libraries load when a step first needs a door, not when drbook starts.
         from drbook.providers.http import HttpSender
-        from drbook.providers.postgres import PostgresReader
 
         live, dry = self._mode is Mode.LIVE, self._mode is Mode.DRY_RUN
         backups = self.backups(cancel)
@@ -135,7 +142,7 @@ class Wiring:
             yield Ports(
                 clock=SystemClock(),
                 cancel=cancel,
-                databases=PostgresReader(self._environment, cancel, refuse_strong=dry),
+                databases=self.reader(cancel),
                 backups=backups,
                 baselines=ReadBaselines(self.baselines()) if dry else self.baselines(),
                 targets=NoTargets() if dry else self._targets(cancel),
@@ -150,6 +157,13 @@ class Wiring:
         finally:
             backups.close()
 
+    def reader(self, cancel: Cancel) -> "PostgresReader":
+        """The door to PostgreSQL, in its own type: a capture does more there than a step can."""
+        from drbook.providers.postgres import PostgresReader
+
+        dry = self._mode is Mode.DRY_RUN
+        return PostgresReader(self._environment, cancel, refuse_strong=dry)
+
     def close(self) -> None:
         """Stop the servers of restored clusters; their data stays."""
         self.pool.close()
@@ -158,13 +172,13 @@ class Wiring:
         from drbook.providers.targets.fresh import FreshTargets
 
         workshop = Workshop(
-            self._folder, self._environment, cancel, self.pool, self._tools, self._elsewhere
+            self._folder, self._environment, cancel, self.pool, self.tools, self._elsewhere
         )
         return FreshTargets(workshop, TARGETS())
 
     def backups(self, cancel: Cancel) -> BackupCatalog:
         def check(path: Path, asked: Cancel) -> Working[ByteFact]:
-            tools: tuple[PgTools, ...] = self._tools()
+            tools: tuple[PgTools, ...] = self.tools()
             return (yield from check_structure(path, tools, asked))
 
         return BackupCatalog(
@@ -178,6 +192,11 @@ class Wiring:
     def baselines(self) -> Baselines:
         store = self._runbook.baseline_store
         return NoBaselines() if store is None else open_store(store, secrets=self.secret)
+
+    def must_keep_baselines(self) -> None:
+        """Raises UsageError where the runbook names no place for them."""
+        if self._runbook.baseline_store is None:
+            raise no_store()
 
     def secret(self, reference: str) -> Secret:
         return secrets.resolve(reference, self._environment)

@@ -91,7 +91,10 @@ class Attempt:
         record: Callable[["Attempt", Recordable], None],
         ended: Callable[["Attempt", Ending], None],
         error_log: Path,
+        hold: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
+        """`hold` is called before anything is done and may take its time, calling what it is given;
+        what it raises is why nothing is."""
         self.planned = planned
         self.step = planned.context.step
         self.attempt = planned.context.attempt
@@ -105,6 +108,7 @@ class Attempt:
         self._record = record
         self._ended = ended
         self._error_log = error_log
+        self._hold = hold
         self._thread = threading.Thread(target=self._run, name=f"step-{self.step}", daemon=True)
 
     def start(self) -> None:
@@ -121,7 +125,7 @@ class Attempt:
 
     def _run(self) -> None:
         try:
-            ending = self._perform()
+            ending = self._held_back() or self._perform()
         except JournalError as error:
             ending = Ending(StepEnd.IN_DOUBT, reason=error.what, means=error.means, code=error.code)
         except DrbookError as error:
@@ -130,6 +134,18 @@ class Attempt:
             keep_traceback(self._error_log, f"step {self.step}, attempt {self.attempt}", error)
             ending = ending_of(error, self.planned.effect)
         self._ended(self, ending)
+
+    def _held_back(self) -> Ending | None:
+        """How it ends where it may not begin; None where it may."""
+        if self._hold is None:
+            return None
+        try:
+            self._hold(self.cancel.raise_if_requested)
+        except DrbookError as error:
+            state = StepEnd.FAILED if error.code == "timeout" else StepEnd.CANCELLED
+            means = "Nothing was done: it had not begun."
+            return Ending(state, reason=error.what, means=means, next=error.next, code=error.code)
+        return None
 
     def _perform(self) -> Ending:
         planned = self.planned

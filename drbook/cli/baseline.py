@@ -1,9 +1,12 @@
 """`drbook baseline`: known-good figures, stored away from production."""
 
 import os
+from datetime import timedelta
+from pathlib import Path
 
 import click
 
+from drbook.app.capture import Captured, CaptureOrder
 from drbook.app.inspect import Inspection, baselines
 from drbook.app.shipped import open_runbook
 from drbook.cli.backups import CODES
@@ -11,11 +14,12 @@ from drbook.cli.output import print_json, print_table, say
 from drbook.cli.progress import Teller
 from drbook.cli.settings import read_settings
 from drbook.core.baseline import Baseline
+from drbook.core.capture import Pace
 from drbook.core.comparison import TableVerdict
-from drbook.core.errors import ExitCode
+from drbook.core.errors import ExitCode, UsageError
 from drbook.core.freshness import of_this_production
 from drbook.core.results import VerifyResult
-from drbook.core.values import counted, format_time, plain, show_time
+from drbook.core.values import counted, format_time, parse_duration, plain, show_size, show_time
 
 
 @click.group("baseline")
@@ -26,35 +30,142 @@ def command() -> None:
 @command.command("capture")
 @click.argument("runbook")
 @click.option("--content", is_flag=True, help="Also hash every table's rows (reads all of them).")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 32),
+    default=2,
+    show_default=True,
+    help="Connections that count at the same time, in one snapshot.",
+)
+@click.option(
+    "--max-load",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Before each table, wait while more than N other sessions are active.",
+)
+@click.option(
+    "--max-wait",
+    default="15m",
+    show_default=True,
+    help="How long to wait for that, all in all, before giving up.",
+)
+@click.option(
+    "--statement-timeout",
+    default="2h",
+    show_default=True,
+    help="For one table; one that takes longer is unknown.",
+)
+@click.option(
+    "--max-drop",
+    type=click.IntRange(0, 100),
+    default=5,
+    show_default=True,
+    metavar="PERCENT",
+    help="A larger drop in a table makes the capture suspect.",
+)
+@click.option("--accept", default="", metavar="REASON", help="Store it as good, and why it is.")
+@click.option(
+    "--run",
+    "run_",
+    metavar="COMMAND",
+    help="Dump the counted snapshot: 'pg_dump -Fc --snapshot={snapshot} -f {output} {connect}'.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the dump goes, with FILE.manifest.json beside it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def capture(runbook: str, content: bool, as_json: bool) -> int:
-    """Count production in one read-only snapshot and store the figures with its identity."""
+def capture(
+    runbook: str,
+    content: bool,
+    jobs: int,
+    max_load: int | None,
+    max_wait: str,
+    statement_timeout: str,
+    max_drop: int,
+    accept: str,
+    run_: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> int:
+    """Count production in one read-only snapshot and store the figures with its identity.
+
+    A capture that lost rows against the newest good one is kept apart as suspect: exit code 1.
+    """
+    pace = Pace(
+        jobs=jobs,
+        statement_timeout=_duration("--statement-timeout", statement_timeout),
+        max_load=max_load,
+        max_wait=_duration("--max-wait", max_wait),
+    )
+    order = CaptureOrder(content, pace, _dump(run_, output), max_drop, accept.strip())
     teller = Teller()
     inspection = Inspection(open_runbook(runbook), {}, os.environ, teller)
-    name, baseline, where = inspection.capture(content=content)
+    captured = inspection.capture(order)
     teller.clear()
-    unknown = [count for count in baseline.counts.tables if count.rows is None]
     if as_json:
         print_json(
             {
-                "id": name,
-                "kept": where,
-                "identifies_production": not _doubt(baseline),
-                "baseline": baseline.model_dump(mode="json"),
+                "id": captured.id,
+                "kept": captured.location,
+                "suspect": captured.suspect,
+                "identifies_production": not _doubt(captured.baseline),
+                "baseline": captured.baseline.model_dump(mode="json"),
+                "dump": None
+                if captured.manifest is None
+                else captured.manifest.model_dump(mode="json", exclude={"counts"}),
             }
         )
     else:
-        _print(baseline)
-        click.echo(f"\nbaseline {name}")
-    say(f"Stored in {where}.")
+        _print(captured.baseline)
+        click.echo(f"\nbaseline {captured.id}")
+    return _said(captured, output)
+
+
+def _duration(option: str, text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}.") from None
+
+
+def _dump(command: str | None, output: Path | None) -> tuple[str, Path] | None:
+    if command is None and output is None:
+        return None
+    if command is None or output is None:
+        raise UsageError(
+            "`--run` and `--output` belong together: a command, and the file that it makes.",
+            means="Nothing was captured.",
+        )
+    return command, output
+
+
+def _said(captured: Captured, output: Path | None) -> int:
+    """What else is to be known of it, on standard error; returns the exit code."""
+    baseline = captured.baseline
+    say(f"Stored in {captured.location}.")
+    if captured.manifest is not None and output is not None:
+        size = show_size(captured.manifest.size)
+        say(f"Dumped the same snapshot to {plain(str(output), 300)} ({size}), manifest beside it.")
     if doubt := _doubt(baseline):
         say(doubt)
+    unknown = [count for count in baseline.counts.tables if count.rows is None]
     if unknown:
         say(
             f"{counted(len(unknown), 'table')} could not be counted; nothing can be said of them later."
         )
-        return int(ExitCode.COULD_NOT_VERIFY)
-    return int(ExitCode.DONE)
+    if captured.suspect:
+        shown = "; ".join(plain(each, 200) for each in baseline.suspect[:5])
+        more = f"; and {len(baseline.suspect) - 5} more" if len(baseline.suspect) > 5 else ""
+        say(f"SUSPECT, kept apart and never used by itself: {shown}{more}.")
+        say(
+            "What to do: find out where the rows went. If it is meant so, capture again with "
+            "`--accept REASON`."
+        )
+        return int(ExitCode.FAILED)
+    return int(ExitCode.COULD_NOT_VERIFY if unknown else ExitCode.DONE)
 
 
 @command.command("show")
@@ -64,8 +175,10 @@ def capture(runbook: str, content: bool, as_json: bool) -> int:
 def show(runbook: str, name: str | None, as_json: bool) -> int:
     """List the stored baselines and show one."""
     store = baselines(open_runbook(runbook), os.environ)
-    listed = store.listed()
-    if not listed:
+    listed, apart = store.listed(), store.listed(suspect=True)
+    if not listed and name is None:
+        for each, at in apart:
+            click.echo(f"     {each}  captured {show_time(at)}  SUSPECT")
         say(f"There is no baseline in {store.location()}.")
         say("What to do: capture one in calm times with `drbook baseline capture`.")
         return int(ExitCode.COULD_NOT_VERIFY)
@@ -76,14 +189,20 @@ def show(runbook: str, name: str | None, as_json: bool) -> int:
             {
                 "kept": store.location(),
                 "listed": [{"id": each, "captured_at": format_time(at)} for each, at in listed],
+                "suspect": [{"id": each, "captured_at": format_time(at)} for each, at in apart],
                 "id": chosen,
                 "baseline": baseline.model_dump(mode="json"),
             }
         )
         return int(ExitCode.DONE)
-    click.echo(f"{counted(len(listed), 'baseline')} in {store.location()}")
-    for each, at in listed[:20]:
-        click.echo(f"  {'->' if each == chosen else '  '} {each}  captured {show_time(at)}")
+    click.echo(
+        f"{counted(len(listed), 'baseline')} in {store.location()}"
+        + (f", and {len(apart)} kept apart as suspect" if apart else "")
+    )
+    rows = [(each, at, "") for each, at in listed[:20]]
+    rows += [(each, at, "  SUSPECT") for each, at in apart[:20]]
+    for each, at, mark in sorted(rows, key=lambda row: row[1], reverse=True):
+        click.echo(f"  {'->' if each == chosen else '  '} {each}  captured {show_time(at)}{mark}")
     click.echo("")
     _print(baseline)
     return int(ExitCode.DONE)
@@ -123,17 +242,29 @@ def _print(baseline: Baseline) -> None:
     click.echo(f"database           {plain(identity.database, 100)} ({identity.database_oid})")
     click.echo(f"reached as         {plain(identity.dialled, 200) or 'unknown'}")
     click.echo(f"declared to be     {plain(identity.resource, 200) or 'nothing'}")
-    click.echo(f"server             {identity.server_version // 10000}\n")
+    click.echo(f"server             {identity.server_version // 10000}")
+    if counts.read_from:
+        click.echo(f"read from          its replica, {plain(counts.read_from, 300)}")
+    for why in baseline.suspect:
+        click.echo(f"{'accepted' if baseline.accepted else 'SUSPECT':<19}{plain(why, 300)}")
+    if baseline.accepted:
+        click.echo(f"because            {plain(baseline.accepted, 300)}")
+    click.echo("")
     rows = [
         (
             count.table,
             _number(count.rows),
             show_time(count.newest) if count.newest else "",
-            count.why_unknown,
+            count.why_unknown or count.note,
         )
         for count in counts.tables
     ]
     print_table(("table", "rows", "newest", ""), rows, right=(1,))
+    if counts.aside:
+        click.echo("\nnot counted")
+        print_table(
+            ("name", "kind", "why"), [(each.name, each.kind, each.why) for each in counts.aside]
+        )
 
 
 def _doubt(baseline: Baseline) -> str:

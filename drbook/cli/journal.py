@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from drbook.app.against import bring, held_against
-from drbook.app.places import JOURNAL, find_incident, home
+from drbook.app.places import JOURNAL, find_incident, home, incident_of
 from drbook.cli.output import print_json, say
 from drbook.core.errors import ExitCode, UsageError
-from drbook.core.values import Json, counted, parse_duration
+from drbook.core.values import Json, counted, parse_duration, plain
 from drbook.journal.reader import Verification, verify
 from drbook.mirror.compare import Comparison
 from drbook.mirror.status import Standing
@@ -43,13 +43,13 @@ def verify_command(
 
     \b
     Exit code 0: whole, and the same as every mirror that was asked for.
-    1: changed, damaged or cut off, here or in a mirror.
+    1: changed, damaged, cut off or another incident's, here or in a mirror.
     5: a mirror cannot be read, is empty, or lacks the newest records (it is behind).
 
     A torn last line, left by a crash, is said and does not count as tampering.
     """
     journal = _journal(path)
-    found = verify(journal, head)
+    found = verify(journal, head, incident_of(journal.parent))
     compared = held_against(journal, against) if against else []
     compared += held_against(journal, ()) if mirrors else []
     if as_json:
@@ -64,6 +64,7 @@ def verify_command(
 def _document(found: Verification, head: str | None, compared: Sequence[Comparison]) -> Json:
     return {
         "path": str(found.path),
+        "incident": found.incident,
         "intact": found.intact,
         "records": found.records,
         "head": found.head,
@@ -122,6 +123,8 @@ def _journal(given: str | None) -> Path:
 def _say(found: Verification, head: str | None, mirrored: bool) -> None:
     if found.intact:
         click.echo(f"{found.path}: whole, {counted(found.records, 'record')}, head {found.head}")
+        if not incident_of(found.path.parent):
+            say(f"It is the record of incident {plain(found.incident, 100)}.")
         if head is None and not mirrored:
             say(
                 "The chain holds. Cut-off lines at its end show only against a head that was "

@@ -8,6 +8,7 @@ from drbook.app.history import newest_open
 from drbook.app.places import Home, find_incident, home
 from drbook.app.session import Session, resume_incident
 from drbook.app.takeover import take_over, told
+from drbook.app.vouching import Vouch
 from drbook.cli.lead import lead, need_terminal
 from drbook.cli.output import say
 from drbook.core.errors import UsageError
@@ -29,6 +30,20 @@ from drbook.core.errors import UsageError
     help="Why that machine is replaced; goes on record. A drbook that lives there stops.",
 )
 @click.option(
+    "--head", default="", metavar="HEAD", help="With --from: a head of its record, noted elsewhere."
+)
+@click.option(
+    "--runbook",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="With --from: your copy of the runbook that the incident runs; it must be the same.",
+)
+@click.option(
+    "--trust-mirror",
+    is_flag=True,
+    help="With --from and --headless: go on though nothing but the mirror vouches for the runbook.",
+)
+@click.option(
     "--headless", is_flag=True, help="No screen; stops with exit code 7 where a person is needed."
 )
 @click.option(
@@ -37,14 +52,23 @@ from drbook.core.errors import UsageError
     metavar="FILE",
     help="Go on by this changed runbook; only steps that have not started may differ.",
 )
+@click.option(
+    "--without-mirrors",
+    is_flag=True,
+    help="Go on though a mirror cannot be asked for want of its credentials here; goes on record.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
 def command(
     incident: str | None,
     source: str | None,
     reason: str | None,
+    head: str,
+    runbook: Path | None,
+    trust_mirror: bool,
     headless: bool,
     as_json: bool,
     amend: Path | None,
+    without_mirrors: bool,
 ) -> int:
     """Go on with INCIDENT (an id, its start or end, or a folder); the newest open one where absent.
 
@@ -54,21 +78,29 @@ def command(
     With --from and --take-over, another machine's incident is gone on with here. Its record, runbook
     and evidence come from the mirror; targets and processes of that machine are not here. A fence in
     the mirrors stops the drbook that led it, if it still lives and can reach one; two who take over at
-    once cannot both get it. Without a fence nothing is taken over.
+    once cannot both get it. Without a fence nothing is taken over. Whoever can write a mirror can change
+    the runbook that is run here: --head or --runbook hold it against what you know.
     """
     if not headless:
         need_terminal("drbook resume")
     where = home()
     if source is not None or reason is not None:
-        session = _take_over(where, incident, source, reason)
+        vouch = Vouch(head, runbook, trusted=trust_mirror, unattended=headless)
+        session = _take_over(where, incident, source, reason, vouch)
+    elif head or runbook is not None or trust_mirror:
+        raise UsageError(
+            "--head, --runbook and --trust-mirror go with --from PLACE/INCIDENT.",
+            means="Nothing was resumed.",
+            next="`drbook journal verify --head HEAD` holds a head against the record here.",
+        )
     else:
         folder = newest_open(where) if incident is None else find_incident(where, incident)
-        session = resume_incident(folder, amend=amend, tell=say)
+        session = resume_incident(folder, amend=amend, tell=say, without_mirrors=without_mirrors)
     return lead(session, headless=headless, as_json=as_json)
 
 
 def _take_over(
-    where: Home, incident: str | None, source: str | None, reason: str | None
+    where: Home, incident: str | None, source: str | None, reason: str | None, vouch: Vouch
 ) -> Session:
     if source is None or reason is None or incident is not None:
         raise UsageError(
@@ -76,7 +108,7 @@ def _take_over(
             means="Nothing was taken over.",
             next="drbook resume --from s3://BUCKET/PREFIX/INCIDENT --take-over 'why'",
         )
-    session, event = take_over(source, where, reason)
+    session, event = take_over(source, where, reason, vouch=vouch, tell=say)
     for line in told(event):
         say(line)
     return session

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from drbook.core.structure import Structure
 from drbook.core.values import Frozen, UtcTime
 
 
@@ -70,8 +71,21 @@ class TableCount(Frozen):
     """The largest value of `newest_column`."""
     newest_column: str | None = None
     content: str | None = None
-    """Order-independent hash of the rows with its method, like `hash_record_extended:123`."""
+    """Order-independent hash of the rows with its method, like `hash_record_extended:123`; what may
+    be compared with what, `core.hashes` says."""
     why_unknown: str = ""
+    kind: str = "table"
+    """`table`, `partitioned table`, `unlogged table`, `materialized view` or `large objects`."""
+    note: str = ""
+    """What else is to be known of what was counted, in a sentence; empty for an ordinary table."""
+
+
+class Aside(Frozen):
+    """A relation that was not counted on purpose: its rows live elsewhere, or it has none."""
+
+    name: str
+    kind: str
+    why: str
 
 
 class TableCounts(Frozen):
@@ -80,6 +94,15 @@ class TableCounts(Frozen):
     identity: Identity
     taken_at: UtcTime
     tables: tuple[TableCount, ...]
+    aside: tuple[Aside, ...] = ()
+    """What was not counted on purpose, each with its reason."""
+    covers: tuple[str, ...] = ()
+    """The kinds that were looked for. Where it is empty, the document is older than that question:
+    only tables were counted, and of materialized views and large objects it says nothing."""
+    read_from: str = ""
+    """The standby that was read in production's place; empty for the server of `identity`."""
+    structure: Structure | None = None
+    """Everything beside the rows, in the same snapshot; None where nobody read it."""
 
     def by_name(self) -> Mapping[str, TableCount]:
         return {count.table: count for count in self.tables}
@@ -92,6 +115,10 @@ class Baseline(Frozen):
     captured_at: UtcTime
     counts: TableCounts
     drbook_version: str = ""
+    suspect: tuple[str, ...] = ()
+    """What dropped against the newest good one before it, table by table."""
+    accepted: str = ""
+    """Why it is good all the same, in the words of whoever said so."""
 
     def sealed(self) -> bytes:
         """The document's exact bytes: its own JSON plus the digest of it, in two lines."""

@@ -4,17 +4,17 @@ Everything here is a function of data. A count that could not be taken is `None`
 never compares as equal to anything.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 
 from drbook.core.baseline import TableCount, TableCounts
-from drbook.core.values import Frozen, UtcTime
+from drbook.core.fidelity import Case, content_proven, judge
+from drbook.core.likeness import differences
+from drbook.core.remarks import Question, Remark, TableVerdict, gathered, worst
+from drbook.core.soundness import flaws, reissued
+from drbook.core.values import Frozen, UtcTime, counted
 
-
-class TableVerdict(StrEnum):
-    PASS = "pass"
-    FAIL = "fail"
-    COULD_NOT_VERIFY = "could-not-verify"
+__all__ = ["Comparison", "TableComparison", "TableVerdict", "compare", "compare_production"]
 
 
 class TableComparison(Frozen):
@@ -22,7 +22,7 @@ class TableComparison(Frozen):
 
     table: str
     expected: int | None
-    """Rows the backup's manifest states; None without a manifest."""
+    """Rows the backup's manifest states, or that were counted in the archive; None without both."""
     restored: int | None
     before: int | None
     """Rows in production's baseline before the incident."""
@@ -30,6 +30,9 @@ class TableComparison(Frozen):
     """`before - restored`: rows that users have lost. Negative where the restore holds more."""
     verdict: TableVerdict
     reason: str = ""
+    check: str = ""
+    """Which comparison decided, a key of `core.fidelity.CHECKS`; empty where there was nothing to compare
+    with, and in records of before that was noted."""
     newest: UtcTime | None = None
     """Newest row restored."""
 
@@ -40,15 +43,26 @@ class Comparison(Frozen):
     tables: tuple[TableComparison, ...]
     verdict: TableVerdict
     reference: str
-    """What `expected` comes from: `manifest`, `baseline` or `none`."""
+    """What `expected` comes from: `manifest`, `archive`, `baseline` or `none`."""
     expected_at: UtcTime | None = None
     baseline_at: UtcTime | None = None
     counted_at: UtcTime | None = None
     newest: UtcTime | None = None
     """Newest row restored in any table."""
+    remarks: tuple[Remark, ...] = ()
+    """What is to be said beside the rows: of structure, soundness and loss; the worst first."""
+    not_compared: tuple[str, ...] = ()
+    """What nothing was known of on one side, in words: it is in no verdict."""
+
+    def of(self, question: Question) -> tuple[Remark, ...]:
+        return tuple(one for one in self.remarks if one.question is question)
 
     def count(self, verdict: TableVerdict) -> int:
         return sum(1 for table in self.tables if table.verdict is verdict)
+
+
+ARCHIVE = "archive"
+"""The `reference` where the rows that were counted in the archive say what must have arrived."""
 
 
 def compare(
@@ -56,116 +70,186 @@ def compare(
     manifest: TableCounts | None,
     baseline: TableCounts | None,
     copy_taken_at: datetime | None = None,
+    more: Sequence[Remark] = (),
+    archive: TableCounts | None = None,
 ) -> Comparison:
     """Restored counts against the manifest (fidelity) and against the baseline (loss).
 
-    Fidelity decides the verdict. Without a manifest nothing states what the copy should hold: what
-    differs from the baseline could not be verified, since rows written or deleted between the
-    baseline and the backup look the same as damage. Only a table that an older baseline holds and
-    that is missing or came back empty is a failure.
+    Fidelity and soundness decide the verdict; what is lost is no fault of the restore. Without a
+    manifest, `archive` may say what was counted in the archive, which must have arrived; but nothing
+    states what the copy should hold. What an older baseline has and the copy has not could then not be
+    verified, since rows, tables and indexes that were removed on purpose look the same as damage. Where
+    the restored rows were hashed, content is asked for: what does not prove it could not be verified.
+    `more` are remarks from elsewhere, like those of the runbook's own assertions.
     """
-    older = (
-        baseline is not None and copy_taken_at is not None and baseline.taken_at <= copy_taken_at
-    )
-    held = dict(manifest.by_name()) if manifest else {}
+    dated = baseline is not None and copy_taken_at is not None
+    older = dated and baseline.taken_at <= copy_taken_at  # type: ignore[union-attr, operator]
+    says = manifest or archive
+    held = dict(says.by_name()) if says else {}
     known = dict(baseline.by_name()) if baseline else {}
     found = restored.by_name()
-    names = sorted({*held, *known, *found})
-    rows = tuple(
-        _compare_table(
-            name, found.get(name), held.get(name), known.get(name), manifest is not None, older
+    cases = [
+        Case(
+            name,
+            found.get(name),
+            held.get(name),
+            known.get(name),
+            has_manifest=manifest is not None,
+            counted=manifest is None and archive is not None,
+            older=older,
+            versions=(_version(manifest), _version(restored)),
+            covers=manifest is None or bool(manifest.covers),
         )
-        for name in names
+        for name in sorted({*held, *known, *found})
+    ]
+    rows = tuple(_compare_table(case) for case in cases)
+    unproven, not_asked = _content(cases, rows, manifest)
+    same_rows = (
+        manifest is not None
+        and all(row.verdict is TableVerdict.PASS for row in rows)
+        and all(content_proven(case) for case in cases)
     )
+    structural, not_compared = _remarks(
+        restored, manifest, baseline, younger=dated and not older, same_rows=same_rows
+    )
+    remarks = gathered([*more, *structural, *unproven, *_gone(rows, found)])
+    counting = [one.verdict for one in remarks if one.question is not Question.LOSS]
+    whole = worst(row.verdict for row in rows) if rows else _of_nothing(restored, manifest)
+    reference = "baseline" if baseline else "none"
     return Comparison(
         tables=rows,
-        verdict=_whole({row.verdict for row in rows}),
-        reference="manifest" if manifest else "baseline" if baseline else "none",
+        verdict=worst([whole, *counting]),
+        reference="manifest" if manifest else ARCHIVE if archive else reference,
         expected_at=manifest.taken_at if manifest else None,
         baseline_at=baseline.taken_at if baseline else None,
         counted_at=restored.taken_at,
         newest=max((row.newest for row in rows if row.newest), default=None),
+        remarks=remarks,
+        not_compared=not_compared + not_asked,
     )
 
 
-def _whole(verdicts: set[TableVerdict]) -> TableVerdict:
-    """The worst of all; of nothing at all, nobody can say that it passed."""
-    for worst in (TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY):
-        if worst in verdicts:
-            return worst
-    return TableVerdict.PASS if verdicts else TableVerdict.COULD_NOT_VERIFY
+def _of_nothing(restored: TableCounts, manifest: TableCounts | None) -> TableVerdict:
+    """An empty database is what the backup held, where both sides looked at every kind and at the
+    structure; without that, nothing was found because nothing was looked at."""
+    sides = (restored, manifest)
+    looked = all(one is not None and one.covers and one.structure is not None for one in sides)
+    return TableVerdict.PASS if looked else TableVerdict.COULD_NOT_VERIFY
 
 
-def _compare_table(
-    name: str,
-    found: TableCount | None,
-    held: TableCount | None,
-    known: TableCount | None,
-    has_manifest: bool,
-    older: bool,
-) -> TableComparison:
-    restored = found.rows if found else None
-    expected = held.rows if held else None
-    before = known.rows if known else None
+def _content(
+    cases: Sequence[Case], rows: Sequence[TableComparison], manifest: TableCounts | None
+) -> tuple[list[Remark], tuple[str, ...]]:
+    """Tables that passed without their content being proven, where it was asked for."""
+    hashed = any(case.found is not None and case.found.content is not None for case in cases)
+    if not hashed:
+        return [], ("content: it was not asked for",) if manifest else ()
+    unproven = [
+        row.table
+        for case, row in zip(cases, rows, strict=True)
+        if row.verdict is TableVerdict.PASS and not content_proven(case)
+    ]
+    if not unproven:
+        return [], ()
+    why = "its manifest holds no hashes of them" if manifest else "it has no manifest"
+    remark = Remark(
+        question=Question.FIDELITY,
+        check="content",
+        subject=unproven[0] if len(unproven) == 1 else "",
+        verdict=TableVerdict.COULD_NOT_VERIFY,
+        words=f"the content of {counted(len(unproven), 'table')} is unproven: nothing says what the "
+        f"backup's rows were, for {why}",
+    )
+    return [remark], ()
+
+
+def _gone(rows: Sequence[TableComparison], found: Mapping[str, TableCount]) -> Iterable[Remark]:
+    """Whole tables that production had and the backup, as its manifest says, had not."""
+    for row in rows:
+        if row.table not in found and row.verdict is TableVerdict.PASS:
+            yield Remark(
+                question=Question.LOSS,
+                check="table",
+                subject=row.table,
+                verdict=TableVerdict.PASS,
+                words=f"the baseline has it{_with(row.before)}, and the backup has not: dropped or "
+                "renamed in between, or left out of the backup",
+            )
+
+
+def _with(rows: int | None) -> str:
+    return f" with {counted(rows, 'row')}" if rows is not None else ""
+
+
+def _compare_table(case: Case) -> TableComparison:
+    restored = case.found.rows if case.found else None
+    before = case.known.rows if case.known else None
     lost = before - restored if before is not None and restored is not None else None
-    verdict, reason = _judge(found, held, known, has_manifest, older)
+    check, verdict, reason = judge(case)
     return TableComparison(
-        table=name,
-        expected=expected,
+        table=case.name,
+        expected=case.held.rows if case.held else None,
         restored=restored,
         before=before,
-        lost=before if found is None and before is not None else lost,
+        lost=before if case.found is None and before is not None else lost,
         verdict=verdict,
         reason=reason,
-        newest=found.newest if found else None,
+        check=check,
+        newest=case.found.newest if case.found else None,
     )
 
 
-def _judge(
-    found: TableCount | None,
-    held: TableCount | None,
-    known: TableCount | None,
-    has_manifest: bool,
-    older: bool,
-) -> tuple[TableVerdict, str]:
-    unsure, fail, good = TableVerdict.COULD_NOT_VERIFY, TableVerdict.FAIL, TableVerdict.PASS
-    if found is None:
-        if has_manifest and held is None:
-            return unsure, "in the baseline, but neither in the backup nor restored"
-        if not has_manifest and not older:
-            return unsure, "in the baseline, not restored; nothing says whether the backup held it"
-        return fail, "missing in the restored database"
-    if found.rows is None:
-        return unsure, found.why_unknown or "not counted"
-    if has_manifest:
-        return _judge_fidelity(found, held)
-    if known is None:
-        return unsure, "no manifest and no baseline to compare with"
-    if known.rows is None:
-        return unsure, known.why_unknown or "not counted in the baseline"
-    if found.rows == 0 and known.rows > 0 and older:
-        return fail, f"empty, where the baseline has {known.rows} rows"
-    if found.rows == known.rows:
-        return good, "as in the baseline"
-    return unsure, "differs from the baseline, and no manifest says what the backup held"
+def _remarks(
+    restored: TableCounts,
+    manifest: TableCounts | None,
+    baseline: TableCounts | None,
+    *,
+    younger: bool,
+    same_rows: bool,
+) -> tuple[list[Remark], tuple[str, ...]]:
+    """What is to be said of everything but the rows, and what could not be compared at all."""
+    mine = restored.structure
+    if mine is None:
+        return [], ("structure: that of the restored database was not read",)
+    held = manifest.structure if manifest else None
+    before = baseline.structure if baseline else None
+    found = list(flaws(mine, held, before, same_rows=same_rows))
+    left = []
+    if manifest is not None and held is not None:
+        found += differences(held, mine, majors=(_major(manifest), _major(restored)))
+    elif before is not None and baseline is not None:
+        majors = (_major(baseline), _major(restored))
+        found += _less_sure(differences(before, mine, majors=majors), younger)
+    else:
+        left.append(
+            "structure: the manifest holds none"
+            if manifest
+            else "structure: nothing says what it was"
+        )
+    if before is not None:
+        found += reissued(mine, before)
+    return found, tuple(left)
 
 
-def _judge_fidelity(found: TableCount, held: TableCount | None) -> tuple[TableVerdict, str]:
-    if held is None:
-        return TableVerdict.FAIL, "not in the backup's manifest"
-    if held.rows is None:
-        return TableVerdict.COULD_NOT_VERIFY, held.why_unknown or "not counted in the manifest"
-    if found.rows != held.rows:
-        return TableVerdict.FAIL, f"the backup held {held.rows} rows, {found.rows} were restored"
-    if held.content is not None and found.content is not None:
-        if held.content.split(":")[0] != found.content.split(":")[0]:
-            return TableVerdict.COULD_NOT_VERIFY, "content was hashed by another method"
-        if held.content != found.content:
-            return TableVerdict.FAIL, "the rows' content differs from what the backup held"
-        return TableVerdict.PASS, "content"
-    if held.newest is not None and found.newest != held.newest:
-        return TableVerdict.FAIL, "the newest row differs from what the backup held"
-    return TableVerdict.PASS, "empty, as in the backup" if found.rows == 0 else "count"
+def _less_sure(remarks: Iterable[Remark], younger: bool) -> Iterable[Remark]:
+    """Against a baseline alone: a change of the schema since then looks the same as damage. What a
+    younger baseline has, production may have got after the backup: that is loss, and no doubt."""
+    for one in remarks:
+        if one.verdict is TableVerdict.PASS:
+            yield one
+        elif younger:
+            yield one.model_copy(update={"question": Question.LOSS, "verdict": TableVerdict.PASS})
+        else:
+            words = f"{one.words}; compared with the baseline, for no manifest says what the backup held"
+            yield one.model_copy(update={"verdict": TableVerdict.COULD_NOT_VERIFY, "words": words})
+
+
+def _version(counts: TableCounts | None) -> int:
+    return counts.identity.server_version if counts is not None else 0
+
+
+def _major(counts: TableCounts) -> int:
+    return _version(counts) // 10000
 
 
 def compare_production(
@@ -197,7 +281,7 @@ def compare_production(
         )
     return Comparison(
         tables=tuple(rows),
-        verdict=_whole({row.verdict for row in rows}),
+        verdict=worst(row.verdict for row in rows),
         reference="baseline",
         baseline_at=baseline.taken_at,
         counted_at=current.taken_at,

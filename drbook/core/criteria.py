@@ -146,11 +146,18 @@ def _lock_answer(case: Case, margin: timedelta, words: str) -> Answered:
         return Answer.UNKNOWN, Basis.NONE, f"its lock is unknown: {plain(lock.why_unknown, 200)}"
     lasts = lock.until is not None and lock.until > case.now + margin
     credential = case.reach.judge(case.declared.credentials)[0]
+    tried = case.source.lock_enforced
+    if lock.mode is not None and tried.known and tried.value is not True:
+        reason = "the place repeats a lock that it does not enforce: it deleted a locked object"
+        return Answer.FAIL, Basis.OBSERVED, reason
     if lock.mode == "COMPLIANCE" and lasts and lock.until is not None:
         reason = f"compliance lock, {words} {show_time(lock.until)}"
         if credential is Answer.FAIL:
             reason += "; what leaked cannot delete this version before that"
-        return Answer.PASS, Basis.OBSERVED, reason
+        if tried.known:
+            return Answer.PASS, Basis.OBSERVED, reason
+        # The place's own word: whoever wants more asks for it as *observed*.
+        return Answer.PASS, Basis.DECLARED, f"{reason}; that the place enforces it was not tried"
     if not lock.legal_hold and not (lock.mode == "GOVERNANCE" and lasts):
         return Answer.FAIL, Basis.OBSERVED, _no_lock(lock, case.now)
     kind = "a legal hold" if lock.legal_hold else "a governance lock"

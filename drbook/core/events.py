@@ -67,6 +67,17 @@ class Plan(Frozen):
     """Who else has to approve."""
 
 
+class Life(Frozen):
+    """One process of drbook, so that a later one can look for what it started."""
+
+    token: str
+    """Random. Each child has it in its environment, before a dot and a token of its own."""
+    boot: str = ""
+    """The kernel's boot id; empty where the system does not say. Host names may change."""
+    pids: str = ""
+    """The namespace that its process numbers belong to; empty where the system does not say."""
+
+
 class Event(Frozen):
     """Base of all events; the class name is the event's name in the journal."""
 
@@ -94,6 +105,7 @@ class IncidentOpened(Event):
     steps: tuple[str, ...]
     environment: Mapping[str, str] = {}
     """Versions of Python, the platform and the tools."""
+    life: Life | None = None
 
 
 class IncidentResumed(Event):
@@ -103,6 +115,11 @@ class IncidentResumed(Event):
     """What was cut off a torn tail, in words; empty where the tail was whole."""
     outlived: tuple[str, ...] = ()
     """Processes of the life before that were still ending and were waited for, in words."""
+    unseen: tuple[str, ...] = ()
+    """Mirrors that could not be asked whether another machine had taken over, each with the reason."""
+    unlooked: str = ""
+    """Why what the life before had started cannot be looked for here; empty where it was looked for."""
+    life: Life | None = None
 
 
 class IncidentTakenOver(Event):
@@ -125,6 +142,10 @@ class IncidentTakenOver(Event):
     """Mirrors of the runbook that could not be asked, each with the reason."""
     missing: tuple[str, ...] = ()
     """Artifacts that the record names and no mirror held."""
+    vouched: tuple[str, ...] = ()
+    """What was held against the mirror's record and fits, `head` or `runbook`; where it is empty, nothing
+    but the mirror vouches for it."""
+    life: Life | None = None
 
 
 class RunbookAmended(Event):
@@ -196,9 +217,13 @@ class ResourceReleased(AttemptEvent):
 
 
 class ProcessStarted(AttemptEvent):
+    """The launcher of a program, which runs it once this is on record."""
+
     pid: int
     started: int
     argv: tuple[str, ...]
+    token: str = ""
+    """What it and all that comes of it have in their environment; empty in older records."""
 
 
 class MilestoneReached(AttemptEvent):

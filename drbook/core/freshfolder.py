@@ -28,6 +28,8 @@ class FolderFacts:
     """The folders above it, up to the root."""
     clusters: tuple[Place, ...] = ()
     """Those of them that hold a cluster, or may."""
+    hidden: tuple[Place, ...] = ()
+    """Tops of mounts above which lie folders of the same disk that cannot be seen from here."""
     mounted: bool = False
     server: Literal["none", "runs", "ran"] = "none"
     """What its `postmaster.pid` says; a number that names no process here may run elsewhere."""
@@ -47,6 +49,20 @@ def prove_fresh_folder(facts: FolderFacts, production: Sequence[ProductionIdenti
                 f"{path} is production's data directory, or lies inside it.",
                 compared=f"{found} ({plain(known.described, 200)})",
             )
+        if top := _hidden(facts, known):
+            raise refused(
+                "target-inside-production",
+                f"{path} may lie inside production's data directory: it is on the same disk, and what "
+                "lies above the folder that is mounted there cannot be seen from here.",
+                compared=f"{shown_place(top)} ({plain(known.described, 200)})",
+            )
+    if facts.clusters:
+        raise refused(
+            "target-inside-production",
+            f"{path} lies inside a PostgreSQL data directory, or in a folder that may be one.",
+            compared=f"`PG_VERSION` in {shown_place(facts.clusters[0])}",
+            means="It may be production's, whatever is known of that. Nothing was written to it.",
+        )
     if facts.parent in ("link", "shared"):
         word = "is a link" if facts.parent == "link" else "can be written by others"
         raise refused(
@@ -88,13 +104,22 @@ def prove_fresh_folder(facts: FolderFacts, production: Sequence[ProductionIdenti
 def _inside(facts: FolderFacts, known: ProductionIdentity) -> str:
     """By what the folder is production's own or lies in it; empty where nothing says so.
 
-    A new folder gets the number of one that is gone: a baseline's number means its folder only where
-    a cluster lies in it. What was read just now means it in any case.
+    A new folder gets the number of one that is gone: a baseline's number means no folder above by
+    itself, and a cluster's is refused anyway. What was read just now means it in any case.
     """
-    above = facts.clusters if known.basis == "baseline" else facts.above
+    above = () if known.basis == "baseline" else facts.above
     if known.place is not None and known.place in (facts.place, *above):
         return shown_place(known.place)
     directory = known.identity.data_directory if known.identity is not None else None
     if directory and PurePath(directory) in (PurePath(facts.path), *PurePath(facts.path).parents):
         return f"its path, {plain(directory, 200)}"
     return ""
+
+
+def _hidden(facts: FolderFacts, known: ProductionIdentity) -> Place | None:
+    """The top of a mount that may lie inside production's folder, being on its disk."""
+    place = known.place
+    if place is None:
+        return None
+    disk = (place.device, place.boot)
+    return next((top for top in facts.hidden if (top.device, top.boot) == disk), None)

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.values import Frozen, Json, UtcTime
 
 
@@ -175,6 +176,8 @@ class ByteFact(Frozen):
     """`intact`: the digest matches. `structure`: read to its end, content unproven. `damaged`: not
     what it claims. `unread`: not looked at. `unknown`: looking failed."""
     reason: str = ""
+    held: ArchiveFacts | None = None
+    """What was in it, where it was read to its end."""
 
 
 class SourceFacts(Frozen):
@@ -193,6 +196,9 @@ class SourceFacts(Frozen):
     """True or False."""
     lock_default: Observed = Observed(why="not asked")
     """True where Object Lock is on for the place."""
+    lock_enforced: Observed = Observed(why="not tried")
+    """True where the place refused to delete a locked object of our own, False where it deleted it. Some
+    stores repeat a lock that they do not enforce (FACTS.md, section 7)."""
     deletes_replicated: Observed = Observed(why="not asked")
     """True where a delete here or elsewhere is mirrored."""
     expires_after_days: Observed = Observed(why="not asked")

@@ -11,9 +11,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import Baseline, Identity, Manifest, Place, TableCounts
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
+from drbook.core.preflight import Preflight
 from drbook.core.signals import Working
+from drbook.core.structure import Depth
 from drbook.core.targets import (
     DatabaseProbe,
     DatabaseRef,
@@ -60,9 +63,15 @@ class Databases(Protocol):
         """Look whether a database answers; never raises for a server that does not."""
 
     def count(
-        self, database: DatabaseRef, *, ignore_schemas: Sequence[str] = (), content: bool = False
+        self,
+        database: DatabaseRef,
+        *,
+        ignore_schemas: Sequence[str] = (),
+        content: bool = False,
+        structure: Depth = "none",
     ) -> Working[TableCounts]:
-        """Exact counts of every table in one snapshot. Raises CouldNotVerify where it cannot start."""
+        """Exact counts of every table in one snapshot; `structure` adds everything beside the rows, and
+        `sound` also what takes reading rows for it. Raises CouldNotVerify where it cannot start."""
 
     def query(
         self,
@@ -103,14 +112,15 @@ class Backups(Protocol):
 
 
 class Baselines(Protocol):
-    def listed(self) -> Sequence[tuple[str, datetime]]:
-        """Ids and capture times, newest first."""
+    def listed(self, *, suspect: bool = False) -> Sequence[tuple[str, datetime]]:
+        """Ids and capture times, newest first: of the good ones, or of those kept apart as suspect."""
 
     def load(self, id: str) -> Baseline:
         """Raises CouldNotVerify where it is missing or does not match its seal."""
 
-    def save(self, baseline: Baseline) -> str:
-        """Store away from production; returns the id. Never overwrites."""
+    def save(self, baseline: Baseline, *, suspect: bool = False) -> str:
+        """Store away from production; returns the id. Never overwrites. A suspect one is stored
+        apart: it can be loaded by its id and is never among the good ones."""
 
     def location(self) -> str: ...
 
@@ -143,11 +153,27 @@ class ProductionIdentity:
 class Targets(Protocol):
     """Fresh places. Every write goes through a lease that proves the target again on its connection."""
 
+    def preflight(
+        self,
+        spec: TargetSpec,
+        copy: LocalCopy,
+        production: Sequence[ProductionIdentity],
+        proof: str = "",
+    ) -> Working[tuple[LocalCopy, Preflight]]:
+        """What can be known before anything is made: the copy, with what it holds, and the page of
+        findings. Nothing is written; `proof` says how the copy's bytes are proven. Raises
+        CouldNotVerify where a given server cannot be asked."""
+
     def create(
-        self, spec: TargetSpec, name: str, production: Sequence[ProductionIdentity]
+        self,
+        spec: TargetSpec,
+        name: str,
+        production: Sequence[ProductionIdentity],
+        *,
+        like: ArchiveFacts | None = None,
     ) -> Working[Target]:
-        """Make a fresh target under this name. Raises Refused, with a code of `core.refusals`, where
-        rule 2 is not proven."""
+        """Make a fresh target under this name, as the archive's database was where that is possible.
+        Raises Refused, with a code of `core.refusals`, where rule 2 is not proven."""
 
     def load(
         self, target: Target, copy: LocalCopy, *, first: Sequence[str] = ()
@@ -157,7 +183,7 @@ class Targets(Protocol):
     def count(
         self, target: Target, *, ignore_schemas: Sequence[str] = (), content: bool = False
     ) -> Working[TableCounts]:
-        """Exact counts on the target, whose server is started again where it had stopped."""
+        """Exact counts and structure of the target, whose server is started again where it had stopped."""
 
     def reach(self, target: Target) -> Working[DatabaseRef]:
         """How to ask the target, whose server is started again where it had stopped."""
@@ -192,6 +218,7 @@ class Http(Protocol):
         headers: Mapping[str, str],
         secret_headers: Mapping[str, str],
         body: Json = None,
+        secret_body: Mapping[str, str] | None = None,
         timeout: timedelta,
     ) -> HttpResult:
         """One request, no redirects, only to hosts the runbook names. Raises StepFailed or Refused."""

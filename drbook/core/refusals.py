@@ -97,8 +97,9 @@ REFUSALS: Mapping[str, Rule] = {
         AGAIN,
     ),
     "target-inside-production": Rule(
-        "it is production's data directory or lies inside it",
-        "device and inode of it and of every folder above it",
+        "it is production's data directory or lies inside it, by bind mounts too; or inside any other "
+        "data directory; or nobody can see here what lies above a mount of production's disk",
+        "device and inode of it and of every folder above it, in its own file system; `PG_VERSION` there",
         "Keep incidents elsewhere (`DRBOOK_HOME`), away from production's volume.",
     ),
     "target-parent": Rule(
@@ -112,8 +113,10 @@ REFUSALS: Mapping[str, Rule] = {
         "Mend the permissions, then run the step again.",
     ),
     "target-superuser": Rule(
-        "the login that would load the archive is a superuser, or reaches the server's files or programs",
-        "its own rights and the roles that it is a member of",
+        "the login that would load the archive has, or can get, more than CREATEDB: it is a superuser, has "
+        "CREATEROLE, REPLICATION or BYPASSRLS, is a member of a role that has or of a predefined role "
+        "(`pg_…`), or may change the server's settings",
+        "its own rights, those of every role that it is a member of in any form, rights on settings",
         "Make a login for restores there (`CREATE ROLE restorer LOGIN CREATEDB PASSWORD '…'`) and name "
         "it. " + CLUSTER,
     ),

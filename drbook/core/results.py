@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from drbook.core.comparison import Comparison
 from drbook.core.points import RecoveryPoint
+from drbook.core.preflight import Preflight
 from drbook.core.targets import LoadReport, LocalCopy, Target
 from drbook.core.values import Frozen, Json, UtcTime
 
@@ -19,6 +20,8 @@ class RestoreResult(Frozen):
     copy_used: LocalCopy
     target: Target
     load: LoadReport
+    preflight: Preflight | None = None
+    """What was looked at before the load; None in records of before that was done."""
     first_verified: tuple[str, ...] = ()
     """Tables that were asked for first and were counted as soon as they were loaded."""
 

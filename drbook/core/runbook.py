@@ -56,6 +56,8 @@ class Production(Frozen):
     """The thing that is protected, and that a restore never writes to."""
 
     database: DatabaseRef | None = None
+    replica: DatabaseRef | None = None
+    """A standby of it, which is read in its place where whole tables are read."""
     domain: FailureDomain = FailureDomain()
     volume: str | None = None
     """Its data directory on this host, where it has one that this host can see."""

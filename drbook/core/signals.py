@@ -67,12 +67,15 @@ class ResourceReleased:
 
 @dataclass(frozen=True, slots=True)
 class ProcessStarted:
-    """A child process runs. `started` is the kernel's start time in clock ticks: pids are reused."""
+    """A launcher waits to run a program. `started` is the kernel's start time in clock ticks: pids are
+    reused."""
 
     pid: int
     started: int
     argv: tuple[str, ...]
     """Without secrets: those travel in the environment or a 0600 file."""
+    token: str = ""
+    """Random; in the environment of all that comes of it."""
 
 
 Signal = (

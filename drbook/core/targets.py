@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
 from drbook.core.baseline import Identity, Place
 from drbook.core.values import Duration, Frozen, parse_duration
 
@@ -111,6 +112,8 @@ class Target(Frozen):
     extensions: tuple[str, ...] = ()
     """Extensions beyond the harmless ones that the runbook lets an archive have."""
     identity: Identity
+    settings: DatabaseSettings | None = None
+    """How it writes and sorts text; None where it did not say."""
     proof: str
     """Why it is fresh and not production, in words."""
     whole_server: bool
@@ -127,8 +130,19 @@ class TargetLook(Frozen):
     reason: str
 
 
+class Complaint(Frozen):
+    """What a loading program complained of, of one kind."""
+
+    level: Literal["error", "warning"]
+    kind: str
+    """Like `missing role`; `other` where its words are of no known kind."""
+    count: int
+    first: tuple[str, ...]
+    """The first of them, safe to show; the count is of all."""
+
+
 class LoadReport(Frozen):
-    """What loading an archive did."""
+    """What loading an archive did. A load with an error has no report: the step fails."""
 
     tool: str
     tool_version: str
@@ -141,6 +155,8 @@ class LoadReport(Frozen):
     left_out: tuple[str, ...] = ()
     """What only a superuser could create and no data depends on, in words: event triggers,
     subscriptions, publications of everything."""
+    complaints: tuple[Complaint, ...] = ()
+    """Warnings of the program and of the server, by kind."""
     seconds: int
 
 
@@ -169,6 +185,13 @@ class LocalCopy(Frozen):
     sha256: str
     checked: Literal["digest", "structure", "nothing"]
     """What is proven: the digest was compared, the archive was read to its end, or neither."""
+    held: ArchiveFacts | None = None
+    """What was in it, where it was read to its end; its digest may be proven without that."""
+
+    @property
+    def rows(self) -> Mapping[str, int] | None:
+        """`schema.table` → rows in the archive; None where they were not counted."""
+        return self.held.rows if self.held is not None else None
 
 
 class ProcessResult(Frozen):

@@ -1,5 +1,6 @@
 """Plain values: JSON, aware UTC times, durations and sizes with units, and text made safe to show."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,10 @@ else:
 """What JSON can say. Sequences and mappings are read, never changed in place."""
 
 
+INCIDENT_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]{1,40}", re.ASCII)
+"""An incident's id, which also names its folder, here and in mirrors."""
+
+
 class Frozen(BaseModel):
     """Base of every value that crosses a room: immutable, and unknown fields are errors."""
 
@@ -33,7 +38,7 @@ _TIME_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 def parse_time(text: str) -> datetime:
     """An aware UTC time from ISO 8601 text; a time without a zone is read as UTC.
 
-    Raises ValueError where the text is not a time.
+    Raises ValueError where the text is not a time, or none between the years 1 and 9999 in UTC.
     """
     cleaned = text.strip()
     if cleaned.upper().endswith(" UTC"):
@@ -53,7 +58,17 @@ def parse_time(text: str) -> datetime:
             ) from None
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
-    return found.astimezone(UTC)
+    return _in_utc(found)
+
+
+def _in_utc(found: datetime) -> datetime:
+    """Raises ValueError where UTC has no such year: zones lead beyond the first and the last day."""
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(
+            f"{found.replace(tzinfo=None).isoformat()} is no time between the years 1 and 9999 in UTC"
+        ) from None
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
@@ -95,7 +110,7 @@ def _read_time(value: object) -> object:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise ValueError("a time needs a zone")
-        return value.astimezone(UTC)
+        return _in_utc(value)
     raise ValueError("expected a time like 2026-04-24T19:04:00Z")
 
 
@@ -116,9 +131,7 @@ def parse_duration(text: str) -> timedelta:
     cleaned = text.strip().lower()
     position = 0
     seconds = 0.0
-    for match in _DURATION_PART.finditer(cleaned):
-        if match.start() != position:
-            break
+    while match := _DURATION_PART.match(cleaned, position):
         seconds += float(match[1]) * _SECONDS[match[2]]
         position = match.end()
     if not cleaned or position != len(cleaned) or seconds > 3_153_600_000:
@@ -182,9 +195,10 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b)", re.ASCII)
 def parse_size(text: str) -> int:
     """Bytes from text with a unit, like `64 MiB` or `2GB`. Raises ValueError."""
     match = _SIZE.fullmatch(text.strip().lower())
-    if match is None:
+    count = float(match[1]) * _BYTES[match[2]] if match is not None else math.inf
+    if math.isinf(count):
         raise ValueError(f"{text!r} is not a size; write it with a unit, like 512 MiB or 2 GB")
-    return int(float(match[1]) * _BYTES[match[2]])
+    return int(count)
 
 
 def show_size(count: int) -> str:

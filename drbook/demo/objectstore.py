@@ -171,6 +171,7 @@ class ObjectStore:
         }
         with (self._folder / "weed.log").open("ab") as log:
             self._child = Child(argv, env=environment, cwd=self._folder, stdout=log, stderr=log)
+        self._child.go()
         self.endpoint = f"http://127.0.0.1:{s3}"
 
     def _answers(self) -> bool:

@@ -196,7 +196,7 @@ class World:
     def _count(self, taken: datetime) -> TableCounts:
         """Production's figures, dated as the world tells its time."""
         reader = PostgresReader(os.environ, self._cancel)
-        counts = finish(reader.count(self.ref, content=True))
+        counts = finish(reader.count(self.ref, content=True, structure="read"))
         return counts.model_copy(update={"taken_at": taken})
 
     @property

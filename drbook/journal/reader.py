@@ -12,6 +12,7 @@ from drbook.core.errors import DrbookError, JournalError
 from drbook.core.events import Record
 from drbook.core.fold import evolve
 from drbook.core.state import IncidentState
+from drbook.core.values import plain
 from drbook.journal.codec import FIRST, decode, digest
 
 
@@ -23,6 +24,8 @@ class Verification:
     records: int
     head: str
     """SHA-256 of the last whole line; 64 zeros for an empty journal."""
+    incident: str = ""
+    """The one that its first line opens."""
     problem: str = ""
     """The first thing that is wrong, with its line; empty where the chain is whole."""
     torn: int = 0
@@ -59,8 +62,9 @@ def records(path: Path) -> Iterator[tuple[Record, str]]:
         yield record, previous
 
 
-def verify(path: Path, head: str | None = None) -> Verification:
-    """Check every line, the chain, the rules of the events and, where one is known, the head.
+def verify(path: Path, head: str | None = None, incident: str = "") -> Verification:
+    """Check every line, the chain, the rules of the events and, where they are known, the head, and the
+    incident whose record it has to be.
 
     A known head (printed in every export) finds what the chain alone cannot: lines cut off at the
     end, or a chain that was written anew. Raises JournalError where the file cannot be read at all.
@@ -80,6 +84,11 @@ def verify(path: Path, head: str | None = None) -> Verification:
         problem = error.what
     if not problem and count == 0:
         problem = "It holds no record."
+    if not problem and incident and state.incident != incident:
+        problem = (
+            f"It is the record of incident {plain(state.incident, 100)}, not of {incident}: another "
+            "incident's was put in its place, or its folder was given another's name."
+        )
     if not problem and head is not None and position is None:
         problem = (
             "64 zeros are where every chain begins, and no line's digest: that is no head."
@@ -91,6 +100,7 @@ def verify(path: Path, head: str | None = None) -> Verification:
         path=path,
         records=count,
         head=last,
+        incident=state.incident,
         problem=problem,
         torn=len(torn_tail(path)),
         after_head=count - position if position is not None else 0,

@@ -36,6 +36,8 @@ class Writer:
         self.mode = mode
         self.host = host
         self._disk = disk or OsDisk()
+        self.release: Callable[[], None] = lambda: None
+        """Gives up what was claimed beside the journal's own lock, and is called with it."""
         self._now = now
         self._monotonic_ns = monotonic_ns
         self.repaired = ""
@@ -44,8 +46,11 @@ class Writer:
         self.head = FIRST
         self._last = datetime.min.replace(tzinfo=UTC)
         self._file = self._open()
+        self._size = 0
+        """Bytes that the file holds where nobody else has changed it."""
         try:
             self._catch_up()
+            self._size = self._disk.size(self._file)
         except OSError as error:
             self.close()
             raise self._not_opened(error) from None
@@ -152,6 +157,17 @@ class Writer:
                 next="Find the folder, or its copy, and go on there: `drbook resume FOLDER`.",
                 code="journal-gone",
             )
+        if (size := self._size_now()) != self._size:
+            raise JournalError(
+                f"{self.path} was changed by somebody else: it holds {size} bytes, and {self._size} were "
+                "written.",
+                means="Records were cut off or put in. What would be written now would follow something "
+                "else than was recorded, so nothing is done.",
+                next="Keep it as it is, as evidence. `drbook journal verify --mirrors` says what a "
+                "mirror holds; where one is whole, move this folder aside and take over from it: "
+                "drbook resume --from PLACE --take-over REASON.",
+                code="journal-changed",
+            )
         at = max(self._now(), self._last)
         line = encode(
             Record(
@@ -170,6 +186,12 @@ class Writer:
         self._seq, self.head, self._last = record.seq, digest(line), record.at
         return record
 
+    def _size_now(self) -> int:
+        try:
+            return self._disk.size(self._file)
+        except OSError as error:
+            raise self._not_opened(error) from None
+
     def _write(self, data: bytes) -> None:
         before = self._disk.size(self._file)
         try:
@@ -186,6 +208,7 @@ class Writer:
                 "to another disk and go on there: `drbook resume FOLDER`.",
                 code="journal-write",
             ) from error
+        self._size = before + len(data)
 
     def _cut_back(self, size: int) -> None:
         """Take back a half-written line. Where even that fails, no line may follow it any more: the
@@ -200,6 +223,7 @@ class Writer:
         if self._file >= 0:
             self._disk.close(self._file)
             self._file = -1
+            self.release()
 
     def __enter__(self) -> "Writer":
         return self

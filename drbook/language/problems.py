@@ -18,6 +18,13 @@ class Later:
         return "an expression"
 
 
+_SECRET_IN = {
+    "secret_in_url": "an address",
+    "secret_in_headers": "a header",
+    "secret_in_body": "a body",
+}
+
+
 def from_validation(
     error: ValidationError,
     source: Source,
@@ -156,8 +163,8 @@ def _problem(
         )
     found = describe(_as_json(detail["input"]))
     expected = _expected(detail)
-    if kind == "secret_in_url":
-        found = "an address that may hold a secret, so it is not shown"
+    if kind in _SECRET_IN:
+        found = f"{_SECRET_IN[kind]} that may hold a secret, so it is not shown"
     elif _is_reference(detail):
         found = "a text that is no reference (it may be a secret, so it is not shown)"
     return source.problem(full, found, expected)

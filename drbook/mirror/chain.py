@@ -32,6 +32,7 @@ class _Reading:
 
     incident: str = ""
     takeovers: dict[int, str] = field(default_factory=dict)
+    hosts: dict[int, str] = field(default_factory=dict)
 
     def line(self, stored: Stored, data: bytes) -> Line:
         seq = number_in(stored.name) or 0
@@ -45,6 +46,7 @@ class _Reading:
             self.incident = record.event.incident
         if isinstance(record.event, ev.IncidentTakenOver):
             self.takeovers[seq] = who_took_over(record)
+            self.hosts[seq] = record.host
         return Line(seq, digest(data[:-1]), record.prev)
 
 
@@ -65,7 +67,14 @@ def read_copy(place: Place, keep: dict[int, bytes] | None = None) -> Copy:
             keep[line.seq] = data
     changed = [f"{plain(one.name, 60)} was {one.remark}" for one in names if one.remark]
     remarks = [*_few(changed, "object"), *_few(strange, "name that drbook does not write")]
-    return Copy(place.location, tuple(lines), reading.incident, reading.takeovers, tuple(remarks))
+    return Copy(
+        place.location,
+        tuple(lines),
+        reading.incident,
+        reading.takeovers,
+        tuple(remarks),
+        reading.hosts,
+    )
 
 
 def line_of(data: bytes) -> Record:

@@ -22,6 +22,8 @@ class Verdict(StrEnum):
     """Other content at one number, in a mirror whose own chain is whole: written anew."""
     TAKEN_OVER = "taken-over"
     """Another machine took over after a record that both hold."""
+    TAKEN_OVER_HERE = "taken-over-here"
+    """This machine did: a journal from before, that was kept aside, or lines were cut off."""
     FORKED = "forked"
     """Another machine took over, and this journal went on all the same."""
     MIRROR_DAMAGED = "mirror-damaged"
@@ -33,6 +35,7 @@ class Verdict(StrEnum):
 CODES: Mapping[Verdict, ExitCode] = {
     Verdict.SAME: ExitCode.DONE,
     Verdict.TAKEN_OVER: ExitCode.DONE,
+    Verdict.TAKEN_OVER_HERE: ExitCode.COULD_NOT_VERIFY,
     Verdict.BEHIND: ExitCode.COULD_NOT_VERIFY,
     Verdict.EMPTY: ExitCode.COULD_NOT_VERIFY,
     Verdict.UNREADABLE: ExitCode.COULD_NOT_VERIFY,
@@ -67,6 +70,8 @@ class Copy:
     takeovers: Mapping[int, str] = field(default_factory=dict)
     """Number of a record that says that another machine took over → who and why, in words."""
     remarks: tuple[str, ...] = ()
+    hosts: Mapping[int, str] = field(default_factory=dict)
+    """Number of such a record → the machine that took over."""
 
     @property
     def newest(self) -> int:
@@ -110,8 +115,8 @@ class Comparison:
 Found = Callable[[Verdict, str], Comparison]
 
 
-def compare(journal: Sequence[str], copy: Copy) -> Comparison:
-    """Hold the digests of a journal's lines against a mirror's."""
+def compare(journal: Sequence[str], copy: Copy, host: str = "") -> Comparison:
+    """Hold the digests of a journal's lines against a mirror's. `host` is the machine it lies on."""
     agreed = _agreed(journal, copy)
 
     def found(verdict: Verdict, problem: str) -> Comparison:
@@ -131,7 +136,7 @@ def compare(journal: Sequence[str], copy: Copy) -> Comparison:
     if differs is not None and not changed_there(journal, copy, differs):
         return _different(found, journal, copy, differs)
     if copy.newest > len(journal) == agreed and copy.whole > agreed:
-        return _longer(found, copy, agreed)
+        return _longer(found, copy, agreed, host)
     if broken is not None:
         changed = f" Record {differs} there is not the journal's." if differs else ""
         return found(
@@ -183,8 +188,15 @@ def _different(found: Found, journal: Sequence[str], copy: Copy, at: int) -> Com
     )
 
 
-def _longer(found: Found, copy: Copy, agreed: int) -> Comparison:
+def _longer(found: Found, copy: Copy, agreed: int, host: str) -> Comparison:
     follow = copy.whole - agreed
+    if agreed + 1 in copy.takeovers and host and copy.hosts.get(agreed + 1) == host:
+        return found(
+            Verdict.TAKEN_OVER_HERE,
+            f"All {counted(agreed, 'record')} agree. This machine itself took over after them, and the "
+            f"mirror holds {counted(follow, 'record')} more: this is a journal from before that, kept "
+            "aside, or lines were cut off its end.",
+        )
     if agreed + 1 in copy.takeovers:
         return found(
             Verdict.TAKEN_OVER,

@@ -1,7 +1,6 @@
 """The kinds of `mirrors:`: a bucket, a directory. Importing this loads no client library."""
 
 import os
-import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -12,15 +11,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from drbook.core.errors import UsageError
 from drbook.core.runbook import MirrorConfig
-from drbook.core.values import Duration, plain
+from drbook.core.values import INCIDENT_ID, Duration, plain
 from drbook.mirror.place import MirrorDown, Place
 from drbook.providers.s3config import S3Place
 from drbook.providers.secrets import Secrets
 
 _LONGEST = timedelta(days=3660)
-
-
-_INCIDENT = re.compile(r"\d{8}-\d{6}-[a-z0-9-]{1,40}", re.ASCII)
 
 
 class OpenableMirror(MirrorConfig):
@@ -71,7 +67,7 @@ class S3Mirror(S3Place, OpenableMirror):
         from drbook.mirror.s3place import folders_in
 
         base = f"{self.prefix.rstrip('/')}/" if self.prefix else ""
-        return sorted(filter(_INCIDENT.fullmatch, folders_in(self, base, secrets)))
+        return sorted(filter(INCIDENT_ID.fullmatch, folders_in(self, base, secrets)))
 
 
 class DirectoryMirror(OpenableMirror):
@@ -98,7 +94,7 @@ class DirectoryMirror(OpenableMirror):
                 f"{plain(self.place, 300)} cannot be listed: {error.strerror or error}.",
                 next="Is it mounted and readable here?",
             ) from None
-        return sorted(filter(_INCIDENT.fullmatch, names))
+        return sorted(filter(INCIDENT_ID.fullmatch, names))
 
 
 MIRRORS: Mapping[str, type[MirrorConfig]] = {"directory": DirectoryMirror, "s3": S3Mirror}
@@ -119,7 +115,7 @@ def named(text: str, environment: Mapping[str, str] = os.environ) -> tuple[Opena
             code="mirror-place",
         )
     head, _, last = text.rstrip("/").rpartition("/")
-    incident = last if _INCIDENT.fullmatch(last) and head else ""
+    incident = last if INCIDENT_ID.fullmatch(last) and head else ""
     base = head if incident else text.rstrip("/")
     try:
         if not text.startswith("s3://"):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from drbook.core import events as ev
 from drbook.core.errors import DrbookError, JournalError
+from drbook.core.events import Record
 from drbook.core.values import counted, plain
 from drbook.mirror.chain import line_of, who_took_over
 from drbook.mirror.fence import keeps_conditions, newest, supersedes
@@ -71,6 +72,8 @@ class Copier:
         self._offset = 0
         self._look_at = 0.0
         """When, by the monotonic clock, the fence is looked at next."""
+        self._wanted = self._looked = -1.0
+        """Since when a look is asked for, and when the last one that came to its end began."""
         self._brought = 0
         """The newest record that the mirror has held in this life."""
         self._there: set[int] = set()
@@ -81,8 +84,12 @@ class Copier:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._state = MirrorState(where, 0, 0)
+        self._previous = self._line = b""
+        """The last line that is there, and the one that is being brought."""
         self.taken_by = ""
         """Who took over, in words, once that is known."""
+        self.beside = ""
+        """Who else writes this incident, in words, once that is known."""
         self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
 
     # --- for others: thread-safe -------------------------------------------------------------
@@ -101,6 +108,19 @@ class Copier:
             since = self._state.since or self._now()
             self._state = replace(self._state, written=seq, since=since)
         self._wake.set()
+
+    def look(self, now: float) -> None:
+        """Look at the fence, whether or not it is time; `now` is the monotonic clock's moment."""
+        self._wanted = now
+        self._wake.set()
+
+    def may_still_say(self, seq: int, asked: float) -> bool:
+        """Whether it is up and, since that moment, has neither brought this record nor looked who may
+        write at all."""
+        state = self.state
+        if state.standing is not Standing.COPYING or not self._thread.is_alive():
+            return False
+        return state.records < seq or self._looked < asked
 
     def close(self) -> None:
         """Try once more to bring what is lacking, then end; `join` waits for that."""
@@ -150,17 +170,20 @@ class Copier:
     def _bring(self) -> None:
         """A look now and then at who may write at all, then everything that is not there yet."""
         place = self._opened()
-        if time.monotonic() >= self._look_at:
+        now = time.monotonic()
+        if now >= self._look_at or self._wanted > self._looked:
             held = newest(place)
             if supersedes(held, self._writing.epoch, self._writing.token):
                 self._superseded(held.show() if held else "")
                 return
-            self._look_at = time.monotonic() + self._poll
+            self._looked, self._look_at = now, time.monotonic() + self._poll
         for seq, line in self._lines():
             self._keep_files(place)
+            self._line = line
             if seq not in self._there:
                 place.create(record_name(seq), line)
             self._there.discard(seq)
+            self._previous = line
             self._arrived(seq, len(line), place)
         self._settled(place)
 
@@ -192,7 +215,7 @@ class Copier:
             note = "" if honest else "not protected: this store overwrites what it should not"
             # A place that was away may have come back without what was brought meanwhile, or last.
             self._state = replace(self._state, where=place.location, note=note, records=0)
-        self._offset = 0
+        self._offset, self._previous = 0, b""
         self._kept.clear()
         self._there, self._place = there, place
         return place
@@ -270,6 +293,11 @@ class Copier:
         if record is not None and isinstance(record.event, ev.IncidentTakenOver):
             self._superseded(who_took_over(record))
             return
+        if record is not None and self._follows_ours(record):
+            self.beside = (
+                f"{plain(record.actor, 100)} on {plain(record.host, 100)} put another record "
+                f"{record.seq} behind this journal's"
+            )
         with self._lock:
             self._state = replace(
                 self._state,
@@ -277,6 +305,16 @@ class Copier:
                 error=f"{error.what} Nothing more is copied there; compare them with "
                 "`drbook journal verify --mirrors`.",
             )
+
+    def _follows_ours(self, theirs: Record) -> bool:
+        """Whether another writer went on from this journal's own line. Whoever was taken over from may
+        have had one more record in; that one is behind, and its writer stops."""
+        if not (self._previous and self._line):
+            return False
+        ours = line_of(self._line)
+        if isinstance(ours.event, ev.IncidentTakenOver):
+            return False
+        return theirs.seq == ours.seq and theirs.prev == ours.prev
 
     def _superseded(self, by: str) -> None:
         self.taken_by = by

@@ -1,59 +1,77 @@
 """Before an incident is gone on with: has another machine taken over, is the record here the one that
 was written?
 
-A mirror that does not answer in time says nothing; it never stops an incident. Nor does one whose own
-chain was broken: that one was changed, and `drbook journal verify` says so.
+A mirror that does not answer in time never stops an incident; that it was not asked is told. One that
+cannot be asked for want of credentials or a usable configuration is no outage: nothing is known of it
+that whoever resumes could not know. One whose own chain was broken was changed, and stops nobody;
+`drbook journal verify` says so.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from drbook.core.errors import DrbookError, JournalError
-from drbook.core.values import counted
+from drbook.core.errors import DrbookError, JournalError, UsageError
+from drbook.core.values import counted, plain
 from drbook.journal.codec import digest
 from drbook.mirror.chain import line_of
 from drbook.mirror.compare import Copy, Line, changed_there
 from drbook.mirror.fence import newest, supersedes
 from drbook.mirror.mirrors import superseded
-from drbook.mirror.place import RECORDS, MirrorDown, Place, Stored, number_in
+from drbook.mirror.place import NO_CREDENTIALS, RECORDS, Place, Stored, number_in
 
 LOOK_SECONDS = 8.0
 
 
 def may_go_on(
-    openers: Sequence[Callable[[], Place]],
+    openers: Sequence[tuple[str, Callable[[], Place]]],
     *,
     digests: Sequence[str],
     epoch: int,
     token: str,
+    without: bool = False,
     seconds: float = LOOK_SECONDS,
-) -> None:
-    """Ask all mirrors at once, and wait at most so long. `digests` are those of the journal's lines.
+) -> tuple[str, ...]:
+    """Ask all mirrors, each by its name, at once, and wait at most so long; returns those that did not
+    answer, each with the reason. `digests` are those of the journal's lines.
 
     Raises TakenOver where a fence says so, JournalError where a mirror holds a record that follows
     this journal's last one, or another one in a place where this journal has its own: what is done
-    already would be done again.
+    already would be done again. Raises UsageError where a mirror cannot be asked from here for want of
+    credentials or a usable configuration, unless somebody says to go on `without` it.
     """
     found: list[DrbookError] = []
+    unset: list[DrbookError] = []
+    silent = dict.fromkeys(range(len(openers)), f"no answer within {seconds:g} s")
 
-    def ask(opened: Callable[[], Place]) -> None:
+    def ask(number: int) -> None:
+        where, opened = openers[number]
         try:
-            place = opened()
-        except DrbookError:
-            return  # its own thread will try it again, and say why it fails
+            look(opened())
+        except DrbookError as error:
+            silent[number] = error.what
+            if isinstance(error, UsageError) or error.code == NO_CREDENTIALS:
+                unset.append(_unset(where, error))
+        except Exception as error:  # noqa: BLE001 - a library's defect is no answer, and is told
+            silent[number] = (
+                f"drbook itself failed: {type(error).__name__}: {plain(str(error), 200)}"
+            )
+        else:
+            silent.pop(number)
+
+    def look(place: Place) -> None:
         try:
             held = newest(place)
             if held is not None and supersedes(held, epoch, token):
                 found.append(superseded(held.show(), place.location))
             elif (parted := _parted(place, digests)) is not None:
                 found.append(parted)
-        except MirrorDown:
-            return
         finally:
             place.close()
 
-    threads = [threading.Thread(target=ask, args=(one,), daemon=True) for one in openers]
+    threads = [
+        threading.Thread(target=ask, args=(one,), daemon=True) for one in range(len(openers))
+    ]
     for thread in threads:
         thread.start()
     until = time.monotonic() + seconds
@@ -61,6 +79,20 @@ def may_go_on(
         thread.join(max(0.0, until - time.monotonic()))
     if found:
         raise found[0]
+    if unset and not without:
+        raise unset[0]
+    return tuple(f"{plain(openers[one][0], 200)}: {why}" for one, why in dict(silent).items())
+
+
+def _unset(where: str, error: DrbookError) -> UsageError:
+    return UsageError(
+        f"The mirror {plain(where, 200)} cannot be asked from here: {error.what}",
+        means="Nothing is wrong with the mirror. Whether another machine has taken over, and whether "
+        "this journal is the newest, is not known, so a step could be done twice. Nothing was resumed.",
+        next="Give this shell what the first one had. Or, if you know that nobody leads this incident "
+        f"elsewhere, resume with --without-mirrors; that goes on record. {error.next}".rstrip(),
+        code="mirror-unset",
+    )
 
 
 def _parted(place: Place, digests: Sequence[str]) -> JournalError | None:
@@ -98,7 +130,7 @@ def _other(place: Place, seq: int) -> JournalError:
         next="`drbook journal verify --mirrors` says from where on they differ. Where the mirror is "
         f"right, move this folder aside as evidence and take over: drbook resume --from "
         f"{place.location} --take-over REASON. Where this journal is right, take the mirror away (its "
-        "credentials, its mount): one that does not answer stops nothing.",
+        "mount, its network): one that does not answer stops nothing.",
         code="journal-differs",
     )
 

@@ -14,10 +14,16 @@ from drbook.providers.secrets import Secrets
 
 LAST_WAIT = 15.0
 """Seconds that a mirror gets at the end to take what it lacks."""
+HAVE_WAIT = 5.0
+"""Seconds that a mirror which is up gets to take the start of a step, before it starts all the same."""
+STALLED = 2.0
+"""Seconds beyond that wait: a machine that took longer stood still, and what was seen is old."""
+_LOOKS = 3
+_LOOK_EVERY = 0.02
 
 
 class Mirrors:
-    """Starts nothing before `start`. Every method returns at once, but for `close`."""
+    """Starts nothing before `start`. Every method returns at once, but for `have` and `close`."""
 
     def __init__(self, copiers: Sequence[Copier] = ()) -> None:
         self._copiers = tuple(copiers)
@@ -31,14 +37,39 @@ class Mirrors:
         for copier in self._copiers:
             copier.written(seq)
 
+    def have(self, seq: int, meanwhile: Callable[[], None], *, seconds: float = HAVE_WAIT) -> None:
+        """Wait, at most so long, until each mirror that is up holds this record and was looked at for a
+        fence since. `meanwhile` is called now and then, and may raise.
+
+        A record is created only where there is none, so a mirror that took it shows that nobody has
+        taken over, and whoever does later knows of it. Raises TakenOver where somebody has. Where the
+        machine stood still meanwhile, it looks again. A mirror that is down, or slower than that, is
+        no obstacle.
+        """
+        for _ in range(_LOOKS):
+            asked = time.monotonic()
+            for copier in self._copiers:
+                copier.look(asked)
+            while any(one.may_still_say(seq, asked) for one in self._copiers):
+                if time.monotonic() >= asked + seconds:
+                    break
+                meanwhile()
+                time.sleep(_LOOK_EVERY)
+            if (why := self.taken_over) is not None:
+                raise why
+            if time.monotonic() < asked + seconds + STALLED:
+                return
+
     @property
     def states(self) -> tuple[MirrorState, ...]:
         return tuple(copier.state for copier in self._copiers)
 
     @property
     def taken_over(self) -> TakenOver | None:
-        """Why nothing may be executed here any more; None while nobody has taken over."""
+        """Why nothing may be executed here any more; None while nobody else goes on with it."""
         for copier in self._copiers:
+            if copier.beside:
+                return _two_writers(copier.beside, copier.state.where)
             if copier.taken_by:
                 return superseded(copier.taken_by, copier.state.where)
         return None
@@ -60,6 +91,17 @@ def superseded(by: str, where: str) -> TakenOver:
         "asked to stop. What was recorded here after the take-over is not part of the record.",
         next="Go on there. Tell whoever took over what was running here, and keep this folder as "
         "evidence. To lead it here again, move the folder aside and take over from the mirror.",
+    )
+
+
+def _two_writers(by: str, where: str) -> TakenOver:
+    return TakenOver(
+        f"Another drbook writes this incident too: {by}, in {where}.",
+        means="It goes on from a copy of this folder, and each could do what the other did. Or this "
+        "journal was changed. Nothing more is executed or recorded here; what ran was asked to stop.",
+        next="Find the other one and decide which goes on. `drbook journal verify --mirrors` says from "
+        "where on they differ; keep the folder of the one that does not go on as evidence.",
+        code="two-writers",
     )
 
 

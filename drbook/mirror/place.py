@@ -55,6 +55,10 @@ class MirrorDown(CouldNotVerify):
     code = "mirror-down"
 
 
+NO_CREDENTIALS = "mirror-no-credentials"
+"""`MirrorDown.code` where nothing is wrong with the place: whoever asks has nothing to ask it with."""
+
+
 class MirrorConflict(DrbookError):
     """The place holds other bytes under a name that was to be created. Nothing was changed there."""
 

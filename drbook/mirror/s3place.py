@@ -12,6 +12,7 @@ from drbook.core.values import plain
 from drbook.mirror.place import (
     MAX_NAMES,
     MAX_OBJECT,
+    NO_CREDENTIALS,
     PROBE,
     MirrorConflict,
     MirrorDown,
@@ -181,10 +182,12 @@ class S3MirrorPlace:
 
 def _failure(location: str, error: Exception, how: str) -> MirrorDown:
     why = explain(error)
+    ours = why.code in ("no-credentials", "ExpiredToken")
     return MirrorDown(
         f"The mirror {location} cannot be {how}: {why.reason}.",
         means="What it lacks is on this machine alone.",
         next=why.next.replace("List the backups again.", "Look who deletes there."),
+        code=NO_CREDENTIALS if ours else None,
     )
 
 

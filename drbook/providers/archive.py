@@ -84,29 +84,21 @@ def sniff(head: bytes) -> Kind:
     return "unknown"
 
 
-_TOC = 256 * 1024 * 1024
-_OUTSIDE = re.compile(rb"(?=\x00(..\x00\x00)(/|\.\./|[\w.]{1,200}/\.\./))", re.DOTALL)
+_PACKED = {
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bzip2",
+    b"PK\x03\x04": "zip",
+    b"age-encryption.org/": "age",
+    b"-----BEGIN PGP MESSAGE": "OpenPGP",
+    b"Salted__": "openssl",
+}
+"""First bytes of what is no dump itself and may hold one (the formats' own specifications)."""
 
 
-def leads_outside(archive: Archive) -> str:
-    """A file outside its folder that a directory archive would have pg_restore read, or nothing.
-
-    The table of contents holds each text behind a sign and a length of four bytes; pg_restore opens
-    the names of data files as they stand there (pg_backup_directory.c). Raises OSError.
-    """
-    if archive.kind != "directory":
-        return ""
-    for each in archive.path.iterdir():
-        if each.is_symlink() or not each.is_file():
-            return plain(each.name, 100)
-    with (archive.path / "toc.dat").open("rb") as stream:
-        toc = stream.read(_TOC)
-    for match in _OUTSIDE.finditer(toc):
-        size = int.from_bytes(match[1], "little")
-        name = toc[match.start(2) : match.start(2) + size]
-        if 0 < size < 4096 and len(name) == size and not re.search(rb"[\s\x00-\x1f]", name):
-            return plain(name.decode("utf-8", "replace"), 100)
-    return ""
+def packed_by(head: bytes) -> str:
+    """What a file is packed or encrypted with that nothing here unpacks; empty where it is not."""
+    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
 
 
 class _Reading:

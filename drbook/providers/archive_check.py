@@ -1,7 +1,8 @@
-"""Reading a dump to its end: is it whole?
+"""Reading a dump to its end: is it whole, how many rows does it hold, and what does it need?
 
 That proves its structure, not its content: a flipped bit inside a row passes. Only a recorded
-digest or counts prove more, and the words here claim no more.
+digest or counts prove more, and the words here claim no more. The rows that it holds are counted in
+the same reading, so that a restore can be held to them where nothing else says what to expect.
 """
 
 import re
@@ -9,6 +10,8 @@ import tarfile
 from datetime import timedelta
 from pathlib import Path
 
+from drbook.core.archivefacts import ArchiveFacts
+from drbook.core.errors import StepFailed
 from drbook.core.points import ByteFact
 from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working
@@ -22,9 +25,12 @@ from drbook.providers.archive import (
     decompressed,
     feed_of,
     open_archive,
+    packed_by,
 )
-from drbook.providers.pgtools import PgTools
-from drbook.providers.process import Completed, run
+from drbook.providers.archive_read import ArchiveReader
+from drbook.providers.archive_toc import why_not_read
+from drbook.providers.pgtools import ENGLISH, PgTools
+from drbook.providers.process import Completed, Take, run
 
 END_MARK = b"-- PostgreSQL database dump complete"
 """The last comment of a whole plain dump; patched versions put one more line after it."""
@@ -33,17 +39,23 @@ _TAIL = 4096
 
 def check_structure(path: Path, tools: tuple[PgTools, ...], cancel: Cancel) -> Working[ByteFact]:
     """Read the dump to its end. `structure` where it is whole, `damaged` where it is not what it
-    claims, `unknown` where nothing here can read it."""
+    claims, `unknown` where nothing here can read it; where it is whole, `held` is what was read."""
     try:
         archive = open_archive(path)
     except OSError as error:
         return ByteFact(state="unknown", reason=f"it cannot be read: {error.strerror or error}")
     if archive.kind == "empty":
         return ByteFact(state="damaged", reason="it is empty")
+    if archive.kind == "unknown" and (by := packed_by(archive.head)):
+        return ByteFact(
+            state="unknown", reason=f"it is packed with {by}, which nothing here unpacks"
+        )
     if archive.kind == "unknown":
         shown = plain(archive.head[:40].decode("utf-8", "replace"), 60)
         what = f"begins with {shown!r}" if shown else f"is a broken {archive.compression} stream"
         return ByteFact(state="damaged", reason=f"it is no pg_dump archive: it {what}")
+    if kept := why_not_read(archive):
+        return ByteFact(state=kept.state, reason=f"it {kept.reason}; it was not read")
     try:
         if archive.kind == "plain":
             return (yield from _check_plain(archive, cancel))
@@ -61,9 +73,11 @@ def check_structure(path: Path, tools: tuple[PgTools, ...], cancel: Cancel) -> W
 def _check_plain(archive: Archive, cancel: Cancel) -> Working[ByteFact]:
     meter = Meter("read the dump to its end", archive.path.stat().st_size)
     tail = b""
+    reader = ArchiveReader()
     with decompressed(archive.path, archive.compression) as reading:
         for number, chunk in enumerate(chunks(reading, meter)):
-            tail = (tail + chunk)[-_TAIL:]
+            tail = chunk[-_TAIL:] if len(chunk) >= _TAIL else (tail + chunk)[-_TAIL:]
+            reader.feed(chunk)
             if number % 16 == 0:
                 cancel.raise_if_requested()
                 yield meter.signal()
@@ -71,7 +85,9 @@ def _check_plain(archive: Archive, cancel: Cancel) -> Working[ByteFact]:
         return ByteFact(
             state="damaged", reason="it is cut short: the line that ends a complete dump is missing"
         )
-    return ByteFact(state="structure", reason="read to its end; content unproven")
+    return ByteFact(
+        state="structure", reason="read to its end; content unproven", held=reader.facts()
+    )
 
 
 def _cut_short(archive: Archive, cancel: Cancel) -> Working[str]:
@@ -94,7 +110,41 @@ def _cut_short(archive: Archive, cancel: Cancel) -> Working[str]:
     return ""
 
 
-_TOO_NEW = re.compile(r"unsupported version \(|not supported by this installation|not built with")
+def read_needs(
+    path: Path, tools: tuple[PgTools, ...], cancel: Cancel
+) -> Working[tuple[ArchiveFacts, str]]:
+    """What an archive asks of its server, without reading more of it than that takes; and why nothing
+    here can read it, where nothing can."""
+    try:
+        archive = open_archive(path)
+        if archive.kind == "plain":
+            fact = yield from _check_plain(archive, cancel)
+            return fact.held or ArchiveFacts(why_no_rows=fact.reason, complete=False), ""
+        reason = "no pg_restore was found"
+        for one in sorted(tools, key=lambda each: -each.version):
+            reader = ArchiveReader()
+            done = yield from pg_restore(
+                one, [*WHOLE, "--schema-only"], archive, cancel, reader.feed
+            )
+            if done.exit_code == 0:
+                return reader.facts(data=False), ""
+            reason = last_error(done)
+    except Unreadable as error:
+        reason = f"its {archive.compression} stream ends early: {error}"
+    except OSError as error:
+        reason = f"it cannot be read: {error.strerror or error}"
+    return ArchiveFacts(why_no_rows=reason, complete=False), reason
+
+
+_TOO_NEW = re.compile(
+    r"unsupported version \(|not supported by this installation|not built with"
+    r"|this build does not support compression"
+)
+"""What pg_restore says of an archive that another one may read (compress_io.c, pg_backup_archiver.c)."""
+
+
+WHOLE = ["-f", "-", "--create"]
+"""All of an archive as SQL, with the statement that says how its database writes and sorts text."""
 
 
 def _check_with_tools(
@@ -103,11 +153,18 @@ def _check_with_tools(
     reason = ""
     # The newest first: it reads everything that an older one can. Others may have more compressions.
     for one in sorted(tools, key=lambda each: -each.version):
-        done = yield from pg_restore(one, ["-f", "/dev/null"], archive, cancel)
+        reader = ArchiveReader()
+        try:
+            done = yield from pg_restore(one, WHOLE, archive, cancel, reader.feed)
+        except StepFailed as error:
+            if error.code != "timeout":
+                raise
+            return ByteFact(state="unknown", reason=f"it was not read to its end: {error.what}")
         if done.exit_code == 0:
             return ByteFact(
                 state="structure",
                 reason=f"read to its end by pg_restore {one.version // 10000}; content unproven",
+                held=reader.facts(),
             )
         reason = last_error(done)
         if not _TOO_NEW.search(done.stderr):
@@ -121,19 +178,36 @@ def _check_with_tools(
 
 
 def pg_restore(
-    tools: PgTools, options: list[str], archive: Archive, cancel: Cancel | None
+    tools: PgTools,
+    options: list[str],
+    archive: Archive,
+    cancel: Cancel | None,
+    take: Take | None = None,
 ) -> Working[Completed]:
-    """Run pg_restore on an archive; files are fed, so that progress is known in bytes."""
+    """Run pg_restore on an archive; files are fed, so that progress is known in bytes. What it prints
+    goes to `take`."""
     argv: list[str | Path] = [tools.path("pg_restore"), *options]
     if archive.kind == "directory":
-        return (yield from run([*argv, archive.path], cancel=cancel, on_line=_quiet))
+        size = sum(each.stat().st_size for each in archive.path.iterdir())
+        return (
+            yield from run(
+                [*argv, archive.path],
+                env=ENGLISH,
+                cancel=cancel,
+                take=take,
+                on_line=_quiet,
+                timeout=_bound(size),
+            )
+        )
     meter = Meter("read the dump to its end", archive.path.stat().st_size)
     kind = "c" if archive.kind == "custom" else "t"
     return (
         yield from run(
             [*argv, f"--format={kind}"],
+            env=ENGLISH,
             cancel=cancel,
             feed=feed_of(archive, meter),
+            take=take,
             on_line=_quiet,
             tick=meter.signal,
             timeout=_bound(meter.total),

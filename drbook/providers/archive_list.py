@@ -10,20 +10,14 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working
 from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed, feed_of
 from drbook.providers.archive_check import last_error
-from drbook.providers.pgtools import PgTools
+from drbook.providers.pgtools import ENGLISH, PgTools
 from drbook.providers.process import Completed, run
+from drbook.providers.sqlnames import IDENTIFIER, bare, roles_in
 
-IDENTIFIER = r'(?:"(?:[^"]|"")+"|[A-Za-z_][\w$]*)'
-"""A name as pg_dump writes it in SQL."""
 _ROLE = IDENTIFIER
-_NAMES_ROLES = re.compile(
-    rf"\b(?:TO|FROM|FOR ROLE|MAPPING FOR|GRANTED BY|AUTHORIZATION) ({_ROLE}(?:, {_ROLE})*)",
-    re.ASCII,
-)
 _STATEMENT = re.compile(
     rb"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|CREATE POLICY|CREATE USER MAPPING) ?"
 )
-_NO_ROLES = {"PUBLIC", "CURRENT_USER", "SESSION_USER", "CURRENT_ROLE", "public"}
 _EXTENSION = re.compile(
     rf"^CREATE EXTENSION (?:IF NOT EXISTS )?({_ROLE})(?: WITH SCHEMA ({_ROLE}))?", re.MULTILINE
 )
@@ -107,22 +101,6 @@ def needs_in(text: str) -> Needs:
     )
 
 
-def bare(name: str) -> str:
-    """A name without SQL's quotes."""
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name
-
-
-def roles_in(text: str) -> set[str]:
-    """The roles that grants, policies and owners in this SQL name."""
-    found: set[str] = set()
-    for names in _NAMES_ROLES.findall(text):
-        for name in re.findall(_ROLE, names):
-            role = bare(name)
-            if role not in _NO_ROLES and not role.startswith("pg_"):
-                found.add(role)
-    return found
-
-
 def needs_in_plain(archive: Archive, cancel: Cancel) -> Working[Needs]:
     """What a plain dump needs, outside its data; reads it once, in constant memory."""
     meter = Meter("look for roles", archive.path.stat().st_size)
@@ -171,9 +149,9 @@ def _listed(
     argv: list[str | Path] = [tools.path("pg_restore"), *options]
     if archive.needs_feed:
         feed = feed_of(archive, Meter("read the archive's list", archive.path.stat().st_size))
-        done = yield from run(argv, cancel=cancel, feed=feed, on_line=keep)
+        done = yield from run(argv, env=ENGLISH, cancel=cancel, feed=feed, on_line=keep)
     else:
-        done = yield from run([*argv, archive.path], cancel=cancel, on_line=keep)
+        done = yield from run([*argv, archive.path], env=ENGLISH, cancel=cancel, on_line=keep)
     if done.exit_code != 0:
         raise StepFailed(
             f"The archive's list cannot be read: {last_error(done)}",

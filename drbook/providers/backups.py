@@ -174,7 +174,15 @@ class BackupCatalog:
             target.unlink()
             reason = "its SHA-256 is not the one that its manifest states"
             return ByteFact(state="damaged", reason=reason), None
-        fact = ByteFact(state="intact", reason="its SHA-256 is the one that its manifest states")
+        reason = "its SHA-256 is the one that its manifest states"
+        fact = ByteFact(state="intact", reason=reason)
+        if manifest is None or manifest.counts is None:
+            # Nothing says how many rows it holds: they are counted here, which is one more reading.
+            read = yield from self._check(target, self._cancel)
+            if read.state == "damaged":
+                target.unlink()
+                return read.model_copy(update={"reason": f"{reason}, but {read.reason}"}), None
+            fact = fact.model_copy(update={"held": read.held})
         return self._keep(fact, target, received.size, received.sha256, "digest")
 
     def _judge_unstated(
@@ -196,7 +204,8 @@ class BackupCatalog:
             return fact, None
         if same and fact.state == "structure":
             reason = f"its SHA-256 is the one the store took at upload, and it was {fact.reason}"
-            fact = ByteFact(state="intact", reason=reason.removesuffix("; content unproven"))
+            reason = reason.removesuffix("; content unproven")
+            fact = ByteFact(state="intact", reason=reason, held=fact.held)
             return self._keep(fact, target, received.size, received.sha256, "digest")
         return self._keep(fact, target, received.size, received.sha256, _proven(fact))
 
@@ -236,12 +245,15 @@ class BackupCatalog:
                 "size": size,
                 "sha256": sha256,
                 "checked": checked,
+                "held": fact.held,
             }
         )
         note = _note_of(target)
         fresh = note.with_name(note.name + ".new")
         with private.replace(fresh) as stream:
-            json.dump({"copy": copy.model_dump(), "fact": fact.model_dump()}, stream)
+            # What the archive holds stands in both, and is written once.
+            noted = {"copy": copy.model_dump(), "fact": fact.model_dump(exclude={"held"})}
+            json.dump(noted, stream)
             stream.flush()
             os.fsync(stream.fileno())
         fresh.replace(note)
@@ -253,7 +265,7 @@ class BackupCatalog:
         try:
             noted = json.loads(_note_of(target).read_text())
             copy = LocalCopy.model_validate(noted["copy"])
-            fact = ByteFact.model_validate(noted["fact"])
+            fact = ByteFact.model_validate(noted["fact"] | {"held": copy.held})
             digest = yield from self._digest(target, copy.size)
         except (OSError, ValueError, KeyError, TypeError):
             return None

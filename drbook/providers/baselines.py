@@ -24,6 +24,8 @@ from drbook.providers.download import sync_folder
 from drbook.providers.s3config import S3Place
 from drbook.providers.secrets import Secrets
 
+ABSENT = "baselines-absent"
+"""The code of the error for a directory that is not there (yet)."""
 MAX_BASELINE = 64 * 1024 * 1024
 """Bytes of one document, far above what ten thousand tables need."""
 
@@ -86,19 +88,21 @@ def open_store(config: Frozen | Mapping[str, Json], *, secrets: Secrets) -> Base
 
 # --- names and documents -----------------------------------------------------------------------
 
-_NAME = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{12})\.json", re.ASCII)
+_NAME = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{12})(-suspect)?\.json", re.ASCII)
 
 
-def name_of(baseline: Baseline, document: bytes) -> str:
-    """`20260422T190300Z-` and twelve hex digits of the document's SHA-256: sorts by time."""
+def name_of(baseline: Baseline, document: bytes, *, suspect: bool = False) -> str:
+    """`20260422T190300Z-` and twelve hex digits of the document's SHA-256: sorts by time. A suspect
+    one has `-suspect` behind it, which no drbook takes for the name of a good one."""
     moment = baseline.captured_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    return f"{moment}-{hashlib.sha256(document).hexdigest()[:12]}.json"
+    apart = "-suspect" if suspect else ""
+    return f"{moment}-{hashlib.sha256(document).hexdigest()[:12]}{apart}.json"
 
 
-def time_of(name: str) -> datetime | None:
-    """The capture time in a baseline's name; None for a file that is none."""
+def time_of(name: str, *, suspect: bool = False) -> datetime | None:
+    """The capture time in the name of a good baseline, or of a suspect one; None for any other."""
     match = _NAME.fullmatch(name)
-    if match is None:
+    if match is None or (match[3] is not None) != suspect:
         return None
     try:
         return datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -106,16 +110,20 @@ def time_of(name: str) -> datetime | None:
         return None
 
 
-def newest_first(names: Sequence[str]) -> Sequence[tuple[str, datetime]]:
-    """Those names that are baselines, with their times."""
-    timed = [(name, at) for name in names if (at := time_of(name)) is not None]
+def newest_first(names: Sequence[str], *, suspect: bool) -> Sequence[tuple[str, datetime]]:
+    """Those names that are good baselines, or suspect ones, with their times."""
+    timed = [(name, at) for name in names if (at := time_of(name, suspect=suspect)) is not None]
     return sorted(timed, key=lambda pair: (pair[1], pair[0]), reverse=True)
 
 
 def check_id(id: str) -> None:
     """Raises CouldNotVerify for what is not a baseline's name, and so for every path."""
-    if time_of(id) is None:
+    if _either(id) is None:
         raise missing(id, "that is not the name of a baseline")
+
+
+def _either(id: str) -> datetime | None:
+    return time_of(id) or time_of(id, suspect=True)
 
 
 def opened(id: str, document: bytes) -> Baseline:
@@ -128,7 +136,7 @@ def opened(id: str, document: bytes) -> Baseline:
         baseline = Baseline.unseal(document)
     except ValueError as error:
         raise missing(id, plain(str(error), 300)) from None
-    if baseline.captured_at.replace(microsecond=0) != time_of(id):
+    if baseline.captured_at.replace(microsecond=0) != _either(id):
         raise missing(id, "its name and its content disagree about the time")
     return baseline
 
@@ -154,13 +162,13 @@ class _DirectoryStore:
     def location(self) -> str:
         return plain(str(self._folder))
 
-    def listed(self) -> Sequence[tuple[str, datetime]]:
+    def listed(self, *, suspect: bool = False) -> Sequence[tuple[str, datetime]]:
         """Raises CouldNotVerify where the directory cannot be read."""
         try:
-            return newest_first(os.listdir(self._folder))
+            return newest_first(os.listdir(self._folder), suspect=suspect)
         except FileNotFoundError:
             # Captures create it; but a share that is not mounted looks the same, so it is said.
-            raise self._unlisted("it does not exist") from None
+            raise self._unlisted("it does not exist", ABSENT) from None
         except OSError as error:
             raise self._unlisted(error.strerror or str(error)) from None
 
@@ -176,10 +184,10 @@ class _DirectoryStore:
             raise missing(id, error.strerror or str(error)) from None
         return opened(id, document)
 
-    def save(self, baseline: Baseline) -> str:
+    def save(self, baseline: Baseline, *, suspect: bool = False) -> str:
         """Raises StepFailed where it cannot be written; the same document twice is one file."""
         document = baseline.sealed()
-        name = name_of(baseline, document)
+        name = name_of(baseline, document, suspect=suspect)
         fresh = self._folder / f".{name}.{os.getpid()}"
         try:
             private.folders(self._folder)
@@ -205,16 +213,16 @@ class _DirectoryStore:
             raise not_saved(self.location(), f"{name} exists with other content")
         return name
 
-    def _unlisted(self, why: str) -> CouldNotVerify:
-        return unlisted(self.location(), why, "Check that it is mounted and readable here.")
+    def _unlisted(self, why: str, code: str = "baseline") -> CouldNotVerify:
+        return unlisted(self.location(), why, "Check that it is mounted and readable here.", code)
 
 
-def unlisted(location: str, why: str, advice: str) -> CouldNotVerify:
+def unlisted(location: str, why: str, advice: str, code: str = "baseline") -> CouldNotVerify:
     return CouldNotVerify(
         f"Baselines in {location} cannot be listed: {plain(why, 300).rstrip('.')}.",
         means="Which baselines exist is unknown; this is not the same as none.",
         next=advice,
-        code="baseline",
+        code=code,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from drbook.core.points import ByteFact, RecoveryPoint
 from drbook.core.values import plain
-from drbook.providers.archive import sniff
+from drbook.providers.archive import packed_by, sniff
 
 HEAD = 4096
 """Bytes that are read to tell what a file is."""
@@ -33,6 +33,10 @@ def quick(
             state="damaged", reason=f"it has {size} bytes now, {point.size} when it was listed"
         )
     start = head()
+    if by := packed_by(start):
+        return ByteFact(
+            state="unread", reason=f"it is packed with {by}, which nothing here unpacks"
+        )
     if not start.startswith(_PACKED) and sniff(start) == "unknown":
         shown = plain(start[:40].decode("utf-8", "replace"), 60)
         return ByteFact(

@@ -20,7 +20,8 @@ from drbook.core.errors import StepFailed
 from drbook.core.signals import ProcessStarted
 from drbook.core.values import plain
 from drbook.providers.hiding import Secret, scrub
-from drbook.providers.pids import end_session, start_ticks
+from drbook.providers.life import VARIABLE, child_token
+from drbook.providers.pids import Ended, end_left, start_ticks
 
 RunAs = Literal["self", "namespace", "nobody"]
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "USER", "LOGNAME")
@@ -50,7 +51,8 @@ def program_folders(path: str) -> list[str]:
 
 
 class Child:
-    """A running program under its launcher."""
+    """A program under its launcher, which starts it only when told to `go`: until then it can be put
+    on record, and where drbook ends before, nothing was run."""
 
     def __init__(
         self,
@@ -70,13 +72,16 @@ class Child:
         reading, self._lifeline = os.pipe()
         self._lock = threading.Lock()
         self._left = False
+        self._token = child_token()
+        self.leavings = Ended()
+        """What came of ending what a killed launcher had started."""
         launcher = str(Path(__file__).with_name("launcher.py"))
         command = [sys.executable, "-I", launcher, str(reading), stop_signal.name]
         command += [str(grace), run_as, "--", *self.argv]
         try:
             self.popen = subprocess.Popen(
                 command,
-                env=environment(env),
+                env=environment(env) | {VARIABLE: self._token},
                 cwd=cwd,
                 stdin=stdin,
                 stdout=stdout,
@@ -107,9 +112,15 @@ class Child:
         return self.popen.pid
 
     def started(self) -> ProcessStarted:
-        return ProcessStarted(
-            self.pid, self._started, tuple(plain(scrub(part), 300) for part in self.argv)
-        )
+        argv = tuple(plain(scrub(part), 300) for part in self.argv)
+        return ProcessStarted(self.pid, self._started, argv, self._token)
+
+    def go(self) -> None:
+        """Let it run. Nothing happens where it was asked to stop before."""
+        with self._lock:
+            if self._lifeline >= 0:
+                with suppress(BrokenPipeError):  # a launcher that was killed; `lost` says so
+                    os.write(self._lifeline, b"g")
 
     def ask_to_stop(self) -> None:
         """Close the lifeline: the launcher sends the stop signal and, after the grace, KILL."""
@@ -131,11 +142,11 @@ class Child:
     def _ended(self) -> int:
         """Its exit code. A launcher that was killed could not end its program; that is done here."""
         if self.popen.returncode < 0:
-            end_session(self.pid, self._started)
+            self.leavings = end_left(self.pid, self._started, self._token)
         return self.popen.returncode
 
     def lost(self) -> bool:
-        """Whether the launcher was killed; then nothing of its program is left."""
+        """Whether the launcher was killed; then what is found of its program is ended (`leavings`)."""
         return self.popen.poll() is not None and self._ended() < 0
 
     def leave_streams(self) -> None:

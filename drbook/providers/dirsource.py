@@ -116,7 +116,7 @@ class DirectoryReader:
                 note = error.what
         files = _tree(path) if path.is_dir() else [path]
         infos = [each.lstat() for each in files]
-        written = datetime.fromtimestamp(max(info.st_mtime for info in infos), UTC)
+        written = _moment(max(info.st_mtime for info in infos))
         when = taken(str(path.relative_to(root)), written, manifest, "file")
         one = not path.is_dir()
         return RecoveryPoint(
@@ -223,6 +223,14 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _identity(info: os.stat_result) -> str:
     return f"{info.st_dev}:{info.st_ino} {info.st_size} {info.st_mtime_ns}"
+
+
+def _moment(seconds: float) -> datetime:
+    """A file's time; one beyond what can be said is the last or the first that can."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # a file system keeps what it was told
+        return (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)
 
 
 def _utf8(path: Path) -> bool:

@@ -6,13 +6,13 @@ screen or in a log, `scrub` puts a mask in the place of each known value: as it 
 shell, JSON, HTML or SQL, in hexadecimal or base64, and broken over lines.
 """
 
-import base64
-import html
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+from drbook.providers.forms import LONGEST, forms, written
 
 if TYPE_CHECKING:
     from drbook.core.values import Json  # the command line needs this module before pydantic
@@ -25,19 +25,16 @@ ODD, LETTERS = 8, 16
 word like `rental`, and a mask in its place would damage what is true."""
 TYPED = 12
 """Characters from which a value in what a person typed is no accident."""
+PIECE, WORDY = 8, 10
+"""Characters of a longer value, or of it letters alone, that are masked without the rest of it."""
 MARGIN = 4096
 """Characters to read beyond a cut, so that the cut never leaves a part of a secret standing."""
 
-_GAP = r"(?:[\s\x00]|\\[rnt])*"
-_SPACE = r"(?:[\s\x00+]|%20|%0[ad]|&#(?:x0*20|0*32);|\\[nrt])*"
-_B64 = r"[A-Za-z0-9+/_-]{0,3}"
-_LONGEST = 1024
-_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _URL_PASSWORD = re.compile(r"://[^/?#\s:@]*:([^\s]*)@")
 _CONNINFO = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 _DSN = re.compile(r"://|\b(?:host|hostaddr|user|dbname|service)\s*=")
 _SIGNATURE = re.compile(
-    r"((?:X-Amz-)?Signature(?:Provided)?(?:[\s=:>\"']|%3D)+)[0-9A-Fa-f]{32,}", re.IGNORECASE
+    r"((?:X-Amz-)?Signature(?:Provided)?(?:[\s=:>\"']|%3D)++)[0-9A-Fa-f]{32,}+", re.IGNORECASE
 )
 
 
@@ -93,7 +90,7 @@ class Known:
         self._values: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
         self._typed: re.Pattern[str] | None = None
-        self._pieces: dict[int, frozenset[str]] = {}
+        self._pieces: tuple[dict[int, frozenset[str]], frozenset[str]] = ({}, frozenset())
         for value in values:
             self.add(value)
 
@@ -107,18 +104,18 @@ class Known:
             self._values.update(dict.fromkeys(fresh))
             # The longest first: a DSN is masked as a whole, not around its password.
             values = sorted(self._values, key=len, reverse=True)
-            self._pattern = re.compile("|".join(_forms(values)))
-            typed = [_written(value) for value in values if len(value) >= TYPED]
+            self._pattern = re.compile("|".join(each for value in values for each in forms(value)))
+            typed = [written(value) for value in values if len(value) >= TYPED]
             self._typed = re.compile("|".join(typed)) if typed else None
-            self._pieces = _pieces(values)
+            pieces = _pieces(values)
+            starts = frozenset(each[:PIECE] for known in pieces.values() for each in known)
+            self._pieces = (pieces, starts)
 
     def scrub(self, text: str) -> str:
         """The text with a mask in the place of every known value, and of longer pieces of one."""
         pattern, pieces = self._pattern, self._pieces
         if pattern is not None:
-            text = pattern.sub(MASK, text)
-            for length, known in pieces.items():
-                text = _without_pieces(text, length, known)
+            text = _without_pieces(pattern.sub(MASK, text), *pieces)
         return _SIGNATURE.sub(rf"\1{MASK}", text)
 
     def holds(self, text: str) -> bool:
@@ -172,83 +169,34 @@ def _long_enough(value: str) -> bool:
     return len("".join(value.split())) >= SHORTEST
 
 
-def _forms(values: Sequence[str]) -> Iterator[str]:
-    for value in values:
-        yield _written(value)
-        data = value.encode("utf-8", "surrogateescape")
-        if len(value) <= _LONGEST:
-            yield r"(?i:" + r"[\s:]*".join(f"{byte:02x}" for byte in data) + ")"
-            yield from (_B64 + core + _B64 + "={0,2}" for core in _base64(data))
-
-
-def _written(value: str) -> str:
-    """A pattern for a value as it is or with any of its characters escaped, broken anywhere by lines."""
-    if len(value) > _LONGEST:
-        return re.escape(value)
-    return _GAP.join(
-        _SPACE if character.isspace() else _character(character) for character in value
-    )
-
-
-def _character(character: str) -> str:
-    if character.isascii() and character.isalnum():
-        return character
-    forms = [rf"\\{{0,4}}{re.escape(character)}"]
-    data = character.encode("utf-8", "surrogateescape")
-    encoded = "".join(f"%{byte:02x}" for byte in data)
-    octets = "".join(rf"\\x{byte:02x}" for byte in data)
-    utf16 = character.encode("utf-16-be", "surrogatepass").hex()
-    units = "".join(rf"\\u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
-    number = ord(character)
-    forms += [
-        f"(?i:{encoded})",
-        f"(?i:{octets})",
-        rf"(?i:\\{{0,3}}{units})",
-        f"(?i:&#(?:x0*{number:x}|0*{number});)",
-    ]
-    if 128 <= number < 256:
-        forms.append(rf"(?i:\\x{number:02x})")
-    if character in _NAMED:
-        forms.append(re.escape(_NAMED[character]))
-    entity = html.escape(character)
-    if entity != character:
-        forms.append(re.escape(entity))
-    if character == "'":
-        forms += [r"'\"'\"'", r"'\\''", "''"]
-    if character == '"':
-        forms.append('""')
-    # The longer forms first: a doubled quote is not a quote and something else.
-    return "(?:" + "|".join(sorted(forms, key=len, reverse=True)) + ")"
-
-
-def _base64(data: bytes) -> Iterator[str]:
-    """What every base64 text around these bytes holds, for each of the three ways to stand in it."""
-    if len(data) < 8:
-        return
-    for offset in range(3):
-        text = base64.b64encode(b"\0" * offset + data).decode("ascii")
-        core = text[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6]
-        yield _GAP.join({"+": r"[+-]", "/": "[/_]"}.get(each, each) for each in core)
-
-
 def _pieces(values: Sequence[str]) -> dict[int, frozenset[str]]:
-    """By length: every piece of that length of the long values, for output that prints them in parts."""
+    """By length: every piece of that length of the longer values, for output that prints them in parts.
+
+    A third of the value, but no fewer than PIECE characters, or WORDY where those are letters alone.
+    """
     found: dict[int, set[str]] = {}
     for value in values:
-        if 20 <= len(value) <= _LONGEST and not _DSN.search(value):  # its host is no secret
-            length = max(10, -(-len(value) // 3))
-            starts = range(len(value) - length + 1)
-            found.setdefault(length, set()).update(value[at : at + length] for at in starts)
+        if not LETTERS <= len(value) <= LONGEST or _DSN.search(value):  # its host is no secret
+            continue
+        third = -(-len(value) // 3)
+        for length in sorted({max(PIECE, third), max(WORDY, third)}):
+            pieces = (value[at : at + length] for at in range(len(value) - length + 1))
+            wanted = {each for each in pieces if length >= WORDY or not each.isalpha()}
+            if wanted:
+                found.setdefault(length, set()).update(wanted)
     return {length: frozenset(pieces) for length, pieces in found.items()}
 
 
-def _without_pieces(text: str, length: int, known: frozenset[str]) -> str:
-    hits = [at for at in range(len(text) - length + 1) if text[at : at + length] in known]
-    if not hits:
-        return text
+def _without_pieces(text: str, pieces: Mapping[int, frozenset[str]], starts: frozenset[str]) -> str:
+    """Only where the text goes on as a piece begins are the pieces themselves looked for."""
     kept, done = [], 0
-    for at in hits:
+    for at in range(len(text) - PIECE + 1):
+        if text[at : at + PIECE] not in starts:
+            continue
+        ends = [at + length for length, known in pieces.items() if text[at : at + length] in known]
+        if not ends:
+            continue
         if at >= done:
             kept += [text[done:at], MASK]
-        done = max(done, at + length)
+        done = max(done, *ends)
     return "".join(kept) + text[done:]

@@ -129,19 +129,22 @@ class HttpSender:
         headers: Mapping[str, str],
         secret_headers: Mapping[str, str],
         body: Json = None,
+        secret_body: Mapping[str, str] | None = None,
         timeout: timedelta,
     ) -> HttpResult:
-        """One request. Raises StepFailed where no answer came; a bad status is an answer."""
-        known = {
-            name: resolve(reference, self._environment)
-            for name, reference in secret_headers.items()
-        }
+        """One request; `secret_body` is put into its body, a dot in a name leading inward.
+        Raises StepFailed where no answer came; a bad status is an answer."""
+        known, inside = (
+            {name: resolve(reference, self._environment) for name, reference in given.items()}
+            for given in (secret_headers, secret_body or {})
+        )
+        sent = _filled(body, inside)
         begun = time.monotonic()
         transport = GuardedTransport(self._hosts, reads_only=self._reads_only)
         with httpx.Client(
             transport=transport, timeout=timeout.total_seconds(), trust_env=False
         ) as client:
-            request = _request(client, method, url, {**headers, **_revealed(known)}, body)
+            request = _request(client, method, url, {**headers, **_revealed(known)}, sent)
             shown = plain(str(request.url.copy_with(query=None, fragment=None)), 200)
             unregister = self._cancel.on_request(client.close)
             try:
@@ -159,9 +162,10 @@ class HttpSender:
                 ) from None
             finally:
                 unregister()
-        if text and any(secret.short for secret in known.values()):
+        secrets = (*known.values(), *inside.values())
+        if text and any(secret.short for secret in secrets):
             text = WITHHELD
-        text = Known((one.reveal() for one in known.values()), words_too=True).scrub(text)
+        text = Known((one.reveal() for one in secrets), words_too=True).scrub(text)
         return HttpResult(
             status=response.status_code, seconds=int(time.monotonic() - begun), body=text
         )
@@ -171,12 +175,34 @@ def _revealed(known: Mapping[str, Secret]) -> dict[str, str]:
     return {name: secret.reveal() for name, secret in known.items()}
 
 
+def _filled(body: Json, inside: Mapping[str, Secret]) -> Json:
+    """The body with each secret at its place. Raises StepFailed where there is none for it."""
+    if not inside:
+        return body
+    found: dict[str, Json] = dict(body) if isinstance(body, Mapping) else {}
+    if body is not None and not isinstance(body, Mapping):
+        raise _no_request("a body that is no set of fields has no place for `secret_body`")
+    for path, secret in inside.items():
+        *way, name = path.split(".")
+        at = found
+        for part in way:
+            inner = at.get(part)
+            if inner is not None and not isinstance(inner, Mapping):
+                raise _no_request(f"its body has no place for {plain(path, 100)}")
+            at[part] = step = dict(inner or {})
+            at = step
+        if name in at:
+            raise _no_request(f"its body holds {plain(path, 100)} already")
+        at[name] = secret.reveal()
+    return found
+
+
 def _request(
     client: httpx.Client, method: str, url: str, headers: Mapping[str, str], body: Json
 ) -> httpx.Request:
     """Raises StepFailed for what is no request, and never quotes a header's value."""
     for name, value in headers.items():
-        if not _NAME.fullmatch(name) or _NOT_GIVEN.fullmatch(name.lower()):
+        if not _NAME.fullmatch(name) or _NOT_GIVEN.fullmatch(_as_read(name)):
             raise _no_request(f"the header {plain(name, 60)!r} cannot be given")
         if not _VALUE.fullmatch(value):
             raise _no_request(f"the value of the header {name} is not one line of visible ASCII")
@@ -189,6 +215,11 @@ def _request(
     if request.url.scheme not in _PORTS:  # httpx drops the scheme where there is no host
         raise _no_request("its address is no http:// or https:// URL")
     return request
+
+
+def _as_read(name: str) -> str:
+    """As a server may read it: CGI and WSGI know no difference between the two signs."""
+    return name.lower().replace("_", "-")
 
 
 def _no_request(why: str) -> StepFailed:

@@ -2,9 +2,12 @@
 
     python -I launcher.py LIFELINE STOP_SIGNAL GRACE_SECONDS RUN_AS -- PROGRAM [ARGUMENT …]
 
-LIFELINE is the reading end of a pipe whose writing end drbook holds. When it closes, because drbook
-asked for a stop or because drbook is gone, the program's group gets STOP_SIGNAL and, after the
-grace, KILL; then everything else that it started ends, where Linux says what that is. The program's
+LIFELINE is the reading end of a pipe whose writing end drbook holds. One byte in it says that this
+launcher is on record: only then is the program started. Where the pipe closes before, nothing runs.
+
+When it closes later, because drbook asked for a stop or because drbook is gone, the program's group
+gets STOP_SIGNAL and, after the grace, KILL; then everything else that it started ends, where Linux
+says what that is. The program's
 exit code is passed on (128 + signal where it was killed). What it left running in a group of its own
 when it ended by itself, a service say, is left alone.
 
@@ -13,7 +16,8 @@ still be told by the launcher's number.
 
 RUN_AS is `self`, `namespace` (root becomes an unprivileged user of a new user namespace: what
 PostgreSQL's servers ask for) or `nobody` (setuid, where user namespaces are forbidden). Exit codes
-125 (the user could not be changed) and 127 (the program could not be started) are the launcher's own.
+124 (it was never to be started), 125 (the user could not be changed) and 127 (the program could not
+be started) are the launcher's own.
 """
 
 import ctypes
@@ -26,6 +30,7 @@ import warnings  # noqa: F401 - os.execvp wants it, and after the user changed i
 from collections.abc import Iterable
 
 NOBODY = 65534
+NOT_STARTED = 124
 _CLONE_NEWUSER = 0x10000000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -197,6 +202,8 @@ def main(arguments: list[str]) -> int:
     lifeline, stop, grace, run_as = arguments[:4]
     argv = arguments[5:]
     ours = os.getpid()
+    if not os.read(int(lifeline), 1):
+        return NOT_STARTED
     adopt_orphans()
     pid = os.fork()
     if pid == 0:

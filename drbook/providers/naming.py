@@ -81,15 +81,15 @@ def taken(
     """
     kept = "stored" if where == "store" else "last written"
     if manifest is not None:
-        if manifest.taken_at > stored + _SKEW:
+        if manifest.taken_at - stored > _SKEW:
             late = show_time(manifest.taken_at)
             return Taken(stored, where, f"its manifest says {late}, after it was {kept}")
         return Taken(manifest.taken_at, "manifest", _late(manifest.taken_at, stored, kept))
     named = time_in(name)
     if named is None:
         return Taken(stored, where, f"the time at which it was {kept}: it was taken before")
-    if named.at > stored + _SKEW:
-        if named.at <= stored + _ZONES and not named.zone:
+    if named.at - stored > _SKEW:
+        if named.at - stored <= _ZONES and not named.zone:
             note = "its name's time is in a zone east of UTC, or its clock was ahead"
         else:
             note = f"its name says {show_time(named.at)}, after it was {kept}"

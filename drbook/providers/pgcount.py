@@ -1,157 +1,83 @@
-"""Counting a whole database in one snapshot: exact rows, newest timestamps, content hashes.
+"""Counting one relation in a session's snapshot: rows, newest timestamp and content hash in one query.
 
-A table that cannot be counted stays in the list with its reason. Nothing here turns an error into a
-zero.
+What cannot be counted comes back with its reason. Nothing here turns an error into a zero.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 
 import psycopg
 from psycopg import sql
 
-from drbook.core.baseline import TableCount, TableCounts
-from drbook.core.errors import CouldNotVerify
-from drbook.core.ports import Cancel
-from drbook.core.signals import Progress, Working
-from drbook.core.values import parse_time, plain
-from drbook.providers.pgidentity import identity
-from drbook.providers.pgsession import Connection, broke_off, said
+from drbook.core.baseline import TableCount
+from drbook.core.hashes import RECORD, TEXT, written
+from drbook.core.values import parse_time
+from drbook.providers.pgcatalog import Table
+from drbook.providers.pgsession import Connection, said
 
-_TABLES = """
-SELECT n.nspname, c.relname, c.relkind::text, c.oid::bigint
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
-   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
-   AND n.nspname <> ALL (%(ignored)s)
-   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_class'::regclass
-                    AND d.objid = c.oid AND d.deptype = 'e')
- ORDER BY 1, 2
-"""
-_COLUMNS = """
-SELECT a.attrelid::bigint, a.attname, t.typname = 'timestamptz'
-  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
- WHERE t.typname IN ('timestamptz', 'timestamp') AND a.attnum > 0 AND NOT a.attisdropped
-"""
-_BY_NUMBER = """
-WITH RECURSIVE parts (type) AS (
-    SELECT a.atttypid FROM pg_catalog.pg_attribute a
-     WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped
-    UNION
-    SELECT inner_type FROM parts p JOIN pg_catalog.pg_type t ON t.oid = p.type
-      LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid
-      LEFT JOIN pg_catalog.pg_attribute c ON c.attrelid = t.typrelid AND c.attnum > 0
-     CROSS JOIN LATERAL (VALUES (t.typelem), (t.typbasetype), (r.rngsubtype), (c.atttypid))
-                     AS i (inner_type)
-     WHERE inner_type <> 0
-)
-SELECT EXISTS (SELECT FROM parts p JOIN pg_catalog.pg_type t ON t.oid = p.type
-                WHERE t.typtype IN ('e', 'm') OR t.typname ~ '^reg')
-"""
-"""Whether a table has values that are stored as numbers of this server's own (enums by the oid of
-their label, `regclass` and the like): a restore gives them other numbers, and other hashes."""
-FRESHNESS = (
-    "created_at",
-    "created",
-    "created_on",
-    "inserted_at",
-    "recorded_at",
-    "occurred_at",
-    "paid_at",
-    "booked_at",
-    "updated_at",
-    "modified_at",
-    "timestamp",
-    "ts",
-)
-"""Columns that say when a row was written; a date that a row merely speaks of may lie in the future."""
+MARK = sql.SQL("SAVEPOINT drbook_table")
+BACK = sql.SQL("ROLLBACK TO SAVEPOINT drbook_table")
+"""After each table: its locks are given back, so that nothing of production's own queues up behind a
+count of hours, and ten thousand tables fit into the server's table of locks."""
+
+_HASHES = {
+    # `t.*` is the whole row; a bare `t` would be a column of that name, where the table has one.
+    RECORD: sql.SQL("coalesce(sum(hash_record_extended(t.*, 0)::numeric), 0)::text"),
+    # Under this collation a hash follows the bytes alone.
+    TEXT: sql.SQL('coalesce(sum(hashtextextended((t.*)::text COLLATE "C", 0)::numeric), 0)::text'),
+}
+_COUNT = sql.SQL("SELECT count(*), ")
+_NEWEST = (sql.SQL("to_char(max("), sql.SQL('), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'))
+_NONE, _NEXT, _FROM, _THEN = sql.SQL("NULL"), sql.SQL(", "), sql.SQL(" FROM "), sql.SQL(" t; ")
+
+LARGE_OBJECTS = "large objects"
+"""The name of the entry for all of them; no table's name is without a dot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table to count. A partitioned table counts its partitions, an ordinary one only itself."""
-
-    schema: str
-    name: str
-    partitioned: bool
-    oid: int
-    newest: str | None
-    newest_zoned: bool = True
-
-    @property
-    def shown(self) -> str:
-        return f"{self.schema}.{self.name}"
-
-    def source(self) -> sql.Composable:
-        name = sql.Identifier(self.schema, self.name)
-        return name if self.partitioned else sql.SQL("ONLY {}").format(name)
-
-
-def tables(connection: Connection, ignore: Sequence[str]) -> list[Table]:
-    """Every table with rows of its own: no partitions, temporary, foreign or extensions' tables."""
-    freshness: dict[int, tuple[int, str, bool]] = {}
-    for oid, column, zoned in connection.execute(_COLUMNS):
-        if column in FRESHNESS:
-            rank = FRESHNESS.index(column)
-            freshness[oid] = min(freshness.get(oid, (99, "", True)), (rank, column, zoned))
-    found = []
-    for schema, name, kind, oid in connection.execute(_TABLES, {"ignored": list(ignore)}):
-        _, column, zoned = freshness.get(oid, (99, None, True))
-        found.append(Table(schema, name, kind == "p", oid, column, zoned))
-    return found
-
-
-def count_all(
-    connection: Connection, cancel: Cancel, *, ignore: Sequence[str] = (), content: bool = False
-) -> Working[TableCounts]:
-    """Count every table in the connection's snapshot. Raises CouldNotVerify where the server goes away."""
-    try:
-        who = identity(connection)
-        row = connection.execute("SELECT transaction_timestamp()").fetchone()
-        listed = tables(connection, ignore)
-    except psycopg.Error as error:
-        raise _not_counted(broke_off(connection, error, cancel, "listed its tables")) from None
-    assert row is not None
-    counts = []
-    for number, table in enumerate(listed):
-        yield Progress("count rows", number, len(listed), "tables", plain(table.shown, 100))
-        cancel.raise_if_requested()
-        try:
-            counts.append(_count(connection, table, content))
-        except psycopg.Error as error:
-            what = f"counted {plain(table.shown, 100)} ({number} of {len(listed)} tables were done)"
-            broken = broke_off(connection, error, cancel, what)
-            if connection.closed or connection.broken or cancel.requested:
-                raise broken from None
-            counts.append(TableCount(table=table.shown, rows=None, why_unknown=said(error)))
-    yield Progress("count rows", len(listed), len(listed), "tables")
-    return TableCounts(identity=who, taken_at=row[0].astimezone(UTC), tables=tuple(counts))
-
-
-def _not_counted(error: Exception) -> Exception:
-    if isinstance(error, CouldNotVerify):
-        return error
-    return CouldNotVerify(str(error), means="Nothing was counted.", code="count")
-
-
-def _count(connection: Connection, table: Table, content: bool) -> TableCount:
-    newest: sql.Composable = sql.SQL("NULL")
+def count_query(table: Table, *, content: bool) -> sql.Composed:
+    """The one query of a table, and the way back. The sum of hashes follows no order and, unlike an
+    exclusive-or, loses no equal pairs. (Put together from parts: of ten thousand tables, formatting
+    would cost more than counting the small ones.)"""
+    newest: tuple[sql.Composable, ...] = (_NONE,)
     if table.newest is not None:
-        newest = sql.SQL('to_char(max({}), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')').format(
-            sql.Identifier(table.newest)
-        )
-    query = sql.SQL("SELECT count(*), {} FROM {}").format(newest, table.source())
-    with connection.transaction():
-        row = connection.execute(query).fetchone()
+        newest = (_NEWEST[0], sql.Identifier(table.newest), _NEWEST[1])
+    hashed = _HASHES[table.method] if content else _NONE
+    return sql.Composed([_COUNT, *newest, _NEXT, hashed, _FROM, *table.source(), _THEN, BACK])
+
+
+def count_table(connection: Connection, table: Table, *, content: bool) -> TableCount:
+    """Count it, and go back to the mark. Raises psycopg.Error; then the caller goes back.
+
+    A method that the server has no function for, after all, gives way to text.
+    """
+    try:
+        row = connection.execute(count_query(table, content=content)).fetchone()
+    except psycopg.errors.UndefinedFunction:
+        if not content or table.method == TEXT:
+            raise
+        connection.execute(BACK)
+        return count_table(connection, replace(table, method=TEXT), content=content)
     assert row is not None
-    hashed = _content(connection, table) if content else None
     return TableCount(
         table=table.shown,
         rows=row[0],
         newest=_time(row[1]),
         newest_column=table.newest if row[1] else None,
-        content=hashed,
+        content=written(table.method, table.traits, row[2]) if content else None,
+        kind=table.kind,
+        note=table.note,
+    )
+
+
+def not_counted(table: Table, error: psycopg.Error) -> TableCount:
+    """The entry of a table that this session could not count, with what the server said."""
+    why = said(error)
+    if isinstance(error, psycopg.errors.InsufficientPrivilege) and "row-level" in why:
+        why += "; a login that bypasses row-level security (BYPASSRLS) could count it"
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        why += "; it was dropped or renamed while the others were counted"
+    return TableCount(
+        table=table.shown, rows=None, why_unknown=why, kind=table.kind, note=table.note
     )
 
 
@@ -165,29 +91,54 @@ def _time(text: str | None) -> datetime | None:
         return None
 
 
-def _content(connection: Connection, table: Table) -> str:
-    """The sum of the rows' hashes, which no order changes. (An exclusive-or would lose equal pairs.)
+_OBJECT_HASHES = {
+    RECORD: sql.SQL("hash_record_extended(ROW(o.oid, o.data), 0)"),
+    TEXT: sql.SQL('hashtextextended(ROW(o.oid, o.data)::text COLLATE "C", 0)'),
+}
+_BY_FUNCTION = sql.SQL("SELECT oid, lo_get(oid) AS data FROM pg_largeobject_metadata")
+_BY_PAGES = sql.SQL("""
+    SELECT m.oid, coalesce(string_agg(coalesce(p.data, ''::bytea) || CASE WHEN s.page < l.last THEN
+           decode(repeat('00', z.size - coalesce(length(p.data), 0)), 'hex') ELSE ''::bytea END,
+           ''::bytea ORDER BY s.page), ''::bytea) AS data
+      FROM (SELECT current_setting('block_size')::int / 4 AS size) z
+     CROSS JOIN pg_largeobject_metadata m
+      LEFT JOIN (SELECT loid, max(pageno) AS last FROM pg_largeobject GROUP BY 1) l ON l.loid = m.oid
+      LEFT JOIN LATERAL generate_series(0, l.last) AS s (page) ON true
+      LEFT JOIN pg_largeobject p ON p.loid = m.oid AND p.pageno = s.page
+     GROUP BY m.oid
+""")
+"""The same bytes for a login with pg_read_all_data, which may read the pages and not call the function:
+a short page, or one that is not there, reads as zeros (PostgreSQL, `inv_api.c`)."""
 
-    `hash_record_extended` refuses types without a hash function, like json, and hashes an enum's
-    number: those are hashed as text, with every setting pinned that a value's text depends on. The
-    method is part of the value.
+
+def count_large_objects(
+    connection: Connection, *, content: bool, version: int
+) -> TableCount | None:
+    """All large objects as one entry; None where there is none. Raises psycopg.Error where even their
+    number cannot be told.
+
+    What is hashed are their bytes, for a restore may cut them into other pages.
     """
-    methods = [
-        ("hash_record_extended", "hash_record_extended(t, 0)"),
-        ("hashtextextended", "hashtextextended(t::text, 0)"),
-    ]
-    row = connection.execute(_BY_NUMBER, (table.oid,)).fetchone()
-    if row is None or row[0]:
-        del methods[0]
-    for method, expression in methods:
-        query = sql.SQL("SELECT coalesce(sum({}::numeric), 0)::text FROM {} t").format(
-            sql.SQL(expression), table.source()
+    number = sql.SQL("SELECT count(*) FROM pg_largeobject_metadata; {}").format(BACK)
+    row = connection.execute(number).fetchone()
+    assert row is not None
+    if not row[0]:
+        return None
+    entry = TableCount(table=LARGE_OBJECTS, rows=row[0], kind=LARGE_OBJECTS)
+    if not content:
+        return entry
+    method = RECORD if version >= 140000 else TEXT
+    why = ""
+    for objects in (_BY_FUNCTION, _BY_PAGES):
+        query = sql.SQL("SELECT sum({}::numeric)::text FROM ({}) o; {}").format(
+            _OBJECT_HASHES[method], objects, BACK
         )
         try:
-            with connection.transaction():
-                row = connection.execute(query).fetchone()
-        except psycopg.errors.UndefinedFunction:
+            row = connection.execute(query).fetchone()
+        except psycopg.errors.InsufficientPrivilege as error:
+            connection.execute(BACK)
+            why = f"{entry.rows} are there, but this login may not read them: {said(error)}"
             continue
         assert row is not None
-        return f"{method}:{row[0]}"
-    raise psycopg.errors.UndefinedFunction("this server has no hash function for the table's rows")
+        return entry.model_copy(update={"content": written(method, frozenset(), row[0])})
+    return entry.model_copy(update={"rows": None, "why_unknown": why})

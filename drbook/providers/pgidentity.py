@@ -126,7 +126,7 @@ def server_place(connection: Connection, system: str, started: datetime) -> Plac
             return None
         if system_identifier_in(home) != system:
             return None
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, OverflowError):
         return (
             None  # another user's process, or not PostgreSQL: nothing is known, nothing is assumed
         )

@@ -18,11 +18,13 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from drbook.core.archivefacts import DatabaseSettings
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef
+from drbook.core.textsettings import usual
 from drbook.core.values import plain, plain_lines
 from drbook.providers.child import Child, RunAs
 from drbook.providers.launcher import NOBODY
@@ -126,22 +128,25 @@ class ClusterServer:
             stream.write(secrets.token_urlsafe(32) + "\n")
         return path
 
-    def create(self, cancel: Cancel | None = None) -> Working[None]:
-        """initdb, with everything that it would otherwise take from the surroundings said explicitly."""
+    def create(
+        self, cancel: Cancel | None = None, settings: DatabaseSettings | None = None
+    ) -> Working[None]:
+        """initdb, with everything that it would otherwise take from the surroundings said explicitly;
+        it removes what it made where it fails. Raises StepFailed `initdb`."""
         argv: list[str | Path] = [self._tools.path("initdb"), "-D", self.data]
         argv += ["-U", self._superuser]
         if self._tools.major >= 14:
             argv.append("--no-instructions")  # how to start it is not the operator's business
         # Only the private socket answers, and only we and the server itself can reach it.
         if self._passwords:
-            argv += ["--auth-local=scram-sha-256", "--pwfile", self.make_key(self._superuser)]
+            key = self.key_file(self._superuser)
+            if not key.exists():  # a first try with other settings made it
+                self.make_key(self._superuser)
+            argv += ["--auth-local=scram-sha-256", "--pwfile", key]
         else:
             argv.append("--auth-local=trust")
-        argv += ["--auth-host=reject", "--encoding=UTF8"]
-        if self._tools.major >= 17:
-            argv += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        else:
-            argv += ["--locale=C.UTF-8" if sys.platform == "linux" else "--locale=C"]
+        text = settings or usual(self._tools.major, linux=sys.platform == "linux")
+        argv += ["--auth-host=reject", *_text_options(text, self._tools.major)]
         done = yield from run(argv, cancel=cancel, cwd=self.folder, run_as=self._run_as)
         if done.exit_code != 0:
             raise StepFailed(
@@ -187,7 +192,12 @@ class ClusterServer:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        yield self._child.started()
+        try:
+            yield self._child.started()  # on record when we are asked for more
+        except BaseException:
+            self.stop()
+            raise
+        self._child.go()
         self._wait_ready(cancel)
 
     def stop(self) -> None:
@@ -267,6 +277,20 @@ class ClusterServer:
         except OSError:
             return ""
         return lines[7].strip() if len(lines) > 7 else ""
+
+
+def _text_options(text: DatabaseSettings, major: int) -> list[str]:
+    """initdb's options for how text is written and sorted; messages and formats stay C."""
+    options = [f"--encoding={text.encoding}", "--locale=C"]
+    options += [f"--lc-collate={text.collate}", f"--lc-ctype={text.ctype}"]
+    if major >= 15:
+        options.append(f"--locale-provider={text.provider}")
+    if text.provider == "icu":
+        options.append(f"--icu-locale={text.locale}")
+        options += [f"--icu-rules={text.rules}"] if text.rules else []
+    if text.provider == "builtin":
+        options.append(f"--builtin-locale={text.locale}")
+    return options
 
 
 def sockets_of(key: str) -> Path:

@@ -166,10 +166,12 @@ def guarded(
     timeout: timedelta,
     refuse_strong: bool = False,
     own_path: bool = False,
+    snapshot: str | None = None,
 ) -> Iterator[Connection]:
     """A read-only session that ends with the block. Raises CouldNotVerify where nobody answers.
 
-    With `own_path`, names are looked up where the login looks, behind the server's own.
+    With `own_path`, names are looked up where the login looks, behind the server's own. With
+    `snapshot`, it sees what the session saw that exported it; psycopg.Error where it cannot.
     """
     try:
         connection = connect(ref, environment)
@@ -178,6 +180,9 @@ def guarded(
     with connection:
         unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
         try:
+            if snapshot is not None:  # before anything that sees rows
+                name = sql.Literal(snapshot)
+                connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(name))
             row = connection.execute("SHOW search_path").fetchone()
             prepare(connection, timeout)
             if refuse_strong:
@@ -205,6 +210,9 @@ def prepare(connection: Connection, timeout: timedelta) -> None:
         ("IntervalStyle", "iso_8601"),
         ("extra_float_digits", "3"),
         ("bytea_output", "hex"),
+        ("xmlbinary", "base64"),
+        ("lc_monetary", "C"),
+        ("quote_all_identifiers", "off"),
         ("row_security", "off"),
         # Nothing but PostgreSQL's own functions may stand behind the names that our queries use.
         ("search_path", "pg_catalog"),

@@ -32,6 +32,9 @@ FOLDERS = (
 )
 """Where distributions put them (Debian and SUSE keep the servers off PATH)."""
 
+ENGLISH = {"LC_ALL": "C"}
+"""The environment of programs whose complaints are read: they speak the operator's language otherwise."""
+
 _VERSION = re.compile(r"\(PostgreSQL\)\s+(\d+)(?:\.(\d+))?(?:\.(\d+))?")
 
 

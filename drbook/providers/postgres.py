@@ -8,19 +8,22 @@ from typing import Literal
 import psycopg
 
 from drbook.core.baseline import TableCounts
+from drbook.core.capture import Pace
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
+from drbook.core.structure import Depth
 from drbook.core.targets import DatabaseProbe, DatabaseRef, QueryResult
 from drbook.core.values import Json, plain
 from drbook.providers import pgsession
-from drbook.providers.hiding import scrub
-from drbook.providers.pgcount import count_all
+from drbook.providers.hiding import MARGIN, scrub
+from drbook.providers.pgcapture import Alongside, count_all
+from drbook.providers.pgcrew import Counting
 from drbook.providers.pgidentity import dialled, identity, place_of
 from drbook.providers.pgsession import Connection, broke_off, guarded
 
-COUNT_TIMEOUT = timedelta(hours=2)
-"""For one table's count; the step's own timeout is the operator's."""
+SHOWN = 2000
+"""Characters of one value of a query that are kept."""
 
 Volume = Literal["present", "missing", "not-declared", "unknown"]
 
@@ -74,21 +77,31 @@ class PostgresReader:
         )
 
     def count(
-        self, database: DatabaseRef, *, ignore_schemas: Sequence[str] = (), content: bool = False
+        self,
+        database: DatabaseRef,
+        *,
+        ignore_schemas: Sequence[str] = (),
+        content: bool = False,
+        structure: Depth = "none",
+        pace: Pace | None = None,
+        alongside: Alongside | None = None,
     ) -> Working[TableCounts]:
-        """Exact counts of every table in one snapshot. Raises CouldNotVerify where it cannot."""
-        with guarded(
+        """Exact counts of every table in one snapshot, and with `structure` everything beside the
+        rows. Raises CouldNotVerify where it cannot.
+
+        `alongside` is work with that very snapshot, after everything was counted.
+        """
+        what = Counting(
             database,
             self._environment,
             self._cancel,
-            timeout=COUNT_TIMEOUT,
-            refuse_strong=self._refuse_strong,
-        ) as connection:
-            return (
-                yield from count_all(
-                    connection, self._cancel, ignore=ignore_schemas, content=content
-                )
-            )
+            ignore_schemas,
+            content,
+            pace or Pace(),
+            self._refuse_strong,
+            structure,
+        )
+        return (yield from count_all(what, alongside))
 
     def query(
         self,
@@ -170,7 +183,13 @@ def _behind_cursor(
 
 
 def _text(value: bytes | None) -> str | None:
-    return None if value is None else plain(scrub(value.decode("utf-8", "replace")), 2000)
+    """At most so many characters; of a longer value no more is searched than the mask needs."""
+    if value is None:
+        return None
+    text = value.decode("utf-8", "replace")
+    head = text[: SHOWN + MARGIN]
+    # Blanks stand for the rest, whose length is said.
+    return plain(scrub(head) + " " * (len(text) - len(head)), SHOWN)
 
 
 def _look_at(volume: Path | None) -> Volume:

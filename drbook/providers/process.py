@@ -1,5 +1,6 @@
 """A program run to its end: what it prints, what it is fed, its time-out and its cancellation."""
 
+import fcntl
 import os
 import queue
 import subprocess
@@ -15,18 +16,23 @@ from typing import IO, Literal
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Signal, Working, finish
-from drbook.core.values import plain, show_duration
+from drbook.core.values import counted, plain, show_duration
 from drbook.providers.child import Child, Environment, RunAs
 from drbook.providers.hiding import scrub
+from drbook.providers.pids import names
 
 TAIL = 64 * 1024
 """Bytes kept of each stream."""
+
+_PIECE = 256 * 1024
 
 _QUIET = 4
 """Quarters of a second without a word, after which streams that outlive their program are left."""
 
 Feed = Callable[[IO[bytes]], None]
 """Writes a child's standard input, in a thread of its own."""
+Take = Callable[[bytes], None]
+"""Takes a child's standard output as it comes, in the thread that reads it."""
 OnLine = Callable[[Literal["out", "err"], str], Signal | None]
 
 
@@ -50,10 +56,15 @@ class _Stream:
     tail: bytearray = field(default_factory=bytearray)
     deaf: bool = False
     """Nobody listens any more: what still comes is read, so that its writer does not wait, and lost."""
+    take: Take | None = None
+    error: Exception | None = None
+    """Of `take`; raised again by `run`, in the step's own thread."""
 
     def run(self) -> None:
         rest = b""
         try:
+            if self.take is not None:
+                self._hand_on(self.take)
             while chunk := os.read(self.source.fileno(), 65536):
                 self.tail += chunk
                 del self.tail[:-TAIL]
@@ -73,8 +84,26 @@ class _Stream:
                     self.lines.put((self.name, rest.decode("utf-8", "replace")))
                 self.lines.put(None)
 
+    def _hand_on(self, take: Take) -> None:
+        """All of it in large pieces, for programs write small ones; after an error the rest is read,
+        so that the writer ends, and lost."""
+        _widen(self.source.fileno())
+        while chunk := self.source.read(_PIECE):
+            if self.error is None and not self.deaf:
+                try:
+                    take(chunk)
+                except Exception as error:  # noqa: BLE001 - raised again by `run`
+                    self.error = error
+
     def text(self) -> str:
         return bytes(self.tail).decode("utf-8", "replace")
+
+
+def _widen(pipe: int) -> None:
+    """A pipe that holds a megabyte, where the kernel lets us: its two ends wait less for each other."""
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1024 * 1024)
 
 
 @dataclass(slots=True)
@@ -111,12 +140,14 @@ def run(
     cancel: Cancel | None = None,
     timeout: timedelta | None = None,
     feed: Feed | None = None,
+    take: Take | None = None,
     on_line: OnLine | None = None,
     tick: Callable[[], Signal | None] | None = None,
     run_as: RunAs = "self",
 ) -> Working[Completed]:
     """Run a program to its end. Raises Cancelled, or StepFailed where it cannot be started or does
-    not end in time; an error of `feed` is raised as it is. `tick` may add a signal now and then.
+    not end in time; an error of `feed` or `take` is raised as it is. `tick` may add a signal now and
+    then. With `take`, nothing of its standard output is kept, nor seen by `on_line`.
     """
     begun = time.monotonic()
     child = Child(
@@ -128,11 +159,12 @@ def run(
     )
     unregister = cancel.on_request(child.ask_to_stop) if cancel else (lambda: None)
     try:
-        yield child.started()
+        yield child.started()  # on record when we are asked for more
+        child.go()
         feeder = _Feeder(feed, child) if feed else None
         if feeder is not None:
             threading.Thread(target=feeder.run, name="feed", daemon=True).start()
-        out, err = yield from _drain(child, begun, timeout, on_line or _as_output, tick)
+        out, err = yield from _drain(child, begun, timeout, on_line or _as_output, tick, take)
         code = child.popen.wait()
         if cancel is not None:
             cancel.raise_if_requested()
@@ -140,6 +172,8 @@ def run(
             raise _killed(child)
         if feeder is not None and feeder.error is not None:
             raise feeder.error
+        if out.error is not None:
+            raise out.error
         if code == 127 and not out.tail and len(err.tail) < 1000:
             raise StepFailed(
                 f"{plain(str(argv[0]), 200)} cannot be started: {plain(scrub(err.text().strip()), 300)}.",
@@ -153,11 +187,28 @@ def run(
 
 
 def _killed(child: Child) -> StepFailed:
+    """Says no more than is known of what the launcher had started."""
+    name, found = plain(Path(child.argv[0]).name, 100), child.leavings
+    what = f"The launcher of {name} was killed from outside (signal {-child.popen.returncode})"
+    means = "How far it came is not known."
+    if not found.seen:
+        what += ". This system does not say what it had started: that may still run."
+    elif found.left:
+        still = ", ".join(f"{pid} ({plain(name, 60)})" for pid, name in names(found.left).items())
+        what += f". Of what it had started, this still runs and could not be ended: {still}."
+    else:
+        what += ", and what was found of all that it had started was ended."
+        means += " What had also cleaned its environment would not be found."
+    if found.unreadable:
+        means += (
+            f" {counted(found.unreadable, 'process', 'processes')} of others, begun since, cannot be "
+            "looked into."
+        )
     return StepFailed(
-        f"The launcher of {plain(Path(child.argv[0]).name, 100)} was killed from outside (signal "
-        f"{-child.popen.returncode}), and what it had started was ended.",
-        means="How far it came is not known.",
-        next="Look why it was killed (a machine without memory does that), then at what it changed.",
+        what,
+        means=means,
+        next="Look why it was killed (a machine without memory does that), whether anything of it "
+        "runs, then at what it changed.",
         code="launcher-killed",
     )
 
@@ -168,6 +219,7 @@ def _drain(
     timeout: timedelta | None,
     on_line: OnLine,
     tick: Callable[[], Signal | None] | None,
+    take: Take | None,
 ) -> Working[tuple[_Stream, _Stream]]:
     """Everything that the child prints, until both streams end; or until the program has ended and
     is quiet, where a service that it started holds them open."""
@@ -175,7 +227,7 @@ def _drain(
     assert child.popen.stdout is not None
     assert child.popen.stderr is not None
     streams = (
-        _Stream("out", child.popen.stdout, lines),
+        _Stream("out", child.popen.stdout, lines, take=take),
         _Stream("err", child.popen.stderr, lines),
     )
     for stream in streams:

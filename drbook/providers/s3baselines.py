@@ -40,7 +40,7 @@ class S3BaselineStore:
     def location(self) -> str:
         return plain(self._config.location)
 
-    def listed(self) -> Sequence[tuple[str, datetime]]:
+    def listed(self, *, suspect: bool = False) -> Sequence[tuple[str, datetime]]:
         """Raises CouldNotVerify where the bucket cannot be listed to its end."""
         names: list[str] = []
         pages = self._connection.client.get_paginator("list_objects_v2").paginate(
@@ -54,7 +54,7 @@ class S3BaselineStore:
         except STORE_ERRORS as error:
             why = explain(error)
             raise unlisted(self.location(), why.reason, why.next) from None
-        return newest_first(names)
+        return newest_first(names, suspect=suspect)
 
     def load(self, id: str) -> Baseline:
         check_id(id)
@@ -70,14 +70,14 @@ class S3BaselineStore:
         with answer["Body"] as body:
             return body.read(MAX_BASELINE + 1)
 
-    def save(self, baseline: Baseline) -> str:
+    def save(self, baseline: Baseline, *, suspect: bool = False) -> str:
         """Raises StepFailed where it was not stored; the same document twice is one object.
 
         Some stores ignore `If-None-Match`. The name holds the document's digest, so what such a
         store overwrites can only be the same bytes; and what is stored is read back.
         """
         document = baseline.sealed()
-        name = name_of(baseline, document)
+        name = name_of(baseline, document, suspect=suspect)
         try:
             self._connection.client.put_object(
                 Bucket=self._config.bucket,

@@ -27,6 +27,7 @@ from botocore.exceptions import (
 from drbook.core.errors import UsageError
 from drbook.core.values import plain
 from drbook.providers.hiding import KNOWN, scrub
+from drbook.providers.s3answers import CarefulParsers
 from drbook.providers.s3config import S3Place
 from drbook.providers.s3guard import Allowed, guard
 from drbook.providers.secrets import Secrets
@@ -73,6 +74,7 @@ class S3Connection:
             # Only what the runbook or the operator's own files say, never the machine's identity.
             self._core.set_config_variable("metadata_service_num_attempts", 0)
             _forget_metadata(self._core)
+        self._core.register_component("response_parser_factory", CarefulParsers())
         guard(self._core, allowed, writes_to=writes_to, endpoint=place.endpoint)
         keys = {
             name: secrets(reference).reveal()

@@ -1,12 +1,18 @@
-"""SQL text in pieces: where its statements end, in constant memory, so that single ones are left out.
+"""SQL text in pieces: where its statements and COPY's data begin and end, in constant memory.
 
-This is no guard: what an archive may do is decided by the role that loads it. It finds the
-statements of an honest dump that only a superuser may run, and never mistakes a row of COPY's data
-or the body of a function for one of them.
+This is no guard: what an archive may do is decided by the role that loads it. It finds single
+statements of an honest dump, to leave them out or to read them, and never mistakes a row of COPY's
+data or the body of a function for one of them.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import Literal
+
+Piece = Literal["statement", "head", "rest", "rows"]
+"""`statement`: a whole one, with the blanks and comments before it. `head`, `rest`: the first piece
+of one that is too long, and those that follow it. `rows`: COPY's data, from the line break behind
+its statement to the line that ends it."""
 
 LONGEST = 1024 * 1024
 """Bytes; a longer statement passes in pieces and is never left out."""
@@ -19,18 +25,15 @@ class TooLong(Exception):
     """A statement without an end."""
 
 
-_TOKEN = re.compile(
-    rb"(?P<escaped>(?<![\w$])[eE]')"
-    rb"|(?P<quote>['\"])"
-    rb"|(?P<dollar>(?<![\w$])\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$)"
-    rb"|(?P<line>--)"
-    rb"|(?P<comment>/\*)"
-    rb"|(?P<end>;)"
-)
-_COPY = re.compile(
-    rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*COPY\s.*\sFROM\s+stdin\b.*;\Z", re.IGNORECASE | re.DOTALL
-)
-_ESCAPED_END = re.compile(rb"(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_MARK = re.compile(rb";|'|\"|\$|\\|--|/\*")
+"""What may begin or end something; all that the expression does is to find the next one quickly."""
+_DOLLAR = re.compile(rb"(?<![\w$])\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$")
+_ESCAPED = re.compile(rb"(?<![\w$])[eE]'")
+_COPY = re.compile(rb"\s*+COPY\s.*\sFROM\s+stdin\b.*;\Z", re.IGNORECASE | re.DOTALL)
+_ESCAPED_TEXT = re.compile(rb"(?:[^'\\]+|\\.|'')*+", re.DOTALL)
+_COMMENT_MARK = re.compile(rb"/\*|\*/")
+_DATA_END = re.compile(rb"\n\\\.\r?\n")
+_LAST_LINE = re.compile(rb"\n\\\.(?:\r?\n|\Z)")
 _LONGEST_TOKEN = 130
 """Bytes kept back at a piece's end: a token may go on in the next one (a dollar quote's tag is at
 most 63 bytes long)."""
@@ -38,85 +41,112 @@ most 63 bytes long)."""
 
 def without(pieces: Iterable[bytes], unwanted: Callable[[bytes], bool]) -> Iterator[bytes]:
     """The text without those whole statements of which `unwanted` says so."""
-    scanner = _Scanner()
+    scanner = Scanner()
     for piece in pieces:
-        for text, whole in scanner.feed(piece):
-            if not (whole and unwanted(text)):
+        for text, what in scanner.feed(piece):
+            if not (what == "statement" and unwanted(text)):
                 yield text
-    for text, whole in scanner.finish():
-        if not (whole and unwanted(text)):
+    for text, what in scanner.finish():
+        if not (what == "statement" and unwanted(text)):
             yield text
 
 
-class _Scanner:
-    """`held` is what was not yet given out; everything before `at` in it has been looked at."""
+class Scanner:
+    """Takes text in any pieces, and gives it out again, byte for byte, as what it is. Raises TooLong.
+
+    `held` is what is at hand: up to `start` it was given out, and up to `at` it has been looked at. Each
+    byte is looked at a bounded number of times: a dump is outside text, and nobody can cancel a search
+    that does not come back.
+    """
 
     def __init__(self) -> None:
         self._held = b""
+        self._start = 0
         self._at = 0
+        self._lead = 0
+        """Where the statement's own text begins at the earliest: behind the comments before it."""
+        self._led = True
+        """False once something else than a comment has been seen in the statement."""
         self._inside: Callable[[bool], bool] = self._in_sql
         self._closing = b""
         self._depth = 0
         self._gone = 0
         self._cut = False
         """True while the front of the statement was given out already: it was too long."""
-        self._out: list[tuple[bytes, bool]] = []
+        self._out: list[tuple[bytes, Piece]] = []
 
-    def feed(self, piece: bytes) -> list[tuple[bytes, bool]]:
+    def feed(self, piece: bytes) -> list[tuple[bytes, Piece]]:
         self._held += piece
         return self._scan(last=False)
 
-    def finish(self) -> list[tuple[bytes, bool]]:
+    def finish(self) -> list[tuple[bytes, Piece]]:
         found = self._scan(last=True)
         if self._held:
-            found.append((self._held, False))
+            found.append((self._held, "rows" if self._inside == self._in_copy else "rest"))
             self._held = b""
         return found
 
-    def _scan(self, *, last: bool) -> list[tuple[bytes, bool]]:
+    def _scan(self, *, last: bool) -> list[tuple[bytes, Piece]]:
         self._out = []
         while self._inside(last):
             pass
-        if self._at > LONGEST:
+        if self._at - self._start > LONGEST:
             if self._inside != self._in_copy:
-                self._gone += self._at
-            self._give(self._at, whole=False)
+                self._gone += self._at - self._start
+            self._give(self._at, "rest" if self._cut else "head")
             self._cut = True
+        # Once for all that was given out: a dump of INSERT statements has thousands in a piece.
+        self._held = self._held[self._start :]
+        self._at -= self._start
+        self._lead -= self._start
+        self._start = 0
         if max(self._gone, len(self._held)) > MOST:
             raise TooLong(f"it holds a statement of more than {MOST // 2**20} MiB")
         return self._out
 
-    def _give(self, end: int, *, whole: bool) -> None:
-        if end:
-            self._out.append((self._held[:end], whole and not self._cut))
-        self._held = self._held[end:]
-        self._at = 0
+    def _give(self, end: int, what: Piece) -> None:
+        if end > self._start:
+            self._out.append((self._held[self._start : end], what))
+        self._start = self._at = self._lead = end
 
     # Each of these looks on from `at` and says whether there is more to look at.
 
     def _in_sql(self, last: bool) -> bool:
-        match = _TOKEN.search(self._held, self._at)
+        match = _MARK.search(self._held, self._at)
         safe = len(self._held) if last else max(self._at, len(self._held) - _LONGEST_TOKEN)
         if match is None or (match.end() > safe and not last):
             self._at = min(safe, match.start()) if match else safe
             return False
         self._at = match.end()
-        kind = match.lastgroup
-        if kind == "end":
+        mark = match.group()
+        if self._led and mark in (b"--", b"/*"):
+            self._led = not self._held[self._lead : match.start()].strip()
+        if mark == b";":
             self._end_statement()
-        elif kind == "escaped":
-            self._inside = self._in_escaped
-        elif kind == "comment":
+        elif mark == b"/*":
             self._depth, self._inside = 1, self._in_comment
-        else:
-            self._closing = b"\n" if kind == "line" else match.group()
+        elif mark == b"$":
+            self._dollar(match.start())
+        elif mark == b"'" and _ESCAPED.match(self._held, match.start() - 1):
+            self._inside, self._led = self._in_escaped, False
+        elif mark != b"\\":
+            self._led = self._led and mark == b"--"
+            self._closing = b"\n" if mark == b"--" else mark
             self._inside = self._in_quotes
+        elif match.start() == self._start or self._held[match.start() - 1] == 10:
+            # A line of psql's own, like \connect, is no SQL.
+            self._closing, self._inside = b"\n", self._in_quotes
         return True
 
+    def _dollar(self, at: int) -> None:
+        if found := _DOLLAR.match(self._held, at):
+            self._at = found.end()
+            self._closing, self._inside, self._led = found.group(), self._in_quotes, False
+
     def _end_statement(self) -> None:
-        copying = not self._cut and _COPY.match(self._held, 0, self._at) is not None
-        self._give(self._at, whole=True)
-        self._cut, self._gone = False, 0
+        copying = not self._cut and _COPY.match(self._held, self._lead, self._at) is not None
+        self._give(self._at, "rest" if self._cut else "statement")
+        self._cut, self._gone, self._led = False, 0, True
         if copying:
             self._inside = self._in_copy
 
@@ -127,34 +157,47 @@ class _Scanner:
             self._at = max(self._at, len(self._held) - len(self._closing) + 1)
             return False
         self._at = found + len(self._closing)
-        self._inside = self._in_sql
+        self._back()
         return True
 
     def _in_escaped(self, last: bool) -> bool:
-        match = _ESCAPED_END.match(self._held, self._at)
-        if match is None:
-            return False
+        match = _ESCAPED_TEXT.match(self._held, self._at)
+        assert match is not None
         self._at = match.end()
-        self._inside = self._in_sql
+        rest = self._held[self._at : self._at + 2]
+        if rest[:1] != b"'" or (rest == b"'" and not last):  # its other half may follow
+            return False
+        self._at += 1
+        self._back()
         return True
 
     def _in_comment(self, last: bool) -> bool:
-        match = re.compile(rb"/\*|\*/").search(self._held, self._at)
+        match = _COMMENT_MARK.search(self._held, self._at)
         if match is None:
             self._at = max(self._at, len(self._held) - 1)
             return False
         self._at = match.end()
         self._depth += 1 if match.group() == b"/*" else -1
         if self._depth == 0:
-            self._inside = self._in_sql
+            self._back()
         return True
+
+    def _back(self) -> None:
+        """A string or a comment has ended."""
+        self._inside = self._in_sql
+        if self._led:
+            self._lead = self._at
 
     def _in_copy(self, last: bool) -> bool:
         """Data up to the line `\\.`; what is surely data is given out at once."""
-        match = re.compile(rb"\n\\\.(?:\r?\n|\Z)" if last else rb"\n\\\.\r?\n").search(self._held)
-        if match is None:
-            self._give(max(0, len(self._held) - 5), whole=False)
+        end = _LAST_LINE if last else _DATA_END
+        at = self._held.find(b"\n\\.", self._start)  # several times as fast as an expression
+        while at >= 0 and (match := end.match(self._held, at)) is None:
+            at = self._held.find(b"\n\\.", at + 1)
+        if at < 0:
+            self._give(max(self._start, len(self._held) - 5), "rows")
             return False
-        self._give(match.end(), whole=False)
+        assert match is not None
+        self._give(match.end(), "rows")
         self._inside = self._in_sql
         return True

@@ -58,6 +58,8 @@ class _Builder:
         elif isinstance(event, ev.IncidentResumed):
             told = [f"resumed behind {event.head[:12]}…", event.repaired]
             told += [f"waited for {', '.join(event.outlived)} to end"] if event.outlived else []
+            told += [f"not asked: {'; '.join(event.unseen)}"] if event.unseen else []
+            told.append(event.unlooked)
             self._enter(record, "deviation", "; ".join(part for part in told if part))
         elif isinstance(event, ev.IncidentTakenOver):
             self._enter(record, "deviation", _taken_over(record, event))
@@ -260,10 +262,12 @@ def _loss(located: Located | None, verified: VerifyResult | None) -> tuple[timed
 def _taken_over(record: Record, event: ev.IncidentTakenOver) -> str:
     unseen = f"; not asked: {'; '.join(event.unseen)}" if event.unseen else ""
     missing = f"; evidence in no mirror: {', '.join(event.missing)}" if event.missing else ""
+    by = f"its {' and '.join(event.vouched)}" if event.vouched else "nothing but the mirror"
+    vouched = f"{by} {'vouch' if len(event.vouched) > 1 else 'vouches'} for the record"
     return (
         f"taken over from {event.from_host} on {record.host}: {event.reason}. {event.records} records "
         f"were recovered from {', '.join(event.mirrors)} (fence {event.epoch}); what was recorded "
-        f"there after them is not known{unseen}{missing}"
+        f"there after them is not known; {vouched}{unseen}{missing}"
     )
 
 

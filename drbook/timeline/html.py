@@ -31,7 +31,9 @@ def _template() -> Template:
         met=words.met,
         measured=words.measured,
         as_of=words.as_of,
+        beside_rows=words.beside_rows,
         took=words.took,
+        warned=words.warned,
     )
     return environment.get_template("page.html.j2")
 

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from drbook.core.comparison import Comparison
 from drbook.core.values import counted, plain, show_size, show_time
 from drbook.timeline.build import when
 from drbook.timeline.model import Timeline
 from drbook.timeline.words import (
     MODES,
     as_of,
+    beside_rows,
     check_command,
     chosen,
     difference,
@@ -20,14 +22,28 @@ from drbook.timeline.words import (
     rejected,
     signed,
     took,
+    warned,
 )
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.")
+_SPECIAL = re.compile(r"://|www\.|@|#(?=\d)|[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.", re.IGNORECASE)
+_LINKS = {"://": "&#58;//", "@": "&#64;<!-- -->"}
+"""What Markdown makes a link of, and people of, although nobody marked it as one (GitHub's, section
+6.9). Addresses are looked for in the source, where an entity hides them; names behind an @ and numbers
+behind a # in what was made of it, where only something between the two does."""
 
 
 def text(value: object) -> str:
-    """Text from outside in a paragraph or a cell: no markup, no HTML, no line breaks."""
-    return _SPECIAL.sub(lambda found: "\\" + found[0], plain(str(value)))
+    """Text from outside in a paragraph or a cell: no markup, no HTML, no links, no line breaks."""
+    return _SPECIAL.sub(_escaped, plain(str(value)))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    sign = found[0]
+    if sign in _LINKS:
+        return _LINKS[sign]
+    if sign == "#" and found.string[found.end() : found.end() + 1].isdigit():
+        return "\\#<!-- -->"
+    return f"{sign[:-1]}&#46;" if len(sign) > 1 else f"\\{sign}"
 
 
 def markdown(timeline: Timeline) -> str:
@@ -36,6 +52,7 @@ def markdown(timeline: Timeline) -> str:
         _times(timeline),
         _backups(timeline),
         _target(timeline),
+        _preflight(timeline),
         _tables(timeline),
         _steps(timeline),
         _entries("Decisions", timeline, "decision"),
@@ -124,7 +141,8 @@ def _target(timeline: Timeline) -> str:
             f"{text(target.identity.system_identifier)}, database {text(target.identity.database)}.",
             f"Loaded with {text(restored.load.tool)} {text(restored.load.tool_version)} "
             f"({text(restored.load.archive_format)}): {restored.load.items} items, "
-            f"{counted(len(restored.load.errors), 'error')}.",
+            f"{counted(len(restored.load.errors), 'error')}; warnings: "
+            f"{text(warned(timeline) or 'none')}.",
             *(
                 [f"Not loaded, since only a superuser could create it: {text(left)}."]
                 if (left := ", ".join(restored.load.left_out))
@@ -132,6 +150,18 @@ def _target(timeline: Timeline) -> str:
             ),
         ]
     )
+
+
+def _preflight(timeline: Timeline) -> str:
+    page = timeline.restored.preflight if timeline.restored is not None else None
+    if page is None:
+        return ""
+    rows = [
+        (signed(item.verdict.value), item.what, item.found, item.wanted, item.words)
+        for item in page.items
+    ]
+    head = ("verdict", "what", "found", "wanted", "what it means")
+    return "## Before loading\n\n" + _table(head, rows)
 
 
 def _tables(timeline: Timeline) -> str:
@@ -156,7 +186,16 @@ def _tables(timeline: Timeline) -> str:
         + f"{signed(comparison.verdict.value)}: {counted(len(rows), 'table')}, against the "
         + f"{text(comparison.reference)}. {text(as_of(comparison.baseline_at))}\n\n"
         + _table(head, rows, right=(2, 3, 4, 5))
+        + _beside_rows(comparison)
     )
+
+
+def _beside_rows(comparison: Comparison) -> str:
+    rows = beside_rows(comparison)
+    if not rows:
+        return "\n\nBeside the rows nothing differs, and nothing is flawed."
+    head = ("verdict", "held against", "kind", "name", "what")
+    return "\n\n### Beside the rows\n\n" + _table(head, rows)
 
 
 def _steps(timeline: Timeline) -> str:

@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from drbook.core.comparison import Comparison
 from drbook.core.points import Judgement, Verdict
+from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.values import show_duration, show_time
 from drbook.timeline.model import Attempt, Measured, Timeline
 
@@ -26,6 +28,10 @@ SIGNS = {
     "destroyed": "✗",
     "damaged": "✗",
     "unknown": "?",
+    "not compared": "~",
+    "ok": "✓",
+    "differs": "▲",
+    "stops": "✗",
 }
 
 
@@ -73,10 +79,44 @@ def as_of(baseline_at: datetime | None) -> str:
     return f"Lost rows: against the baseline of {show_time(baseline_at)}; nothing later is counted."
 
 
+QUESTIONS = {
+    Question.FIDELITY: "what the backup held",
+    Question.SOUNDNESS: "sound in itself",
+    Question.ASSERTION: "the runbook's own assertions",
+    Question.LOSS: "what production had",
+}
+"""What each kind of remark was held against."""
+
+
+def beside_rows(comparison: Comparison) -> list[tuple[str, str, str, str, str]]:
+    """Everything that a verification says beside the rows: verdict, held against, kind, name, words."""
+    found = [
+        (_spoken(one), QUESTIONS[one.question], one.check, one.subject, one.words)
+        for one in comparison.remarks
+    ]
+    return found + [
+        (signed("not compared"), QUESTIONS[Question.FIDELITY], "", "", one)
+        for one in comparison.not_compared
+    ]
+
+
+def _spoken(one: Remark) -> str:
+    """A difference that speaks against nothing is no check that passed; an assertion that holds is."""
+    if one.verdict is TableVerdict.PASS and one.question is not Question.ASSERTION:
+        return "· worth knowing"
+    return signed(one.verdict.value)
+
+
 def headline(timeline: Timeline) -> str:
     if timeline.is_open:
         return "still open: this is the timeline so far"
     return f"{timeline.outcome}: {timeline.outcome_reason}".rstrip(": ")
+
+
+def warned(timeline: Timeline) -> str:
+    """The warnings of the program that loaded, and of the server, by kind."""
+    found = timeline.restored.load.complaints if timeline.restored is not None else ()
+    return ", ".join(f"{one.count:,} {one.kind}" for one in found)
 
 
 def chosen(timeline: Timeline) -> Judgement | None:

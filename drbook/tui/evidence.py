@@ -10,6 +10,7 @@ from rich.text import Text
 from drbook.app.model import Snapshot
 from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.points import Judgement, Located, Verdict
+from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe, DatabaseRef
@@ -69,7 +70,7 @@ def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
         return _located(located, width, height) if located else None
     if run.action == "postgres.restore":
         restored = read_result(RestoreResult, run.result)
-        return _restored(restored) if restored else None
+        return _restored(restored, width) if restored else None
     if run.action in ("postgres.verify", "postgres.compare_baseline"):
         verified = read_result(VerifyResult, run.result)
         return _verified(verified, width, height) if verified else None
@@ -95,7 +96,7 @@ def _by_hand(connect: DatabaseRef) -> list[Text]:
     return lines
 
 
-def _restored(result: RestoreResult) -> RenderableType:
+def _restored(result: RestoreResult, width: int) -> RenderableType:
     target = result.target
     lines = [
         Text.assemble(
@@ -111,7 +112,34 @@ def _restored(result: RestoreResult) -> RenderableType:
     roles = result.load.roles_standing_in
     if roles:
         lines.append(said(f"? roles that stand in without login: {', '.join(roles)}", WARN))
-    return Group(*lines)
+    if result.preflight is None:
+        return Group(*lines)
+    return Group(*lines, preflight_table(result.preflight, width))
+
+
+PREFLIGHT = {
+    PreflightVerdict.OK: ("✓", GOOD),
+    PreflightVerdict.DIFFERS: ("▲", WARN),
+    PreflightVerdict.STOPS: ("✗", URGENT),
+    PreflightVerdict.UNKNOWN: ("?", WARN),
+}
+
+
+def preflight_table(page: Preflight, width: int) -> Table:
+    """What was looked at before the load, what is not as it was first."""
+    table = _table(("before loading", "left"), ("", "left"), ("found", "left"), ("wanted", "left"))
+    items = sorted(page.items, key=lambda item: item.verdict is PreflightVerdict.OK)
+    room = max(12, (width - 34) // 3)
+    for item in items:
+        sign, style = PREFLIGHT[item.verdict]
+        table.add_row(
+            said(item.what),
+            Text(f"{sign} {item.verdict.value}", style=style),
+            said(cut(item.found, room)),
+            said(cut(item.wanted, room)),
+            said(cut(item.words, width), DIM),
+        )
+    return table
 
 
 # --- backups ---------------------------------------------------------------------------------
@@ -227,6 +255,8 @@ def summary_line(result: VerifyResult) -> Text:
         f"{sign} {counted(len(comparison.tables), 'table')} · {counts[TableVerdict.PASS]} equal · "
     )
     text += f"{counts[TableVerdict.FAIL]} differ · {counts[TableVerdict.COULD_NOT_VERIFY]} could not verify"
+    bad = [one for one in comparison.remarks if one.verdict is not TableVerdict.PASS]
+    text += f" · {counted(len(bad), 'other thing')} not as it should be" if bad else ""
     return Text(f"{text}  (against the {comparison.reference})", style=style)
 
 

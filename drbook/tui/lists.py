@@ -15,10 +15,12 @@ from textual.widgets import Static
 from drbook.app.model import Snapshot
 from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.points import Answer, Judgement, Located
+from drbook.core.remarks import Question, Remark
 from drbook.core.values import counted, plain, show_duration
 from drbook.timeline.words import as_of
 from drbook.tui import axis, journal
 from drbook.tui.evidence import (
+    TABLE_VERDICTS,
     VERDICTS,
     backups_table,
     cost_line,
@@ -199,8 +201,11 @@ class TablesScreen(ListScreen):
         if verified is None:
             return said(" Nothing was counted yet: run the step that does `postgres.verify`.", WARN)
         rows = [row for row in verified.comparison.tables if self._wanted(row)]
-        if not rows:
-            return said(f" No table here: the filter is [{_FILTERS[self._filter]}].", DIM)
+        remarks = [one for one in verified.comparison.remarks if self._asked(one)]
+        bad = [beside(one) for one in remarks if one.verdict is not TableVerdict.PASS]
+        known = [beside(one) for one in remarks if one.verdict is TableVerdict.PASS]
+        if not rows and not remarks:
+            return said(f" Nothing here: the filter is [{_FILTERS[self._filter]}].", DIM)
         worst = sorted(rows, key=lambda row: (row.verdict is TableVerdict.PASS, row.table))
         notes = [
             Text.assemble((f" {plain(row.table, 120)}: ", STRONG), said(row.reason, WARN))
@@ -208,7 +213,16 @@ class TablesScreen(ListScreen):
             if row.verdict is not TableVerdict.PASS and row.reason
         ]
         against = said(f" {as_of(verified.comparison.baseline_at)}", DIM)
-        return Group(tables_table(worst, width), Text(""), against, *notes)
+        left = [said(f" not compared: {one}", WARN) for one in verified.comparison.not_compared]
+        return Group(*bad, tables_table(worst, width), Text(""), against, *notes, *left, *known)
+
+    def _asked(self, one: Remark) -> bool:
+        return (
+            True,
+            one.verdict is TableVerdict.FAIL,
+            one.question is Question.LOSS,
+            one.verdict is TableVerdict.COULD_NOT_VERIFY,
+        )[self._filter]
 
     def _wanted(self, row: TableComparison) -> bool:
         return (
@@ -221,6 +235,18 @@ class TablesScreen(ListScreen):
     def action_filter(self) -> None:
         self._filter = (self._filter + 1) % len(_FILTERS)
         self.draw()
+
+
+def beside(one: Remark) -> Text:
+    """One remark in a line: sign and word, what it is about, what is said of it."""
+    sign, word, style = TABLE_VERDICTS[one.verdict]
+    if one.verdict is TableVerdict.PASS:
+        holds = one.question is Question.ASSERTION
+        sign, word, style = (sign, "holds", style) if holds else ("·", "worth knowing", DIM)
+    about = f"{one.check} {one.subject}".strip()
+    return Text.assemble(
+        (f" {sign} {word:<16} ", style), (f"{plain(about, 120)}: ", STRONG), said(one.words)
+    )
 
 
 class TimelineScreen(ListScreen):

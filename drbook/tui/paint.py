@@ -39,7 +39,9 @@ def cut_middle(text: str, width: int) -> str:
     if cell_len(shown) <= width or width < 8:
         return cut(shown, width)
     tail = (width - 1) * 3 // 5
-    return cut(shown[: width - tail - 1], width - tail - 1) + "…" + shown[-tail:]
+    # A wide letter that would be cut in two leaves a blank.
+    end = set_cell_size(shown[::-1], tail)[::-1].lstrip()
+    return set_cell_size(shown, width - tail - 1).rstrip() + "…" + end
 
 
 def said(text: str, style: str = PLAIN) -> Text:

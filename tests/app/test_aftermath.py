@@ -1,29 +1,32 @@
 """Processes of a life before: waited for while they end, refused where they do not, never guessed."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from drbook.app.aftermath import wait_for_children
+from drbook.app.aftermath import Aftermath, wait_for_children
 from drbook.core import events as ev
 from drbook.core.errors import Refused
-from drbook.core.events import Mode, Record
+from drbook.core.events import Event, Life, Mode, Record, StepEnd
+from drbook.providers import life as living
+from drbook.providers.child import Child
+from drbook.providers.life import VARIABLE, child_token, this_life
 from drbook.providers.pids import start_ticks, still_runs
 
 
-def on_record(pid: int, started: int, host: str = "here") -> list[Record]:
-    event = ev.ProcessStarted(
-        step="restore", attempt=1, pid=pid, started=started, argv=("pg_restore", "x")
-    )
+def recorded(*events: Event, host: str = "here") -> list[Record]:
     return [
         Record(
-            seq=1,
+            seq=number,
             at=datetime.now(UTC),
             mono_ns=0,
             mode=Mode.LIVE,
@@ -32,7 +35,20 @@ def on_record(pid: int, started: int, host: str = "here") -> list[Record]:
             event=event,
             prev="",
         )
+        for number, event in enumerate(events, 1)
     ]
+
+
+def begun(pid: int, started: int, token: str = "") -> ev.ProcessStarted:
+    argv = ("pg_restore", "x")
+    return ev.ProcessStarted(
+        step="restore", attempt=1, pid=pid, started=started, argv=argv, token=token
+    )
+
+
+def on_record(pid: int, started: int, host: str = "here") -> list[Record]:
+    """As older versions wrote it: the host's name alone says where the number means anything."""
+    return recorded(begun(pid, started), host=host)
 
 
 @pytest.fixture
@@ -48,7 +64,7 @@ def test_it_waits_until_the_process_has_gone(sleeper: "subprocess.Popen[bytes]")
     threading.Timer(0.3, sleeper.kill).start()
     outlived = wait_for_children(records, "here", told.append)
     assert not still_runs(sleeper.pid, start_ticks(sleeper.pid) or 1)
-    assert outlived == (f"{sleeper.pid} (pg_restore x)",)
+    assert outlived == Aftermath((f"{sleeper.pid} (pg_restore x)",))
     assert told == ["1 process of the life before must end first …"]
 
 
@@ -68,7 +84,7 @@ def test_others_are_not_waited_for(case: str, sleeper: "subprocess.Popen[bytes]"
         "another host": on_record(sleeper.pid, ticks, host="there"),
         "gone": on_record(2**22 + 1, 1),
     }[case]
-    assert wait_for_children(records, "here", lambda _: None, longest=0.2) == ()
+    assert wait_for_children(records, "here", lambda _: None, longest=0.2).outlived == ()
 
 
 def test_without_start_times_a_process_of_that_number_counts(
@@ -96,7 +112,170 @@ def test_what_outlived_a_launcher_that_was_killed_is_found_and_named() -> None:
         assert f"{member} (sleep) of {launcher.pid} (pg_restore x)" in refused.value.what
     finally:
         os.kill(member, signal.SIGKILL)
-    assert wait_for_children(records, "here", lambda _: None, longest=5) in (
+    assert wait_for_children(records, "here", lambda _: None, longest=5).outlived in (
         (),
         (f"{member} (sleep) of {launcher.pid} (pg_restore x)",),
     )
+
+
+# --- by boot and token, whatever the host is called now -------------------------------------------
+
+HERE = Life(token="a1" * 16, boot="this boot", pids="pid:[1]")
+
+
+def resumed(life: Life | None) -> ev.IncidentResumed:
+    return ev.IncidentResumed(head="0" * 64, life=life)
+
+
+def before(token: str = "", **other: str) -> Life:
+    return HERE.model_copy(update={"token": token or secrets.token_hex(16), **other})
+
+
+def test_this_life_says_which_boot_and_namespace_it_is_of() -> None:
+    life = this_life()
+    assert life is this_life()
+    assert len(life.token) == 32
+    assert child_token().startswith(life.token + ".")
+    assert child_token() != child_token()
+    if sys.platform == "linux":
+        assert len(life.boot) == 36
+        assert life.pids.startswith("pid:[")
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_system_that_does_not_say_its_boot(
+    seen: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if seen:
+        (tmp_path / "boot").write_bytes(b"\xff")
+    monkeypatch.setattr(living, "BOOT", tmp_path / "boot")
+    monkeypatch.setattr(living, "NAMESPACE", tmp_path / "namespace")
+    found = this_life.__wrapped__()
+    assert (found.boot, found.pids) == ("", "")
+
+
+CASES: dict[str, tuple[Life | None, str, bool, str]] = {
+    "another host name": (before(), "renamed", True, ""),
+    "another boot": (before(boot="another"), "here", False, ""),
+    "another machine": (before(boot="another"), "there", False, "ran on there:"),
+    "another container": (before(pids="pid:[2]"), "here", False, "another process namespace"),
+    "an old record": (None, "here", True, ""),
+    "an old record of another host": (None, "there", False, "ran on there:"),
+    "a system that does not say": (before(boot=""), "here", True, ""),
+}
+"""The life before, its host's name → whether its numbers are looked for, and what is said."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_numbers_mean_something_in_the_same_boot_and_namespace(
+    case: str, sleeper: "subprocess.Popen[bytes]"
+) -> None:
+    life, host, looked_for, said = CASES[case]
+    event = begun(sleeper.pid, start_ticks(sleeper.pid))
+    records = recorded(resumed(life), event, host=host)
+    told: list[str] = []
+    if looked_for:
+        with pytest.raises(Refused, match=str(sleeper.pid)):
+            wait_for_children(records, "here", told.append, here=HERE, longest=0.1)
+        return
+    found = wait_for_children(records, "here", told.append, here=HERE, longest=0.1)
+    assert found.outlived == ()
+    assert told == ([found.unseen] if found.unseen else [])
+    assert said in found.unseen
+    assert bool(said) == bool(found.unseen)
+
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows environments")
+
+
+@pytest.fixture
+def left() -> Iterator[Callable[[str], int]]:
+    """Starts what a killed launcher left behind: in a session of its own, with this token."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(token: str) -> int:
+        environment = {**os.environ, VARIABLE: token}
+        started.append(subprocess.Popen(["sleep", "600"], env=environment, start_new_session=True))
+        return started[-1].pid
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("life", "ending", "named"),
+    [
+        (before(), None, True),
+        (before(pids="pid:[2]"), None, True),  # from outside a container its processes are seen
+        (before(), "cancelled", True),
+        (before(), "in-doubt", True),
+        (before(), "launcher-killed", True),
+        (before(), "ended", False),  # a service that a command left behind when it ended by itself
+        (before(boot=""), None, True),  # nobody else has that token
+    ],
+)
+def test_what_left_its_session_is_told_by_its_token(
+    life: Life, ending: str | None, named: bool, left: Callable[[str], int]
+) -> None:
+    token = f"{life.token}.7"
+    pid = left(token)
+    events: list[Event] = [resumed(life), begun(2**22 + 1, 1, token)]
+    if ending is not None:
+        states = {"cancelled": StepEnd.CANCELLED, "in-doubt": StepEnd.IN_DOUBT}
+        events.append(
+            ev.StepFinished(
+                step="restore",
+                attempt=1,
+                state=states.get(ending, StepEnd.FAILED),
+                code=ending if ending == "launcher-killed" else "",
+                duration_ms=1,
+            )
+        )
+    if not named:
+        found = wait_for_children(recorded(*events), "here", lambda _: None, here=HERE, longest=0.1)
+        assert found.outlived == ()
+        return
+    with pytest.raises(Refused) as refused:
+        wait_for_children(recorded(*events), "here", lambda _: None, here=HERE, longest=0.1)
+    assert f"{pid} (sleep) of {2**22 + 1} (pg_restore x)" in refused.value.what
+
+
+@needs_proc
+def test_a_launcher_that_is_on_no_record_is_waited_for() -> None:
+    """One that only looked, or that was killed for before its record: it is told by its life."""
+    script = textwrap.dedent("""
+        import time
+        from drbook.providers.child import Child
+        from drbook.providers.child import Child
+        from drbook.providers.life import this_life
+        child = Child(["/bin/sh", "-c", "trap '' TERM; echo; sleep 600; sleep 600"], grace=1.5)
+        child.go()
+        child.popen.stdout.readline()
+        print(this_life().model_dump_json(), child.pid, flush=True)
+        time.sleep(600)
+    """)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as drbook:
+        assert drbook.stdout is not None
+        life, pid = drbook.stdout.readline().decode().rsplit(" ", 1)
+        drbook.kill()
+    records = recorded(resumed(Life.model_validate_json(life)))
+    found = wait_for_children(records, "renamed", lambda _: None, longest=20)
+    assert len(found.outlived) == 1
+    assert found.outlived[0].startswith(f"{int(pid)} (")
+    assert found.outlived[0].endswith(", on no record)")
+    assert not still_runs(int(pid), start_ticks(int(pid)) or 1)
+
+
+@needs_proc
+def test_our_own_children_are_ours() -> None:
+    child = Child(["/bin/sleep", "600"])
+    records = recorded(resumed(this_life()))
+    assert wait_for_children(records, "here", lambda _: None, longest=0.1) == Aftermath()
+    child.close()
+
+
+def test_a_record_that_holds_nothing_leaves_nothing() -> None:
+    assert wait_for_children([], "here", lambda _: None) == Aftermath()

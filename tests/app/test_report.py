@@ -13,6 +13,10 @@ DOCUMENT: dict[str, Json] = {
     "rto": {"objective_seconds": None, "measured_seconds": 90.0, "met": None},
     "target": {"kind": "cluster", "name": "restore-1", "location": "/var/incidents/one/t"},
     "tables": [{"verdict": "pass"}, {"verdict": "could-not-verify"}],
+    "remarks": [
+        {"verdict": "fail", "check": "index", "subject": "public.a", "words": "missing"},
+        {"verdict": "pass", "check": "owner", "subject": "public.t", "words": "another"},
+    ],
     "compared_with": {"reference": "manifest", "baseline": None, "baseline_at": None},
     "journal": {"path": "/var/incidents/one/journal.jsonl", "head": "0123abcd"},
 }
@@ -27,13 +31,28 @@ def test_what_was_lost_and_where_the_record_is() -> None:
         "data lost      26 h 00 m (objective 24 h 00 m: NOT MET)",
         "restored in    1 m 30 s (no objective stated)",
         "tables         1 of 2 hold what the backup held; 1 could not be verified",
+        "fail           index public.a: missing",
+        "worth knowing  1 remark in the timeline, beside the row counts",
         "target         cluster restore-1 in /var/incidents/one/t",
         "               its server has stopped with drbook; its data stays",
         "start it       pg_ctl start",
+        "log in         as drbook_admin, whose password is in /var/incidents/one/t/drbook_admin.key",
         "journal        /var/incidents/one",
         "head           0123abcd",
         "timeline       drbook timeline one -o timeline.html",
     ]
+
+
+def test_many_remarks_are_counted_and_the_first_are_named() -> None:
+    one: Json = {
+        "verdict": "could-not-verify",
+        "check": "view",
+        "subject": "v\x1b[2J",
+        "words": "?",
+    }
+    lines = report_lines(DOCUMENT | {"remarks": [one] * 12}, Path("/x"), name="one")
+    assert lines.count(r"could-not-verify view v\x1b[2J: ?") == 10
+    assert "               and 2 more: see the timeline" in lines
 
 
 def test_what_is_removed_is_not_offered() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from drbook.actions.outside import HttpParams
 from drbook.app import model as cmd
@@ -107,6 +108,13 @@ def test_a_name_that_must_be_typed_may_be_a_password_too(world: "World") -> None
         "https://token@example.com/",
         "https://example.com/?a=1&access_token=hunter2hunter2",
         "https://example.com/?X-Amz-Signature=hunter2hunter2",
+        "https://example.com/?private_token=hunter2hunter2",
+        "https://example.com/?privateToken=hunter2hunter2",
+        "https://example.com/?a;key=hunter2hunter2",
+        "https://example.com/?%6bey=hunter2hunter2",
+        "https://example.com/?db-password=hunter2hunter2",
+        "https://example.com/#code=hunter2hunter2",
+        "https://example.com/?x_sig=hunter2hunter2",
     ],
 )
 def test_an_address_with_a_secret_in_it_is_an_error_that_does_not_show_it(url: str) -> None:
@@ -118,6 +126,92 @@ def test_an_address_with_a_secret_in_it_is_an_error_that_does_not_show_it(url: s
     assert "hunter2" not in caught.value.explain()
     assert "secret_headers" in caught.value.explain()
     assert HttpParams(url="https://example.com/?page=2").url
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "page_token=a",
+        "nextPageToken=a",
+        "continuation-token=a",
+        "keyword=a",
+        "country_code=a",
+        "monkey=a",
+        "tokens=a",
+        "author=a",
+        "=a",
+        "key_id=a",
+        "AWSAccessKeyId=a",
+        "page=2",
+    ],
+)
+def test_an_address_without_a_secret_is_none_for_its_sound(query: str) -> None:
+    assert HttpParams(url=f"https://example.com/?{query}").url
+
+
+def test_what_cannot_be_taken_apart_is_no_address() -> None:
+    with pytest.raises(ValidationError, match="an address that can be read"):
+        HttpParams(url="https://[::1/?token=a")
+    with pytest.raises(ValidationError, match="valid string"):
+        HttpParams.model_validate({"url": 7})
+
+
+def _linted(given: str) -> str:
+    from drbook.app.vocabulary import vocabulary
+
+    text = (
+        "drbook: 1\ntitle: T\ninputs: {x: {type: text}}\n"
+        "steps:\n  - id: a\n    phase: detect\n    do: http\n"
+        f"    with: {{url: 'https://example.com/', method: POST, {given}}}\n"
+    )
+    try:
+        load(text.encode(), "r.yaml", vocabulary())
+    except RunbookInvalid as error:
+        return error.explain()
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("headers: {Authorization: 'Bearer hunter2hunter2'}", "Authorization"),
+        ("headers: {X-Api-Key: hunter2hunter2}", "X-Api-Key"),
+        ("headers: {x_api_key: hunter2hunter2}", "x_api_key"),
+        ("headers: {Cookie: 'session=hunter2hunter2'}", "Cookie"),
+        ("headers: {Proxy-Authorization: hunter2hunter2}", "Proxy-Authorization"),
+        ("headers: {PRIVATE-TOKEN: '${{ inputs.x }}'}", "PRIVATE-TOKEN"),
+        ("body: {user: app, password: hunter2hunter2}", "password"),
+        ("body: {auth: [{clientSecret: hunter2hunter2}]}", "auth.clientSecret"),
+        ("body: {api_key: 4711}", "api_key"),
+        ("body: {tokens: 1, token: [hunter2hunter2]}", "token"),
+        ("body: {token: '${{ inputs.x }}'}", "token"),
+    ],
+)
+def test_a_secret_that_is_written_into_a_request_is_an_error_that_does_not_show_it(
+    given: str, named: str
+) -> None:
+    said = _linted(given)
+    where = "secret_headers" if given.startswith("headers") else "secret_body"
+    assert f"Give {named} under `{where}`, by reference" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "headers: {Accept: text/plain, X-Request-Id: a1, Idempotency-Key: a1, _: a}",
+        "body: {page_token: a, password: null, secret: {name: db}, token: false, key: a, code: 7}",
+        "body: [1, text, {a: [b]}]",
+        "body: {user: app}, secret_body: {password: 'env:PW', auth.secret: 'env:PW'}",
+        "secret_headers: {Authorization: 'env:PW'}",
+    ],
+)
+def test_a_request_without_a_secret_in_it_is_well(given: str) -> None:
+    assert _linted(given) == ""
+
+
+def test_secrets_of_a_body_need_fields_beside_them() -> None:
+    assert "needs a `body` of fields" in _linted("body: [1], secret_body: {password: 'env:PW'}")
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ to what lies on disk and in the process table.
     python tests/campaigns/kill.py --kills 100 --seed 1
 
 Half of the kills come a moment after a record was written, so that the short steps are hit as often
-as the long ones; the others come at any time of the run, and a resumed run may be killed again. After
-each kill every process of the incident must end by itself, and a resume must get the lock. At its
-end the incident has passed, and nothing exists that the record does not name.
+as the long ones; the others come at any time of the run, and a resumed run may be killed again. Behind
+half of them everything that was started must end by itself first; behind the others the incident is
+resumed at once, and at the moment when that is on record nothing of the life before may be alive. At
+its end the incident has passed, and nothing exists that the record does not name.
 """
 
 import argparse
@@ -48,6 +49,22 @@ ALONE = 40.0
 ONE_RUN = 240.0
 AGAIN = 0.25
 """How often a resumed run is killed as well."""
+AT_ONCE = 0.5
+"""How often a killed run is resumed before what it had started can have ended by itself."""
+DEAF = """
+  - id: deaf
+    phase: close
+    title: A program that does not hear
+    why: What ignores a stop is there until its launcher's grace is over, and must be waited for.
+    do: shell
+    with: {shell: "trap '' TERM; sleep 4", changes: nothing}
+"""
+"""The campaign's own last step: all others end so fast that no resume could come too early."""
+OUTLIVED = "outlived"
+"""A file in a home: what was alive that should not have been when a resume was on record."""
+
+
+LEADING, WAITING = "--lead", "--wait-to-lead"
 
 
 # --- the victim --------------------------------------------------------------------------------
@@ -65,6 +82,8 @@ def lead(home: Path, runbook: Path, occurred: str) -> int:
             open_runbook(str(runbook)), Mode.DRILL, Home(home), {"occurred": occurred}
         )
     )
+    if there:
+        keep_what_outlived(home)
     with session:
         for _ in range(10):
             again = failed_before(session.driver.snapshot) if there else ()
@@ -87,6 +106,18 @@ def _settle(session: Session) -> None:
                 time.sleep(0.01)  # snapshots follow within a tenth of a second
 
 
+def keep_what_outlived(home: Path) -> None:
+    """Called the moment a resume is on record: everything of this home that does not come of us."""
+    if left := processes_of(home, but=_tree_of(os.getpid())):
+        with (home / OUTLIVED).open("a", encoding="utf-8") as stream:
+            stream.writelines(f"{each}\n" for each in left)
+
+
+def _tree_of(pid: int) -> frozenset[int]:
+    ours = psutil.Process(pid)
+    return frozenset({pid, *(each.pid for each in ours.children(recursive=True))})
+
+
 # --- the judge ---------------------------------------------------------------------------------
 
 
@@ -95,6 +126,8 @@ class Findings:
     """What must stay at nought."""
 
     kills: int = 0
+    at_once: int = 0
+    """Of them, resumed at once."""
     counts: Counter[str] = field(default_factory=Counter)
     moments: Counter[str] = field(default_factory=Counter)
     details: list[str] = field(default_factory=list)
@@ -109,20 +142,23 @@ KINDS = (
     "done without an intent",
     "run twice unasked",
     "orphan process",
+    "alive when it was gone on with",
     "target or lock unaccounted for",
     "cannot be finished",
     "record not whole",
 )
 
 
-def processes_of(folder: Path) -> list[str]:
+def processes_of(folder: Path, but: frozenset[int] = frozenset()) -> list[str]:
     """Processes that were started for this incident: they name its folder, or work in it."""
     found = []
     for process in psutil.process_iter():
         try:
             argv, where = process.cmdline(), process.cwd()
             of_it = str(folder) in " ".join(argv) or where.startswith(str(folder))
-            if of_it and process.status() != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
+            # Who leads is killed or ends; one may wait already to go on.
+            ours = process.pid == os.getpid() or process.pid in but or WAITING in argv
+            if of_it and not ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(f"{process.pid} {' '.join(argv)[:120]}")
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
@@ -156,6 +192,16 @@ def _hold_targets(folder: Path, records: tuple[Record, ...], findings: Findings)
     for location in created:
         if not (Path(location) / "data" / "PG_VERSION").is_file():
             findings.found("recorded as done and was not", f"{location} holds no cluster")
+
+
+def hold_resumes(home: Path, findings: Findings) -> None:
+    """What a resume found alive when it was on record; each is said once."""
+    file = home / OUTLIVED
+    if file.exists():
+        findings.found(
+            "alive when it was gone on with", "; ".join(file.read_text("utf-8").splitlines())
+        )
+        file.unlink()
 
 
 def hold_sockets(folder: Path, findings: Findings) -> None:
@@ -212,11 +258,15 @@ class Hunt:
     seconds: float = 6.0
     records: int = 40
 
-    def start(self, home: Path) -> "subprocess.Popen[str]":
+    def start(self, home: Path, *, waits: bool = False) -> "subprocess.Popen[str]":
+        """Lead the incident of this home; one that `waits` is ready, and does so when it is told to."""
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        command = [sys.executable, str(Path(__file__).resolve()), WAITING if waits else LEADING]
         return subprocess.Popen(
-            [sys.executable, __file__, "--lead", str(home), str(self.made.folder), self.occurred],
+            [*command, str(home), str(self.made.folder), self.occurred],
             env={**os.environ, **self.made.environment(), "DRBOOK_OPERATOR": "campaign"},
-            stdin=subprocess.DEVNULL,
+            cwd=home,  # what it starts works there too, and is known by it
+            stdin=subprocess.PIPE if waits else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -234,29 +284,42 @@ class Hunt:
 
     def run(self, home: Path) -> None:
         """Kill one incident, once or more, and bring it to its end."""
-        while self._killed(home):
-            self._afterwards(home)
+        going = self.start(home)
+        while True:
+            ready = self.start(home, waits=True) if self.chance.random() < AT_ONCE else None
+            if not self._killed(home, going):
+                if ready is not None:
+                    ready.communicate("")
+                break
+            if ready is not None:
+                self._behind(home)
+                self.findings.at_once += 1
+                _tell(ready)
+            else:
+                self._afterwards(home)
+            going = ready or self.start(home)
             if self.chance.random() > AGAIN:
                 break
-        for _ in range(2):  # killed before anything was opened, it begins anew
-            with self.start(home) as process:
-                said = process.communicate(timeout=ONE_RUN)[0]
-            if listed(Home(home)):
-                break
-        self._finished(home, process.returncode, said)
+        said = going.communicate(timeout=ONE_RUN)[0]
+        if not listed(Home(home)):  # killed before anything was opened, it begins anew
+            going = self.start(home)
+            said = going.communicate(timeout=ONE_RUN)[0]
+        self._finished(home, going.returncode, said)
 
-    def _killed(self, home: Path) -> bool:
-        """Start it and kill it; False where it had ended before."""
-        with self.start(home) as process:
-            if self.chance.random() < 0.5:
-                self._wait_for_record(home, self.chance.randint(1, self.records), process)
-                time.sleep(self.chance.random() * 0.05)
-            else:
-                time.sleep(self.chance.random() * self.seconds)
-            if process.poll() is not None:
-                return False
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+    def _killed(self, home: Path, process: "subprocess.Popen[str]") -> bool:
+        """Kill it; False where it had ended before."""
+        if self.chance.random() < 0.5:
+            self._wait_for_record(home, self.chance.randint(1, self.records), process)
+            time.sleep(self.chance.random() * 0.05)
+        else:
+            time.sleep(self.chance.random() * self.seconds)
+        if process.poll() is not None:
+            return False
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
         self.findings.kills += 1
         return True
 
@@ -269,9 +332,10 @@ class Hunt:
             time.sleep(0.005)
 
     def _afterwards(self, home: Path) -> None:
+        """Everything that it had started must end by itself."""
+        self._behind(home)
         there = listed(Home(home))
         if not there:
-            self.findings.moments["before anything was opened"] += 1
             return
         until = time.monotonic() + ALONE
         while left := processes_of(home):
@@ -280,14 +344,21 @@ class Hunt:
                 break
             time.sleep(0.1)
         hold(there[0], self.findings, ended=False)
-        records = _readable(there[0])
-        if records:
-            last = records[-1].event
-            step = getattr(last, "step", "")
-            self.findings.moments[f"{type(last).__name__} {step}".strip()] += 1
+
+    def _behind(self, home: Path) -> None:
+        """Count behind which record it was killed."""
+        there = listed(Home(home))
+        records = _readable(there[0]) if there else ()
+        if not records:
+            self.findings.moments["before anything was opened"] += 1
+            return
+        last = records[-1].event
+        step = getattr(last, "step", "")
+        self.findings.moments[f"{type(last).__name__} {step}".strip()] += 1
 
     def _finished(self, home: Path, code: int, said: str) -> None:
         there = listed(Home(home))
+        hold_resumes(home, self.findings)
         if code != 0 or not there:
             kind = (
                 "target or lock unaccounted for"
@@ -303,6 +374,13 @@ class Hunt:
             hold_sockets(there[0], self.findings)
 
 
+def _tell(ready: "subprocess.Popen[str]") -> None:
+    assert ready.stdin is not None
+    ready.stdin.write("go\n")
+    ready.stdin.close()
+    ready.stdin = None  # `communicate` would close it again
+
+
 def _readable(folder: Path) -> tuple[Record, ...]:
     try:
         return read(folder / JOURNAL)
@@ -315,7 +393,8 @@ def hunting(rows: int, seed: int) -> Iterator[Hunt]:
     """A world after its disaster, and the hunt in it."""
     with world(rows, keep=False, tell=lambda _: None) as made:
         occurred = format_time(made.disaster())
-        made.runbook()
+        runbook = made.runbook()
+        runbook.write_text(runbook.read_text(encoding="utf-8") + DEAF, encoding="utf-8")
         yield Hunt(made, occurred, random.Random(seed), Findings())
 
 
@@ -333,8 +412,10 @@ def campaign(kills: int, seed: int, rows: int = 20_000) -> Findings:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["--lead"]:
+    if sys.argv[1:2] in ([LEADING], [WAITING]):
         home, folder, occurred = sys.argv[2:5]
+        if sys.argv[1] == WAITING and not sys.stdin.readline():
+            return 0
         return lead(Path(home), Path(folder) / "rental-business.yaml", occurred)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--kills", type=int, default=100)
@@ -343,7 +424,10 @@ def main() -> int:
     given = parser.parse_args()
     begun = time.monotonic()
     findings = campaign(given.kills, given.seed, given.rows)
-    print(f"seed {given.seed}: {findings.kills} kills in {time.monotonic() - begun:.0f} s, behind")
+    print(
+        f"seed {given.seed}: {findings.kills} kills in {time.monotonic() - begun:.0f} s, "
+        f"{findings.at_once} of them resumed at once, behind"
+    )
     for moment, times in findings.moments.most_common():
         print(f"  {times:4} {moment}")
     for kind in KINDS:

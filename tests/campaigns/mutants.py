@@ -46,18 +46,46 @@ FLOOR = 85.0
 
 _CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
 _TARGETS = ("tests/providers/test_fresh_targets.py", "tests/providers/test_disguises.py")
+_ARCHIVES = ("tests/providers/test_hostile_archives.py", "tests/providers/test_honest_archives.py")
 MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.independence": _CORE,
     "drbook.core.criteria": _CORE,
     "drbook.core.reach": _CORE,
     "drbook.core.freshness": ("tests/targets/*.py",),
     "drbook.core.freshfolder": ("tests/targets/*.py",),
+    "drbook.providers.targets.above": (
+        "tests/providers/test_folder_above.py",
+        "tests/providers/test_folder_facts.py",
+    ),
     "drbook.providers.targets.folder": (
         "tests/providers/test_folder_facts.py",
         "tests/providers/test_fresh_folders.py",
     ),
     "drbook.providers.targets.lease": ("tests/providers/test_lease.py", *_TARGETS),
     "drbook.providers.secrets": ("tests/providers/test_secret_references.py",),
+    "drbook.core.hosts": ("tests/core/test_hosts.py", "tests/guard/test_http.py"),
+    "drbook.actions.secretnames": (
+        "tests/actions/test_secretnames.py",
+        "tests/app/test_secrets_said.py",
+    ),
+    "drbook.app.aftermath": ("tests/app/test_aftermath.py",),
+    "drbook.app.wiring": ("tests/guard/test_modes.py",),
+    "drbook.providers.forms": ("tests/providers/test_hiding.py", "tests/providers/test_scrub.py"),
+    "drbook.providers.hiding": ("tests/providers/test_hiding.py", "tests/providers/test_scrub.py"),
+    "drbook.providers.life": ("tests/app/test_aftermath.py",),
+    "drbook.providers.postgres": (
+        "tests/providers/test_postgres_reader.py",
+        "tests/guard/test_sql.py",
+    ),
+    "drbook.providers.pgidentity": (
+        "tests/providers/test_postgres_reader.py",
+        "tests/actions/test_restore_identity.py",
+        *_TARGETS,
+    ),
+    "drbook.providers.targets.ground": _ARCHIVES,
+    "drbook.providers.targets.psqltext": _ARCHIVES,
+    "drbook.providers.targets.roles": _ARCHIVES,
+    "drbook.providers.archive": ("tests/providers/test_archives.py", *_ARCHIVES),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
     "drbook.providers.child": (

@@ -7,6 +7,7 @@ import pytest
 
 from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
 from drbook.core.comparison import Comparison, TableVerdict, compare, compare_production
+from drbook.core.structure import Structure
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 AT = datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
@@ -50,7 +51,7 @@ _RESTORED: list[tuple[str, Any, Any, Any, TableVerdict, int | None]] = [
     ("loss is no failure", table(5), of(table(5)), of(table(8)), GOOD, 3),
     ("more than before", table(9), of(table(9)), of(table(8)), GOOD, -1),
     ("baseline like restored, backup not", table(8), of(table(5)), of(table(8)), BAD, 0),
-    ("only in the baseline", None, counts(), of(table(8)), UNSURE, 8),
+    ("only in the baseline", None, counts(), of(table(8)), GOOD, 8),
     ("no manifest, as before", table(8), None, of(table(8)), GOOD, 0),
     ("no manifest, fewer", table(5), None, of(table(8)), UNSURE, 3),
     ("no manifest, more", table(9), None, of(table(8)), UNSURE, -1),
@@ -78,22 +79,94 @@ def test_restored(
 
 
 @pytest.mark.parametrize(
-    ("found", "known", "later", "earlier"),
+    ("found", "known", "check"),
     [
-        (None, table(8), BAD, UNSURE),
-        (table(0), table(8), BAD, UNSURE),
-        (table(0), table(0), GOOD, GOOD),
-        (table(5), table(8), UNSURE, UNSURE),
+        (None, table(8), "restored"),
+        (table(0), table(8), "fewer"),
+        (table(5), table(8), "fewer"),
+        (
+            table(8, newest=AT, newest_column="at"),
+            table(8, newest=LATER, newest_column="at"),
+            "dated",
+        ),
+        (table(8, newest_column="at"), table(8, newest=LATER, newest_column="at"), "dated"),
+        (table(9), table(8), "as before"),
     ],
 )
-def test_without_a_manifest_only_an_older_baseline_can_fail_a_copy(
-    found: Any, known: Any, later: TableVerdict, earlier: TableVerdict
+def test_without_a_manifest_what_an_older_baseline_has_is_in_doubt(
+    found: Any, known: Any, check: str
 ) -> None:
-    """A table that is younger than the copy cannot have been in it."""
+    """Removed on purpose or missing: neither a pass nor a failure would be true."""
     baseline = of(known)
-    for hours, verdict in ((1, later), (0, later), (-1, earlier)):
+    result = compare(of(found), None, baseline, baseline.taken_at + timedelta(hours=1))
+    (row,) = result.tables
+    assert (row.verdict, row.check, result.verdict) == (UNSURE, check, UNSURE)
+
+
+_ARCHIVE: list[tuple[str, Any, Any, TableVerdict, TableVerdict]] = [
+    # what, restored, baseline, verdict with an older baseline, with a younger one
+    ("as before", table(5), table(5), GOOD, GOOD),
+    ("more than before", table(5), table(4), GOOD, GOOD),
+    ("fewer", table(5), table(8), UNSURE, GOOD),
+    ("older rows", table(5, newest=AT), table(5, newest=LATER), UNSURE, GOOD),
+    ("dated by another column", table(5, newest=AT, newest_column="b"), table(5, newest=LATER), GOOD, GOOD),
+    ("not counted before", table(5), table(None), GOOD, GOOD),
+    ("not there before", table(5), None, GOOD, GOOD),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "older", "younger"),
+    [row[1:] for row in _ARCHIVE],
+    ids=[r[0] for r in _ARCHIVE],
+)
+def test_the_archives_rows_say_what_arrived_and_not_what_should_have(
+    found: Any, known: Any, older: TableVerdict, younger: TableVerdict
+) -> None:
+    baseline = of(known)
+    for hours, verdict in ((1, older), (0, older), (-1, younger)):
         taken = baseline.taken_at + timedelta(hours=hours)
-        assert compare(of(found), None, baseline, taken).verdict is verdict
+        result = compare(of(found), None, baseline, taken, archive=of(table(5)))
+        assert result.verdict is verdict
+        assert result.reference == "archive"
+
+
+_CONTENT: list[tuple[str, Any, Any, Any, TableVerdict]] = [
+    # what, restored, manifest, baseline, verdict
+    ("equal", table(5, content=H1), of(table(5, content=H1)), None, GOOD),
+    ("the manifest holds none", table(5, content=H1), of(table(5)), None, UNSURE),
+    ("but the baseline does", table(5, content=H1), of(table(5)), of(table(5, content=H1)), GOOD),
+    ("and the baseline another", table(5, content=H1), of(table(5)), of(table(5, content=H2)), UNSURE),
+    ("nothing is in it", table(0, content=H1), of(table(0)), None, GOOD),
+    ("it is computed anew", table(5, content=H1, kind="materialized view"), of(table(5)), None, GOOD),
+    ("no manifest, equal to the baseline", table(5, content=H1), None, of(table(5, content=H1)), GOOD),
+    ("no manifest, as many", table(5, content=H1), None, of(table(5, content=H2)), UNSURE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "manifest", "baseline", "verdict"),
+    [row[1:] for row in _CONTENT],
+    ids=[r[0] for r in _CONTENT],
+)
+def test_content_that_was_asked_for_is_proven_or_in_doubt(
+    found: Any, manifest: Any, baseline: Any, verdict: TableVerdict
+) -> None:
+    result = compare(of(found), manifest, baseline)
+    said = [one.words for one in result.remarks if one.check == "content"]
+    assert result.verdict is verdict
+    assert len(said) == (verdict is UNSURE)
+    assert all("unproven" in words for words in said)
+
+
+def test_content_that_was_not_asked_for_is_said() -> None:
+    assert "content: it was not asked for" in compare(of(table(5)), of(table(5)), None).not_compared
+
+
+def test_a_table_that_the_backup_never_held_is_loss_in_words() -> None:
+    (said,) = compare(of(None), counts(), of(table(8))).remarks
+    assert (said.question.value, said.subject, said.verdict) == ("loss", "public.t", GOOD)
+    assert "8 rows" in said.words
 
 
 def test_one_bad_table_spoils_the_whole() -> None:
@@ -116,6 +189,18 @@ def test_failing_outranks_not_knowing() -> None:
 def test_no_tables_at_all_is_no_pass(manifest: TableCounts | None) -> None:
     assert compare(counts(), manifest, None).verdict is UNSURE
     assert compare_production(counts(), counts()).verdict is UNSURE
+
+
+def test_an_empty_database_is_equal_to_one_where_everything_was_looked_at() -> None:
+    looked = counts().model_copy(update={"covers": ("table",), "structure": Structure()})
+    for found, held, verdict in (
+        (looked, looked, GOOD),
+        (looked, None, UNSURE),
+        (looked, counts(), UNSURE),
+        (counts(), looked, UNSURE),
+        (looked.model_copy(update={"structure": None}), looked, UNSURE),
+    ):
+        assert compare(found, held, None).verdict is verdict
 
 
 def test_what_was_compared_is_named() -> None:

@@ -189,14 +189,14 @@ _LOCKS: dict[str, tuple[LockFact, Any, Any, Any]] = {
     "none": (held(), APART, (NO, SEEN, "it is not locked"), (NO, SEEN, "it is not locked")),
     "a mode without an end": (held("GOVERNANCE"), APART, (NO, SEEN, "it is not locked"), (NO, SEEN, "it is not locked")),
     "an end without a mode": (held(None, _LATER), APART, (NO, SEEN, "it is not locked"), (NO, SEEN, "it is not locked")),
-    "compliance": (held("COMPLIANCE", _LATER), APART, (YES, SEEN, _COMPLIANCE + "locked until 2026-12-23 12:00:00 UTC"), (YES, SEEN, f"{_COMPLIANCE}{_OUTLIVES} 2026-12-23 12:00:00 UTC")),
-    "compliance, reach unknown": (held("COMPLIANCE", _LATER), UNSTATED, (YES, SEEN, _COMPLIANCE + "locked until 2026-12-23 12:00:00 UTC"), (YES, SEEN, f"{_COMPLIANCE}{_OUTLIVES} 2026-12-23 12:00:00 UTC")),
-    "compliance, leaked": (held("COMPLIANCE", _LATER), TAKEN, (YES, SEEN, f"{_COMPLIANCE}locked until 2026-12-23 12:00:00 UTC{_BEFORE}"), (YES, SEEN, f"{_COMPLIANCE}{_OUTLIVES} 2026-12-23 12:00:00 UTC{_BEFORE}")),
-    "compliance, ends soon": (held("COMPLIANCE", _SOON), APART, (YES, SEEN, _COMPLIANCE + "locked until 2026-11-25 12:00:00 UTC"), (NO, SEEN, "its compliance lock ends soon, at 2026-11-25 12:00:00 UTC")),
-    "compliance, ends with the margin": (held("COMPLIANCE", _EDGE), APART, (YES, SEEN, _COMPLIANCE + "locked until 2026-11-30 12:00:00 UTC"), (NO, SEEN, "its compliance lock ends soon, at 2026-11-30 12:00:00 UTC")),
-    "compliance, just beyond it": (held("COMPLIANCE", _EDGE + SECOND), APART, (YES, SEEN, _COMPLIANCE + "locked until 2026-11-30 12:00:01 UTC"), (YES, SEEN, f"{_COMPLIANCE}{_OUTLIVES} 2026-11-30 12:00:01 UTC")),
+    "compliance": (held("COMPLIANCE", _LATER), APART, (YES, SAID, _COMPLIANCE + "locked until 2026-12-23 12:00:00 UTC; that the place enforces it was not tried"), (YES, SAID, f"{_COMPLIANCE}{_OUTLIVES} 2026-12-23 12:00:00 UTC; that the place enforces it was not tried")),
+    "compliance, reach unknown": (held("COMPLIANCE", _LATER), UNSTATED, (YES, SAID, _COMPLIANCE + "locked until 2026-12-23 12:00:00 UTC; that the place enforces it was not tried"), (YES, SAID, f"{_COMPLIANCE}{_OUTLIVES} 2026-12-23 12:00:00 UTC; that the place enforces it was not tried")),
+    "compliance, leaked": (held("COMPLIANCE", _LATER), TAKEN, (YES, SAID, f"{_COMPLIANCE}locked until 2026-12-23 12:00:00 UTC{_BEFORE}; that the place enforces it was not tried"), (YES, SAID, f"{_COMPLIANCE}{_OUTLIVES} 2026-12-23 12:00:00 UTC{_BEFORE}; that the place enforces it was not tried")),
+    "compliance, ends soon": (held("COMPLIANCE", _SOON), APART, (YES, SAID, _COMPLIANCE + "locked until 2026-11-25 12:00:00 UTC; that the place enforces it was not tried"), (NO, SEEN, "its compliance lock ends soon, at 2026-11-25 12:00:00 UTC")),
+    "compliance, ends with the margin": (held("COMPLIANCE", _EDGE), APART, (YES, SAID, _COMPLIANCE + "locked until 2026-11-30 12:00:00 UTC; that the place enforces it was not tried"), (NO, SEEN, "its compliance lock ends soon, at 2026-11-30 12:00:00 UTC")),
+    "compliance, just beyond it": (held("COMPLIANCE", _EDGE + SECOND), APART, (YES, SAID, _COMPLIANCE + "locked until 2026-11-30 12:00:01 UTC; that the place enforces it was not tried"), (YES, SAID, f"{_COMPLIANCE}{_OUTLIVES} 2026-11-30 12:00:01 UTC; that the place enforces it was not tried")),
     "compliance, ends now": (held("COMPLIANCE", NOW), APART, (NO, SEEN, "its compliance lock ended at 2026-11-23 12:00:00 UTC"), (NO, SEEN, "its compliance lock ended at 2026-11-23 12:00:00 UTC")),
-    "compliance, ends in a second": (held("COMPLIANCE", NOW + SECOND), APART, (YES, SEEN, _COMPLIANCE + "locked until 2026-11-23 12:00:01 UTC"), (NO, SEEN, "its compliance lock ends soon, at 2026-11-23 12:00:01 UTC")),
+    "compliance, ends in a second": (held("COMPLIANCE", NOW + SECOND), APART, (YES, SAID, _COMPLIANCE + "locked until 2026-11-23 12:00:01 UTC; that the place enforces it was not tried"), (NO, SEEN, "its compliance lock ends soon, at 2026-11-23 12:00:01 UTC")),
     "governance, apart": (held("GOVERNANCE", _LATER), APART, (YES, DERIVED, "a governance lock, which nothing that leaked can lift"), (YES, DERIVED, "a governance lock, which nothing that leaked can lift")),
     "governance, leaked": (held("GOVERNANCE", _LATER), TAKEN, (NO, DERIVED, "a governance lock, which what leaked may lift"), (NO, DERIVED, "a governance lock, which what leaked may lift")),
     "governance, reach unknown": (held("GOVERNANCE", _LATER), UNSTATED, (DUNNO, DERIVED, "a governance lock; whether what leaked can lift it is not known"), (DUNNO, DERIVED, "a governance lock; whether what leaked can lift it is not known")),
@@ -213,6 +213,28 @@ def test_locks(name: str) -> None:
     given: Any = {"facts": {"lock": lock}, "declared": domain(credentials=credentials)}
     assert answered(Criterion.LOCKED, **given) == now
     assert answered(Criterion.LOCK_OUTLIVES, **given) == later
+
+
+@pytest.mark.parametrize(
+    ("mode", "tried", "expected"),
+    [
+        ("COMPLIANCE", True, (YES, SEEN)),
+        ("COMPLIANCE", False, (NO, SEEN)),
+        ("COMPLIANCE", "odd", (NO, SEEN)),
+        ("COMPLIANCE", None, (YES, SAID)),
+        ("GOVERNANCE", False, (NO, SEEN)),
+        ("GOVERNANCE", True, (YES, DERIVED)),
+        (None, False, (NO, SEEN)),
+    ],
+)
+def test_a_lock_is_known_by_what_was_tried(mode: Any, tried: Any, expected: Any) -> None:
+    fact = Observed(why="not tried") if tried is None else Observed(value=tried)
+    given: Any = {
+        "facts": {"lock": LockFact(mode=mode, until=NOW + 30 * DAY if mode else None)},
+        "source": {"lock_enforced": fact, "lock_default": Observed(value=True)},
+        "declared": domain(credentials=APART),
+    }
+    assert answered(Criterion.LOCKED, **given)[:2] == expected
 
 
 @pytest.mark.parametrize(

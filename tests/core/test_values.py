@@ -51,10 +51,37 @@ def test_other_text_is_no_time(text: str) -> None:
         parse_time(text)
 
 
+BEYOND = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"]
+
+
+@pytest.mark.parametrize("text", BEYOND)
+def test_a_zone_that_leads_beyond_every_year_is_no_time(text: str) -> None:
+    class Held(Frozen):
+        at: UtcTime
+
+    with pytest.raises(ValueError, match="no time between the years 1 and 9999 in UTC"):
+        parse_time(text)
+    with pytest.raises(ValueError, match="no time between"):
+        parse_moment(text, AT)
+    for given in (text, datetime.fromisoformat(text)):
+        with pytest.raises(ValidationError, match="no time between"):
+            Held(at=given)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("moment", [AT, AT.replace(microsecond=5), datetime(1, 1, 2, tzinfo=UTC)])
 def test_a_formatted_time_reads_back(moment: datetime) -> None:
     assert parse_time(format_time(moment)) == moment
     assert format_time(moment).endswith("Z")
+
+
+def test_a_duration_of_nothing_but_digits_is_none_at_once() -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration("1" * 1_000_000)
+
+
+def test_a_size_beyond_every_disk_is_no_size() -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size("9" * 400 + " GB")
 
 
 def test_times_are_shown_in_utc() -> None:

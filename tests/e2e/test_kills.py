@@ -1,12 +1,22 @@
 """The kill campaign's short form, and the proof that it finds what it looks for."""
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from campaigns.kill import Findings, hold, hold_sockets, hunting, processes_of
+from campaigns.kill import (
+    Findings,
+    hold,
+    hold_resumes,
+    hold_sockets,
+    hunting,
+    keep_what_outlived,
+    processes_of,
+)
 
 from drbook.app.places import Home, listed
 from drbook.core import events as ev
@@ -119,6 +129,34 @@ def test_the_campaign_sees_a_process_that_stayed(tmp_path: Path) -> None:
         assert [line.split()[0] for line in processes_of(tmp_path)] == [str(process.pid)]
         process.kill()
     assert processes_of(tmp_path) == []
+
+
+def test_the_campaign_sees_what_is_alive_when_it_is_gone_on_with(tmp_path: Path) -> None:
+    """What comes of the resumed run itself is its own."""
+    found = Findings()
+    script = 'sleep 60 & echo; exec sleep 60 "$0"'
+    with (
+        subprocess.Popen(["sleep", "60"], cwd=tmp_path) as ours,
+        subprocess.Popen(
+            ["/bin/sh", "-c", f"(setsid sh -c '{script}' &); sleep 0.3"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+        ) as gone,
+    ):
+        assert gone.stdout is not None
+        gone.stdout.readline()
+        gone.wait()
+        keep_what_outlived(tmp_path)
+        ours.kill()
+    left = [line.split()[0] for line in processes_of(tmp_path)]
+    for pid in left:
+        os.kill(int(pid), signal.SIGKILL)
+    hold_resumes(tmp_path, found)
+    assert set(found.counts) == {"alive when it was gone on with"}
+    assert all(pid in found.details[0] for pid in left)
+    assert str(ours.pid) not in found.details[0]
+    hold_resumes(tmp_path, found)
+    assert found.counts.total() == 1
 
 
 def test_the_campaign_sees_a_sockets_folder_that_stayed(ended: tuple[Path, Findings]) -> None:

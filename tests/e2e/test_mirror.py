@@ -16,6 +16,7 @@ from support.program import Drbook, Ran
 from support.shop import Shop, occurred
 
 from drbook.cli.main import main
+from drbook.providers.life import this_life
 
 STEPS = """
 steps:
@@ -58,6 +59,7 @@ class Site:
     def machine(self, name: str) -> Drbook:
         made = Drbook(self.folder / name)
         made.environment |= self.keys | self.aws | {"DRBOOK_OPERATOR": name}
+        made.environment["HOME"] = str(self.folder / f"home of {name}")
         return made
 
     def names(self, incident: str) -> list[str]:
@@ -84,7 +86,15 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
 
     def run(machine: Drbook, *arguments: str, **environment: str) -> Ran:
         capsys.readouterr()
-        with patch.dict(os.environ, machine.environment | environment):
+        name = machine.environment.get("DRBOOK_OPERATOR", "")  # they are named alike
+        life = this_life().model_copy(update={"boot": f"boot of {name}"})
+        with (
+            patch.dict(os.environ, machine.environment | environment),
+            patch("socket.gethostname", lambda: name),
+            patch("drbook.app.session.this_life", lambda: life),
+            patch("drbook.app.takeover.this_life", lambda: life),
+            patch("drbook.app.aftermath.this_life", lambda: life),
+        ):
             code = main(arguments)
         out, err = capsys.readouterr()
         return Ran(code, out, err)
@@ -162,7 +172,13 @@ def test_a_killed_machines_incident_goes_on_on_another(
     assert asked.code == 2
     assert incident in asked.err
     where = f"{site.place}/{incident}"
-    taken = spare("resume", "--from", where, "--take-over", "lost is gone", "--headless", "--json")
+    take = ("resume", "--from", where, "--take-over", "lost is gone", "--headless", "--json")
+    unread = typed(spare, *take)
+    assert unread.code == 4
+    assert "Nothing but the mirror vouches for the runbook" in unread.err
+    assert "1 run commands" in unread.err
+    assert not any(name.startswith("fence/") for name in site.names(incident))
+    taken = spare(*take, "--runbook", str(site.runbook))
     assert taken.code == 6, taken.err  # the step that ran is in doubt: nobody here saw it
     assert f"Taken over from {before[0]['host']}: {len(before)} records" in taken.err
     assert "is not known here" in taken.err
@@ -173,6 +189,7 @@ def test_a_killed_machines_incident_goes_on_on_another(
     event = after[len(before)]
     assert event["event"] == "IncidentTakenOver"
     assert event["actor"] == "spare"
+    assert event["data"]["vouched"] == ["runbook"]
     assert event["data"]["reason"] == "lost is gone"
     assert "fence/00000001.json" in site.names(incident)
     same = typed(spare, "journal", "verify", "--against", site.place, "--mirrors", "--json")
@@ -184,6 +201,9 @@ def test_a_killed_machines_incident_goes_on_on_another(
     assert back.code == 4, back.err
     assert "spare on " in back.err
     assert "Traceback" not in back.err
+    wrong = typed(lost, "resume", incident, "--headless", "--trust-mirror")
+    assert wrong.code == 2
+    assert "go with --from" in wrong.err
     left = typed(lost, "journal", "verify", "--mirrors")
     assert left.code == 0, left.out
     assert "taken-over" in left.out
@@ -202,6 +222,7 @@ def test_a_machine_that_lives_stops_by_itself(site: Site, running: Any, typed: T
         f"{site.place}/{incident}",
         "--take-over",
         "cannot reach it",
+        "--trust-mirror",
         "--headless",
     )
     assert taken.code == 6, taken.err
@@ -249,6 +270,31 @@ def test_tampering_is_found_where_the_chain_alone_does_not(site: Site, typed: Ty
     client.delete_object(Bucket=site.bucket, Key=key)  # hides it: below, it is locked
     assert "hidden by a delete marker" in verify("--mirrors").json()["mirrors"][0]["remarks"][0]
     assert verify("--mirrors").code == 0
+
+
+def test_another_incidents_record_in_its_place_is_found(site: Site, typed: Typed) -> None:
+    """Its own mirror holds it too, and would call it the same."""
+    site.write("steps:\n  - {id: a, phase: close, do: manual}\n")
+    machine = site.machine("here")
+    for _ in range(2):
+        assert typed(machine, "run", str(site.runbook), "--headless").code == 7
+    first, second = sorted((machine.home / "incidents").iterdir())
+    journal = first / "journal.jsonl"
+    own = journal.read_bytes()
+    journal.write_bytes((second / "journal.jsonl").read_bytes())
+    for more in ((), ("--mirrors",), ("--against", site.place)):
+        found = typed(machine, "journal", "verify", first.name, *more, "--json")
+        assert found.code == 1
+        assert f"of incident {second.name}, not of {first.name}" in found.json()["problem"]
+        assert [one["verdict"] for one in found.json()["mirrors"]] == ["different"] * bool(more)
+    refused = typed(machine, "resume", first.name, "--headless")
+    assert refused.code == 70
+    assert "Another incident's journal was put in its place" in refused.err
+    moved = first.rename(machine.home / "evidence of the second")
+    named = typed(machine, "journal", "verify", str(moved))
+    assert named.code == 0
+    assert f"It is the record of incident {second.name}." in named.err
+    (moved / "journal.jsonl").write_bytes(own)
 
 
 def _written_anew(lines: list[bytes]) -> bytes:
@@ -312,6 +358,7 @@ def test_a_restored_cluster_of_the_lost_machine_is_not_pretended_to_be_here(
         f"{site.place}/{incident}",
         "--take-over",
         "gone",
+        "--trust-mirror",
         "--headless",
         "--json",
     )

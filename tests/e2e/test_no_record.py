@@ -58,6 +58,40 @@ def _replaced(folder: Path) -> None:
     journal.write_bytes(copied)
 
 
+def _cut(folder: Path) -> None:
+    journal = folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    with journal.open("r+b") as stream:
+        stream.truncate(sum(map(len, lines[:-1])))
+
+
+def _emptied(folder: Path) -> None:
+    (folder / "journal.jsonl").write_bytes(b"")
+
+
+def _added_to(folder: Path) -> None:
+    with (folder / "journal.jsonl").open("ab") as stream:
+        stream.write(b"{}\n")
+
+
+@pytest.mark.parametrize("changed", [_cut, _emptied, _added_to])
+def test_a_journal_that_somebody_else_changes_stops_everything(world: World, changed) -> None:  # type: ignore[no-untyped-def]
+    world.start(TWO)
+    world.ask(cmd.Run("a"))
+    world.reaches("a", StepState.SUCCEEDED)
+    changed(world.folder)
+    left = world.journal.read_bytes()
+    with pytest.raises(JournalError) as stopped:
+        world.ask(cmd.Run("b"))
+    assert stopped.value.code == "journal-changed"
+    assert "journal verify" in stopped.value.next
+    assert "b" not in world.opener.opened
+    assert world.until(lambda s: s.broken).trouble is not None
+    with pytest.raises(JournalError):
+        world.ask(cmd.WriteNote("is anybody there?"))
+    assert world.journal.read_bytes() == left
+
+
 @pytest.mark.parametrize("lost", [_gone, _moved, _replaced])
 def test_a_journal_that_is_not_there_any_more_stops_everything(world: World, lost) -> None:  # type: ignore[no-untyped-def]
     world.start(TWO)

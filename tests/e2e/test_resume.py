@@ -1,9 +1,12 @@
 """Which incident is gone on with when nobody says which."""
 
+import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 
@@ -153,3 +156,50 @@ def test_a_record_that_never_began_is_said(drbook, tmp_path: Path) -> None:  # t
     refused = drbook("resume", str(folder), "--headless")
     assert refused.code == 2
     assert "never opened" in refused.err
+
+
+DEAF = """
+drbook: 1
+title: Deaf
+steps:
+  - id: effect
+    phase: contain
+    do: shell
+    with:
+      shell: "trap '' TERM; sleep 3; echo done >> FOLDER/effects"
+      probe: "test -s FOLDER/effects"
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who started whom")
+def test_nothing_is_done_behind_the_back_of_a_resume(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Killed the moment its launcher exists, before its record or a little later: what the probe says
+    stays true, for nothing runs any more that does not care for being asked to stop."""
+    for number, delay in enumerate((0.0, 0.3)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        runbook = folder / "r.yaml"
+        runbook.write_text(DEAF.replace("FOLDER", str(folder)))
+        with drbook.start("run", str(runbook), "--headless") as process:
+            until(lambda folder=folder: launchers(folder))  # type: ignore[misc]
+            time.sleep(delay)
+            process.kill()
+            process.communicate()
+        resumed = drbook("resume", "--headless", "--json")
+        assert resumed.code == 6, resumed.err
+        assert launchers(folder) == []
+        word = "happened" if (folder / "effects").exists() else "did-not-happen"
+        assert f"looked whether step effect happened: {word}." in resumed.err
+        time.sleep(3.2)
+        assert (folder / "effects").exists() == (word == "happened")
+        shutil.rmtree(drbook.home)
+
+
+def launchers(folder: Path) -> list[int]:
+    """Processes that name this folder, and are not drbook's own."""
+    return [
+        each.pid
+        for each in psutil.process_iter(["cmdline", "status"])
+        if f"{folder}/effects" in " ".join(each.info["cmdline"] or [])
+        and each.info["status"] != psutil.STATUS_ZOMBIE
+    ]

@@ -194,6 +194,8 @@ HEADERS = {
     "another method": {"X-HTTP-Method-Override": "DELETE"},
     "another method, shorter": {"X-HTTP-Method": "DELETE"},
     "another method, otherwise": {"x-method-override": "DELETE"},
+    "another method, as WSGI reads it": {"X_HTTP_Method_Override": "DELETE"},
+    "another host, as WSGI reads it": {"X_Forwarded_Host": "evil.example"},
     "another address": {"X-Original-URL": "/delete"},
     "another address, otherwise": {"X-Rewrite-URL": "/delete"},
     "forwarded": {"X-Forwarded-Host": "evil.example"},

@@ -185,6 +185,7 @@ READING = {
     "Databases.probe",
     "Databases.query",
     "Targets.look",
+    "Targets.preflight",
 }
 """What reads in every mode; `Databases` is attacked in test_sql.py. `Backups.fetch` writes into the
 incident's folder, which the dry run below shows."""

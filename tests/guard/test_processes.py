@@ -20,6 +20,7 @@ from drbook.providers.archive_check import check_structure
 from drbook.providers.archive_list import contents
 from drbook.providers.cancel import CancelToken
 from drbook.providers.child import environment, program_folders
+from drbook.providers.life import VARIABLE
 from drbook.providers.pgtools import PgTools, find_tools
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.process import complete
@@ -172,6 +173,7 @@ def test_nothing_foreign_reaches_a_child(monkeypatch: pytest.MonkeyPatch) -> Non
         *environment(),
         "PATH",
         "TZ",
+        VARIABLE,
     }
 
 

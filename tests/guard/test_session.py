@@ -19,6 +19,9 @@ BOUNDS_AND_PINS = {
     "IntervalStyle": "iso_8601",
     "extra_float_digits": "3",
     "bytea_output": "hex",
+    "xmlbinary": "base64",
+    "lc_monetary": "C",
+    "quote_all_identifiers": "off",
     "row_security": "off",
     "search_path": "pg_catalog",
     "enable_indexonlyscan": "off",
@@ -70,6 +73,37 @@ def test_where_names_are_looked_up(postgres: Postgres, own: bool) -> None:
     ) as connection:
         row = connection.execute("SHOW search_path").fetchone()
     assert row == ('pg_catalog, "$user", public' if own else "pg_catalog",)
+
+
+def test_a_session_in_anothers_snapshot_is_guarded_all_the_same(postgres: Postgres) -> None:
+    """And sees what that one saw, whatever happened since."""
+    timeout = timedelta(seconds=1.5)
+    with pgsession.guarded(postgres.ref, {}, CancelToken(), timeout=timeout) as first:
+        row = first.execute("SELECT pg_export_snapshot(), (SELECT count(*) FROM public.customers)")
+        name, before = row.fetchone() or ("", 0)
+        with postgres.connect() as admin:
+            admin.execute("INSERT INTO customers VALUES (-1, 'later', now())")
+        try:
+            with pgsession.guarded(
+                postgres.ref, {}, CancelToken(), timeout=timeout, snapshot=str(name)
+            ) as second:
+                assert _settings(second) == BOUNDS_AND_PINS
+                seen = second.execute("SELECT count(*) FROM public.customers").fetchone()
+        finally:
+            with postgres.connect() as admin:
+                admin.execute("DELETE FROM customers WHERE id = -1")
+    assert seen == (before,)
+
+
+@pytest.mark.parametrize("name", ["no-such", "x'; DROP TABLE customers; --", ""])
+def test_a_snapshot_that_is_not_there_opens_no_session(postgres: Postgres, name: str) -> None:
+    token = CancelToken()
+    with (
+        pytest.raises(psycopg.Error),
+        pgsession.guarded(postgres.ref, {}, token, timeout=timedelta(seconds=5), snapshot=name),
+    ):
+        raise AssertionError("it was opened")
+    assert token._callbacks == {}
 
 
 def test_a_session_ends_with_a_rollback_and_leaves_nothing_to_cancel(postgres: Postgres) -> None:

@@ -62,6 +62,9 @@ SELECT lo_unlink(424242);
 """
 
 
+HELD = COUNTS | {"large objects": 1}
+
+
 @pytest.fixture(scope="module")
 def attacked(postgres: Postgres) -> Iterator[Postgres]:
     with postgres.connect() as connection:
@@ -107,7 +110,7 @@ def unchanged(postgres: Postgres, reader: PostgresReader) -> Iterator[None]:
         _settled(postgres)
         assert bystander.execute(STATE).fetchone() == before
         assert list(bystander.notifies(timeout=0)) == []
-    assert {row.table: row.rows for row in drain(reader.count(postgres.ref)).tables} == COUNTS
+    assert {row.table: row.rows for row in drain(reader.count(postgres.ref)).tables} == HELD
     assert not NEVER.exists()
 
 
@@ -452,6 +455,32 @@ def test_what_stays_possible_in_a_dry_run_is_what_was_granted_by_itself(attacked
             own.execute("SELECT 1")
 
 
+def test_what_stays_possible_in_a_dry_run_is_a_message_in_the_log_of_the_server(
+    attacked: Postgres,
+) -> None:
+    """Everybody may write one that waits for no commit; who decodes the WAL gets it."""
+    dry = PostgresReader(os.environ, CancelToken(), refuse_strong=True)
+    with attacked.connect() as admin:
+        before = admin.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+        assert before is not None
+        ((written,),) = query(
+            dry, login(attacked, "reader"), "SELECT pg_logical_emit_message(false, 'a', 'b')"
+        )
+        ahead = admin.execute("SELECT %s::pg_lsn > %s::pg_lsn", (written, before[0])).fetchone()
+        assert ahead == (True,)
+        # From version 17 on it takes one argument more.
+        more = ", boolean" if admin.info.server_version >= 170000 else ""
+        function = f"FUNCTION pg_logical_emit_message(boolean, text, text{more})"
+        admin.execute(f"REVOKE EXECUTE ON {function} FROM PUBLIC")
+        try:
+            with pytest.raises(StepFailed, match="permission denied"):
+                query(
+                    dry, login(attacked, "reader"), "SELECT pg_logical_emit_message(false, '', '')"
+                )
+        finally:
+            admin.execute(f"GRANT EXECUTE ON {function} TO PUBLIC")
+
+
 # --- the session itself -----------------------------------------------------------------------
 
 
@@ -499,7 +528,7 @@ def test_names_of_ones_own_do_not_stand_before_postgres(
             for user in ("postgres", "reader"):
                 ref = login(attacked, user)
                 counts, _ = signals_of(reader.count(ref, ignore_schemas=["lies"]))
-                assert {row.table: row.rows for row in counts.tables} == COUNTS
+                assert {row.table: row.rows for row in counts.tables} == HELD
                 assert counts.identity.system_identifier == truth.system_identifier
                 assert counts.identity.database == "rental"
                 assert query(reader, ref, "SELECT count(*) FROM nothing_yet") == (("0",),)

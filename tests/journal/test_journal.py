@@ -21,6 +21,7 @@ from drbook.core.events import Event, Mode, Record, StepEnd
 from drbook.core.fold import fold
 from drbook.core.values import Json
 from drbook.journal.codec import FIRST, decode, digest, encode, normal
+from drbook.journal.disk import OsDisk
 from drbook.journal.reader import read, torn_tail, verify
 from drbook.journal.writer import Writer
 
@@ -596,3 +597,18 @@ def test_a_line_nested_without_end_is_an_error() -> None:
     line = encode(_record(ev.InputChanged(name="n", value="VALUE")))
     with pytest.raises(JournalError):
         decode(line.replace(b'"VALUE"', b"[" * 3000 + b"]" * 3000))
+
+
+def test_a_journal_whose_size_cannot_be_read_takes_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Writer(tmp_path / "journal.jsonl", mode=Mode.DRILL, host="h") as writer:
+        writer.append("ops", ev.NoteAdded(text="one"))
+
+        def fails(*_: object) -> int:
+            raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(OsDisk, "size", fails)
+        with pytest.raises(JournalError, match="Input/output error"):
+            writer.append("ops", ev.NoteAdded(text="two"))
+    assert len(read(tmp_path / "journal.jsonl")) == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drbook.app.places import incident_of
 from drbook.core import events as ev
 from drbook.core.events import Mode
 from drbook.journal.codec import FIRST, decode, digest, encode
@@ -14,6 +15,7 @@ from drbook.journal.writer import Writer
 from drbook.mirror.compare import Copy, Line, Verdict, compare
 
 README = Path(__file__).parents[2] / "README.md"
+ID = "20260424-211912-one-7f3a"
 START, END = "<!-- tamper table -->", "<!-- end of the tamper table -->"
 
 
@@ -50,8 +52,8 @@ def _record(path: Path, incident: str) -> tuple[bytes, ...]:
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
     folder = tmp_path_factory.mktemp("records")
     return Evidence(
-        _record(folder / "one.jsonl", "20260424-one-7f3a"),
-        _record(folder / "two.jsonl", "20260425-two-11aa"),
+        _record(folder / "one.jsonl", ID),
+        _record(folder / "two.jsonl", "20260425-101500-two-11aa"),
     )
 
 
@@ -134,12 +136,13 @@ WAYS: dict[str, Tampering] = {
 
 
 def by_chain(evidence: Evidence, path: Path) -> str:
-    found = verify(path)
+    found = verify(path, incident=incident_of(path.parent))
     return "found" if not found.intact else "a crash" if found.torn else "no"
 
 
 def by_head(evidence: Evidence, path: Path) -> str:
-    found = verify(path, digest(evidence.lines[-1].rstrip(b"\n")))
+    head = digest(evidence.lines[-1].rstrip(b"\n"))
+    found = verify(path, head, incident_of(path.parent))
     if not found.intact:
         return "found"
     return "records behind it" if found.after_head else "no"
@@ -147,7 +150,7 @@ def by_head(evidence: Evidence, path: Path) -> str:
 
 def by_mirror(evidence: Evidence, path: Path) -> str:
     """What `journal verify --mirrors` tells, where the mirror holds what was written."""
-    if not verify(path).intact:
+    if not verify(path, incident=incident_of(path.parent)).intact:
         return "found"
     held = [decode(line.rstrip(b"\n")) for line in evidence.lines]
     there = Copy(
@@ -163,14 +166,15 @@ def by_mirror(evidence: Evidence, path: Path) -> str:
 
 
 MEANS = {
-    "the chain alone": by_chain,
+    "the chain, and the folder's name": by_chain,
     "the head, noted at the close": by_head,
     "a mirror": by_mirror,
 }
 
 
 def row(name: str, evidence: Evidence, folder: Path) -> tuple[str, ...]:
-    path = folder / "journal.jsonl"
+    path = folder / ID / "journal.jsonl"
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(WAYS[name](evidence))
     return (name, *(find(evidence, path) for find in MEANS.values()))
 
@@ -191,7 +195,8 @@ def test_the_readme_prints_what_is_found_by_what(evidence: Evidence, tmp_path: P
 def test_an_untouched_record_is_found_whole_by_every_means(
     evidence: Evidence, tmp_path: Path
 ) -> None:
-    path = tmp_path / "journal.jsonl"
+    path = tmp_path / ID / "journal.jsonl"
+    path.parent.mkdir()
     path.write_bytes(b"".join(evidence.lines))
     assert [find(evidence, path) for find in MEANS.values()] == ["no"] * len(MEANS)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from support.mirrors import INCIDENT, RUNBOOK, Memory, Recorded, until
 
 from drbook.core import events as ev
+from drbook.core.errors import Cancelled, TakenOver
 from drbook.mirror.chain import read_copy
 from drbook.mirror.compare import Verdict, compare
 from drbook.mirror.copier import Copier
@@ -354,3 +356,88 @@ def test_a_disk_that_came_back_older_gets_all_that_it_lacks(
     end(copier)
     place = DirectoryPlace(root, INCIDENT)
     assert [place.read(stored) for stored in place.listed("records/")] == recorded.lines
+
+
+# --- before a step starts ---------------------------------------------------------------------------
+
+
+def nothing() -> None:
+    """Nothing to do meanwhile."""
+
+
+def test_who_waits_for_a_record_gets_it_and_a_look_at_the_fence(recorded: Recorded) -> None:
+    place = Memory()
+    place.before = lambda name: time.sleep(0.05)
+    copier = recorded.copier(lambda: place, poll=60)
+    mirrors = Mirrors([copier])
+    mirrors.have(5, nothing)
+    assert copier.state.records == 5
+    lay(place, fence())
+    with pytest.raises(TakenOver):
+        mirrors.have(5, nothing)
+    end(copier)
+
+
+def test_a_mirror_that_hangs_is_waited_for_a_bounded_time(recorded: Recorded) -> None:
+    place, hangs = Memory(), threading.Event()
+    place.before = lambda name: hangs.wait(20) and None
+    copier = recorded.copier(lambda: place)
+    before = time.monotonic()
+    Mirrors([copier]).have(5, nothing, seconds=0.2)
+    assert 0.2 <= time.monotonic() - before < 2
+    hangs.set()
+    end(copier)
+
+
+def test_a_mirror_that_is_down_is_not_waited_for(recorded: Recorded) -> None:
+    place = Memory()
+    place.down = "no route to host"
+    copier = recorded.copier(lambda: place, first_wait=60)
+    until(lambda: copier.state.standing is Standing.DOWN)
+    before = time.monotonic()
+    Mirrors([copier]).have(5, nothing)
+    assert time.monotonic() - before < 1
+    end(copier)
+    Mirrors([copier]).have(6, nothing)  # one that has ended says nothing either
+    assert time.monotonic() - before < 2
+
+
+def test_what_was_seen_before_a_stall_is_looked_at_again(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine was stopped after its look: both clocks went on, and somebody took over."""
+    monkeypatch.setattr("drbook.mirror.mirrors.STALLED", 0.1)
+    place, hangs = Memory(), threading.Event()
+    copier = recorded.copier(lambda: place, poll=60)
+    until(lambda: copier.state.behind == 0)
+    slow = Memory()
+    slow.before = lambda name: hangs.wait(20) and None
+    other = recorded.copier(lambda: slow)
+    stalls = iter([0.4])
+
+    def stalled() -> None:
+        until(lambda: not copier.may_still_say(5, asked))
+        if (seconds := next(stalls, 0)) > 0:
+            lay(place, fence())
+            time.sleep(seconds)
+
+    asked = time.monotonic()
+    with pytest.raises(TakenOver):
+        Mirrors([copier, other]).have(5, stalled, seconds=0.2)
+    hangs.set()
+    end(copier)
+    end(other)
+
+
+def test_what_is_raised_meanwhile_ends_the_wait(recorded: Recorded) -> None:
+    place, hangs = Memory(), threading.Event()
+    place.before = lambda name: hangs.wait(20) and None
+    copier = recorded.copier(lambda: place)
+
+    def cancelled() -> None:
+        raise Cancelled("Cancelled.")
+
+    with pytest.raises(Cancelled):
+        Mirrors([copier]).have(5, cancelled)
+    hangs.set()
+    end(copier)

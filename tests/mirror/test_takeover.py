@@ -1,7 +1,9 @@
 """A lost machine's incident, gone on with on another one: one winner, on record, nothing pretended."""
 
 import hashlib
+import itertools
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.mirrors import until
+from support.mirrors import Memory, Recorded, until
 from support.pg import drain
 
+from drbook.app import aftermath, onewriter, takeover
 from drbook.app import model as cmd
-from drbook.app import takeover
+from drbook.app import session as sessions
 from drbook.app.against import bring, held_against
 from drbook.app.ledger import Ledger
 from drbook.app.places import Home
@@ -23,6 +26,7 @@ from drbook.app.planning import context_of
 from drbook.app.session import Session, open_incident, resume_incident
 from drbook.app.takeover import take_over, told
 from drbook.app.vocabulary import vocabulary
+from drbook.app.vouching import Vouch
 from drbook.core import events as ev
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Identity
@@ -38,9 +42,12 @@ from drbook.journal.writer import Writer
 from drbook.language.load import load
 from drbook.mirror.compare import Verdict
 from drbook.mirror.copier import Copier
+from drbook.mirror.dirplace import DirectoryPlace
 from drbook.mirror.fence import Fence, lay
-from drbook.mirror.mirrors import Mirrors
+from drbook.mirror.mirrors import HAVE_WAIT, Mirrors
 from drbook.mirror.place import Place, record_name
+from drbook.mirror.status import Standing
+from drbook.providers.life import this_life
 from drbook.providers.targets.kinds import ClusterTarget
 
 if TYPE_CHECKING:
@@ -66,20 +73,33 @@ class Machines:
             f"drbook: 1\ntitle: T\nmirrors:\n{mirrors}{STEPS}".encode(), "r.yaml", vocabulary()
         )
         self.sessions: list[Session] = []
+        self.host = "a"
 
     def home(self, name: str) -> Home:
         return Home(self.folder / name)
 
+    def on(self, name: str) -> None:
+        """What follows happens on this machine."""
+        self.host = name
+
     def run(self, name: str = "a") -> Session:
+        self.on(name)
         session = open_incident(
             self.runbook, Mode.LIVE, self.home(name), {}, environment=self.environment, actor=name
         )
         return self._entered(session)
 
     def resume(self, folder: Path) -> Session:
-        return self._entered(resume_incident(folder, environment=self.environment, actor="again"))
+        self.on(folder.parent.parent.name)
+        self.told: list[str] = []
+        return self._entered(
+            resume_incident(
+                folder, environment=self.environment, actor="again", tell=self.told.append
+            )
+        )
 
     def take(self, given: str, name: str = "b") -> Session:
+        self.on(name)
         session, self.event = take_over(
             given, self.home(name), "the host is gone", environment=self.environment, actor=name
         )
@@ -101,6 +121,23 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(Copier.__init__.__kwdefaults__, "first_wait", 0.05)
 
 
+@pytest.fixture(autouse=True)
+def _machines_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two machines know nothing of each other's locks."""
+    each = (tmp_path / "locks" / str(number) for number in itertools.count())
+    monkeypatch.setattr(onewriter, "places", lambda: [next(each)])
+
+
+def _told_apart(monkeypatch: pytest.MonkeyPatch, host: Callable[[], str]) -> None:
+    """Each machine has a name and a boot of its own."""
+    ours = this_life()
+    monkeypatch.setattr(socket, "gethostname", host)
+    for module in (sessions, takeover, aftermath):
+        monkeypatch.setattr(
+            module, "this_life", lambda: ours.model_copy(update={"boot": f"boot of {host()}"})
+        )
+
+
 @pytest.fixture
 def share(tmp_path: Path) -> Path:
     made = tmp_path / "share"
@@ -109,8 +146,9 @@ def share(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def machines(tmp_path: Path, share: Path) -> Iterator[Machines]:
+def machines(tmp_path: Path, share: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
     made = Machines(tmp_path, f"  - {{kind: directory, path: {share}}}", {})
+    _told_apart(monkeypatch, lambda: made.host)
     yield made
     made.close()
 
@@ -207,6 +245,7 @@ def test_a_writer_that_lives_stops_and_says_who_took_over(machines: Machines, sh
     assert caught.value.code == "taken-over"
     assert len(read(old.folder / "journal.jsonl")) == count
     assert not taken.driver.broken
+    machines.on("a")
     (left,) = held_against(old.folder / "journal.jsonl", ())
     assert left.verdict is Verdict.TAKEN_OVER
 
@@ -246,12 +285,13 @@ def test_of_two_who_take_over_at_once_one_wins(machines: Machines, share: Path) 
     mirrored(lost)
     cut_off(lost)
     start = threading.Barrier(4)
+    machines.on("spare")  # the same name and the same user: machines made from one image
 
     def attempt(name: str) -> str:
         start.wait()
         try:
             session, _ = take_over(
-                f"{share}/{lost.folder.name}", machines.home(name), "gone", actor=name
+                f"{share}/{lost.folder.name}", machines.home(name), "gone", actor="ops"
             )
         except Refused as error:
             return error.code
@@ -381,6 +421,7 @@ def test_taking_over_twice_counts_on(
 
 
 def refused(machines: Machines, given: str, kind: type[DrbookError], code: str) -> DrbookError:
+    machines.on("b")
     with pytest.raises(kind) as caught:
         take_over(given, machines.home("b"), "gone", environment=machines.environment)
     assert caught.value.code == code
@@ -499,7 +540,9 @@ def test_a_closed_incident_is_not_taken_over(machines: Machines, share: Path) ->
 
 
 @pytest.fixture
-def two(tmp_path: Path, share: Path, bucket_of: Any) -> Iterator[tuple[Machines, "Bucket"]]:
+def two(
+    tmp_path: Path, share: Path, bucket_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Machines, "Bucket"]]:
     bucket = bucket_of()
     mirrors = (
         f"  - {{kind: directory, path: {share}}}\n"
@@ -508,6 +551,7 @@ def two(tmp_path: Path, share: Path, bucket_of: Any) -> Iterator[tuple[Machines,
     )
     key, secret = bucket.server.keys()
     made = Machines(tmp_path, mirrors, {"MIRROR_KEY": key, "MIRROR_SECRET": secret})
+    _told_apart(monkeypatch, lambda: made.host)
     yield made, bucket
     made.close()
 
@@ -601,6 +645,11 @@ def test_a_mirror_that_does_not_answer_does_not_stop_a_resume(
     session.close()
     shutil.move(share, tmp_path / "unplugged")
     again = machines.resume(session.folder)
+    (told,) = machines.told
+    assert told.startswith(f"Not asked whether another machine has taken over: {share}: ")
+    resumed = read(session.folder / "journal.jsonl")[-1].event
+    assert isinstance(resumed, ev.IncidentResumed)
+    assert told.endswith(resumed.unseen[0])
     ask(again, cmd.WriteNote("goes on"))
     until(lambda: again.driver.snapshot.mirrors[0].behind > 0)
     assert "mounted" in again.driver.snapshot.mirrors[0].error or again.mirrors.states[0].error
@@ -609,6 +658,28 @@ def test_a_mirror_that_does_not_answer_does_not_stop_a_resume(
     assert len(list((share / session.folder.name / "records").iterdir())) == len(
         read(session.folder / "journal.jsonl")
     )
+
+
+def test_a_mirror_that_cannot_be_asked_from_this_shell_is_no_outage(
+    two: tuple[Machines, "Bucket"],
+) -> None:
+    """Its credentials are not here, so that nobody would see who took over meanwhile."""
+    machines, _ = two
+    session = machines.run()
+    mirrored(session)
+    session.close()
+    before = (session.folder / "journal.jsonl").read_bytes()
+    with pytest.raises(UsageError) as caught:
+        resume_incident(session.folder, environment={})
+    assert caught.value.code == "mirror-unset"
+    assert "MIRROR_KEY" in caught.value.what
+    assert "--without-mirrors" in caught.value.next
+    assert (session.folder / "journal.jsonl").read_bytes() == before
+    session = resume_incident(session.folder, environment={}, without_mirrors=True)
+    machines.sessions.append(session)
+    resumed = read(session.folder / "journal.jsonl")[-1].event
+    assert isinstance(resumed, ev.IncidentResumed)
+    assert "MIRROR_KEY" in resumed.unseen[0]
 
 
 def test_what_was_lacking_at_the_end_is_brought_later(
@@ -824,3 +895,372 @@ def _no_room(path: Path, data: bytes) -> None:
 
 def _no_locks(*_: object) -> None:
     raise OSError(37, "No locks available")
+
+
+# --- a machine that is slower than who takes over ---------------------------------------------------
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every call to a mirror takes its time, and nobody looks at a fence unasked."""
+    for name in ("create", "listed", "read"):
+        real = getattr(DirectoryPlace, name)
+
+        def slow(*given: Any, real: Callable[..., Any] = real) -> Any:
+            time.sleep(0.2)
+            return real(*given)
+
+        monkeypatch.setattr(DirectoryPlace, name, slow)
+    monkeypatch.setitem(Copier.__init__.__kwdefaults__, "poll", 60)
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_step_with_an_effect_does_not_start_where_somebody_took_over(
+    machines: Machines, share: Path
+) -> None:
+    """Though this machine has not heard of it: the start on record comes first, and is refused."""
+    old = machines.run()
+    mirrored(old)
+    taken = machines.take(f"{share}/{old.folder.name}")
+    old.driver.submit(cmd.Run("change"))
+    until(lambda: old.driver.snapshot.broken)
+    until(lambda: "change" not in old.driver.steps.running)
+    assert "ProcessStarted" not in names(old.folder)
+    assert not taken.driver.broken
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_step_with_an_effect_starts_once_the_mirrors_have_its_start(
+    machines: Machines, share: Path
+) -> None:
+    session = machines.run()
+    mirrored(session)
+    ask(session, cmd.Run("change"))
+    assert "ProcessStarted" not in names(session.folder)  # nor has the command waited for it
+    until(lambda: "ProcessStarted" in names(session.folder))
+    begun = names(session.folder).index("StepStarted") + 1
+    assert (share / session.folder.name / record_name(begun)).exists()
+
+
+def test_a_mirror_that_is_down_holds_no_step_back(
+    machines: Machines, share: Path, tmp_path: Path
+) -> None:
+    session = machines.run()
+    mirrored(session)
+    shutil.move(share, tmp_path / "unplugged")
+    ask(session, cmd.WriteNote("one"))
+    until(lambda: session.mirrors.states[0].standing is Standing.DOWN)
+    before = time.monotonic()
+    ask(session, cmd.Run("change"))
+    until(lambda: "ProcessStarted" in names(session.folder))
+    assert time.monotonic() - before < HAVE_WAIT
+
+
+@pytest.mark.usefixtures("slowly")
+def test_a_step_that_is_cancelled_before_it_began_was_not_done(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = machines.run()
+    mirrored(session)
+    ask(session, cmd.Run("change"))
+    ask(session, cmd.CancelStep("change"))
+    until(lambda: session.driver.snapshot.state.steps["change"].state is StepState.CANCELLED)
+    assert "it had not begun" in session.driver.snapshot.state.steps["change"].means
+    assert "ProcessStarted" not in names(session.folder)
+
+
+# --- two who write the same incident -----------------------------------------------------------------
+
+
+def test_a_copy_that_is_led_beside_the_first_stops_where_a_mirror_shows_it(
+    machines: Machines, share: Path
+) -> None:
+    """On another machine, where no lock is known; the one that the mirror knows goes on."""
+    first = machines.run()
+    mirrored(first)
+    first.close()
+    copied = machines.home("b").folder(first.folder.name)
+    shutil.copytree(first.folder, copied)
+    leads = machines.resume(first.folder)
+    other = session_without_asking(machines, copied)
+    until(lambda: leads.driver.snapshot.broken or other.driver.snapshot.broken)
+    lost, won = (other, leads) if other.driver.snapshot.broken else (leads, other)
+    trouble = lost.driver.snapshot.trouble
+    assert trouble is not None
+    assert trouble.code == "two-writers"
+    assert "put another record" in trouble.what
+    with pytest.raises(DrbookError) as caught:
+        ask(lost, cmd.Run("change"))
+    assert caught.value.code == "two-writers"
+    ask(won, cmd.WriteNote("goes on"))
+    mirrored(won)
+    assert not won.driver.snapshot.broken
+    lost.close()
+    with pytest.raises(JournalError) as refused:
+        resume_incident(lost.folder, environment={})
+    assert refused.value.code == "journal-differs"
+
+
+def session_without_asking(machines: Machines, folder: Path) -> Session:
+    """Both looked at the mirror before the other one wrote."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("drbook.app.session.may_go_on", lambda *_, **__: ())
+        return machines.resume(folder)
+
+
+def test_who_was_taken_over_from_is_no_second_writer(recorded: Recorded) -> None:
+    """One more of its records got into this mirror, beside the take-over's in another one."""
+    place = Memory()
+    recorded.mirror_to(place)
+    old = Recorded(recorded.folder.with_name("old"))
+    old.journal.write_bytes(recorded.journal.read_bytes())
+    old.note()
+    place.objects[record_name(6)] = old.lines[-1]
+    taken = ev.IncidentTakenOver(
+        from_host="recovery", head=recorded.digests[-1], records=5, epoch=1, fence="t",
+        reason="the host is gone", mirrors=("elsewhere",),
+    )  # fmt: skip
+    recorded.put(taken)
+    copier = recorded.copier(lambda: place, epoch=1, token="t")
+    until(lambda: copier.state.standing is Standing.DIFFERS)
+    assert Mirrors([copier]).taken_over is None
+
+
+@pytest.mark.parametrize("where", ["the first record", "a runbook", "further on"])
+def test_other_content_that_does_not_follow_ours_is_no_second_writer(
+    recorded: Recorded, where: str
+) -> None:
+    place = Memory()
+    foreign = Recorded(recorded.folder.with_name("foreign"))
+    foreign.note(6)
+    name = {"the first record": record_name(1), "a runbook": "runbook.yaml"}.get(where)
+    place.objects[name or record_name(3)] = foreign.lines[0 if name else 2]
+    if name == "runbook.yaml":
+        digest = hashlib.sha256((recorded.folder / "runbook.yaml").read_bytes()).hexdigest()
+        place.objects[f"runbooks/{digest}.yaml"] = foreign.lines[2]
+    copier = recorded.copier(lambda: place)
+    until(lambda: copier.state.standing is Standing.DIFFERS)
+    assert Mirrors([copier]).taken_over is None
+
+
+# --- this machine's own life before ------------------------------------------------------------------
+
+
+def test_lines_that_were_cut_before_this_machines_own_take_over_are_not_passed(
+    machines: Machines, share: Path
+) -> None:
+    """The journal then looks like one that another machine took over from."""
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    taken = machines.take(f"{share}/{lost.folder.name}")
+    ask(taken, cmd.WriteNote("here"))
+    mirrored(taken)
+    taken.close()
+    journal = taken.folder / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[: machines.event.records]))
+    (found,) = held_against(journal, ())
+    assert found.verdict is Verdict.TAKEN_OVER_HERE
+    assert found.code == 5
+    assert "lines were cut off" in found.problem
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_what_this_machine_started_itself_ends_before_the_fence_is_laid(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    lost = machines.run()
+    ask(lost, cmd.Run("change"))
+    until(lambda: "ProcessStarted" in names(lost.folder))
+    mirrored(lost)
+    cut_off(lost)
+    if not ends:
+        monkeypatch.setattr("drbook.app.aftermath.LONGEST", 0.2)
+        monkeypatch.setitem(takeover.wait_for_children.__kwdefaults__, "longest", 0.2)
+    told: list[str] = []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        if ends and "must end first" in text:
+            lost.driver.steps.ask_all_to_stop("it ends")
+
+    machines.on("a")  # its folder was lost, not the machine
+    given = f"{share}/{lost.folder.name}"
+    if ends:
+        session, _ = take_over(given, machines.home("again"), "folder lost", tell=tell)
+        machines.sessions.append(session)
+    else:
+        with pytest.raises(Refused) as caught:
+            take_over(given, machines.home("again"), "folder lost", tell=tell)
+        assert caught.value.code == "still-running"
+        assert not (share / lost.folder.name / "fence").exists()
+    assert any("of the life before must end first" in one for one in told)
+
+
+def test_a_take_over_beside_a_drbook_of_this_machine_is_refused(
+    machines: Machines, share: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "one machine"])
+    leads = machines.run()
+    mirrored(leads)
+    with pytest.raises(JournalError) as caught:
+        machines.take(f"{share}/{leads.folder.name}")
+    assert caught.value.code == "journal-locked"
+    assert not (share / leads.folder.name / "fence").exists()
+
+
+def test_what_a_take_over_that_died_left_is_taken_away(machines: Machines, share: Path) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    drafts = machines.home("b").path / "taking-over"
+    for name in (f"{lost.folder.name}.0123", "20260101-000000-other-0000.0123"):
+        (drafts / name).mkdir(parents=True)
+        (drafts / name / "journal.jsonl").write_text("half")
+    machines.take(f"{share}/{lost.folder.name}")
+    assert [path.name for path in drafts.iterdir()] == ["20260101-000000-other-0000.0123"]
+    assert list((machines.home("b").path / "fences").iterdir()) == []
+
+
+def test_no_fence_is_laid_that_could_not_be_told_from_somebody_elses(
+    machines: Machines, share: Path
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    machines.home("b").path.mkdir()
+    (machines.home("b").path / "fences").write_text("no folder")
+    with pytest.raises(JournalError) as caught:
+        machines.take(f"{share}/{lost.folder.name}")
+    assert "the other machine was not stopped" in caught.value.means
+    assert not (share / lost.folder.name / "fence").exists()
+
+
+# --- what vouches for the record ----------------------------------------------------------------------
+
+
+def vouched(machines: Machines, share: Path, lost: Session, vouch: Vouch) -> list[str]:
+    """What is told before the incident goes on; the event is kept in `machines.event`."""
+    told: list[str] = []
+    machines.on("b")
+    session, machines.event = take_over(
+        f"{share}/{lost.folder.name}", machines.home("b"), "gone", vouch=vouch, tell=told.append
+    )
+    machines.sessions.append(session)
+    unseen = [one for one in told if one.startswith("The life before ran on a: ")]
+    assert unseen  # by each look for what the other machine had started
+    return [one for one in told if one not in unseen]
+
+
+@pytest.fixture
+def lost(machines: Machines) -> Session:
+    session = machines.run()
+    ask(session, cmd.WriteNote("one"))
+    mirrored(session)
+    cut_off(session)
+    return session
+
+
+def test_what_only_the_mirror_says_is_told_before_it_runs(
+    machines: Machines, share: Path, lost: Session
+) -> None:
+    (told,) = vouched(machines, share, lost, Vouch())
+    assert machines.runbook.sha256 in told
+    assert "Of its 4 steps, 1 run commands and 0 send requests" in told
+    assert machines.event.vouched == ()
+    assert any("Nothing but the mirror" in line for line in take_over_told(machines))
+
+
+def take_over_told(machines: Machines) -> list[str]:
+    return takeover.told(machines.event)
+
+
+@pytest.mark.parametrize("how", ["head", "an older head", "runbook", "both", "trust"])
+def test_what_was_known_elsewhere_goes_on_record(
+    machines: Machines, share: Path, lost: Session, tmp_path: Path, how: str
+) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_bytes(machines.runbook.source)
+    lines = (lost.folder / "journal.jsonl").read_bytes().splitlines()
+    head, first = (hashlib.sha256(lines[at]).hexdigest() for at in (-1, 0))
+    vouch = {
+        "head": Vouch(head=head.upper(), unattended=True),
+        "an older head": Vouch(head=first, unattended=True),
+        "runbook": Vouch(runbook=own, unattended=True),
+        "both": Vouch(head, own),
+        "trust": Vouch(trusted=True, unattended=True),
+    }[how]
+    told = vouched(machines, share, lost, vouch)
+    expected = {"runbook": ("runbook",), "both": ("head", "runbook"), "trust": ()}
+    assert machines.event.vouched == expected.get(how, ("head",))
+    assert bool(told) is (how == "trust")
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("unattended", "mirror-unvouched"),
+        ("another head", "mirror-unvouched"),
+        ("amended since", "mirror-unvouched"),
+        ("no head", "usage"),
+        ("another runbook", "runbook-differs"),
+        ("no runbook", "usage"),
+    ],
+)
+def test_what_does_not_fit_stops_nobody_and_runs_nothing(
+    machines: Machines, share: Path, lost: Session, tmp_path: Path, how: str, code: str
+) -> None:
+    (tmp_path / "other.yaml").write_text("drbook: 1\n")
+    if how == "amended since":
+        _amend_in(share / lost.folder.name, machines.runbook.source + b"# theirs\n")
+    first = (lost.folder / "journal.jsonl").read_bytes().splitlines()[0]
+    vouch = {
+        "unattended": Vouch(unattended=True),
+        "another head": Vouch(head="0" * 64),
+        "amended since": Vouch(head=hashlib.sha256(first).hexdigest()),
+        "no head": Vouch(head="latest"),
+        "another runbook": Vouch(runbook=tmp_path / "other.yaml"),
+        "no runbook": Vouch(runbook=tmp_path / "gone.yaml"),
+    }[how]
+    with pytest.raises(DrbookError) as caught:
+        vouched(machines, share, lost, vouch)
+    assert caught.value.code == code
+    assert "Nothing was taken over." in caught.value.means
+    assert not (share / lost.folder.name / "fence").exists()
+    assert not (machines.home("b").path / "incidents").exists()
+
+
+def _amend_in(place: Path, source: bytes) -> None:
+    """As somebody does who can write the mirror: a record more, and the runbook that it names."""
+    digest = hashlib.sha256(source).hexdigest()
+    (place / "runbooks").mkdir()
+    (place / "runbooks" / f"{digest}.yaml").write_bytes(source)
+    names = sorted((place / "records").iterdir())
+    journal = place / "forged.jsonl"
+    journal.write_bytes(b"".join(path.read_bytes() for path in names))
+    with Writer(journal, mode=Mode.LIVE, host="a") as writer:
+        steps = ("noted", "pause", "change", "revoke")
+        writer.append("a", ev.IncidentResumed(head=writer.head))
+        writer.append(
+            "a", ev.RunbookAmended(runbook_sha256=digest, changed=("change",), steps=steps)
+        )
+    for seq, line in enumerate(journal.read_bytes().splitlines(keepends=True), 1):
+        (place / record_name(seq)).write_bytes(line)
+    journal.unlink()
+
+
+# --- a dry run writes nowhere --------------------------------------------------------------------------
+
+
+def test_a_dry_run_is_not_mirrored(machines: Machines, share: Path) -> None:
+    session = open_incident(machines.runbook, Mode.DRY_RUN, machines.home("a"), {}, environment={})
+    machines._entered(session)
+    ask(session, cmd.WriteNote("one"))
+    session.close()
+    assert session.mirrors.states == ()
+    again = machines.resume(session.folder)
+    again.close()
+    with pytest.raises(UsageError, match="dry run"):
+        bring(session.folder, 1)
+    assert list(share.iterdir()) == []

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from support.pg import Postgres, drain
+from support.pg import COUNTS, Postgres, drain
 
 from drbook.core.points import ByteFact
 from drbook.providers.archive import open_archive
 from drbook.providers.archive_check import check_structure
-from drbook.providers.archive_list import roles_in
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgtools import PgTools, choose, parse_version, show_version
+from drbook.providers.sqlnames import roles_in
 from drbook.providers.targets.psqltext import knows_restrict, restricted, without_own_pair
 
 FORMS = {"custom": "-Fc", "tar": "-Ft", "plain": "-Fp"}
@@ -49,6 +49,8 @@ def test_a_whole_dump_is_structure_and_no_more(
     fact = check(dumps[name], tools)
     assert fact.state == "structure"
     assert "content unproven" in fact.reason
+    assert fact.held is not None
+    assert (fact.held.rows, fact.held.uncounted) == (COUNTS, {})
     assert open_archive(dumps[name]).kind == name.split(".")[0]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.points import ByteFact
 from drbook.core.signals import Output, Progress
@@ -121,8 +122,15 @@ def one_point(catalog: Any, drain: Any) -> Any:
     return point
 
 
+COUNTED = {
+    "taken_at": "2026-01-02T03:04:05Z",
+    "identity": {"system_identifier": "7", "database": "shop", "database_oid": 5},
+    "tables": [{"table": "public.t", "rows": 3}],
+}
+
+
 def test_a_good_copy_is_fetched_once(s3_server: Any, catalog_of: Any, drain: Any) -> None:
-    catalog = catalog_of(put(s3_server, BIG, manifest(BIG)))
+    catalog = catalog_of(put(s3_server, BIG, manifest(BIG, counts=COUNTED)))
     point = one_point(catalog, drain)
     (fact, copy), signals = drain(catalog.fetch(point))
     assert (fact.state, copy.checked, copy.size) == ("intact", "digest", len(BIG))
@@ -132,7 +140,7 @@ def test_a_good_copy_is_fetched_once(s3_server: Any, catalog_of: Any, drain: Any
     assert copy.sha256 == hashlib.sha256(BIG).hexdigest()
     shown = [each for each in signals if isinstance(each, Progress)]
     assert shown[-1].done == shown[-1].total == len(BIG)
-    assert catalog_of.checked == []
+    assert catalog_of.checked == []  # digest and counts are stated: it is not read a second time
     assert sorted(each.name for each in path.parent.iterdir()) == sorted(
         [path.name, f"{path.name}.checked.json"]
     )
@@ -140,6 +148,41 @@ def test_a_good_copy_is_fetched_once(s3_server: Any, catalog_of: Any, drain: Any
     again = drain(catalog_of(catalog_of.s3(point.location.split("/")[2])).fetch(point))[0]
     assert again == (fact, copy)
     assert path.stat().st_mtime_ns == written
+
+
+def test_without_counts_in_its_manifest_its_rows_are_counted(
+    s3_server: Any, catalog_of: Any, drain: Any
+) -> None:
+    held = ArchiveFacts(rows={"public.t": 3}, text_bytes=99)
+    catalog_of.structure = ByteFact(state="structure", reason="read to its end", held=held)
+    catalog = catalog_of(put(s3_server, BIG, manifest(BIG)))
+    (fact, copy), _ = drain(catalog.fetch(one_point(catalog, drain)))
+    assert (fact.state, copy.checked, copy.rows) == ("intact", "digest", {"public.t": 3})
+
+
+def test_what_was_counted_is_noted_beside_the_copy(
+    s3_server: Any, catalog_of: Any, drain: Any
+) -> None:
+    held = ArchiveFacts(rows={"public.t": 3}, text_bytes=99, roles=("app",))
+    catalog_of.structure = ByteFact(state="structure", reason="read to its end", held=held)
+    catalog = catalog_of(put(s3_server, BIG))
+    point = one_point(catalog, drain)
+    first = drain(catalog.fetch(point))[0]
+    assert first[1].rows == {"public.t": 3}
+    assert drain(catalog.fetch(point))[0] == first
+    assert len(catalog_of.checked) == 1
+
+
+def test_a_good_digest_does_not_make_a_broken_dump_whole(
+    s3_server: Any, catalog_of: Any, drain: Any
+) -> None:
+    catalog_of.structure = ByteFact(state="damaged", reason="it is cut short")
+    catalog = catalog_of(put(s3_server, BIG, manifest(BIG)))
+    (fact, copy), _ = drain(catalog.fetch(one_point(catalog, drain)))
+    assert (fact.state, copy) == ("damaged", None)
+    assert "SHA-256" in fact.reason
+    assert "cut short" in fact.reason
+    assert list((catalog_of.folder / "copies").iterdir()) == []
 
 
 def test_a_local_copy_that_changed_is_fetched_again(

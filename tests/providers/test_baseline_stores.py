@@ -13,7 +13,7 @@ from support.s3 import admin_keys
 from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
 from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.ports import Baselines
-from drbook.providers.baselines import DirectoryBaselines, S3Baselines, open_store
+from drbook.providers.baselines import ABSENT, DirectoryBaselines, S3Baselines, open_store
 
 AT = datetime(2026, 4, 22, 19, 3, 0, 123456, tzinfo=UTC)
 
@@ -82,6 +82,31 @@ def test_the_same_capture_twice_is_one(place: Place) -> None:
     assert len(place.store.listed()) == 1
 
 
+def test_a_suspect_one_is_kept_apart(place: Place) -> None:
+    """Its time is the newest; it is listed by itself, loaded by its name, and never among the good."""
+    good = place.store.save(baseline(AT - timedelta(days=1)))
+    bad = place.store.save(baseline(rows=1), suspect=True)
+    assert bad.startswith("20260422T190300Z-")
+    assert bad.endswith("-suspect.json")
+    assert [name for name, _ in place.store.listed()] == [good]
+    assert place.store.listed(suspect=True) == [(bad, AT.replace(microsecond=0))]
+    assert place.store.load(bad) == baseline(rows=1)
+    assert place.store.save(baseline(rows=1), suspect=True) == bad
+    place.write(bad, place.read(bad)[:-20])
+    with pytest.raises(CouldNotVerify):
+        place.store.load(bad)
+
+
+def test_a_suspect_one_does_not_become_good_by_another_name(place: Place) -> None:
+    """Accepting is a capture of its own, with a reason in it; but a copy of the file is readable."""
+    bad = place.store.save(baseline(), suspect=True)
+    for odd in (bad.replace("-suspect", "-suspect-suspect"), bad.replace("-suspect", "-SUSPECT")):
+        place.write(odd, place.read(bad))
+        with pytest.raises(CouldNotVerify):
+            place.store.load(odd)
+    assert [name for name, _ in place.store.listed(suspect=True)] == [bad]
+
+
 def test_nothing_is_overwritten(place: Place) -> None:
     name = place.store.save(baseline())
     place.write(name, b"something else")
@@ -143,8 +168,9 @@ def test_other_files_are_not_baselines(place: Place) -> None:
 
 def test_files_are_private_and_links_are_not_followed(tmp_path: Path) -> None:
     store = DirectoryBaselines(path=str(tmp_path / "new" / "share")).open(admin_keys)
-    with pytest.raises(CouldNotVerify):
+    with pytest.raises(CouldNotVerify) as caught:
         store.listed()
+    assert caught.value.code == ABSENT
     name = store.save(baseline())
     path = tmp_path / "new" / "share" / name
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -93,6 +93,41 @@ def test_newest_first_by_the_files_clock(world: World, drain: Any) -> None:
     assert found[0].taken_at == base + timedelta(days=2)
 
 
+@pytest.mark.parametrize("seconds", [2**40, -(2**40)])
+def test_a_file_time_beyond_every_year_hides_no_copy(
+    world: World, drain: Any, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """Some file systems keep such a time; where this one does not, it is put in its place."""
+    world.put("a_2026-04-24T0300.dump")
+    world.put("b.dump")
+    real = os.lstat
+
+    def told(path: Any, **how: Any) -> os.stat_result:
+        found = real(path, **how)
+        if not str(path).endswith(".dump"):
+            return found
+        return os.stat_result([*found[:7], seconds, seconds, seconds])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", told)
+        patch.setattr(Path, "lstat", lambda path: told(path))
+        found = points(world, drain)
+    assert set(found) == {"a_2026-04-24T0300.dump", "b.dump"}
+    assert found["b.dump"].taken_at.year == (9999 if seconds > 0 else 1)
+    assert "last written" in found["b.dump"].taken_note
+
+
+def test_a_manifest_with_a_time_that_cannot_be_hides_no_copy(world: World, drain: Any) -> None:
+    path = world.put("a.dump", manifest=True)
+    beside = path.with_name("a.dump.manifest.json")
+    fields = json.loads(beside.read_text())
+    beside.write_text(json.dumps({**fields, "taken_at": "0001-01-01T00:00:00+14:00"}))
+    world.put("b.dump")
+    found = points(world, drain)
+    assert set(found) == {"a.dump", "b.dump"}
+    assert "no time between the years 1 and 9999" in found["a.dump"].taken_note
+
+
 def test_a_name_that_is_no_text_is_left_out_aloud(world: World, drain: Any) -> None:
     (world.root / os.fsdecode(b"bad\xff.dump")).write_bytes(DUMP)
     world.put("good.dump")

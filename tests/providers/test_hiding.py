@@ -3,13 +3,17 @@
 import base64
 import html
 import json
+import re
 import shlex
+import time
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
 import pytest
 
+from drbook.providers.forms import FARTHEST
 from drbook.providers.hiding import MASK, Known, Secret, scrub, scrub_json
+from drbook.providers.postgres import SHOWN, _text
 from drbook.providers.secrets import know
 
 SIMPLE = "hunter2hunter2-7f3a9c51"
@@ -146,3 +150,135 @@ def test_typed_text_is_held_against_long_values_only() -> None:
 def test_references_to_the_environment_are_known_before_they_are_used() -> None:
     know("access_key: env:KEY_ID, x: env:NOT_SET", {"KEY_ID": SIMPLE, "OTHER": "something-else"})
     assert scrub(f"{SIMPLE} something-else") == f"{MASK} something-else"
+
+
+# --- pieces: the bound that the README promises ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "bound"),
+    [
+        ("k7Gz-q2Lw9-Tx4Rb", 8),  # 16 characters: 8 of them
+        ("k7Gz-q2Lw9-Tx4Rb-Mn8Qs", 8),  # 22: a third is 8
+        ("k7Gz-q2Lw9-Tx4Rb-Mn8Qs-Yv6Hd-Pc3J", 11),
+        ("correcthorsebatterystaple", 10),  # letters alone: 10 may stand for nothing else
+        ("k7Gz-q2Lw9-Tx4R", 15),  # 15 characters are looked for as a whole
+    ],
+)
+def test_a_piece_is_masked_from_exactly_so_many_characters_on(value: str, bound: int) -> None:
+    known = Known([value])
+    for at in range(len(value) - bound + 1):
+        assert known.scrub(f"> {value[at : at + bound]}") == f"> {MASK}"
+        short = value[at : at + bound - 1]
+        assert known.scrub(f"> {short}") == f"> {short}"
+    folded = "> ".join(["", *(value[at : at + bound] + "\n" for at in range(0, len(value), bound))])
+    assert known.scrub(folded).startswith(f"> {MASK}\n")
+
+
+def test_a_word_in_a_longer_value_is_no_piece_of_it() -> None:
+    known = Known(["rental-customer-4711", "x" * 5 + "://db.example.com/password-of-nobody"])
+    assert known.scrub("customer rental db.example.com") == "customer rental db.example.com"
+
+
+# --- hostile text ---------------------------------------------------------------------------------
+
+VALUES = [
+    "host=db1 user=app password=Zx81-Qw2e-Rt5y dbname=shop",
+    "k7Gz-q2Lw9-Tx4Rb-Long-One-0123456789ABCD",
+    "a b c d e f g h i j k l m",
+    "a + + + b \\n\\n \\t c d7-e8",
+    "\\n\\n\\n\\n-pass-\\r\\n word",
+    "n7r4-t0a2-0x5c-20d9",
+    "c7 %20 &#32; d7-e8",
+]
+STARTS = (
+    "",
+    "host=db1",
+    "k7Gz",
+    "a ",
+    "a +",
+    "a + + + b",
+    "\\n",
+    "-pass-",
+    "Signature",
+    "6b",
+    "x host=",
+)
+RUNS = (
+    " ",
+    "\n",
+    "+",
+    "\\n",
+    "\\",
+    "%20",
+    "%0a",
+    "&#32;",
+    "&#0",
+    "0",
+    "=",
+    " :",
+    "A",
+    "a ",
+    "\x00",
+    "'",
+    "%5c",
+)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_no_text_makes_the_mask_hang(run: str) -> None:
+    """A quarter of a megabyte behind each beginning of a value, and the beginnings over and over; with
+    patterns that go back over what they read, a thousand blanks took a quarter of a minute."""
+    known = Known(VALUES)
+    size = 20_000
+    texts = [start + run * (size // len(run)) for start in STARTS]
+    texts += [(start + run * 50) * (size // (len(start) + 50 * len(run))) for start in STARTS]
+    begun = time.process_time()
+    for text in texts:
+        known.scrub(text)
+    took, whole = time.process_time() - begun, sum(map(len, texts))
+    assert took < 60 * whole / 1_000_000, f"{took:.1f} s for {whole:,} characters"
+
+
+@pytest.mark.parametrize("value", VALUES[:-1])
+def test_what_could_hang_is_masked_all_the_same(value: str) -> None:
+    known = Known([value])
+    written = (value, quote(value), quote_plus(value), json.dumps(value), "\n".join(value))
+    for text in (*written, value.replace(" ", "  \n ")):
+        shown = known.scrub(f"before {text}. behind").replace('"', "")
+        assert re.fullmatch(r"before (\\|%5C|n|\s|\[secret\])*\[secret\]\. behind", shown), shown
+
+
+def test_a_value_may_be_broken_at_one_place_by_so_much_and_no_more() -> None:
+    known = Known(["n7Gz-q2Lw9-Tx4"])
+    assert known.scrub("n7Gz-" + " " * FARTHEST + "q2Lw9-Tx4") == MASK
+    assert MASK not in known.scrub("n7Gz-" + " " * (FARTHEST + 1) + "q2Lw9-Tx4")
+
+
+@pytest.mark.parametrize(
+    "value", ["\\n\\r\\t \\n\\n", "\\\\\\\\\\\\\\\\", "pa\\ new-pass", "C:\\nsecret-\\\\t1"]
+)
+def test_backslashes_of_a_value_are_its_own(value: str) -> None:
+    known = Known([value])
+    assert known.scrub(f"({value})") == f"({MASK})"
+
+
+def test_of_a_long_value_of_a_query_no_more_is_searched_than_is_kept() -> None:
+    Secret(SIMPLE)
+    begun = time.process_time()
+    shown = _text(b"x" * (SHOWN - 5) + SIMPLE.encode() + b"a " * 5_000_000) or ""
+    assert time.process_time() - begun < 5
+    assert shown.startswith("x" * (SHOWN - 5) + MASK[:5])
+    assert shown.endswith(
+        f" … ({10_000_000 + SHOWN - 5 + len(MASK):,} characters)".replace(",", "")
+    )
+    assert _text(None) is None
+    assert _text(b"x" * SHOWN) == "x" * SHOWN
+
+
+def test_a_very_long_value_is_looked_for_as_it_stands() -> None:
+    value = "k7-" * 400
+    known = Known([value])
+    assert known.scrub(f"({value})") == f"({MASK})"
+    assert MASK not in known.scrub("\n".join(value))
+    assert known.scrub(value[:500]) == value[:500]

@@ -126,10 +126,13 @@ def test_a_production_dump_restores_whole_and_says_what_is_missing(
     ).tables
     restored = drain(targets.count(target, content=True)).tables
     assert restored == there
-    assert {row.table: row.rows for row in restored} == {
+    aside = ("materialized view", "large objects")
+    assert {row.table: row.rows for row in restored if row.kind not in aside} == {
         "public.a;b": 1,
         "public.notes": 3,
         "public.secretive": 20,
+        "public.totals": 1,
+        "large objects": 1,
     }
     assert target.loader is not None
     with pgsession.connect(target.loader, os.environ) as connection:

@@ -13,18 +13,19 @@ import pytest
 from support import evil
 from support.pg import Postgres, drain, signals_of
 
-from drbook.core.errors import Cancelled, StepFailed
+from drbook.core.errors import Cancelled, CouldNotVerify, StepFailed
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import LocalCopy, Target
 from drbook.providers import pgsession, sqltext
+from drbook.providers.archive_list import Needs
 from drbook.providers.cancel import CancelToken
 from drbook.providers.kinds import TARGETS
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.process import complete
-from drbook.providers.targets import load
+from drbook.providers.targets import ground, load
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.fresh import FreshTargets
 from drbook.providers.targets.kinds import ClusterTarget
@@ -268,6 +269,53 @@ def test_no_command_of_psql_and_no_statement_leaves_the_target(
     assert sum(kept[-1]["kinds"].values()) == len(kept[-1]["errors"])
     settings = Path(target.location) / "data" / "postgresql.auto.conf"
     assert "listen" not in settings.read_text()
+
+
+NEEDS = {
+    "a role's name that is no name": (
+        'GRANT SELECT ON x TO "none";', 'role name "none" is reserved',
+    ),
+    "two names that are one": (
+        f'GRANT SELECT ON x TO "{"r" * 63}1";\nGRANT SELECT ON x TO "{"r" * 63}2";', "already exists",
+    ),
+    "a schema that only the server may have": (
+        "CREATE EXTENSION hstore WITH SCHEMA pg_evil;", 'unacceptable schema name "pg_evil"',
+    ),
+    "an extension in a schema that it does not want": (
+        "CREATE EXTENSION plpgsql_check_no WITH SCHEMA x;", "does not have: plpgsql_check_no",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_names_that_no_server_accepts_end_the_step_in_words(
+    shared: tuple[FreshTargets, Path, Target], name: str
+) -> None:
+    targets, copies, target = shared
+    text, said = NEEDS[name]
+    with pytest.raises(StepFailed) as caught:
+        drain(targets.load(target, written(copies, _SQL % text)))
+    assert said in caught.value.what
+    assert "Nothing was loaded" in caught.value.means
+
+
+@pytest.mark.parametrize("how", ["cancelled", "gone"])
+def test_a_server_that_is_lost_meanwhile_is_no_fault_of_the_archive(
+    shared: tuple[FreshTargets, Path, Target], monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    _, _, target = shared
+    token = CancelToken()
+
+    def lost(connection: pgsession.Connection, *rest: object) -> tuple[str, ...]:
+        if how == "cancelled":
+            token.request("the operator")
+            raise psycopg.errors.QueryCanceled("canceling statement due to user request")
+        connection.close()
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(ground, "_stand_in", lost)
+    with pytest.raises(Cancelled if how == "cancelled" else CouldNotVerify):
+        drain(ground.make_ground(target, Needs(frozenset(["x"])), os.environ, token))
 
 
 def test_a_psql_that_obeys_dumps_is_not_used(

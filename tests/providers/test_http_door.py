@@ -1,5 +1,6 @@
 """The `http` action's door: which hosts, which methods, what is told, what is never told."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from drbook.core.errors import Cancelled, NotExercised, Refused, StepFailed, Usa
 from drbook.core.ports import Cancel
 from drbook.core.values import Json
 from drbook.providers.cancel import CancelToken
-from drbook.providers.hiding import MARGIN
+from drbook.providers.hiding import MARGIN, MASK
 from drbook.providers.http import BODY, GuardedTransport, HttpSender, _body
 from drbook.providers.shell import WITHHELD
 
@@ -60,6 +61,7 @@ class _Handler(BaseHTTPRequestHandler):
         text = {
             "/long": (b"x" * 1023 + b"\n") * (BODY // 1024 + 40),
             "/echo": b"you said " + self.headers.get("X-Token", "").encode(),
+            "/echo-body": body,
             "/escape": b"\x1b[31mred\nsecond \xff",
         }.get(self.path, b"hello")
         self.send_header("Content-Length", str(len(text)))
@@ -91,6 +93,7 @@ def send(  # type: ignore[no-untyped-def]
     secret_headers: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     body: Json = None,
+    secret_body: dict[str, str] | None = None,
     cancel: Cancel | None = None,
     timeout: timedelta = SECONDS,
     token: str = "marker-4711",
@@ -102,6 +105,7 @@ def send(  # type: ignore[no-untyped-def]
         headers=headers or {},
         secret_headers=secret_headers or {},
         body=body,
+        secret_body=secret_body,
         timeout=timeout,
     )
 
@@ -234,6 +238,55 @@ def test_a_secret_that_looks_like_a_word_is_not_told_either(
 ) -> None:
     found = send(peer.url("/echo"), method, secret_headers={"X-Token": "env:TOKEN"}, token=token)
     assert found.body == body
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (None, {"password": "marker-4711", "auth": {"token": "marker-4711"}}),
+        (
+            {"user": "app", "auth": {"kind": "x"}},
+            {
+                "user": "app",
+                "auth": {"kind": "x", "token": "marker-4711"},
+                "password": "marker-4711",
+            },
+        ),
+    ],
+)
+def test_a_secret_is_put_into_a_body_as_it_is_sent(peer: Peer, body: Json, sent: Json) -> None:
+    kept = json.dumps(body)
+    found = send(
+        peer.url("/echo-body"),
+        "POST",
+        body=body,
+        secret_body={"password": "env:TOKEN", "auth.token": "env:TOKEN"},
+    )
+    assert json.loads(peer.asked[0][3]) == sent
+    assert json.dumps(body) == kept
+    assert "marker-4711" not in found.body
+    assert MASK in found.body
+
+
+@pytest.mark.parametrize(
+    "body", [[1], "text", {"password": "x"}, {"password": {"a": 1}}, {"auth": 1}]
+)
+def test_a_body_without_a_place_for_a_secret_is_not_sent(peer: Peer, body: Json) -> None:
+    with pytest.raises(StepFailed) as caught:
+        send(
+            peer.url(),
+            "POST",
+            body=body,
+            secret_body={"password": "env:TOKEN", "auth.token": "env:TOKEN"},
+        )
+    assert caught.value.code == "http-request"
+    assert "marker" not in caught.value.explain()
+    assert peer.asked == []
+
+
+def test_an_answer_to_a_short_secret_in_a_body_is_withheld(peer: Peer) -> None:
+    found = send(peer.url("/echo-body"), "POST", secret_body={"password": "env:TOKEN"}, token="abc")
+    assert found.body == WITHHELD
 
 
 def test_a_secret_that_cannot_be_read_sends_nothing(peer: Peer) -> None:

@@ -108,3 +108,25 @@ def test_a_wrong_manifest_is_refused_in_words(change: dict[str, Any]) -> None:
 def test_what_is_no_manifest(data: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         read_manifest(data)
+
+
+@pytest.mark.parametrize("stored", [datetime.max, datetime.min])
+@pytest.mark.parametrize("claimed", [datetime.max, datetime.min, None])
+def test_the_first_and_the_last_moment_are_times_like_others(
+    stored: datetime, claimed: datetime | None
+) -> None:
+    """A file's time is whatever somebody gave it."""
+    at = stored.replace(tzinfo=UTC)
+    manifest = None
+    if claimed is not None:
+        fields = {**_GOOD, "taken_at": claimed.replace(tzinfo=UTC).isoformat()}
+        manifest = read_manifest(json.dumps(fields).encode())
+    found = taken("2026-04-24T030000Z.dump", at, manifest, "file")
+    assert found.at <= at
+    assert found.note or found.at == at
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_cannot_be_is_a_wrong_manifest(text: str) -> None:
+    with pytest.raises(ValueError, match=r"taken_at: .*no time between"):
+        read_manifest(json.dumps({**_GOOD, "taken_at": text}).encode())

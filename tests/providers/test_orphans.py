@@ -1,6 +1,7 @@
 """What leaves its group, and launchers that are killed: no process runs on that nobody knows of."""
 
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -16,8 +17,10 @@ import pytest
 from support.waiting import eventually
 
 from drbook.core.errors import StepFailed
-from drbook.core.signals import ProcessStarted, finish
+from drbook.core.signals import Output, ProcessStarted, finish
+from drbook.providers import child as children
 from drbook.providers.child import Child
+from drbook.providers.pids import Ended
 from drbook.providers.process import complete, run
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says who started whom")
@@ -55,6 +58,7 @@ LEAVERS = {
 @pytest.mark.parametrize("how", LEAVERS)
 def test_what_leaves_its_group_ends_with_a_cancel(how: str, marker: str) -> None:
     child = Child(["/bin/sh", "-c", LEAVERS[how].format(m=marker)], grace=0.5)
+    child.go()
     assert eventually(lambda: len(_runs(marker)) == 2)
     child.stop()
     assert eventually(lambda: _runs(marker) == [], 3)
@@ -66,7 +70,7 @@ def test_what_leaves_its_group_ends_with_us(marker: str) -> None:
     script = textwrap.dedent("""
         import sys, time
         from drbook.providers.child import Child
-        Child(["/bin/sh", "-c", sys.argv[1]], grace=0.5)
+        Child(["/bin/sh", "-c", sys.argv[1]], grace=0.5).go()
         time.sleep(600)
     """)
     command = LEAVERS["an orphan in a session of its own"].format(m=marker)
@@ -82,6 +86,7 @@ def test_what_left_its_group_gets_a_word_first(tmp_path: Path) -> None:
     said = tmp_path / "said"
     inner = f"trap 'echo stopped > {said}; exit' TERM; touch {tmp_path}/up; while :; do sleep 0.05; done"
     child = Child(["/bin/sh", "-c", '(setsid sh -c "$0" &) ; sleep 600', inner], grace=10)
+    child.go()
     assert eventually((tmp_path / "up").exists)
     child.stop()
     assert said.read_text() == "stopped\n"
@@ -99,6 +104,7 @@ def test_a_service_that_a_command_started_stays_when_the_command_has_ended(marke
 @needs_proc
 def test_orphans_that_ended_are_not_kept_as_zombies() -> None:
     child = Child(["/bin/sh", "-c", "for i in 1 2 3; do (setsid true &); done; echo; sleep 600"])
+    child.go()
     assert child.popen.stdout is not None
     assert child.popen.stdout.readline() == b"\n"
     launched = psutil.Process(child.pid)
@@ -110,9 +116,10 @@ def test_orphans_that_ended_are_not_kept_as_zombies() -> None:
 @pytest.mark.parametrize("script", ["sleep {m}; echo done", "trap '' TERM; sleep {m}; sleep {m}"])
 def test_a_launcher_that_is_killed_leaves_nothing_and_says_so(script: str, marker: str) -> None:
     """The machine without memory kills whom it likes; what was started must not run on alone."""
-    work = run(["/bin/sh", "-c", script.format(m=marker)])
+    work = run(["/bin/sh", "-c", script.format(m=marker)], tick=lambda: Output("runs"))
     started = next(work)
     assert isinstance(started, ProcessStarted)
+    assert next(work) == Output("runs")
     assert eventually(lambda: len(_runs(marker)) == 1)
     os.kill(started.pid, signal.SIGKILL)
     with pytest.raises(StepFailed) as caught:
@@ -120,6 +127,45 @@ def test_a_launcher_that_is_killed_leaves_nothing_and_says_so(script: str, marke
     assert caught.value.code == "launcher-killed"
     assert "The launcher of sh was killed from outside (signal 9)" in caught.value.what
     assert _runs(marker) == []
+
+
+@needs_proc
+@pytest.mark.parametrize("how", LEAVERS)
+def test_what_left_its_session_ends_when_its_launcher_is_killed(how: str, marker: str) -> None:
+    script = LEAVERS[how].format(m=marker)
+    work = run(["/bin/sh", "-c", script], tick=lambda: Output("runs"))
+    started = next(work)
+    assert isinstance(started, ProcessStarted)
+    assert isinstance(next(work), Output)
+    assert eventually(lambda: len(_runs(marker)) == 2)
+    os.kill(started.pid, signal.SIGKILL)
+    with pytest.raises(StepFailed) as caught:
+        finish(work)
+    assert "was ended" in caught.value.what
+    assert "cleaned its environment" in caught.value.means
+    assert _runs(marker) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Ended(seen=False), "does not say what it had started: that may still run"),
+        (Ended(left=(1,)), r"this still runs and could not be ended: 1 \(.+\)\."),
+        (Ended(unreadable=2), "2 processes of others, begun since, cannot be looked into"),
+    ],
+)
+def test_no_more_is_said_of_a_killed_launcher_than_is_known(
+    found: Ended, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "end_left", lambda *_: found)
+    work = run(["/bin/sh", "-c", "sleep 600"])
+    started = next(work)
+    assert isinstance(started, ProcessStarted)
+    os.kill(started.pid, signal.SIGKILL)
+    with pytest.raises(StepFailed) as caught:
+        finish(work)
+    assert re.search(said, f"{caught.value.what} {caught.value.means}")
+    assert ("was ended" in caught.value.what) == (found.seen and not found.left)
 
 
 @needs_proc

@@ -1,19 +1,23 @@
 """A process that is found again by its number and its start, or is another one."""
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+from support.waiting import eventually
 
 from drbook.providers import pids
-from drbook.providers.pids import end_session, session_of, start_ticks, still_runs
+from drbook.providers.life import VARIABLE
+from drbook.providers.pids import Ended, Table, end_left, names, start_ticks, still_runs
 
 NOBODY = 2**22 + 1
 """Above every number that Linux gives."""
@@ -101,6 +105,10 @@ def killed_leader() -> Iterator[tuple[int, int, int]]:
         os.kill(member, signal.SIGKILL)
 
 
+def session_of(leader: int, started: int) -> dict[int, str]:
+    return names(Table.now().session(leader, started))
+
+
 needs_proc = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux says whose session it is"
 )
@@ -146,9 +154,10 @@ def test_the_kernels_own_session_is_nobodys() -> None:
 @needs_proc
 def test_a_session_is_ended_and_the_deaf_are_killed(killed_leader: tuple[int, int, int]) -> None:
     leader, started, _ = killed_leader
-    end_session(leader, started)
+    ended = end_left(leader, started, "")
+    assert (ended.seen, ended.left) == (True, ())
     assert session_of(leader, started) == {}
-    end_session(leader, started)  # nothing is left, and nothing is waited for
+    assert end_left(leader, started, "").left == ()  # nothing is left, and nothing is waited for
 
 
 @needs_proc
@@ -164,6 +173,123 @@ def test_one_that_cannot_be_ended_is_not_waited_for_without_end(
 
     with monkeypatch.context() as patch:
         patch.setattr(pids.os, "kill", kill)
-        end_session(leader, started, grace=0.1)
+        assert end_left(leader, started, "", grace=0.1).left == (member,)
     assert sent == [(member, signal.SIGTERM), (member, signal.SIGKILL)]
     assert session_of(leader, started) == {member: "sleep"}
+
+
+# --- what carries a token in its environment ------------------------------------------------------
+
+TOKEN = secrets.token_hex(16)
+
+
+@pytest.fixture
+def carriers() -> Iterator[Callable[..., int]]:
+    """Starts what carries a token, in a session of its own; ended with the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(script: str, token: str = f"{TOKEN}.1", argv: list[str] | None = None) -> int:
+        process = subprocess.Popen(
+            argv or ["/bin/sh", "-c", script],
+            env={**os.environ, VARIABLE: token},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process.pid
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@needs_proc
+def test_a_token_is_found_in_any_session_and_with_all_that_came_of_it(
+    carriers: Callable[..., int],
+) -> None:
+    """What cleaned its environment is found through those that it comes of."""
+    one = carriers("env -i sleep 600 & sleep 600; :")
+    other = carriers("sleep 600; :", f"{TOKEN}.2")
+    assert eventually(lambda: len(psutil.Process(one).children()) == 2)
+    assert eventually(lambda: len(psutil.Process(other).children()) == 1)
+    family = {one, *(each.pid for each in psutil.Process(one).children())}
+    assert Table.now().carrying(f"{TOKEN}.1") == family
+    assert other not in family
+    for nobodys in ("", TOKEN, f"{TOKEN}.", f"{TOKEN}.3"):
+        assert Table.now().carrying(nobodys) == set()
+
+
+@needs_proc
+def test_what_carries_a_token_is_ended_and_the_deaf_are_killed(
+    carriers: Callable[..., int],
+) -> None:
+    deaf = carriers("trap '' TERM; sleep 600; sleep 600")
+    assert eventually(lambda: len(psutil.Process(deaf).children()) == 1)
+    assert end_left(0, 0, f"{TOKEN}.1", grace=0.3) == Ended()
+    assert Table.now().carrying(f"{TOKEN}.1") == set()
+
+
+@needs_proc
+def test_a_life_is_told_by_its_launchers_alone(
+    carriers: Callable[..., int], tmp_path: Path
+) -> None:
+    """An agent that a helper left behind carries the token too, and is nobody's to wait for."""
+    script = tmp_path / "launcher.py"
+    script.write_text("import time; time.sleep(600)")
+    carriers("sleep 600; :")
+    one = carriers("", argv=[sys.executable, "-I", str(script), "7"])
+    carriers("", f"{'c8' * 16}.1", argv=[sys.executable, "-I", str(script), "7"])
+    carriers("", argv=[sys.executable, "-I", "-c", "import time; time.sleep(600)"])
+    assert eventually(lambda: Table.now().launchers(TOKEN) == {one})
+    assert Table.now().launchers("") == set()
+
+
+@needs_proc
+def test_we_do_not_wait_for_our_own_end() -> None:
+    """Who resumes may sit in what a step had left behind."""
+    script = (
+        "import subprocess, sys\n"
+        "from drbook.providers.pids import Table\n"
+        "inner = subprocess.Popen(['sleep', '600'])\n"
+        "print(Table.now().carrying(sys.argv[1]) == {inner.pid})\n"
+        "inner.kill()"
+    )
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@"; :', "sh", sys.executable, "-c", script, f"{TOKEN}.1"],
+        env={**os.environ, VARIABLE: f"{TOKEN}.1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "True\n", done.stderr
+
+
+@needs_proc
+def test_what_may_not_be_looked_into_is_counted(
+    carriers: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = carriers("sleep 600; :")
+    since = start_ticks(one)
+    read = Path.read_bytes
+
+    def forbidden(path: Path) -> bytes:
+        if path.name == "environ" and path.parent.name == str(one):
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    table = Table.now()
+    assert table.carrying(f"{TOKEN}.1") <= {each.pid for each in psutil.Process(one).children()}
+    assert (table.unreadable(since), table.unreadable(since + 10**6)) == (1, 0)
+    assert end_left(NOBODY, since, "x.1", grace=0.1) == Ended(unreadable=1)
+
+
+def test_a_system_without_a_process_table_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pids, "PROC", tmp_path / "none")
+    assert Table.now().sees is False
+    assert end_left(1, 1, f"{TOKEN}.1") == Ended(seen=False)
+    assert names([1]) == {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from drbook.app import places
 from drbook.app.mailbox import Letter, leave, waiting
 from drbook.app.places import make_folder
 from drbook.app.work import keep_traceback
@@ -108,33 +109,74 @@ def test_letters_and_tracebacks_hold_no_known_secret(tmp_path: Path) -> None:
     assert f"KeyError: '{MASK}'" in (tmp_path / "errors.log").read_text()
 
 
-@pytest.mark.parametrize("which", ["state", "state/incidents"])
-def test_a_state_directory_that_everybody_may_write_to_is_refused(
-    tmp_path: Path, which: str
+@pytest.mark.parametrize("which", [".", "state", "state/incidents"])
+@pytest.mark.parametrize(("mode", "group"), [(0o777, None), (0o775, 12345)])
+def test_a_state_directory_that_others_may_write_to_is_refused(
+    tmp_path: Path, which: str, mode: int, group: int | None
 ) -> None:
     incident = tmp_path / "state" / "incidents" / "one"
     incident.parent.mkdir(parents=True)
-    (tmp_path / which).chmod(0o777)
+    _given_to(tmp_path / which, -1, group)
+    (tmp_path / which).chmod(mode)
     with pytest.raises(Refused) as caught:
         make_folder(incident)
     assert caught.value.code == "state-dir"
+    assert str((tmp_path / which).resolve()) in caught.value.what
     assert not incident.exists()
-    (tmp_path / which).chmod(0o1777)  # as /tmp: everybody's own stays everybody's own
+    (tmp_path / which).chmod(mode | 0o1000)  # as /tmp: everybody's own stays everybody's own
     make_folder(incident)
 
 
+def test_ones_own_group_may_write_to_a_state_directory(tmp_path: Path) -> None:
+    """Where each user has a group of their own, folders are made so."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state").chmod(0o775)
+    make_folder(tmp_path / "state" / "incidents" / "one")
+
+
+def _given_to(folder: Path, owner: int, group: int | None) -> None:
+    if group is not None:
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a folder away")
+        os.chown(folder, owner, group)
+
+
+@pytest.mark.parametrize("which", [".", "state", "state/incidents"])
+@pytest.mark.parametrize("root", [True, False])
 def test_a_state_directory_of_somebody_else_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, which: str, root: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """For root as well: who owns a folder can put another record there."""
     incident = tmp_path / "state" / "incidents" / "one"
     incident.parent.mkdir(parents=True)
-    owner = incident.parent.stat().st_uid
-    if owner == 0:  # root's folders are nobody else's to exchange
-        os.chown(incident.parent, 12345, -1)
-    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    _given_to(tmp_path / which, 12345, -1)
+    if not root:
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
     with pytest.raises(Refused) as caught:
         make_folder(incident)
     assert caught.value.code == "state-dir"
+    assert "uid 12345" in caught.value.what
+
+
+def test_a_link_leads_to_what_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "open" / "state").mkdir(parents=True)
+    (tmp_path / "open").chmod(0o777)
+    (tmp_path / "own").symlink_to(tmp_path / "open" / "state")
+    with pytest.raises(Refused):
+        make_folder(tmp_path / "own" / "incidents" / "one")
+
+
+def test_the_names_of_an_incidents_folders_are_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(places, "sync_folder", synced.append)
+    state = tmp_path / "state"
+    make_folder(state / "incidents" / "one")
+    assert set(synced) == {tmp_path, state, state / "incidents"}
+    synced.clear()
+    make_folder(state / "incidents" / "two")
+    assert synced == [state / "incidents"]
 
 
 @pytest.mark.parametrize("limits", [(0, 0), (4096, 4096), (-1, -1)])

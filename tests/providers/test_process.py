@@ -15,6 +15,7 @@ from typing import IO
 import coverage
 import psutil
 import pytest
+from support.pg import drain
 from support.waiting import eventually
 
 from drbook.core.errors import Cancelled, StepFailed
@@ -117,9 +118,10 @@ def test_a_timeout_ends_it() -> None:
 @pytest.mark.parametrize("script", ["sleep 60", "trap '' TERM; sleep 60 & wait; sleep 60"])
 def test_a_cancel_ends_the_whole_group(script: str) -> None:
     token = CancelToken()
-    work = run(["/bin/sh", "-c", script], cancel=token)
+    work = run(["/bin/sh", "-c", script], cancel=token, tick=lambda: Output("runs"))
     started = next(work)
     assert isinstance(started, ProcessStarted)
+    assert next(work) == Output("runs")
     assert eventually(lambda: len(psutil.Process(started.pid).children(recursive=True)) >= 1)
     family = [each.pid for each in psutil.Process(started.pid).children(recursive=True)]
     token.request("cancel")
@@ -143,6 +145,7 @@ def test_children_die_with_us(how: signal.Signals) -> None:
         import sys, time
         from drbook.providers.child import Child
         child = Child(["/bin/sleep", "600"], grace=0.5)
+        child.go()
         print(child.pid, flush=True)
         time.sleep(600)
     """)
@@ -160,6 +163,7 @@ def test_children_die_with_us(how: signal.Signals) -> None:
 
 def test_a_killed_launcher_takes_its_program_along() -> None:
     child = Child(["/bin/sleep", "600"])
+    child.go()
     assert eventually(lambda: bool(psutil.Process(child.pid).children()))
     sleeper = psutil.Process(child.pid).children()[0].pid
     os.kill(child.pid, signal.SIGKILL)
@@ -242,6 +246,7 @@ def test_a_machine_without_room_for_processes_says_so(monkeypatch: pytest.Monkey
 def test_a_launcher_that_does_not_end_is_killed() -> None:
     """A stopped launcher hears nothing; the wait for it is bounded all the same."""
     child = Child(["/bin/sleep", "600"], grace=-4.8)
+    child.go()
     assert eventually(lambda: bool(psutil.Process(child.pid).children()))
     sleeper = psutil.Process(child.pid).children()[0].pid
     os.kill(child.pid, signal.SIGSTOP)
@@ -356,6 +361,7 @@ def test_a_program_that_cannot_start_is_named_and_an_exit_code_of_127_is_not_tak
 
 def test_what_was_started_can_be_found_again() -> None:
     child = Child(["/bin/sleep", "600\x1b"])
+    child.go()
     started = child.started()
     assert started.argv == ("/bin/sleep", "600\\x1b")
     assert started.pid == child.pid == child.popen.pid
@@ -372,6 +378,7 @@ def test_a_stop_signal_and_a_grace_of_ones_own(tmp_path: Path) -> None:
     """The program is asked with its signal first, and has the grace to end in."""
     script = f"trap 'touch {tmp_path}/asked; exit 7' INT; echo ready; while :; do sleep 0.02; done"
     child = Child(["/bin/sh", "-c", script], stop_signal=signal.SIGINT, grace=5.0)
+    child.go()
     assert child.popen.stdout is not None
     assert child.popen.stdout.readline() == b"ready\n"
     assert child.stop() == 7
@@ -382,6 +389,7 @@ def test_a_stop_signal_and_a_grace_of_ones_own(tmp_path: Path) -> None:
 def test_a_program_that_does_not_hear_is_killed_after_its_grace() -> None:
     script = "trap '' TERM; echo ready; while :; do sleep 0.02; done"
     child = Child(["/bin/sh", "-c", script], grace=0.2)
+    child.go()
     assert child.popen.stdout is not None
     assert child.popen.stdout.readline() == b"ready\n"
     assert child.stop() == 128 + signal.SIGKILL
@@ -412,6 +420,7 @@ def test_what_a_child_is_given_does_not_change_its_launcher(tmp_path: Path) -> N
 
 def test_a_launcher_does_not_hear_our_terminal() -> None:
     child = Child(["/bin/sleep", "600"])
+    child.go()
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
     child.close()
 
@@ -428,6 +437,7 @@ def test_bytes_that_are_no_text_are_shown_as_such() -> None:
 def test_a_pipe_ends_when_the_program_closes_it_and_not_when_its_launcher_ends() -> None:
     script = "exec 0<&- 1>&- 2>&-; while :; do sleep 0.02; done"
     child = Child(["/bin/sh", "-c", script], stdin=subprocess.PIPE)
+    child.go()
     assert child.popen.stdin is not None
     assert child.popen.stdout is not None
     assert child.popen.stderr is not None
@@ -449,6 +459,7 @@ def test_a_pipe_ends_when_the_program_closes_it_and_not_when_its_launcher_ends()
 def test_a_launcher_is_not_interrupted_by_its_operator() -> None:
     """An interrupt is drbook's to hear; what runs is asked to stop through the lifeline only."""
     child = Child(["/bin/sh", "-c", "while :; do sleep 0.02; done"])
+    child.go()
 
     def ignores() -> bool:
         status = Path(f"/proc/{child.pid}/status").read_text()
@@ -502,6 +513,7 @@ def test_a_launcher_that_is_asked_to_end_asks_its_program() -> None:
     """By whoever shuts the machine down: the program gets its own signal and its grace."""
     script = "trap 'exit 7' INT; echo ready; while :; do sleep 0.02; done"
     child = Child(["/bin/sh", "-c", script], stop_signal=signal.SIGINT)
+    child.go()
     assert child.popen.stdout is not None
     assert child.popen.stdout.readline() == b"ready\n"
 
@@ -514,3 +526,85 @@ def test_a_launcher_that_is_asked_to_end_asks_its_program() -> None:
     os.kill(child.pid, signal.SIGTERM)
     assert child.popen.wait(5) == 7
     child.close()
+
+
+# --- nothing runs that is not on record -----------------------------------------------------------
+
+
+def test_a_program_is_started_only_when_it_is_on_record(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    work = run(["/usr/bin/touch", str(marker)])
+    assert isinstance(next(work), ProcessStarted)
+    assert not eventually(marker.exists, 0.5)
+    done, _ = finish(work)
+    assert (done.exit_code, marker.exists()) == (0, True)
+
+
+def test_what_could_not_be_recorded_is_not_run(tmp_path: Path) -> None:
+    """The journal broke: the signal is thrown back, or never asked for again."""
+    marker = tmp_path / "ran"
+    for refuse in ("throw", "close"):
+        work = run(["/usr/bin/touch", str(marker)])
+        started = next(work)
+        assert isinstance(started, ProcessStarted)
+        if refuse == "close":
+            work.close()
+        else:
+            with pytest.raises(OSError, match="no record"):
+                work.throw(OSError("no record"))
+        assert gone(started.pid)
+        assert not marker.exists()
+
+
+def test_a_launcher_whose_drbook_died_before_the_record_runs_nothing(tmp_path: Path) -> None:
+    script = textwrap.dedent("""
+        import sys, time
+        from drbook.providers.child import Child
+        child = Child(["/usr/bin/touch", sys.argv[1]])
+        print(child.pid, flush=True)
+        time.sleep(600)
+    """)
+    marker = tmp_path / "ran"
+    command = [sys.executable, "-c", script, str(marker)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        launched = int(parent.stdout.readline())
+        parent.kill()
+    assert gone(launched)
+    assert not marker.exists()
+
+
+def test_one_that_was_stopped_before_it_ran_says_so_and_cannot_be_started() -> None:
+    child = Child(["/bin/sleep", "600"])
+    assert child.stop() == launcher.NOT_STARTED == 124
+    child.go()
+    child.close()
+
+
+def test_a_launcher_that_was_killed_before_it_ran_anything_is_lost(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    work = run(["/usr/bin/touch", str(marker)])
+    started = next(work)
+    assert isinstance(started, ProcessStarted)
+    os.kill(started.pid, signal.SIGKILL)
+    assert gone(started.pid)
+    with pytest.raises(StepFailed) as caught:
+        finish(work)
+    assert caught.value.code == "launcher-killed"
+    assert not marker.exists()
+
+
+def test_output_that_is_taken_is_whole_and_not_kept() -> None:
+    pieces: list[bytes] = []
+    argv = ["/bin/sh", "-c", "head -c 3000000 /dev/zero; echo said >&2"]
+    done = drain(run(argv, take=pieces.append))
+    assert sum(map(len, pieces)) == 3_000_000
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "said\n")
+
+
+def test_an_error_of_what_takes_it_is_raised_after_the_programs_end() -> None:
+    def take(piece: bytes) -> None:
+        raise ValueError("cannot be taken")
+
+    with pytest.raises(ValueError, match="cannot be taken"):
+        drain(run(["/bin/sh", "-c", "head -c 3000000 /dev/zero"], take=take))

@@ -233,3 +233,44 @@ def test_locks(
     found = lock_of(client, {}, bucket, head)
     assert found.mode == mode
     assert (found.why_unknown == "") is known
+
+
+# --- answers that cannot be understood -----------------------------------------------------------
+
+ODD = {
+    "a time that no year holds": "<LastModified>9999-12-31T23:59:59-14:00</LastModified><Size>1</Size>",
+    "a year too far": "<LastModified>10000-01-01T00:00:00Z</LastModified><Size>1</Size>",
+    "no time": "<LastModified>then</LastModified><Size>1</Size>",
+    "a moment without end": "<LastModified>9e99</LastModified><Size>1</Size>",
+    "no number": "<LastModified>2026-01-01T00:00:00Z</LastModified><Size>much</Size>",
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_answer_that_cannot_be_understood_is_the_store_s_failure(
+    name: str, s3_server: Any, catalog_of: Any, drain: Any
+) -> None:
+    catalog = catalog_of(s3_server.bucket())
+    text = (
+        '<ListVersionsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        "<IsTruncated>false</IsTruncated><Version><Key>a.dump</Key><VersionId>1</VersionId>"
+        f"<IsLatest>true</IsLatest>{ODD[name]}</Version></ListVersionsResult>"
+    )
+
+    def instead(request: Any, **_: object) -> AWSResponse:
+        body: Any = Body(text.encode())
+        headers: Any = {"Content-Type": "application/xml"}
+        return AWSResponse(request.url, 200, headers, body)
+
+    client = catalog._open("offsite")._connection.client
+    client.meta.events.register("before-send.s3.ListObjectVersions", instead)
+    with pytest.raises(CouldNotVerify, match="its answer cannot be understood") as caught:
+        drain(catalog.points("offsite"))
+    assert caught.value.code == "list-failed"
+
+
+def test_times_of_a_store_are_in_utc(s3_server: Any, catalog_of: Any, drain: Any) -> None:
+    bucket = s3_server.bucket()
+    s3_server.client().put_object(Bucket=bucket, Key="a.dump", Body=b"PGDMP1")
+    (point,), _ = drain(catalog_of(bucket).points("offsite"))
+    assert point.taken_at.tzinfo is UTC

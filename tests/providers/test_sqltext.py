@@ -1,11 +1,16 @@
 """Statements of a dump, found wherever its chunks end, and nothing else taken for one."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drbook.providers import sqltext
+from drbook.providers.archive_list import Needs, needs_in, needy
 from drbook.providers.sqltext import without
+from drbook.providers.targets.ground import Ground, Leaving, left_out
+from drbook.providers.targets.psqltext import without_own_pair
 
 TEXT = rb"""-- a comment; with ' and "
 SET x = on;
@@ -87,3 +92,117 @@ def test_a_long_statement_passes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert b"".join(without(pieces(data, 700), look)) == data.removesuffix(b" DROP ME;")
     assert max(seen) < 2000
+
+
+# --- comments before COPY ------------------------------------------------------------------------
+
+LEADS = {
+    "nothing": b"",
+    "a blank line": b"\n \t\n",
+    "lines": b"-- one ' ;\n--\n\n-- two $$\n",
+    "a comment": b"/* ; ' */ ",
+    "nested ones": b"/* a /* b */ ; /* c */ */\n-- d\n/**/",
+    "many": b"/**/" * 60,
+}
+
+
+@pytest.mark.parametrize("size", [1, 5, 1 << 20])
+@pytest.mark.parametrize("name", LEADS)
+def test_copy_is_known_behind_comments(name: str, size: int) -> None:
+    data = b"SELECT 1;" + LEADS[name] + b"COPY t FROM stdin;\nDROP ME;\n\\.\nDROP ME;"
+    left = b"".join(without(pieces(data, size), unwanted))
+    assert left == data.removesuffix(b"DROP ME;")
+
+
+@pytest.mark.parametrize(
+    "before", [b"x /* c */", b"'a' -- b\n", b"E'a' -- b\n", b'"q" /* c */', b"$$ $$ /* c */"]
+)
+def test_copy_behind_anything_else_is_no_copy(before: bytes) -> None:
+    data = before + b"COPY t FROM stdin;\nDROP ME;\n\\.\n"
+    assert b"".join(without([data], unwanted)) == data.replace(b"\nDROP ME;", b"")
+
+
+# --- text that was made to take long -------------------------------------------------------------
+
+_MANY = 1024 * 1024
+HOSTILE = {
+    "short comments": b"/**/" * 60 + b"SELECT 1;\n",
+    "nothing but comments": b"/**/" * (_MANY // 4),
+    "comments that are not closed": b"/*" * (_MANY // 2),
+    "line comments": b"--\n" * (_MANY // 3) + b"x;",
+    "blank space": b" \n" * (_MANY // 2) + b"x;",
+    "statements of nothing": b";" * _MANY,
+    "an escaped string": b"SELECT E'" + b"a" * 4 * _MANY,
+    "an escaped string of quotes": b"SELECT E'" + b"''" * _MANY,
+    "an escaped string of backslashes": b"SELECT E'" + b"\\\\" * _MANY,
+    "escaped strings": b"E'" * (_MANY // 2),
+    "quotes": b"'\"" * (_MANY // 4),
+    "dollars": b"$a$b" * (_MANY // 4),
+    "a dollar's name": b"$" + b"a" * _MANY,
+    "copies": b"COPY FROM stdin " * (_MANY // 16) + b";",
+    "the ends of copies": b"COPY t FROM stdin;\n" + b"\n\\." * (_MANY // 3),
+    "what comes from": b"COPY " + b" FROM " * (_MANY // 8) + b";",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_takes_longer_than_its_length_asks_for(name: str) -> None:
+    """Each of these took minutes to years where a search goes back over what it has seen."""
+    began = time.monotonic()
+    left = b"".join(without(pieces(HOSTILE[name], 256 * 1024), lambda statement: False))
+    assert left == HOSTILE[name]
+    assert time.monotonic() - began < 60
+
+
+QUOTED = '"' + 'a""' * 400_000
+STATEMENTS = {
+    "a name without an end": f"GRANT x TO {QUOTED}",
+    "a long name": f'GRANT x TO {QUOTED}";',
+    "many names": "GRANT x TO a" + ", a" * 200_000 + ', "',
+    "many beginnings": 'GRANT x TO "' * 100_000,
+    "quotes between": 'GRANT x TO """ ' * 100_000,
+    "extensions without an end": 'CREATE EXTENSION "a\n' * 50_000,
+    "schemas without an end": 'CREATE EXTENSION a WITH SCHEMA "\n' * 30_000,
+    "publications without an end": 'CREATE PUBLICATION "\n' * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_nor_does_finding_what_a_dump_needs(name: str) -> None:
+    began = time.monotonic()
+    needs_in(STATEMENTS[name])
+    assert time.monotonic() - began < 60
+
+
+OWNERS = [
+    b"ALTER " + b" OWNER TO " * 400_000,
+    b"ALTER " + b"\tOWNER\t\t\tTO\t\t" * 300_000 + b'"',
+    b"ALTER " + b' OWNER TO "' * 300_000,
+    b'ALTER TABLE x OWNER TO "' + b'""' * 2000 + b";",
+    (b" " * 20 + b"--\n") * 50_000 + b"-x",
+    b'CREATE SCHEMA "' + b'""' * 500_000,
+]
+
+
+@pytest.mark.parametrize("number", range(len(OWNERS)))
+def test_nor_does_asking_whether_a_statement_is_left_out(number: int) -> None:
+    leaving = Leaving(Needs(), Ground())
+    began = time.monotonic()
+    for _ in range(20):
+        leaving(OWNERS[number])
+    assert time.monotonic() - began < 60
+
+
+def test_nor_does_a_dump_s_own_restriction() -> None:
+    began = time.monotonic()
+    for text in (b"\\restrict " + b"a" * _MANY, b"\\restrict" + b" \t" * _MANY, b"\n" * _MANY):
+        assert len(b"".join(without_own_pair(pieces(text, 256 * 1024)))) >= _MANY - 10_000
+    assert time.monotonic() - began < 60
+
+
+def test_nor_does_an_archive_s_list() -> None:
+    began = time.monotonic()
+    lines = ["1; 2 3 " + "COMMENT x " * 100_000, "1" * _MANY, " PUBLICATION" * 100_000]
+    needy(lines)
+    assert left_out(lines, Needs(), Ground()) == {}
+    assert time.monotonic() - began < 60

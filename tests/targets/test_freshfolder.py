@@ -28,6 +28,16 @@ FOLDERS = {
         folder(kind="full", place=HERE), "target-inside-production",
     ),
     "inside production": (folder(above=(FAR, HERE), clusters=(HERE,)), "target-inside-production"),
+    "inside another cluster": (folder(above=(FAR,), clusters=(FAR,)), "target-inside-production"),
+    "what lies above a mount of its disk is hidden": (
+        folder(hidden=(FAR, ELSEWHERE)), "target-inside-production",
+    ),
+    "what lies above a mount of another disk is hidden": (
+        folder(hidden=(ELSEWHERE.model_copy(update={"device": 6}),)), "",
+    ),
+    "what lay above one before the machine started": (
+        folder(hidden=(FAR,)), "",
+    ),
     "beside production": (folder(above=(ELSEWHERE,)), ""),
     "a server runs in it": (folder(kind="full", server="runs"), "target-has-server"),
     "a server ran in it, or runs elsewhere": (folder(kind="full", server="ran"), "target-has-server"),
@@ -46,7 +56,7 @@ def test_a_number_that_a_new_folder_got_after_production_was_gone(basis: str) ->
         "declared": ProductionIdentity("declared", "v", directory=HERE),
         "baseline": ProductionIdentity("baseline", "b", identity=who(), ours=True),
     }[basis]
-    facts = folder(above=(FAR, HERE), clusters=(FAR,))
+    facts = folder(above=(FAR, HERE))
     if basis == "baseline":
         assert "made exclusively" in prove_fresh_folder(facts, [known])
         return
@@ -86,6 +96,12 @@ FOLDER_SAID = {
     "a dangling link": ("is a symbolic link", "it leads nowhere; it was not followed"),
     "mounted": ("Something is mounted", "device 5 inode 200"),
     "bind mount of production": ("or lies inside it", "device 5 inode 100 (v)"),
+    "inside another cluster": (
+        "inside a PostgreSQL data directory", "`PG_VERSION` in device 5 inode 200. It may be production's",
+    ),
+    "what lies above a mount of its disk is hidden": (
+        "may lie inside production's data directory", "device 5 inode 200 (v)",
+    ),
     "a server runs in it": ("A PostgreSQL server runs in /incident", "its postmaster.pid"),
     "a server ran in it, or runs elsewhere": (
         "A PostgreSQL server ran, or runs in another container, in /incident", "its postmaster.pid",
@@ -118,3 +134,13 @@ def test_a_production_whose_directory_nobody_knows_is_nowhere() -> None:
     """Two that are unknown are not the same."""
     assert prove_fresh_folder(folder(), [live(who(place=None))])
     assert prove_fresh_folder(folder(), [ProductionIdentity("declared", "v")])
+
+
+@pytest.mark.parametrize("known", [[], [live(who(place=None))]])
+def test_inside_a_data_directory_while_production_s_is_not_known(
+    known: list[ProductionIdentity],
+) -> None:
+    with pytest.raises(Refused) as caught:
+        prove_fresh_folder(folder(above=(FAR, HERE), clusters=(HERE,)), known)
+    assert caught.value.code == "target-inside-production"
+    assert prove_fresh_folder(folder(hidden=(HERE,)), known)

@@ -1,6 +1,7 @@
 """The timeline and its four formats: the record and nothing else, and hostile text as text."""
 
 import csv
+import html
 import io
 import json
 import re
@@ -8,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from support.evidence import located, verified
+from support.evidence import located, restored, verified
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
 from drbook.core.values import Json
 from drbook.timeline.build import build
 from drbook.timeline.export import FORMATS, export
+from drbook.timeline.markdown import text as markdown_text
 from drbook.timeline.model import JournalFacts, Timeline
 
 T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
@@ -131,6 +133,23 @@ def test_times_objectives_and_what_was_measured() -> None:
     assert told.rto.met is None
 
 
+@pytest.mark.parametrize("form", ["md", "html"])
+def test_what_is_said_beside_the_rows_is_in_the_exports(form: str) -> None:
+    text = export(whole(), form)
+    for words in (
+        "public.reservations",
+        "somebody paid",
+        "stands at 7",
+        "the manifest holds none",
+    ):
+        assert words.replace("_", "\\_" if form == "md" else "_") in text
+    assert "missing <b>" not in text
+    row = next(line for line in text.splitlines() if "somebody paid" in line)
+    assert "? could" in row
+    assert "own assertions" in row
+    assert "worth knowing" in next(line for line in text.splitlines() if "stands at 7" in line)
+
+
 def test_a_verified_restore_stops_the_clock() -> None:
     told = timeline(
         (0, opened()),
@@ -162,7 +181,7 @@ def test_what_deviates_is_listed() -> None:
             "loss", "postgres.probe", 1, 1, state=StepEnd.COULD_NOT_VERIFY, reason="no answer"
         ),
         (5, ev.StepSkipped(step="locate", reason="restored by the provider")),
-        (6, ev.IncidentResumed(head=HEAD, repaired="a torn line was cut off")),
+        (6, ev.IncidentResumed(head=HEAD, repaired="a torn line was cut off", unseen=("m: down",))),
         (7, ev.InputChanged(name="occurred", value="2026-04-24T18:00:00Z", occurred=T0)),
         (8, ev.StepInvalidated(step="loss", because="locate runs again")),
         (
@@ -186,10 +205,12 @@ def test_what_deviates_is_listed() -> None:
         "taken over from lost on ",
         "7 records were recovered from s3://b/p (fence 1)",
         "not asked: /share: it does not exist",
+        "nothing but the mirror vouches for the record",
         "evidence in no mirror: artifacts/x",
         "could-not-verify: no answer",
         "skipped: restored",
         "torn line",
+        "not asked: m: down",
         "occurred",
         "stale",
     ):
@@ -300,6 +321,35 @@ def test_markdown_stays_text() -> None:
             assert len(cells) in (4, 5, 6, 8, 9), line
 
 
+LINKS = [
+    "https://evil.example/x", "HTTP://evil.example", "ftp://evil.example", "s3://bucket/key",
+    "www.evil.example", "WWW.evil.example", "see www.evil.example/a?b", "someone@evil.example",
+    "mailto:someone@evil.example", "xmpp:a@b.example/c", "@everybody", "ping @ops-team!", "#123",
+    "acme/shop#7", "<https://evil.example>", "[x](https://evil.example)", "a @ b", "# 1", "no. 5",
+    "1. first", "www", "w.w", "a:b",
+]  # fmt: skip
+
+
+def shown(source: str) -> list[str]:
+    """The text nodes that Markdown makes of this: entities and escapes decoded, cut at comments."""
+    return [
+        html.unescape(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", node))
+        for node in source.split("<!-- -->")
+    ]
+
+
+@pytest.mark.parametrize("text", LINKS)
+def test_markdown_makes_no_link_of_text(text: str) -> None:
+    """GitHub's rules: addresses are found in the source (6.9), people and numbers in its text."""
+    made = markdown_text(text)
+    assert not re.search(r"(https?|ftp|\w)://|www\.", made, re.IGNORECASE)
+    assert not re.search(r"(?<!\\)[\[\]<>()](?!!-- -->)", made.replace("<!-- -->", ""))
+    nodes = shown(made)
+    assert "".join(nodes) == text
+    for node in nodes:
+        assert not re.search(r"@\w|#\d", node)
+
+
 def test_a_spreadsheet_runs_nothing() -> None:
     note = timeline((0, opened()), (1, ev.NoteAdded(text="=cmd()|' /C calc'!A0")), actor="@evil")
     rows = list(csv.reader(io.StringIO(export(note, "csv"))))
@@ -328,3 +378,29 @@ def test_lines_are_cloud_events() -> None:
     assert len({(line["source"], line["id"]) for line in lines}) == len(lines)
     assert lines[0]["time"] == "2026-04-24T19:19:00Z"
     assert lines[-1]["data"]["head"] == HEAD
+
+
+# --- before loading -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["html", "md"])
+def test_what_was_looked_at_before_the_load_is_one_table(kind: str) -> None:
+    told = timeline(
+        (0, opened()),
+        *attempt("restore", "postgres.restore", 60, 40, restored().model_dump(mode="json")),
+    )
+    text = export(told, kind)
+    assert "Before loading" in text
+    for words in ("▲ differs", "? unknown", "✓ ok", "✗ stops", "content unproven", "sorting"):
+        assert words in text, words
+    assert "warnings: 3 other" in text
+    assert "boss <b>" not in text
+
+
+@pytest.mark.parametrize("kind", ["html", "md"])
+def test_a_restore_of_before_that_was_looked_at_still_shows(kind: str) -> None:
+    older = restored().model_dump(mode="json")
+    del older["preflight"], older["load"]["complaints"], older["copy_used"]["held"]
+    told = timeline((0, opened()), *attempt("restore", "postgres.restore", 60, 40, older))
+    assert told.unread == ()
+    assert "Before loading" not in export(told, kind)

@@ -85,7 +85,7 @@ def test_row_counts_with_what_differs_first(world: World, size: tuple[int, int])
         await seat.sees("Nothing was counted yet")
         await seat.press("escape", "down", "enter")
         await seat.reaches("count", StepState.FAILED)
-        await seat.sees("✗ 4 tables · 2 equal · 1 differ · 1 could not verify")
+        await seat.sees("✗ 4 tables · 2 equal · 1 differ · 1 could not verify · 2 other things")
         await seat.press("v")
         text = await seat.sees("ROW COUNTS", "✗ differs", "? could not verify", "✓ content")
         rows = [line.split()[0] for line in text.splitlines() if line.startswith("public.")]
@@ -97,9 +97,12 @@ def test_row_counts_with_what_differs_first(world: World, size: tuple[int, int])
         assert "✓" not in unsure
         assert "one row fewer than held" in text
         assert "4,913" in text
+        assert "✗ differs" in text.split("index public.reservations_day: missing <b>")[0]
         await seat.press("f")
         only = await seat.sees("[differ]")
         assert "public.branches" not in only
+        assert "public.reservations_day" in only
+        assert "somebody paid" not in only
         await seat.press("f", "f")
         only = await seat.sees("[unverified]", "public.reports")
         assert "public.payments" not in only

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from support.evidence import located, point, verified
 from support.nasty import NASTY, unsafe
@@ -26,11 +27,12 @@ from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.errors import StepFailed
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
 from drbook.core.points import Located, Verdict
+from drbook.core.remarks import Question, Remark
 from drbook.core.values import plain, plain_lines
 from drbook.timeline.build import build
 from drbook.timeline.export import export
 from drbook.timeline.model import JournalFacts, Timeline
-from drbook.tui import evidence, journal, paint
+from drbook.tui import evidence, journal, lists, paint
 
 T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
 
@@ -131,7 +133,8 @@ def html_is_harmless(text: str) -> None:
 
 
 def markdown_is_harmless(text: str) -> None:
-    page = export(told(text), "md")
+    # An empty comment keeps an @ from naming anybody; text from outside cannot hold one.
+    page = export(told(text), "md").replace("<!-- -->", "")
     assert unsafe(page) == []
     bare = re.compile(r"(?<!\\)(?:\\\\)*[|<>\[\]`]")
     assert page.count("\n") == calm("md").count("\n")
@@ -209,6 +212,17 @@ def evidence_is_harmless(text: str) -> None:
         reason=text,
     )
     painted(evidence.tables_table([row], 120))
+    painted(
+        lists.beside(
+            Remark(
+                question=Question.FIDELITY,
+                check="index",
+                subject=text,
+                verdict=TableVerdict.FAIL,
+                words=text,
+            )
+        )
+    )
 
 
 # --- lines, errors, file names -------------------------------------------------------------------
@@ -274,3 +288,18 @@ _PIECES = st.one_of(
 def test_any_mixture_is_harmless_at_every_outlet(text: str) -> None:
     for outlet in OUTLETS.values():
         outlet(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["大" * 200, "x" + "大" * 200, "大" * 30 + "x" * 60, "x" * 60 + "大" * 30, "e\u0301" * 80],
+)
+@pytest.mark.parametrize("width", [8, 9, 40, 41, 79])
+def test_the_ends_that_are_kept_fit_their_cells(text: str, width: int) -> None:
+    shown = paint.cut_middle(text, width)
+    assert width - 2 <= cell_len(shown) <= width
+    head, dots, tail = shown.partition("…")
+    assert dots
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert tail

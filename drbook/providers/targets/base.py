@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.ports import Cancel, ProductionIdentity
+from drbook.core.preflight import PlaceFacts
 from drbook.core.signals import Working
 from drbook.core.targets import Target, TargetLook, TargetSpec
 
 if TYPE_CHECKING:
     from drbook.providers.pgtools import PgTools
     from drbook.providers.targets.pool import ServerPool
+
+
+def free_bytes(path: Path) -> int | None:
+    """Bytes that we may still write at a path, or where it will be made; None where nobody says."""
+    for place in (path, *path.parents):
+        try:
+            found = os.statvfs(place)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,10 @@ class Workshop:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Names of targets that were made before another machine took over, with the machine they are
     on: what is local there is not here, even where a path is the same."""
+    like: ArchiveFacts | None = None
+    """The archive that the target is made for: it is made like that database, where it can be."""
+    free: Callable[[Path], int | None] = free_bytes
+    """How many bytes are free where something is or will be."""
 
 
 class TargetMaker(Protocol):
@@ -54,6 +74,14 @@ class OpenableTarget(TargetSpec):
     def maker(self, workshop: Workshop) -> TargetMaker:
         """What makes it. Raises DrbookError where the fields cannot be used."""
         raise AssertionError("each kind makes itself")
+
+    def foresee(
+        self, workshop: Workshop, production: Sequence[ProductionIdentity]
+    ) -> Working[PlaceFacts]:
+        """What is known of the place before anything is made there; writes nothing. A kind that does
+        not say leaves everything unknown."""
+        return PlaceFacts()
+        yield
 
     @classmethod
     def ready(cls, target: Target, workshop: Workshop) -> Working[Target]:

@@ -1,23 +1,27 @@
 """A new cluster of our own: an empty folder, a private socket, nobody else's writes."""
 
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from drbook.core.archivefacts import DatabaseSettings
+from drbook.core.errors import StepFailed
 from drbook.core.freshness import Answer
 from drbook.core.ports import ProductionIdentity
 from drbook.core.refusals import refused
 from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Working
 from drbook.core.targets import Target, TargetLook
+from drbook.core.textsettings import usual
 from drbook.core.values import plain
 from drbook.providers import private
 from drbook.providers.pgidentity import place_of, system_identifier_in
 from drbook.providers.pgserver import ClusterServer, private_base, server_user
-from drbook.providers.pgtools import choose
 from drbook.providers.targets.base import Workshop
-from drbook.providers.targets.create import make_database
+from drbook.providers.targets.create import make_database, settings_in
 from drbook.providers.targets.folder import make_fresh, still
+from drbook.providers.targets.foresee import best_known, cluster_settings, cluster_tools
 from drbook.providers.targets.pool import MARKER, marker_of
 from drbook.providers.targets.roles import ADMIN, LOADER, READER, login, make_roles
 
@@ -36,13 +40,8 @@ class ClusterMaker:
         self, name: str, nonce: str, production: Sequence[ProductionIdentity]
     ) -> Working[Target]:
         shop = self._workshop
-        # What is known to be production's own comes first: others' baselines may lie beside it.
-        known = [one.identity for one in production if one.proves] + [
-            one.identity for one in production
-        ]
-        like = next((identity for identity in known if identity is not None), None)
-        major = like.server_version // 10000 if like is not None else None
-        tools, note = choose(shop.tools(), server=True, major=major)
+        like = best_known(production)
+        tools, note = cluster_tools(shop, production)
         if note:
             yield Milestone(note)
         home = self._home(name, nonce)
@@ -53,7 +52,7 @@ class ClusterMaker:
         made = make_fresh(server, production)
         with private.replace(home / MARKER) as stream:
             stream.write(marker_of(name, nonce))
-        yield from server.create(shop.cancel)
+        settings = yield from self._initialise(server)
         still(home, made)
         yield from server.start(cancel=shop.cancel)
         shop.pool.add(name, server)
@@ -67,6 +66,7 @@ class ClusterMaker:
             shop.environment,
             lambda answer: _ours(answer, server),
             own_server=True,
+            settings=settings,
         )
         identity = answer.identity
         make_roles(server, dbname, shop.environment)
@@ -81,10 +81,28 @@ class ClusterMaker:
             admin=admin,
             extensions=self._extensions,
             identity=identity,
+            settings=settings_in(admin, shop.environment),
             proof="made by this incident in an empty folder, on a private socket; "
             "nobody else wrote to it",
             whole_server=True,
         )
+
+    def _initialise(self, server: ClusterServer) -> Working[DatabaseSettings]:
+        """initdb, like the archive's database; where that fails, as every new cluster is made."""
+        wanted = cluster_settings(self._workshop, server.tools)
+        default = usual(server.tools.major, linux=sys.platform == "linux")
+        if wanted == default:
+            yield from server.create(self._workshop.cancel, default)
+            return default
+        try:
+            yield from server.create(self._workshop.cancel, wanted)
+        except StepFailed as error:
+            if error.code != "initdb" or server.data.exists():
+                raise
+            yield Milestone(f"not made like the backup's database: {error.what}")
+            yield from server.create(self._workshop.cancel, default)
+            return default
+        return wanted
 
     def look(self, name: str) -> TargetLook:
         host = self._workshop.elsewhere.get(name)

@@ -5,15 +5,18 @@ from collections.abc import Callable, Mapping
 import psycopg
 from psycopg import sql
 
+from drbook.core.archivefacts import DatabaseSettings
 from drbook.core.baseline import Identity
 from drbook.core.errors import StepFailed
 from drbook.core.freshness import Answer, prove_empty
 from drbook.core.refusals import refused
 from drbook.core.targets import DatabaseRef
+from drbook.core.textsettings import acceptable
 from drbook.core.values import plain
 from drbook.providers import pgsession
 from drbook.providers.pgidentity import contents, pinned
 from drbook.providers.pgsession import Connection
+from drbook.providers.targets.foresee import settings_of
 from drbook.providers.targets.lease import asked, mark
 
 
@@ -26,17 +29,19 @@ def make_database(
     prove: Callable[[Answer], object],
     *,
     own_server: bool = False,
+    settings: DatabaseSettings | None = None,
 ) -> Answer:
     """Make an empty database, and tell what answers there. `prove` judges what the creating connection says, right before it
     creates, and again what the connection to the new database says; it raises Refused.
 
-    On a server of drbook's own making the database `postgres` that initdb made may be the one.
+    `settings` are how its text is to be written and sorted; a given server that cannot have them makes
+    it as it makes every database. On a server of drbook's own making the database `postgres` that initdb made may be the one.
     """
     try:
         with pgsession.connect(server, environment, autocommit=True, read_only=False) as connection:
             first = asked(connection, server.show())
             prove(first)
-            oid = _create(connection, server, dbname, nonce, own_server)
+            oid = _create(connection, server, dbname, nonce, own_server, settings)
         with pgsession.connect(connect, environment) as connection:
             found = asked(connection, connect.show())
             prove(found)
@@ -55,7 +60,12 @@ def make_database(
 
 
 def _create(
-    connection: Connection, server: DatabaseRef, dbname: str, nonce: str, own_server: bool
+    connection: Connection,
+    server: DatabaseRef,
+    dbname: str,
+    nonce: str,
+    own_server: bool,
+    settings: DatabaseSettings | None,
 ) -> int:
     name = sql.Identifier(dbname)
     oid = _oid(connection, dbname)
@@ -67,15 +77,73 @@ def _create(
             means="It is neither used nor removed.",
         )
     if oid is None:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(name)
-        )
+        _make(connection, name, own_server, settings)
     connection.execute(
         sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(mark(nonce)))
     )
     made = _oid(connection, dbname)
     assert made is not None
     return made
+
+
+_NOT_HAD = (
+    psycopg.errors.InvalidParameterValue,
+    psycopg.errors.WrongObjectType,
+    psycopg.errors.FeatureNotSupported,
+    psycopg.errors.InvalidObjectDefinition,
+    psycopg.errors.UndefinedObject,
+)
+"""How a server says that it does not have an encoding, a locale or a provider."""
+
+
+def _make(
+    connection: Connection,
+    name: sql.Identifier,
+    own_server: bool,
+    settings: DatabaseSettings | None,
+) -> None:
+    plainly = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}")
+    if own_server:  # all of it was made with these settings already
+        encoding = settings.encoding if settings is not None else "UTF8"
+        connection.execute(plainly.format(name, sql.Literal(encoding)))
+        return
+    if settings is not None and acceptable(settings):
+        try:
+            connection.execute(_like(name, settings, connection.info.server_version // 10000))
+            return
+        except _NOT_HAD:
+            # Nothing was created; what it comes to is judged by what the database says itself.
+            connection.rollback()
+    connection.execute(plainly.format(name, sql.Literal("UTF8")))
+
+
+def _like(name: sql.Identifier, text: DatabaseSettings, major: int) -> sql.Composed:
+    options = {"ENCODING": text.encoding, "LC_COLLATE": text.collate, "LC_CTYPE": text.ctype}
+    if major >= 15:
+        options["LOCALE_PROVIDER"] = text.provider
+    if text.provider == "icu":
+        options["ICU_LOCALE"] = text.locale
+        options |= {"ICU_RULES": text.rules} if text.rules else {}
+    if text.provider == "builtin":
+        options["BUILTIN_LOCALE"] = text.locale
+    return sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(
+        name,
+        sql.SQL(" ").join(
+            sql.SQL("{} {}").format(sql.SQL(option), sql.Literal(value))
+            for option, value in options.items()
+        ),
+    )
+
+
+def settings_in(connect: DatabaseRef, environment: Mapping[str, str]) -> DatabaseSettings | None:
+    """How a new database writes and sorts text, as it says itself; None where it does not."""
+    try:
+        with pgsession.connect(connect, environment) as connection:
+            found = settings_of(connection)
+            connection.rollback()
+    except psycopg.Error:
+        return None  # the page says that it is unknown
+    return found
 
 
 def _oid(connection: Connection, dbname: str) -> int | None:

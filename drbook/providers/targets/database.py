@@ -10,9 +10,9 @@ from drbook.core.signals import ResourceCreated, ResourceIntended, Working
 from drbook.core.targets import DatabaseRef, Target, TargetLook
 from drbook.providers import pgsession
 from drbook.providers.targets.base import Workshop
-from drbook.providers.targets.create import make_database
+from drbook.providers.targets.create import make_database, settings_in
 from drbook.providers.targets.lease import asked
-from drbook.providers.targets.roles import refuse_superuser
+from drbook.providers.targets.roles import refuse_strong
 
 
 class DatabaseMaker:
@@ -20,6 +20,7 @@ class DatabaseMaker:
 
     def __init__(self, workshop: Workshop, server: DatabaseRef) -> None:
         self._environment = workshop.environment
+        self._settings = workshop.like.settings if workshop.like is not None else None
         self._server = server
 
     def create(
@@ -33,7 +34,7 @@ class DatabaseMaker:
         try:
             with pgsession.connect(server, self._environment) as connection:
                 prove(asked(connection, shown))
-                refuse_superuser(connection, shown)
+                refuse_strong(connection, shown)
                 connection.rollback()
         except psycopg.OperationalError as error:
             raise pgsession.no_connection(server, error) from None
@@ -41,7 +42,9 @@ class DatabaseMaker:
         connect = server.model_copy(update={"dbname": dbname})
         yield ResourceIntended("database", name, nonce, f"{shown} · {dbname}")
         # Another connection may reach another server: all of it is proven again on that one.
-        answer = make_database(server, connect, dbname, nonce, self._environment, prove)
+        answer = make_database(
+            server, connect, dbname, nonce, self._environment, prove, settings=self._settings
+        )
         identity = answer.identity
         yield ResourceCreated("database", name, shown, identity.model_dump(mode="json"))
         return Target(
@@ -51,6 +54,7 @@ class DatabaseMaker:
             location=shown,
             connect=connect,
             identity=identity,
+            settings=settings_in(connect, self._environment),
             proof=prove(answer),
             whole_server=False,
         )

@@ -19,8 +19,7 @@ from drbook.core.ports import ProductionIdentity
 from drbook.core.refusals import refused
 from drbook.providers.pgidentity import boot_id
 from drbook.providers.pgserver import ClusterServer
-
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from drbook.providers.targets.above import FOLDER, above, mounts
 
 
 def make_fresh(server: ClusterServer, production: Sequence[ProductionIdentity]) -> os.stat_result:
@@ -73,7 +72,7 @@ def still(path: Path, made: os.stat_result) -> None:
 def opened(parent: Path) -> Iterator[int | None]:
     """The folder that will hold the target, open; None where it is a link or cannot be opened."""
     try:
-        descriptor = os.open(parent, _FOLDER)
+        descriptor = os.open(parent, FOLDER)
     except OSError:
         yield None
         return
@@ -92,7 +91,7 @@ def look(path: Path, parent: int | None) -> FolderFacts:
             parent="link" if path.parent.is_symlink() else "unseen",
         )
     boot = boot_id()
-    above, clusters = _above(parent, boot)
+    higher = above(parent, boot)
     held = os.fstat(parent)
     mine = held.st_uid in (0, os.geteuid())
     # A sticky folder like /tmp may be written by all, but nobody replaces another's entries there.
@@ -101,8 +100,9 @@ def look(path: Path, parent: int | None) -> FolderFacts:
         path=str(path),
         kind="absent",
         parent="private" if mine and alone else "shared",
-        above=above,
-        clusters=clusters,
+        above=higher.folders,
+        clusters=higher.clusters,
+        hidden=higher.hidden,
     )
     try:
         found = os.stat(path.name, dir_fd=parent, follow_symlinks=False)
@@ -123,7 +123,7 @@ def _folder(
     place = Place(device=found.st_dev, inode=found.st_ino, boot=boot) if boot else None
     facts = replace(facts, place=place, mounted=_mounted(path, found, parent))
     try:
-        descriptor = os.open(path.name, _FOLDER, dir_fd=parent)
+        descriptor = os.open(path.name, FOLDER, dir_fd=parent)
     except OSError:
         return replace(facts, kind="unseen")
     try:
@@ -144,60 +144,12 @@ def _leads_somewhere(name: str, parent: int) -> bool:
     return True
 
 
-def _above(parent: int, boot: str) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
-    """The open folder and every one above it, with those that hold a cluster or may: walked by `..`,
-    so that no path can lie."""
-    if not boot:
-        return (), ()
-    found: list[Place] = []
-    clusters: list[Place] = []
-    here = os.dup(parent)
-    try:
-        while True:
-            at = os.fstat(here)
-            place = Place(device=at.st_dev, inode=at.st_ino, boot=boot)
-            if found and place == found[-1]:
-                return tuple(found), tuple(clusters)
-            found.append(place)
-            if _may_hold_cluster(here):
-                clusters.append(place)
-            up = os.open("..", _FOLDER, dir_fd=here)
-            os.close(here)
-            here = up
-    except OSError:
-        return tuple(found), tuple(clusters)
-    finally:
-        os.close(here)
-
-
-def _may_hold_cluster(folder: int) -> bool:
-    """Whether it is a data directory, by its `PG_VERSION`; what cannot be looked into may be one."""
-    try:
-        os.stat("PG_VERSION", dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
 def _mounted(path: Path, found: os.stat_result, parent: int) -> bool:
     """Whether something is mounted there: a bind mount of the same disk has the same device."""
     if found.st_dev != os.fstat(parent).st_dev:
         return True
-    try:
-        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
-    except OSError:
-        return False
-    points = (line.split()[4] for line in table.splitlines() if len(line.split()) > 4)
-    return str(path.parent.resolve() / path.name) in {_unescaped(point) for point in points}
-
-
-def _unescaped(point: str) -> str:
-    """The kernel writes blanks in mount points as octal numbers (proc(5))."""
-    for octal, sign in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        point = point.replace(octal, sign)
-    return point
+    there = str(path.parent.resolve() / path.name)
+    return any(each.point == there for each in mounts())
 
 
 def _server_in(folder: int) -> Literal["none", "runs", "ran"]:

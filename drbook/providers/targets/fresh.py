@@ -4,17 +4,23 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import TableCounts
 from drbook.core.errors import CouldNotVerify, UsageError
 from drbook.core.freshness import Answer, prove_same_target
 from drbook.core.ports import ProductionIdentity
+from drbook.core.preflight import CopyFacts, Preflight
+from drbook.core.preflightrules import judge
 from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, TargetLook, TargetSpec
 from drbook.core.values import plain
+from drbook.providers.archive_check import read_needs
 from drbook.providers.postgres import PostgresReader
-from drbook.providers.targets.base import OpenableTarget, TargetMaker, Workshop
+from drbook.providers.targets.base import OpenableTarget, Workshop
+from drbook.providers.targets.foresee import best_known
 from drbook.providers.targets.load import Loader
 
 
@@ -25,8 +31,34 @@ class FreshTargets:
         self._workshop = workshop
         self._kinds = kinds
 
+    def preflight(
+        self,
+        spec: TargetSpec,
+        copy: LocalCopy,
+        production: Sequence[ProductionIdentity],
+        proof: str = "",
+    ) -> Working[tuple[LocalCopy, Preflight]]:
+        """See `core.ports.Targets.preflight`."""
+        shop = self._workshop
+        held, unreadable = copy.held, ""
+        if held is None:
+            held, unreadable = yield from read_needs(
+                shop.folder / copy.name, shop.tools(), shop.cancel
+            )
+        copy = copy.model_copy(update={"held": held})
+        place = yield from self._openable(spec).foresee(replace(shop, like=held), production)
+        place = place.model_copy(update={"unreadable": unreadable})
+        like = best_known(production)
+        facts = CopyFacts(size=copy.size, proven=copy.checked, reason=proof, held=held)
+        return copy, judge(facts, place, like.server_version if like is not None else 0)
+
     def create(
-        self, spec: TargetSpec, name: str, production: Sequence[ProductionIdentity]
+        self,
+        spec: TargetSpec,
+        name: str,
+        production: Sequence[ProductionIdentity],
+        *,
+        like: ArchiveFacts | None = None,
     ) -> Working[Target]:
         """Make a fresh target. Its name and nonce are on record before anything is created."""
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,120}", name):
@@ -37,7 +69,8 @@ class FreshTargets:
                 means="Nothing was created.",
             )
         nonce = secrets.token_hex(16)
-        return (yield from self._maker(spec).create(name, nonce, production))
+        maker = self._openable(spec).maker(replace(self._workshop, like=like))
+        return (yield from maker.create(name, nonce, production))
 
     def load(
         self, target: Target, copy: LocalCopy, *, first: Sequence[str] = ()
@@ -57,9 +90,9 @@ class FreshTargets:
         target = yield from self._ready(target)
         reader = PostgresReader(self._workshop.environment, self._workshop.cancel)
         counts = yield from reader.count(
-            target.connect, ignore_schemas=ignore_schemas, content=content
+            target.connect, ignore_schemas=ignore_schemas, content=content, structure="sound"
         )
-        # Counted in one transaction, in one snapshot: a pooler cannot come in between.
+        # Counted in one snapshot of one server: a pooler cannot come in between.
         prove_same_target(target, Answer(counts.identity, pooled=False))
         return counts
 
@@ -69,9 +102,9 @@ class FreshTargets:
 
     def look(self, spec: TargetSpec, name: str) -> TargetLook:
         """Whether something exists under a derived name."""
-        return self._maker(spec).look(name)
+        return self._openable(spec).maker(self._workshop).look(name)
 
-    def _maker(self, spec: TargetSpec) -> TargetMaker:
+    def _openable(self, spec: TargetSpec) -> OpenableTarget:
         if not isinstance(spec, OpenableTarget):
             raise UsageError(
                 f"Nothing here makes a target of kind {plain(spec.kind, 60)}.",
@@ -79,7 +112,7 @@ class FreshTargets:
                 next=f"Kinds are: {', '.join(sorted(self._kinds))}.",
                 code="target-kind",
             )
-        return spec.maker(self._workshop)
+        return spec
 
     def _ready(self, target: Target) -> Working[Target]:
         kind = self._kinds.get(target.kind)

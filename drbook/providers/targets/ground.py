@@ -8,15 +8,18 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import psycopg
 from psycopg import sql
 
-from drbook.core.errors import StepFailed
+from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import Target
 from drbook.core.values import plain
-from drbook.providers.archive_list import IDENTIFIER, Needs, bare
+from drbook.providers import pgsession
+from drbook.providers.archive_list import Needs
 from drbook.providers.pgsession import Connection
+from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.targets.lease import lease
 from drbook.providers.targets.roles import HARMLESS, LOADER
 
@@ -37,8 +40,11 @@ def make_ground(
     if not needs.roles and not needs.extensions:
         return Ground()
     with lease(target, environment, cancel, target.admin) as connection:
-        roles = _stand_in(connection, target, needs.roles)
-        extensions, schemas = _extensions(connection, target, needs.extensions)
+        try:
+            roles = _stand_in(connection, target, needs.roles)
+            extensions, schemas = _extensions(connection, target, needs.extensions)
+        except psycopg.Error as error:
+            raise _not_made(connection, error, cancel) from None
     if roles:
         shown = ", ".join(plain(name, 63) for name in roles[:10])
         yield Milestone(f"roles stand in without login, to be replaced: {shown}")
@@ -46,6 +52,19 @@ def make_ground(
         shown = ", ".join(plain(name, 63) for name in extensions)
         yield Milestone(f"extensions made by drbook, not by the archive: {shown}")
     return Ground(roles, frozenset(extensions), frozenset(schemas))
+
+
+def _not_made(connection: Connection, error: psycopg.Error, cancel: Cancel) -> DrbookError:
+    """Names come from the archive: those that no server accepts are the archive's fault."""
+    if cancel.requested or connection.closed or connection.broken:
+        return pgsession.broke_off(connection, error, cancel, "made what the dump needs")
+    return StepFailed(
+        "What the dump speaks of could not be made before it is loaded: " + pgsession.said(error),
+        means="No server that was dumped has roles, schemas or extensions like that: somebody may have "
+        "written into this copy. Nothing was loaded; the target is never used again.",
+        next="Choose another recovery point, and ask who could write to this one.",
+        code="ground",
+    )
 
 
 def _stand_in(connection: Connection, target: Target, named: frozenset[str]) -> tuple[str, ...]:
@@ -196,6 +215,7 @@ _STATEMENT = re.compile(
     rb"(?:CREATE|ALTER|COMMENT ON) (EVENT TRIGGER|SUBSCRIPTION|PUBLICATION|EXTENSION|SCHEMA)"
     rb" (?:IF NOT EXISTS )?(" + _NAME + rb")"
 )
+_TABLESPACE = re.compile(rb"SET default_tablespace = (?!''|\"\";)[^;]*;\Z")
 _LONGEST_OWNER = 4096
 
 
@@ -203,7 +223,8 @@ _LONGEST_OWNER = 4096
 class Leaving:
     """Says of a plain dump's statements which are not loaded, and keeps what they were.
 
-    Owners are left out too, as `pg_restore --no-owner` does with archives.
+    Owners and tablespaces are left out too, as `pg_restore --no-owner --no-tablespaces` does with
+    archives.
     """
 
     needs: Needs
@@ -216,7 +237,8 @@ class Leaving:
         text = statement[start : start + _LONGEST_OWNER]
         match = _STATEMENT.match(text)
         if match is None or match[1] == b"SCHEMA":
-            if len(statement) - start <= _LONGEST_OWNER and _OWNER.match(text):
+            short = len(statement) - start <= _LONGEST_OWNER
+            if short and (_OWNER.match(text) or _TABLESPACE.match(text)):
                 return True
             if match is None:
                 return False

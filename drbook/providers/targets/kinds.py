@@ -1,10 +1,13 @@
 """The kinds of fresh target that are built in: a cluster of our own, a database on a given server."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from drbook.core.errors import CouldNotVerify
+from drbook.core.ports import ProductionIdentity
+from drbook.core.preflight import PlaceFacts
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, Target
 from drbook.core.values import plain
@@ -38,6 +41,14 @@ class ClusterTarget(OpenableTarget):
         from drbook.providers.targets.cluster import ClusterMaker
 
         return ClusterMaker(workshop, self.dbname, self.extensions)
+
+    def foresee(
+        self, workshop: Workshop, production: Sequence[ProductionIdentity]
+    ) -> Working[PlaceFacts]:
+        from drbook.providers.targets.foresee import cluster_place
+
+        return cluster_place(workshop, production)
+        yield
 
     @classmethod
     def ready(cls, target: Target, workshop: Workshop) -> Working[Target]:
@@ -76,3 +87,11 @@ class DatabaseTarget(OpenableTarget):
         from drbook.providers.targets.database import DatabaseMaker
 
         return DatabaseMaker(workshop, self.server)
+
+    def foresee(
+        self, workshop: Workshop, production: Sequence[ProductionIdentity]
+    ) -> Working[PlaceFacts]:
+        from drbook.providers.targets.foresee import server_place
+
+        return server_place(workshop, self.server)
+        yield

@@ -24,8 +24,8 @@ from drbook.providers.archive import (
     Meter,
     Unreadable,
     feed_of,
-    leads_outside,
     open_archive,
+    packed_by,
 )
 from drbook.providers.archive_list import (
     Contents,
@@ -36,14 +36,16 @@ from drbook.providers.archive_list import (
     needy,
     source_major_of_plain,
 )
+from drbook.providers.archive_toc import why_not_read
 from drbook.providers.hiding import Secret
-from drbook.providers.pgtools import PgTools, choose, show_version
+from drbook.providers.pgtools import ENGLISH, PgTools, choose, show_version
 from drbook.providers.process import Completed, run
 from drbook.providers.sqltext import TooLong, without
-from drbook.providers.targets.complaints import check, tell
+from drbook.providers.targets.complaints import Complaints, check, tell
 from drbook.providers.targets.ground import Ground, Leaving, left_out, make_ground
 from drbook.providers.targets.lease import Guard, lease
 from drbook.providers.targets.psqltext import knows_restrict, restricted
+from drbook.providers.targets.roles import refuse_strong
 from drbook.providers.targets.tools import Entries, output_of, pieces_of, size_of
 
 
@@ -62,6 +64,7 @@ class Loader:
         self._cancel = cancel
         self._all_tools = tools
         self._guard = Guard(target)
+        self._complaints = Complaints(self._guard)
 
     def load(self, path: Path, first: Sequence[str]) -> Working[LoadReport]:
         try:
@@ -73,6 +76,13 @@ class Loader:
                 next="Run the locate step again: it fetches what is missing.",
                 code="archive",
             ) from None
+        if by := packed_by(archive.head):
+            raise StepFailed(
+                f"The copy {path.name} is packed with {by}, which nothing here unpacks.",
+                means="It may be whole. Nothing was loaded.",
+                next="Unpack it into a directory that the runbook names as a source, and locate again.",
+                code="archive-packed",
+            )
         if archive.kind in ("unknown", "empty"):
             raise StepFailed(
                 f"The copy {path.name} is no pg_dump archive.",
@@ -80,10 +90,10 @@ class Loader:
                 next="Choose another recovery point.",
                 code="archive",
             )
-        if outside := leads_outside(archive):
+        if kept := why_not_read(archive):
             raise StepFailed(
-                f"The copy {path.name} names a file outside itself: {outside}",
-                means="Loading it would read that file of this host. Nothing was loaded.",
+                f"The copy {path.name} {kept.reason}.",
+                means="Loading it could read files of this host. Nothing was loaded.",
                 next="Choose another recovery point, and ask who could write to this one.",
                 code="archive-outside",
             )
@@ -116,7 +126,7 @@ class Loader:
                 yield Milestone(
                     "a compressed archive is loaded in its own order: `first` is not used"
                 )
-            options = ["--exit-on-error", "--no-owner", "--verbose"]
+            options = ["--exit-on-error", "--no-owner", "--no-tablespaces", "--verbose"]
             if reordered or leaving:
                 order = Path(scratch) / "order"
                 entries = listed.ordered(first) if reordered else listed.entries
@@ -127,7 +137,7 @@ class Loader:
                 done = yield from self._direct(archive, tools, options, listed, reordered)
             else:
                 done = yield from self._through_psql(archive, tools, options)
-        yield from check(done, "pg_restore", self._target, self._guard)
+        warnings = yield from check(done, "pg_restore", self._target, self._complaints)
         left = tuple(plain(what, 200) for what in leaving.values() if what)
         yield from tell(left)
         return LoadReport(
@@ -137,6 +147,7 @@ class Loader:
             items=len(listed.entries) - len(leaving),
             roles_standing_in=ground.roles,
             left_out=left,
+            complaints=warnings,
             seconds=0,
         )
 
@@ -156,6 +167,7 @@ class Loader:
         ignored = (*self._target.ignored, *sorted(ground.schemas))
         self._target = self._target.model_copy(update={"ignored": ignored})
         self._guard = Guard(self._target)
+        self._complaints = Complaints(self._guard)
         return ground
 
     def _tools_for(self, source_major: int, *, through_psql: bool) -> Working[PgTools]:
@@ -193,11 +205,19 @@ class Loader:
         with lease(self._target, self._environment, self._cancel) as proven:
             connect, own = self._connection(proven)
         argv: list[str | Path] = [tools.path("pg_restore"), *options, f"--dbname={connect}"]
-        seen = Entries(len(listed.entries))
+        entries = Entries(len(listed.entries))
+
+        def seen(stream: str, line: str) -> Signal | None:
+            return (
+                Output(plain(line, 300))
+                if stream == "err" and self._complaints.hear(line)
+                else entries(line)
+            )
+
         if archive.kind == "directory" or reordered:
             argv.append(archive.path)
             return (
-                yield from run(argv, env=own, cancel=self._cancel, on_line=seen, tick=seen.tick)
+                yield from run(argv, env=own, cancel=self._cancel, on_line=seen, tick=entries.tick)
             )
         meter = Meter("load", size_of(archive.path))
         argv.append("--format=c" if archive.kind == "custom" else "--format=t")
@@ -224,7 +244,8 @@ class Loader:
             argv.append(archive.path)
 
         def produce() -> Iterator[bytes]:
-            yield from output_of(argv, feed_of(archive, meter) if archive.needs_feed else None)
+            feed = feed_of(archive, meter) if archive.needs_feed else None
+            yield from output_of(argv, feed, self._complaints.hear)
 
         return (yield from self._psql(tools, produce, meter))
 
@@ -243,7 +264,7 @@ class Loader:
         done = yield from self._psql(
             tools, lambda: without(pieces_of(archive, meter), leaving), meter
         )
-        yield from check(done, "psql", self._target, self._guard)
+        warnings = yield from check(done, "psql", self._target, self._complaints)
         left = tuple(plain(what, 200) for what in leaving.found)
         yield from tell(left)
         return LoadReport(
@@ -253,6 +274,7 @@ class Loader:
             items=sum(1 for line in done.stdout.splitlines() if line.strip()),
             roles_standing_in=ground.roles,
             left_out=left,
+            complaints=warnings,
             seconds=0,
         )
 
@@ -270,7 +292,10 @@ class Loader:
                 stream.write(piece)
 
         def told(stream: str, line: str) -> Signal | None:
-            return Output(plain(line, 300)) if stream == "err" and line.strip() else None
+            if stream == "out" or not line.strip():
+                return None
+            self._complaints.hear(line)
+            return Output(plain(line, 300))
 
         return (
             yield from run(
@@ -292,6 +317,8 @@ class Loader:
         Address, port, database and user are those that the proven connection had: what a name, a
         service file or the environment means may be something else by now.
         """
+        if not self._target.whole_server:  # the login of a given server may have got rights since
+            refuse_strong(proven, f"target {self._target.name}")
         given, hidden = pgsession.parameters(
             self._target.loader or self._target.connect, self._environment
         )
@@ -299,7 +326,7 @@ class Loader:
         pins = {"host": had.host, "hostaddr": had.hostaddr, "port": str(had.port)}
         pins |= {"dbname": had.dbname, "user": had.user}
         given.update({name: value for name, value in pins.items() if value})
-        own: dict[str, str | Secret] = {}
+        own: dict[str, str | Secret] = {**ENGLISH}
         if "password" in hidden:
             own["PGPASSWORD"] = hidden["password"]
         for name in ("PGSERVICEFILE", "PGPASSFILE", "PGSYSCONFDIR"):

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import TableCounts
 from drbook.core.errors import NotExercised
 from drbook.core.ports import ProductionIdentity
+from drbook.core.preflight import UNKNOWN, Item, Preflight
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, TargetLook, TargetSpec
 
@@ -12,8 +14,25 @@ from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, Targ
 class NoTargets:
     """Implements `core.ports.Targets` without ever making one."""
 
+    def preflight(
+        self,
+        spec: TargetSpec,
+        copy: LocalCopy,
+        production: Sequence[ProductionIdentity],
+        proof: str = "",
+    ) -> Working[tuple[LocalCopy, Preflight]]:
+        words = "a dry run does not look at the place that it would restore into"
+        item = Item(what="target", verdict=UNKNOWN, found="not looked at", wanted="", words=words)
+        return copy, Preflight(items=(item,))
+        yield
+
     def create(
-        self, spec: TargetSpec, name: str, production: Sequence[ProductionIdentity]
+        self,
+        spec: TargetSpec,
+        name: str,
+        production: Sequence[ProductionIdentity],
+        *,
+        like: ArchiveFacts | None = None,
     ) -> Working[Target]:
         raise NotExercised(
             f"A dry run makes no target: a fresh {spec.kind} {name} would have been created here.",

@@ -17,6 +17,7 @@ from drbook.core.refusals import refused
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.providers import pgsession, secrets
+from drbook.providers.pgidentity import pinned
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgsession import Connection
 
@@ -42,9 +43,6 @@ HARMLESS = frozenset(
 )
 """Extensions that only a superuser may create and that reach nothing outside their database. The
 trusted ones (`trusted` in their control file) need no entry: the loading role creates those."""
-
-_OUTSIDE = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
-"""Predefined roles that reach the server's files and programs (PostgreSQL manual, 21.5)."""
 
 
 def login(server: ClusterServer, role: str, dbname: str) -> DatabaseRef:
@@ -118,21 +116,71 @@ def _grant(connection: Connection, dbname: str) -> None:
         )
 
 
-def refuse_superuser(connection: Connection, shown: str) -> None:
-    """Raises Refused where a given login would let an archive reach beyond its database."""
-    row = connection.execute(
-        "SELECT rolsuper, rolsuper OR EXISTS (SELECT FROM pg_catalog.pg_roles r"
-        " WHERE r.rolname = ANY (%s) AND pg_catalog.pg_has_role(current_user, r.oid, 'MEMBER'))"
-        " FROM pg_catalog.pg_roles WHERE rolname = current_user",
-        (list(_OUTSIDE),),
-    ).fetchone()
-    if row is not None and not row[1]:
+_OWN = "pg_database_owner"
+"""Whoever owns a database is a member of this one in it; it reaches nothing else."""
+
+_MORE = """
+SELECT r.rolname::text, r.rolname = me.rolname, r.rolsuper, r.rolcreaterole, r.rolreplication,
+       r.rolbypassrls, pg_catalog.starts_with(r.rolname::text, 'pg_')
+  FROM pg_catalog.pg_roles me JOIN pg_catalog.pg_roles r
+    ON pg_catalog.pg_has_role(me.oid, r.oid, 'MEMBER')
+ WHERE me.rolname = %s::pg_catalog.name AND r.rolname <> %s
+   AND (r.rolname = me.rolname OR r.rolsuper OR r.rolcreaterole OR r.rolreplication
+        OR r.rolbypassrls OR pg_catalog.starts_with(r.rolname::text, 'pg_'))
+ ORDER BY 2 DESC, r.rolsuper DESC, 1
+"""
+"""The login itself, and what it is or may become: a membership counts in any form, that with
+nothing but its ADMIN option too, for that one can grant itself the rest."""
+
+_SETTINGS = """
+SELECT p.parname FROM pg_catalog.pg_parameter_acl p, pg_catalog.pg_roles me, pg_catalog.pg_roles r
+ WHERE me.rolname = %s::pg_catalog.name AND pg_catalog.pg_has_role(me.oid, r.oid, 'MEMBER')
+   AND pg_catalog.has_parameter_privilege(r.oid, p.parname, 'SET, ALTER SYSTEM')
+ ORDER BY 1 LIMIT 5
+"""
+"""Settings of the server that it may change (PostgreSQL 15): some of them name programs."""
+
+_ATTRIBUTES = ("a superuser", "CREATEROLE", "REPLICATION", "BYPASSRLS")
+
+
+def refuse_strong(connection: Connection, shown: str) -> None:
+    """Raises Refused where a given login has, or can get, more than the right to make databases.
+
+    Which rights reach outside is not for a list to say: before 16 whoever has CREATEROLE can join
+    every predefined role, and each version brings new ones. Asked about is the role that logged in,
+    whatever the connection's options chose since: an archive can go back to it.
+    """
+    found = _more_than_createdb(connection)
+    if not found:
         return
-    what = "is a superuser" if row is None or row[0] else "reaches the server's files and programs"
     raise refused(
         "target-superuser",
-        f"The login for {plain(shown, 200)} {what}.",
-        compared="its own rights and the roles that it is a member of",
+        f"The login for {plain(shown, 200)} {', '.join(found[:3])}.",
+        compared="its own rights, those of the roles that it is a member of in any form, and the "
+        "server's settings that it may change",
         means="An archive is code. Loaded with these rights, it could reach the other databases, the "
-        "files and the programs of that server. Nothing was created.",
+        "files and the programs of that server. Nothing was loaded.",
     )
+
+
+def _more_than_createdb(connection: Connection) -> list[str]:
+    """What the login is, has or may become beside CREATEDB, in words for one sentence."""
+    login = connection.info.user
+    found: list[str] = []
+    known = False
+    with pinned(connection):
+        for name, itself, *attributes, predefined in connection.execute(_MORE, (login, _OWN)):
+            known = known or itself
+            has = [word for word, held in zip(_ATTRIBUTES, attributes, strict=True) if held]
+            if itself and has[:1] == ["a superuser"]:
+                return ["is a superuser"]
+            if itself:
+                found += [f"has {word}" for word in has]
+            elif has:
+                found.append(f"is a member of {plain(name, 63)}, which is or has {has[0]}")
+            elif predefined:
+                found.append(f"is a member of {plain(name, 63)}")
+        if connection.info.server_version >= 150000:
+            rows = connection.execute(_SETTINGS, (login,)).fetchall()
+            found += [f"may change the server's {plain(name, 63)}" for (name,) in rows]
+    return found if known else ["is not among its server's roles"]

@@ -1,5 +1,6 @@
 """PostgreSQL's loading programs, followed: what they are at, what they complain of, what they print."""
 
+import io
 import subprocess
 import tempfile
 import threading
@@ -11,6 +12,7 @@ from drbook.core.signals import Output, Progress, Signal
 from drbook.core.values import plain
 from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed
 from drbook.providers.child import Child
+from drbook.providers.pgtools import ENGLISH
 
 
 class Entries:
@@ -21,26 +23,23 @@ class Entries:
         self._done = 0
         self._now = ""
 
-    def __call__(self, stream: str, line: str) -> Signal | None:
+    def __call__(self, line: str) -> Signal | None:
         text = line.removeprefix("pg_restore: ")
         if text.startswith(("creating ", "processing data for ")):
             self._done += 1
             self._now = plain(text, 100)
             return Output(self._now) if text.startswith("processing") else None
-        return Output(plain(line, 300)) if is_error(line) else None
+        return None
 
     def tick(self) -> Signal | None:
         return Progress("load", min(self._done, self._total), self._total, "entries", self._now)
 
 
-def is_error(line: str) -> bool:
-    return any(word in line for word in ("error:", "ERROR:", "FATAL:", "PANIC:"))
-
-
-def advice(text: str) -> str:
-    if "No space left on device" in text:
+def advice(kind: str) -> str:
+    """What to do about an error of this kind."""
+    if kind == "disk full":
         return "The disk of the target is full: make room, then run the step again."
-    if "server closed the connection" in text or "terminating connection" in text:
+    if kind == "connection lost":
         return "The target's server went away: read its log, then run the step again."
     return "Mend what it says, or choose another recovery point; a new attempt makes a new target."
 
@@ -57,16 +56,21 @@ def pieces_of(archive: Archive, meter: Meter) -> Iterator[bytes]:
 
 
 def output_of(
-    argv: Sequence[str | Path], feed: Callable[[IO[bytes]], None] | None
+    argv: Sequence[str | Path],
+    feed: Callable[[IO[bytes]], None] | None,
+    hear: Callable[[str], bool],
 ) -> Iterator[bytes]:
-    """What a program prints, to its end; an exit code other than zero is an error of the reader."""
+    """What a program prints, to its end; an exit code other than zero is an error of the reader. Each
+    line of what it says beside is told to `hear`."""
     with tempfile.TemporaryFile() as complaints:
         child = Child(
             argv,
+            env=ENGLISH,
             stdin=subprocess.PIPE if feed else subprocess.DEVNULL,
             stderr=complaints,
         )
         try:
+            child.go()
             if feed is not None:
                 stdin = child.popen.stdin
                 assert stdin is not None
@@ -81,10 +85,12 @@ def output_of(
             while chunk := stdout.read1(256 * 1024):  # type: ignore[attr-defined]
                 yield chunk
             code = child.popen.wait()
+            complaints.seek(0)
+            errors: list[str] = []
+            for line in io.TextIOWrapper(complaints, "utf-8", "replace"):
+                if hear(line.rstrip("\n")) and not errors:
+                    errors.append(line.rstrip("\n"))
             if code != 0:
-                complaints.seek(0)
-                text = complaints.read(64 * 1024).decode("utf-8", "replace")
-                errors = [line for line in text.splitlines() if is_error(line)]
                 raise Unreadable(plain(errors[-1] if errors else f"exit code {code}", 300))
         finally:
             child.close()

@@ -1,0 +1,50 @@
+"""The rows that were counted in the archive as what its restore is held to, where no manifest says more.
+
+That proves that everything in the archive arrived, not that the archive holds what it should.
+"""
+
+from collections.abc import Sequence
+
+from drbook.core.archivefacts import ArchiveFacts
+from drbook.core.baseline import TableCount, TableCounts
+from drbook.core.values import counted, plain
+
+_NOT_TABLES = ("materialized view", "large objects")
+"""What an archive has no rows of: the restore computes the first anew, and the others are not counted."""
+_NO_DATA = "the archive holds no data for it"
+
+
+def shown_rows(held: ArchiveFacts) -> str:
+    """How many rows an archive holds, in a sentence without an end."""
+    if held.rows is None:
+        return f"its rows could not be counted: {plain(held.why_no_rows, 200)}"
+    text = f"{counted(sum(held.rows.values()), 'row')} in {counted(len(held.rows), 'table')}"
+    if held.uncounted:
+        return f"{text}; {counted(len(held.uncounted), 'table')} could not be counted"
+    return text
+
+
+def expected_of(
+    held: ArchiveFacts, restored: TableCounts, ignored: Sequence[str] = ()
+) -> TableCounts | None:
+    """What the archive says that the tables hold, in a manifest's shape; None where nothing was counted.
+
+    Tables in schemas that the runbook ignores are not expected, since they are not counted. A table
+    that is there without the archive having data for it has an unknown count.
+    """
+    if held.rows is None:
+        return None
+    found = restored.by_name()
+    prefixes = tuple(f"{schema}." for schema in ignored)
+    tables = [
+        TableCount(table=table, rows=rows)
+        for table, rows in held.rows.items()
+        if table in found or not table.startswith(prefixes)
+    ]
+    tables += [
+        TableCount(table=table, rows=None, why_unknown=held.uncounted.get(table, _NO_DATA))
+        for table in sorted({*found, *held.uncounted} - held.rows.keys())
+        if table in found or not table.startswith(prefixes)
+        if table not in found or found[table].kind not in _NOT_TABLES
+    ]
+    return TableCounts(identity=restored.identity, taken_at=restored.taken_at, tables=tuple(tables))

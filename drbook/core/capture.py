@@ -1,0 +1,44 @@
+"""How a database is counted, within which bounds, and what makes a capture suspect."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from pydantic import Field
+
+from drbook.core.baseline import TableCounts
+from drbook.core.comparison import TableVerdict, compare_production
+from drbook.core.values import Frozen
+
+COVERED = ("table", "partitioned table", "unlogged table", "materialized view", "large objects")
+"""The kinds that a count of today looks for."""
+
+
+class Pace(Frozen):
+    """How much load a count may put on a server."""
+
+    jobs: int = Field(default=2, ge=1, le=32)
+    """Connections that count at the same time, in one snapshot; fewer where the server has no more."""
+    statement_timeout: timedelta = timedelta(hours=2)
+    """For one table; the step's own timeout is the operator's."""
+    max_load: int | None = Field(default=None, ge=0)
+    """Before each table: wait while more sessions than this are active. None: never wait."""
+    max_wait: timedelta = timedelta(minutes=15)
+    """How long all these waits may take together; after that the count is given up."""
+
+
+def work_order(hints: Sequence[int]) -> list[int]:
+    """Positions, the largest first: no connection is left alone with a large table at the end."""
+    return sorted(range(len(hints)), key=lambda position: (-hints[position], position))
+
+
+def drops(counts: TableCounts, good: TableCounts, max_drop_percent: int) -> tuple[str, ...]:
+    """What makes figures suspect against the newest good ones: tables that vanished, were emptied or
+    lost a larger share of their rows than allowed. A table that was not counted says nothing, and
+    neither does an unlogged one where a standby was read."""
+    silent = {each.name for each in counts.aside if each.kind == "unlogged table"}
+    compared = compare_production(counts, good, max_drop_percent)
+    return tuple(
+        f"{row.table}: {row.reason}"
+        for row in compared.tables
+        if row.verdict is TableVerdict.FAIL and row.table not in silent
+    )

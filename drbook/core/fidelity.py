@@ -1,0 +1,216 @@
+"""One table: is it what the backup held? A row of checks, and the first that has an answer decides.
+
+Each check can be taken away by itself, which is how the tests show that none of them is idle.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from drbook.core.baseline import TableCount
+from drbook.core.hashes import comparable, read
+from drbook.core.remarks import TableVerdict
+
+GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
+
+Judged = tuple[TableVerdict, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is known of one table."""
+
+    name: str
+    found: TableCount | None
+    """As restored."""
+    held: TableCount | None
+    """As the backup's manifest says, or without one as it was counted in the archive."""
+    known: TableCount | None
+    """As the baseline says."""
+    has_manifest: bool
+    counted: bool = False
+    """True where `held` was counted in the archive: it says what must have arrived, not what the backup
+    should hold."""
+    older: bool = False
+    """True where the baseline was captured before the backup was taken."""
+    versions: tuple[int, int] = (0, 0)
+    """`server_version_num` of the server that the manifest was made on, and of this one."""
+    covers: bool = True
+    """False for a manifest that is older than the counting of views and large objects."""
+
+    @property
+    def derived(self) -> bool:
+        """A materialized view: a dump holds its query, and the restore computes it anew."""
+        return self.found is not None and self.found.kind == "materialized view"
+
+    @property
+    def holder(self) -> str:
+        return "archive" if self.counted else "backup"
+
+
+def judge(case: Case) -> tuple[str, TableVerdict, str]:
+    """The check that decided (a key of `CHECKS`), its verdict on the table, and the reason."""
+    for name, check in CHECKS.items():
+        answer = check(case)
+        if answer is not None:
+            return name, *answer
+    return "", UNSURE, "no manifest and no baseline to compare with"
+
+
+def _restored(case: Case) -> Judged | None:
+    if case.found is not None:
+        return None
+    if case.held is not None:
+        return FAIL, "missing in the restored database"
+    if case.has_manifest:
+        return GOOD, "in the baseline, and not in the backup, as its manifest says"
+    return UNSURE, "in the baseline, not restored; nothing says whether the backup held it"
+
+
+def _counted(case: Case) -> Judged | None:
+    if case.found is not None and case.found.rows is None:
+        return UNSURE, case.found.why_unknown or "not counted"
+    return None
+
+
+# --- against what the backup held ------------------------------------------------------------
+
+
+def _in_the_backup(case: Case) -> Judged | None:
+    if case.held is not None or case.found is None or not (case.has_manifest or case.counted):
+        return None
+    if case.counted:
+        if case.derived:
+            return GOOD, "computed by the restore; an archive holds no rows of it"
+        return UNSURE, f"{case.found.kind} are not counted in an archive"
+    if not case.covers and case.derived:
+        return GOOD, "computed by the restore; the manifest does not speak of it"
+    if not case.covers and case.found.kind == "large objects":
+        return UNSURE, "the manifest does not speak of large objects"
+    return FAIL, "not in the backup's manifest"
+
+
+def _counted_in_the_backup(case: Case) -> Judged | None:
+    if case.held is not None and case.held.rows is None:
+        return UNSURE, case.held.why_unknown or f"not counted in the {case.holder}"
+    return None
+
+
+def _rows(case: Case) -> Judged | None:
+    held, found = case.held, case.found
+    if held is None or found is None or found.rows == held.rows:
+        return None
+    if case.derived:
+        return (
+            UNSURE,
+            f"held {held.rows} rows; the restore computed it anew, and found {found.rows}",
+        )
+    return FAIL, f"the {case.holder} held {held.rows} rows, {found.rows} were restored"
+
+
+def _content(case: Case) -> Judged | None:
+    held, found = case.held, case.found
+    if held is None or found is None or held.content is None or found.content is None:
+        return None
+    if held.content == found.content:
+        return GOOD, "content"
+    of_held, of_found = (
+        read(content, version)
+        for content, version in zip((held.content, found.content), case.versions, strict=True)
+    )
+    if why := comparable(of_held, of_found):
+        return UNSURE, why
+    if case.derived:
+        return UNSURE, "the restore computed it anew, with another content"
+    return FAIL, "the rows' content differs from what the backup held"
+
+
+def _newest(case: Case) -> Judged | None:
+    held, found = case.held, case.found
+    if held is None or found is None or held.newest is None or found.newest == held.newest:
+        return None
+    if case.derived:
+        return UNSURE, "the restore computed it anew, with another newest row"
+    return FAIL, "the newest row differs from what the backup held"
+
+
+def _as_held(case: Case) -> Judged | None:
+    if case.held is None or case.found is None:
+        return None
+    if case.found.rows == 0:
+        return GOOD, f"empty, as in the {case.holder}"
+    return GOOD, "as many as in the archive" if case.counted else "count"
+
+
+# --- against a baseline, where no manifest says what the backup should hold -------------------
+
+
+def _fewer(case: Case) -> Judged | None:
+    """Rows are deleted in a living database; without a manifest that looks like damage."""
+    known, found = case.known, case.found
+    if case.has_manifest or not case.older or known is None or found is None:
+        return None
+    if known.rows is None or found.rows is None or found.rows >= known.rows:
+        return None
+    what = "empty" if found.rows == 0 else f"{found.rows} rows"
+    return (
+        UNSURE,
+        f"{what}, where the baseline, which is older than the backup, has {known.rows}; whether the "
+        "others were deleted or are missing, no manifest says",
+    )
+
+
+def _dated(case: Case) -> Judged | None:
+    """A copy that is younger than the baseline holds its newest row, unless that was deleted."""
+    known, found = case.known, case.found
+    if case.has_manifest or not case.older or known is None or found is None:
+        return None
+    if known.newest is None or known.newest_column != found.newest_column:
+        return None
+    if found.newest is not None and found.newest >= known.newest:
+        return None
+    return (
+        UNSURE,
+        "its newest row is older than that of the baseline, which was captured before the backup: the "
+        "backup may be older than it claims",
+    )
+
+
+def _counted_before(case: Case) -> Judged | None:
+    if case.held is None and case.known is not None and case.known.rows is None:
+        return UNSURE, case.known.why_unknown or "not counted in the baseline"
+    return None
+
+
+def _as_before(case: Case) -> Judged | None:
+    if case.known is None or case.found is None:
+        return None
+    if case.found.rows != case.known.rows:
+        return UNSURE, "differs from the baseline, and no manifest says what the backup held"
+    return GOOD, "as in the baseline"
+
+
+CHECKS: dict[str, Callable[[Case], Judged | None]] = {
+    "restored": _restored,
+    "counted": _counted,
+    "in the backup": _in_the_backup,
+    "counted in the backup": _counted_in_the_backup,
+    "rows": _rows,
+    "content": _content,
+    "newest": _newest,
+    "fewer": _fewer,
+    "dated": _dated,
+    "as held": _as_held,
+    "counted before": _counted_before,
+    "as before": _as_before,
+}
+"""In the order in which they are asked."""
+
+
+def content_proven(case: Case) -> bool:
+    """Whether the rows' content is known to be what it was: nothing is in an empty table, and a restore
+    computes a materialized view anew. Only asked of a table that passed."""
+    found = case.found
+    if found is None or not found.rows or case.derived:
+        return True
+    others = (one.content for one in (case.held, case.known) if one is not None)
+    return found.content is not None and found.content in others

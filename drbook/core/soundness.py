@@ -1,0 +1,146 @@
+"""Is a restored database sound in itself? Nothing here needs to know what the backup held, but what was
+flawed there already is not blamed on the restore."""
+
+from collections.abc import Iterator
+
+from drbook.core.remarks import Question, Remark, TableVerdict
+from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
+from drbook.core.values import counted, plain
+
+GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
+
+
+def flaws(
+    restored: Structure,
+    held: Structure | None,
+    before: Structure | None = None,
+    *,
+    same_rows: bool = False,
+) -> Iterator[Remark]:
+    """What is wrong with the restored database itself. Without what the backup held, `before` says what
+    production had already. `same_rows`: the content of every table is proven to be the backup's."""
+    origin = held or before
+    was = {(one.kind, one.name): one for one in origin.objects} if origin else {}
+    for one in restored.objects:
+        if one.flaw:
+            yield _flaw(one, was.get((one.kind, one.name)), known=origin is not None)
+    stood = {one.name: one for one in held.sequences} if held else {}
+    for sequence in restored.sequences:
+        yield from _sequence(sequence, stood.get(sequence.name))
+    for orphans in restored.orphans:
+        yield from _orphans(orphans, origin, same_rows)
+    if restored.without_statistics:
+        yield _remark(
+            "analysis",
+            "",
+            GOOD,
+            f"{counted(restored.without_statistics, 'table')} without planner statistics: run "
+            "ANALYZE before users come",
+        )
+
+
+def _orphans(now: Orphans, origin: Structure | None, same_rows: bool) -> Iterator[Remark]:
+    if now.rows is None:
+        why = plain(now.why_unknown, 300) or "not counted"
+        yield _remark("orphans", now.constraint, UNSURE, why)
+        return
+    if not now.rows:
+        return
+    words = f"{counted(now.rows, 'row')} refer to nothing"
+    known = {one.constraint: one.rows for one in origin.orphans} if origin else {}
+    unchecked = origin is not None and _flawed(origin, now.constraint)
+    if known.get(now.constraint) == now.rows or (unchecked and same_rows):
+        yield _remark("orphans", now.constraint, GOOD, words + ", as in the backup")
+    elif origin is None or (origin.left_unread and unchecked):
+        # A capture does not count them: production may have had the same ones.
+        words += "; whether production's did too, nobody counted"
+        yield _remark("orphans", now.constraint, UNSURE, words)
+    else:
+        yield _remark("orphans", now.constraint, FAIL, words)
+
+
+def _flawed(origin: Structure, constraint: str) -> bool:
+    return any(
+        one.flaw for one in origin.objects if (one.kind, one.name) == ("constraint", constraint)
+    )
+
+
+def _flaw(one: DbObject, was: DbObject | None, *, known: bool) -> Remark:
+    """A flaw that production had as well is no fault of the restore, and still worth knowing. A dump
+    brings constraints back as they were, so that without anything to compare with nobody can tell."""
+    if was is not None and was.flaw == one.flaw:
+        return _remark(one.kind, one.name, GOOD, f"{one.flaw}, as in the backup")
+    if one.kind == "collation version":
+        return _remark(one.kind, one.name, UNSURE, one.flaw)
+    if one.kind == "constraint" and not known:
+        words = f"{one.flaw}; nothing says whether production's was so too"
+        return _remark(one.kind, one.name, UNSURE, words)
+    return _remark(one.kind, one.name, FAIL, one.flaw)
+
+
+def _sequence(now: SequenceState, held: SequenceState | None) -> Iterator[Remark]:
+    if now.last is None:
+        why = plain(now.why_unknown, 300) or "nobody may look"
+        yield _remark("sequence", now.name, UNSURE, f"where it stands is unknown: {why}")
+        return
+    if now.why_unknown:
+        yield _remark("sequence", now.name, UNSURE, plain(now.why_unknown, 300))
+    if held is not None and held.last is not None and _earlier(now, held):
+        yield Remark(
+            question=Question.FIDELITY,
+            check="sequence",
+            subject=now.name,
+            verdict=FAIL,
+            words=f"the backup held {held.last}, it stands at {now.last}",
+        )
+    if now.top is not None and _behind(now, int(now.top)):
+        yield _remark(
+            "sequence",
+            now.name,
+            FAIL,
+            f"stands at {now.last}, and {now.column} holds {now.top} already: the next rows collide",
+        )
+
+
+def reissued(restored: Structure, before: Structure) -> Iterator[Remark]:
+    """Sequences that would hand out again what production is known to have handed out: those numbers
+    may stand in mails, at a payment provider, in other systems."""
+    stood = {one.name: one for one in before.sequences}
+    for now in restored.sequences:
+        was = stood.get(now.name)
+        if was is None or was.last is None or now.last is None or not was.called:
+            continue
+        if _behind(now, int(was.last)):
+            yield Remark(
+                question=Question.LOSS,
+                check="sequence",
+                subject=now.name,
+                verdict=GOOD,
+                words=f"stands at {now.last}, and production had handed out {was.last}: set it beyond "
+                "that before users come, or numbers that they know are given to other rows",
+            )
+
+
+def _following(one: SequenceState) -> int:
+    """The value that it hands out next. It is known where it stands."""
+    assert one.last is not None
+    return int(one.last) + (int(one.increment) if one.called else 0)
+
+
+def _earlier(now: SequenceState, held: SequenceState) -> bool:
+    """Whether it goes on before the point where the backup held it. Beyond is well: sequences belong to
+    no snapshot, so a dump reads them a moment later than a manifest."""
+    if int(now.increment) > 0:
+        return _following(now) < _following(held)
+    return _following(now) > _following(held)
+
+
+def _behind(now: SequenceState, known: int) -> bool:
+    """Whether the next value would be one up to `known`."""
+    return _following(now) <= known if int(now.increment) > 0 else _following(now) >= known
+
+
+def _remark(check: str, subject: str, verdict: TableVerdict, words: str) -> Remark:
+    return Remark(
+        question=Question.SOUNDNESS, check=check, subject=subject, verdict=verdict, words=words
+    )

@@ -1,0 +1,296 @@
+"""Reading an archive's SQL as it passes: rows are counted per table, and what it needs is noted.
+
+In constant memory but for names. Data is not looked into: line breaks are counted, for COPY's text
+format has one at the end of each row and none inside one. What cannot be counted for sure is said
+to be uncounted, and is never a number.
+"""
+
+import re
+from collections.abc import Iterable
+
+from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings, Provider
+from drbook.providers.sqlnames import IDENTIFIER, bare, roles_in
+from drbook.providers.sqltext import Piece, Scanner, TooLong
+
+_NAME = IDENTIFIER.encode()
+_TABLE = rb"(?:(" + _NAME + rb")\.)?(" + _NAME + rb")"
+_LEAD = re.compile(rb"(?:\s+|--[^\n]*(?:\n|\Z)|\\[^\n]*(?:\n|\Z))*")
+_VERSION = re.compile(rb"^-- Dumped (from database|by pg_dump) version (\d+(?:\.\d+)*)", re.M)
+_COPY = re.compile(rb"COPY " + _TABLE + rb"\s+(?:\(.*\)\s+)?(FROM stdin;)?", re.DOTALL)
+_INSERT = re.compile(
+    rb"INSERT INTO " + _TABLE + rb" (?:\((?:" + _NAME + rb"(?:, )?)+\) )?"
+    rb"(?:OVERRIDING \w+ VALUE )?(VALUES \(|DEFAULT VALUES)?"
+)
+_CREATE = re.compile(
+    rb"CREATE (?:UNLOGGED )?TABLE " + _TABLE + rb"(?: PARTITION OF " + _TABLE + rb"\s)?"
+)
+_ATTACH = re.compile(rb"ALTER TABLE (?:ONLY )?" + _TABLE + rb" ATTACH PARTITION " + _TABLE)
+_PARTITIONED = re.compile(rb"\)\s*PARTITION BY (?:RANGE|LIST|HASH) \(")
+_PATH = re.compile(rb"SET search_path = (" + _NAME + rb")[,;]")
+_OWNER = re.compile(rb"ALTER .* OWNER TO (" + _NAME + rb");\Z", re.DOTALL)
+_EXTENSION = re.compile(rb"CREATE EXTENSION (?:IF NOT EXISTS )?(" + _NAME + rb")")
+_TABLESPACE = re.compile(rb"SET default_tablespace = '?(" + _NAME + rb")'?;")
+_ENCODING = re.compile(rb"SET client_encoding = '(\w+)';")
+_NAMES_ROLES = re.compile(
+    rb"GRANT |REVOKE |ALTER DEFAULT PRIVILEGES |CREATE POLICY |CREATE USER MAPPING "
+)
+_CONDITION = re.compile(rb"\s(?:USING|WITH CHECK) \(")
+_DATABASE = re.compile(rb"CREATE DATABASE " + _NAME + rb" WITH ")
+_OPTION = re.compile(rb"([A-Z_]+) = (?:'((?:[^']|'')*)'|(\w+))")
+_PROVIDERS: dict[str, Provider] = {"libc": "libc", "icu": "icu", "builtin": "builtin"}
+_MOST = 64 * 1024 * 1024
+"""Bytes of names that are held; those of a hundred thousand tables are fewer."""
+_HEAD = 8192
+"""Bytes at a statement's ends in which stands what is looked for."""
+
+
+class ArchiveReader:
+    """Takes an archive's SQL in any pieces; `facts` says what was in it.
+
+    It never fails: where it cannot follow, rows are uncounted, and the reading goes on.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._scanner: Scanner | None = Scanner()
+        self._why = ""
+        self._complete = True
+        self._begun = False
+        self._versions: dict[bytes, str] = {}
+        self._settings: DatabaseSettings | None = None
+        self._encoding = ""
+        self._roles: set[str] = set()
+        self._owners: set[str] = set()
+        self._extensions: set[str] = set()
+        self._tablespaces: set[str] = set()
+        self._held = 0
+        self._rows = _Rows()
+        self._schema = b""
+        self._copying = ""
+        self._lines = 0
+
+    def feed(self, piece: bytes) -> None:
+        self.bytes += len(piece)
+        if self._scanner is None:
+            return
+        try:
+            self._take(self._scanner.feed(piece))
+        except TooLong as error:
+            self._stop(str(error))
+
+    def facts(self, *, data: bool = True) -> ArchiveFacts:
+        """What was read, once; `data` False where the archive's data was left out of it."""
+        if self._scanner is not None:
+            try:
+                self._take(self._scanner.finish())
+                self._settle()
+            except TooLong as error:
+                self._stop(str(error))
+        why = self._why if data else "its data was not read"
+        rows, uncounted = self._rows.totals() if not why else (None, {})
+        encoding = DatabaseSettings(encoding=self._encoding) if self._encoding else None
+        return ArchiveFacts(
+            rows=rows,
+            uncounted=uncounted,
+            why_no_rows=why,
+            text_bytes=self.bytes if data else None,
+            source_version=self._versions.get(b"from database", ""),
+            dump_version=self._versions.get(b"by pg_dump", ""),
+            complete=self._complete,
+            settings=self._settings or encoding,
+            roles=tuple(sorted(self._roles)),
+            owners=tuple(sorted(self._owners)),
+            extensions=tuple(sorted(self._extensions)),
+            tablespaces=tuple(sorted(self._tablespaces)),
+        )
+
+    def _stop(self, why: str) -> None:
+        """Nothing more is looked at; what was found so far is not all."""
+        self._why, self._scanner = why, None
+        self._complete = False
+
+    def _take(self, found: Iterable[tuple[bytes, Piece]]) -> None:
+        for text, what in found:
+            if what == "rows":
+                self._lines += text.count(b"\n")
+            elif what != "rest":
+                self._settle()
+                self._statement(text)
+                if self._held + self._rows.held > _MOST:
+                    self._stop("it names more than any dump does")
+                    return
+
+    def _settle(self) -> None:
+        """COPY's data has ended. Two line breaks are none of a row: the one behind the statement,
+        and that of the line that ends the data."""
+        if self._copying:
+            self._rows.add(self._copying, max(0, self._lines - 2))
+        self._copying, self._lines = "", 0
+
+    # --- statements -----------------------------------------------------------------------------
+
+    def _statement(self, text: bytes) -> None:
+        if not self._begun:
+            self._versions = {
+                what: version.decode("ascii") for what, version in _VERSION.findall(text[:_HEAD])
+            }
+            self._begun = True
+        lead = _LEAD.match(text)
+        start = lead.end() if lead else 0
+        if text.startswith(b"INSERT INTO ", start):
+            self._insert(text[start : start + 64 * _HEAD])
+        elif text.startswith(b"COPY ", start):
+            self._copy(text[start:])
+        elif text.startswith((b"CREATE ", b"ALTER "), start):
+            self._definition(text[start:])
+        elif text.startswith(b"SET ", start):
+            self._setting(text[start : start + _HEAD])
+        elif text.startswith(b"SELECT pg_catalog.set_config('search_path', ''", start):
+            self._schema = b""
+        elif _NAMES_ROLES.match(text, start):
+            self._name(self._roles, *roles_in(text[start:].decode("utf-8", "replace")))
+
+    def _copy(self, text: bytes) -> None:
+        match = _COPY.match(text)
+        if match is None:
+            return
+        table = self._table(match[1], match[2])
+        if match[3] is None:
+            self._rows.give_up(table, "its data is not in COPY's text format")
+        else:
+            self._copying = table
+
+    def _insert(self, text: bytes) -> None:
+        match = _INSERT.match(text)
+        if match is None:
+            self._why = "it holds INSERT statements of another form than pg_dump's"
+        elif match[3] is None:
+            table = self._table(match[1], match[2])
+            self._rows.give_up(table, "its INSERT statements hold several rows each")
+        else:
+            self._rows.add(self._table(match[1], match[2]), 1)
+
+    def _setting(self, text: bytes) -> None:
+        if match := _PATH.match(text):
+            self._schema = match[1]
+        elif match := _TABLESPACE.match(text):
+            self._name(self._tablespaces, bare(match[1].decode("utf-8", "replace")))
+        elif match := _ENCODING.match(text):
+            self._encoding = self._encoding or match[1].decode("ascii")
+        elif text.startswith(b"SET standard_conforming_strings = off"):
+            self._why = "its strings are written in a way that is not read here"
+
+    def _definition(self, text: bytes) -> None:
+        if match := _CREATE.match(text):
+            table = self._table(match[1], match[2])
+            parent = self._table(match[3], match[4]) if match[4] else ""
+            split = _PARTITIONED.search(text, max(0, len(text) - _HEAD)) is not None
+            self._rows.created(table, parent, split)
+        elif match := _ATTACH.match(text):
+            self._rows.attached(self._table(match[3], match[4]), self._table(match[1], match[2]))
+        elif match := _EXTENSION.match(text):
+            self._name(self._extensions, bare(match[1].decode("utf-8", "replace")))
+        elif _DATABASE.match(text):
+            self._database(text)
+        elif len(text) < _HEAD and (match := _OWNER.match(text)):
+            self._name(self._owners, bare(match[1].decode("utf-8", "replace")))
+        elif _NAMES_ROLES.match(text):
+            naming = _CONDITION.split(text, maxsplit=1)[0]
+            self._name(self._roles, *roles_in(naming.decode("utf-8", "replace")))
+
+    def _database(self, text: bytes) -> None:
+        said = {
+            key.decode("ascii"): (quoted.replace(b"''", b"'") or word).decode("utf-8", "replace")
+            for key, quoted, word in _OPTION.findall(text[:_HEAD])
+        }
+        both = said.get("LOCALE", "")
+        provider = _PROVIDERS.get(said.get("LOCALE_PROVIDER", "libc"), "libc")
+        own = {"icu": "ICU_LOCALE", "builtin": "BUILTIN_LOCALE"}.get(provider, "")
+        self._settings = DatabaseSettings(
+            encoding=said.get("ENCODING", ""),
+            provider=provider,
+            collate=said.get("LC_COLLATE", both),
+            ctype=said.get("LC_CTYPE", both),
+            locale=said.get(own, both) if own else "",
+            rules=said.get("ICU_RULES", ""),
+        )
+        if "TABLESPACE" in said:
+            self._name(self._tablespaces, said["TABLESPACE"])
+
+    def _table(self, schema: bytes | None, name: bytes) -> str:
+        where = schema or self._schema
+        if not where:
+            self._why = "it names tables without their schema"
+        parts = [bare(part.decode("utf-8", "replace")) for part in (where, name)]
+        return ".".join(parts)
+
+    def _name(self, names: set[str], *found: str) -> None:
+        for each in found:
+            if each not in names:
+                self._held += len(each)
+                names.add(each)
+
+
+class _Rows:
+    """Rows by table, and which table is whose partition."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, int] = {}
+        self._uncounted: dict[str, str] = {}
+        self._created: set[str] = set()
+        self._split: set[str] = set()
+        self._parent: dict[str, str] = {}
+        self.held = 0
+        """Bytes of names, about."""
+
+    def add(self, table: str, rows: int) -> None:
+        if table not in self._own:
+            self.held += len(table)
+        self._own[table] = self._own.get(table, 0) + rows
+
+    def give_up(self, table: str, why: str) -> None:
+        if table not in self._uncounted:
+            self.held += len(table)
+        self._uncounted[table] = why
+
+    def created(self, table: str, parent: str, split: bool) -> None:
+        self._created.add(table)
+        self.held += len(table) + len(parent)
+        if split:
+            self._split.add(table)
+        if parent:
+            self._parent[table] = parent
+
+    def attached(self, table: str, parent: str) -> None:
+        self.held += len(table) + len(parent)
+        self._parent[table] = parent
+
+    def _root(self, table: str) -> str:
+        seen = {table}
+        while (above := self._parent.get(table, "")) and above not in seen:
+            seen.add(above)
+            table = above
+        return table
+
+    def totals(self) -> tuple[dict[str, int], dict[str, str]]:
+        """Rows of each table that a count of the restored database shows, and what stays uncounted.
+
+        A partition without data, below a table that has none of its own either (as it has in a dump
+        with `--load-via-partition-root`), leaves the whole uncounted.
+        """
+        uncounted = {self._root(table): why for table, why in self._uncounted.items()}
+        rows = {table: 0 for table in self._split if table not in self._parent}
+        for table, own in self._own.items():
+            root = self._root(table)
+            rows[root] = rows.get(root, 0) + own
+        for table in self._parent:
+            root = self._root(table)
+            if not {table, root} & self._own.keys() and table not in self._split:
+                uncounted.setdefault(root, f"the archive holds no data of its partition {table}")
+        known = {
+            table: own
+            for table, own in rows.items()
+            # Data of a table that the archive does not create goes into an extension's own table.
+            if table not in uncounted and (table in self._created or not self._created)
+        }
+        return known, uncounted

@@ -1,0 +1,124 @@
+"""Counting a whole database: one snapshot, what there is in it, and every count with its reason."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import sql
+
+from drbook.core.baseline import Identity, TableCount, TableCounts
+from drbook.core.capture import COVERED
+from drbook.core.errors import CouldNotVerify, DrbookError
+from drbook.core.signals import Working
+from drbook.core.structure import Structure
+from drbook.providers import pgsession
+from drbook.providers.pgcatalog import Catalog, catalog
+from drbook.providers.pgcount import BACK, LARGE_OBJECTS, MARK, count_large_objects
+from drbook.providers.pgcrew import Counting, count_tables
+from drbook.providers.pghashes import methods
+from drbook.providers.pgidentity import identity
+from drbook.providers.pgsession import Connection, broke_off, said
+from drbook.providers.pgstructure import read_structure
+
+Alongside = Callable[[Connection, str], Working[None]]
+"""Work with the counted snapshot, by its name, while the session that exported it is held open."""
+
+
+def count_all(what: Counting, alongside: Alongside | None = None) -> Working[TableCounts]:
+    """Count every table in one snapshot. Raises CouldNotVerify where the server cannot be asked or
+    goes away; a table that cannot be counted stays in the list with its reason."""
+    with what.session() as leader:
+        try:
+            snapshot, why_alone = _export(leader, what)
+            who = identity(leader)
+            row = leader.execute("SELECT transaction_timestamp()").fetchone()
+            hashes = methods(leader, who.server_version) if what.content else {}
+            listed = catalog(leader, what.ignore, hashes, standby=bool(who.in_recovery))
+            objects = _large_objects(leader, what, who)
+        except psycopg.Error as error:
+            raise _not_listed(broke_off(leader, error, what.cancel, "listed its tables")) from None
+        assert row is not None
+        if alongside is not None and snapshot is None:
+            raise _no_snapshot(why_alone)
+        # Before the dump: sequences belong to no snapshot, and its own then stand here or beyond.
+        structure = yield from _structure(leader, what)
+        counts = yield from count_tables(what, leader, who, listed, snapshot)
+        if alongside is not None and snapshot is not None:
+            yield from alongside(leader, snapshot)
+        found = _result(who, row[0], listed, counts, objects)
+        return found.model_copy(update={"structure": structure})
+
+
+def _structure(leader: Connection, what: Counting) -> Working[Structure | None]:
+    if what.structure == "none":
+        return None
+    sound = what.structure == "sound"
+    return (yield from read_structure(leader, what.cancel, ignore=what.ignore, sound=sound))
+
+
+def _result(
+    who: Identity,
+    at: datetime,
+    listed: Catalog,
+    counts: Sequence[TableCount],
+    objects: TableCount | None,
+) -> TableCounts:
+    return TableCounts(
+        identity=who,
+        taken_at=at.astimezone(UTC),
+        tables=(*counts, *([objects] if objects is not None else [])),
+        aside=tuple(listed.aside),
+        covers=COVERED,
+    )
+
+
+def _export(leader: Connection, what: Counting) -> tuple[str | None, str]:
+    """The snapshot's name, or None and why there is none. The leader must not be ended for idling:
+    the others may need it for as long as the largest table takes. Where its host vanishes, the
+    server's keepalives notice."""
+    why = ""
+    try:
+        row = leader.execute("SELECT pg_export_snapshot()").fetchone()
+    except psycopg.Error as error:
+        if leader.closed or leader.broken or what.cancel.requested:
+            raise broke_off(leader, error, what.cancel, "was asked for a snapshot") from None
+        why = said(error)
+        leader.rollback()
+        pgsession.prepare(leader, what.pace.statement_timeout)
+        row = None
+    for name, value in (
+        ("idle_in_transaction_session_timeout", "0"),
+        ("tcp_keepalives_idle", "60"),
+        ("tcp_keepalives_interval", "10"),
+        ("tcp_keepalives_count", "3"),
+    ):
+        leader.execute(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), value))
+    leader.execute(MARK)
+    return (str(row[0]) if row is not None else None), why
+
+
+def _no_snapshot(why: str) -> CouldNotVerify:
+    return CouldNotVerify(
+        f"The server shares no snapshot: {why or 'it did not say why'}.",
+        means="A dump would hold another moment than the figures. Nothing was captured.",
+        next="Capture without `--run`, or reach the server itself and not a pooler or a proxy.",
+        code="no-snapshot",
+    )
+
+
+def _large_objects(leader: Connection, what: Counting, who: Identity) -> TableCount | None:
+    try:
+        return count_large_objects(leader, content=what.content, version=who.server_version)
+    except psycopg.Error as error:
+        if leader.closed or leader.broken or what.cancel.requested:
+            raise
+        leader.execute(BACK)
+        return TableCount(
+            table=LARGE_OBJECTS, rows=None, why_unknown=said(error), kind=LARGE_OBJECTS
+        )
+
+
+def _not_listed(error: DrbookError) -> DrbookError:
+    if error.code != "sql":  # a lost server, a cancellation: those are what they are
+        return error
+    return CouldNotVerify(str(error), means="Nothing was counted.", code="count")

@@ -1,0 +1,248 @@
+"""What there is to count: every relation of a database, with all that a count needs to know of it.
+
+Everything is asked in a few catalogue queries, however many tables there are. What is not counted on
+purpose is listed with its reason; nothing is left out in silence but what the runbook ignores, other
+sessions' temporary tables and the server's own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from drbook.core.baseline import Aside
+from drbook.core.hashes import RECORD, TEXT
+from drbook.core.values import plain
+from drbook.providers.pgsession import Connection
+
+_RELATIONS = """
+SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relpersistence = 'u', c.relispopulated,
+       c.relispartition,
+       (SELECT x.extname FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid
+         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+           AND d.refclassid = 'pg_extension'::regclass LIMIT 1),
+       greatest(c.relpages, pg_stat_get_live_tuples(c.oid) / 50, 0)::bigint
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+   AND n.nspname <> ALL (%(ignored)s)
+ ORDER BY 2, 3
+"""
+"""The last column is a hint of the size in pages: a real one (`pg_relation_size`) would wait for locks."""
+
+_PARENTS = "SELECT inhrelid::bigint, inhparent::bigint FROM pg_inherits"
+
+_FRESHNESS = """
+SELECT a.attrelid::bigint, a.attname
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+ WHERE c.relkind IN ('r', 'p', 'm') AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)
+   AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (%(names)s)
+"""
+
+_COLUMNS = """
+SELECT a.attname FROM pg_attribute a
+ WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+
+FRESHNESS = (
+    "created_at",
+    "created",
+    "created_on",
+    "inserted_at",
+    "recorded_at",
+    "occurred_at",
+    "paid_at",
+    "booked_at",
+    "updated_at",
+    "modified_at",
+    "timestamp",
+    "ts",
+)
+"""Columns that say when a row was written; a date that a row merely speaks of may lie in the future."""
+
+_ONLY = sql.SQL("ONLY ")
+UNLOGGED = "It is unlogged: a physical copy or a standby does not hold its rows."
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One relation to count."""
+
+    schema: str
+    name: str
+    oid: int
+    kind: str
+    shown: str
+    """How it is recorded: `schema.name`, quoted only where two would be called the same."""
+    hint: int
+    """Roughly its pages; only for the order of work."""
+    newest: str | None = None
+    """The column that says when a row was written."""
+    method: str = TEXT
+    traits: frozenset[str] = frozenset()
+    note: str = ""
+    parts: tuple[sql.Composable, ...] = ()
+    """What is read in its place: the partitions that live here, where others live elsewhere."""
+
+    def source(self) -> tuple[sql.Composable, ...]:
+        """What stands behind FROM. A partitioned table reads its partitions, others only themselves."""
+        if self.parts:
+            return (sql.SQL("({})").format(sql.SQL(" UNION ALL ").join(self.parts)),)
+        name = sql.Identifier(self.schema, self.name)
+        return (name,) if self.kind == "partitioned table" else (_ONLY, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    tables: list[Table]
+    aside: list[Aside]
+
+
+@dataclass(slots=True)
+class _Relation:
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    unlogged: bool
+    populated: bool
+    partition: bool
+    extension: str | None
+    hint: int
+    leaves: list["_Relation"] = field(default_factory=list)
+    """The relations that hold a partitioned table's rows."""
+
+
+Method = tuple[str, frozenset[str]]
+
+
+def catalog(
+    connection: Connection,
+    ignore: Sequence[str],
+    methods: Mapping[int, Method],
+    *,
+    standby: bool,
+) -> Catalog:
+    """Everything that there is to count, in the order of names, and what is left aside.
+
+    `methods` says how each table's rows are hashed. Raises psycopg.Error.
+    """
+    rows = connection.execute(_RELATIONS, {"ignored": list(ignore)}).fetchall()
+    found = {row[0]: _Relation(*row) for row in rows}
+    parents = _parents(connection, found)
+    freshness = _freshness(connection)
+    shown = _shown(found)
+    tables, aside = [], []
+    for each in found.values():
+        name = shown[each.oid]
+        if why := _why_aside(each, standby):
+            aside.append(Aside(name=name, kind=why[0], why=why[1]))
+        elif not each.partition:
+            method, traits = methods.get(each.oid, (RECORD, frozenset()))
+            tables.append(
+                Table(
+                    each.schema,
+                    each.name,
+                    each.oid,
+                    _kind(each),
+                    name,
+                    max(1, each.hint + sum(leaf.hint for leaf in each.leaves)),
+                    freshness.get(each.oid),
+                    method,
+                    traits,
+                    _note(each, each.oid in parents),
+                    _parts(connection, each),
+                )
+            )
+    return Catalog(tables, aside)
+
+
+def _parents(connection: Connection, found: Mapping[int, _Relation]) -> frozenset[int]:
+    """Who has children; every leaf of a partitioned table is handed to the table at the top."""
+    above: dict[int, int] = dict(connection.execute(_PARENTS).fetchall())
+    for each in found.values():
+        if not each.partition or each.kind == "p":
+            continue
+        top = each.oid
+        while (higher := found.get(top)) is not None and higher.partition and top in above:
+            top = above[top]
+        if top in found:
+            found[top].leaves.append(each)
+    return frozenset(above.values())
+
+
+def _freshness(connection: Connection) -> dict[int, str]:
+    best: dict[int, int] = {}
+    for oid, column in connection.execute(_FRESHNESS, {"names": list(FRESHNESS)}):
+        best[oid] = min(best.get(oid, len(FRESHNESS)), FRESHNESS.index(column))
+    return {oid: FRESHNESS[rank] for oid, rank in best.items()}
+
+
+def _shown(found: Mapping[int, _Relation]) -> dict[int, str]:
+    """`schema.name`; where a dot in a name would make two of them one, both are quoted."""
+    names: dict[str, list[_Relation]] = {}
+    for each in found.values():
+        names.setdefault(f"{each.schema}.{each.name}", []).append(each)
+    return {
+        each.oid: name if len(same) == 1 else sql.Identifier(each.schema, each.name).as_string(None)
+        for name, same in names.items()
+        for each in same
+    }
+
+
+_KINDS = {"p": "partitioned table", "m": "materialized view", "f": "foreign table", "r": "table"}
+
+
+def _kind(each: _Relation) -> str:
+    return "unlogged table" if each.unlogged and each.kind == "r" else _KINDS[each.kind]
+
+
+def _why_aside(each: _Relation, standby: bool) -> tuple[str, str] | None:
+    if each.extension is not None:
+        belongs = f"It belongs to the extension {plain(each.extension, 63)}, which makes it."
+        return _kind(each), belongs
+    if each.kind == "f":
+        return "foreign table", "Its rows live on another server; no backup of this one holds them."
+    if each.kind == "m" and not each.populated:
+        return "materialized view", "It is not populated: it holds nothing until it is refreshed."
+    if each.unlogged and standby and not each.partition:
+        return _kind(each), "It is unlogged, and a standby does not hold its rows."
+    return None
+
+
+def _note(each: _Relation, has_children: bool) -> str:
+    if each.unlogged:
+        return UNLOGGED
+    if each.kind == "m":
+        return "Its rows are derived: a restore from a dump computes them again."
+    if each.kind == "p":
+        foreign = sum(leaf.kind == "f" for leaf in each.leaves)
+        unlogged = sum(leaf.unlogged for leaf in each.leaves)
+        notes = [f"{len(each.leaves)} partitions, counted through it."]
+        if foreign:
+            notes.append(f"{foreign} of them are foreign and were not counted.")
+        if unlogged:
+            notes.append(
+                f"{unlogged} of them are unlogged: a physical copy does not hold their rows."
+            )
+        return " ".join(notes)
+    if has_children:
+        return "Only rows of its own; tables that inherit from it are counted by themselves."
+    return ""
+
+
+def _parts(connection: Connection, each: _Relation) -> tuple[sql.Composable, ...]:
+    """Where partitions live on other servers: those that live here, with the parent's columns."""
+    if not any(leaf.kind == "f" for leaf in each.leaves):
+        return ()
+    names = [sql.Identifier(row[0]) for row in connection.execute(_COLUMNS, (each.oid,))]
+    columns = sql.SQL(", ").join(names)
+    own = [leaf for leaf in each.leaves if leaf.kind != "f"]
+    made = tuple(
+        sql.SQL("SELECT {} FROM ONLY {}").format(columns, sql.Identifier(leaf.schema, leaf.name))
+        for leaf in own
+    )
+    itself = sql.SQL("SELECT {} FROM ONLY {}").format(
+        columns, sql.Identifier(each.schema, each.name)
+    )
+    return (itself, *made)  # the parent holds no rows, but makes this a query where all are foreign

@@ -1,0 +1,113 @@
+"""A restore held to the rows of its own archive: what passes, what fails, and what nobody can say."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from drbook.core.archivefacts import ArchiveFacts
+from drbook.core.archiverows import expected_of, shown_rows
+from drbook.core.baseline import Identity, TableCount, TableCounts
+from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
+
+GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
+AT = datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
+WHO = Identity(system_identifier="7412345678901234567", database="shop", database_oid=5)
+
+
+def counts(rows: int | None, table: str = "public.t") -> TableCounts:
+    counted = TableCount(table=table, rows=rows, why_unknown="" if rows is not None else "denied")
+    return TableCounts(identity=WHO, taken_at=AT, tables=(counted,))
+
+
+NOTHING = TableCounts(identity=WHO, taken_at=AT, tables=())
+HELD = ArchiveFacts(rows={"public.t": 5})
+
+
+def judged(
+    restored: TableCounts,
+    held: ArchiveFacts | None,
+    baseline: TableCounts | None = None,
+    ignored: tuple[str, ...] = (),
+) -> Comparison:
+    taken = AT + timedelta(hours=1)
+    archive = expected_of(held, restored, ignored) if held is not None else None
+    return compare(restored, None, baseline, taken, archive=archive)
+
+
+_CASES: list[
+    tuple[str, TableCounts, ArchiveFacts | None, TableCounts | None, TableVerdict, str, str]
+] = [
+    # what, restored, archive, older baseline, verdict, reference, reason
+    ("as many", counts(5), HELD, None, GOOD, ARCHIVE, "as many as in the archive"),
+    ("one fewer", counts(4), HELD, None, BAD, ARCHIVE, "the archive held 5 rows, 4 were"),
+    ("one more", counts(6), HELD, None, BAD, ARCHIVE, "the archive held 5 rows, 6 were"),
+    ("missing", NOTHING, HELD, None, BAD, ARCHIVE, "missing"),
+    ("not counted", counts(None), HELD, None, UNSURE, ARCHIVE, "denied"),
+    ("both empty", counts(0), ArchiveFacts(rows={"public.t": 0}), None, GOOD, ARCHIVE, "empty, as"),
+    ("without a data entry", counts(0), ArchiveFacts(rows={}), None, UNSURE, ARCHIVE, "no data"),
+    ("rows from nowhere", counts(3), ArchiveFacts(rows={}), None, UNSURE, ARCHIVE, "no data"),
+    ("of several rows each", counts(5),
+     ArchiveFacts(rows={}, uncounted={"public.t": "several rows each"}), None, UNSURE, ARCHIVE,
+     "several rows each"),
+    ("not read", counts(5), None, None, UNSURE, "none", "no manifest"),
+    ("not countable", counts(5), ArchiveFacts(why_no_rows="odd"), None, UNSURE, "none", "no manif"),
+    ("not countable, but as before", counts(5), ArchiveFacts(why_no_rows="odd"), counts(5), GOOD,
+     "baseline", "as in the baseline"),
+    ("fewer than before: deleted, or missing", counts(5), HELD, counts(9), UNSURE, ARCHIVE, "older than the backup"),
+    ("empty in both, and was full", counts(0), ArchiveFacts(rows={"public.t": 0}), counts(9), UNSURE,
+     ARCHIVE, "empty, where the baseline, which is older than the backup, has 9"),
+    ("in neither, and was there", NOTHING, ArchiveFacts(rows={}), counts(9), UNSURE, ARCHIVE, "nothing says"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("restored", "held", "baseline", "verdict", "reference", "reason"),
+    [row[1:] for row in _CASES],
+    ids=[row[0] for row in _CASES],
+)
+def test_a_restore_without_a_manifest(
+    restored: TableCounts,
+    held: ArchiveFacts | None,
+    baseline: TableCounts | None,
+    verdict: TableVerdict,
+    reference: str,
+    reason: str,
+) -> None:
+    found = judged(restored, held, baseline)
+    (row,) = found.tables
+    assert (row.verdict, found.verdict, found.reference) == (verdict, verdict, reference)
+    assert reason in row.reason
+
+
+def test_loss_is_told_beside_it() -> None:
+    (row,) = judged(counts(5), HELD, counts(9)).tables
+    assert (row.expected, row.restored, row.before, row.lost) == (5, 5, 9, 4)
+
+
+def test_what_the_runbook_ignores_is_not_expected() -> None:
+    held = ArchiveFacts(rows={"public.t": 5, "scratch.x": 1}, uncounted={"scratch.y": "odd"})
+    assert judged(counts(5), held).verdict is BAD
+    assert judged(counts(5), held, ignored=("scratch",)).verdict is GOOD
+    # What is there is compared, whatever the runbook says of its schema.
+    assert judged(counts(4), held, ignored=("public", "scratch")).verdict is BAD
+
+
+def test_nothing_at_all_is_no_pass() -> None:
+    assert judged(NOTHING, ArchiveFacts(rows={})).verdict is UNSURE
+
+
+def test_nothing_counted_is_nothing_expected() -> None:
+    assert expected_of(ArchiveFacts(), counts(5)) is None
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        (HELD, "5 rows in 1 table"),
+        (ArchiveFacts(rows={"a.b": 1, "a.c": 0}), "1 row in 2 tables"),
+        (ArchiveFacts(rows={}, uncounted={"a.b": "x"}), "1 table could not be counted"),
+        (ArchiveFacts(why_no_rows="a\x1b"), "could not be counted: a\\x1b"),
+    ],
+)
+def test_in_words(held: ArchiveFacts, words: str) -> None:
+    assert words in shown_rows(held)

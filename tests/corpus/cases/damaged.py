@@ -1,0 +1,179 @@
+"""Copies whose bytes are not what was written: cut, flipped, emptied, lost, exchanged."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import zstandard
+
+from corpus.case import BAD, UNSURE, Case, Production, no_manifest
+from corpus.world import World
+from drbook.core.baseline import Manifest
+
+DATA = b"customer 77"
+"""What a flip goes into: text of a row, wherever that is still readable."""
+
+
+def cut(share: float) -> Callable[[Path], None]:
+    def spoil(path: Path) -> None:
+        data = path.read_bytes()
+        path.write_bytes(data[: int(len(data) * share)])
+
+    return spoil
+
+
+def emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def text_flipped(path: Path) -> None:
+    """One letter of one row: every form that is not compressed still loads."""
+    data = path.read_bytes()
+    assert data.count(DATA) >= 1
+    path.write_bytes(data.replace(DATA, b"customeR 77", 1))
+
+
+def flipped(path: Path) -> None:
+    """One bit in the middle of the data."""
+    data = bytearray(path.read_bytes())
+    data[len(data) * 2 // 3] ^= 0x10
+    path.write_bytes(bytes(data))
+
+
+def in_zstd(then: Callable[[Path], None] | None) -> Callable[[Path], None]:
+    """The whole archive in one zstd stream, as `pg_dump | zstd` makes it; spoiled before or after."""
+
+    def spoil(path: Path) -> None:
+        path.write_bytes(zstandard.ZstdCompressor(write_checksum=True).compress(path.read_bytes()))
+        if then is not None:
+            then(path)
+
+    return spoil
+
+
+def in_gzip(path: Path) -> None:
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+def cut_at_a_row(path: Path) -> None:
+    """The dump ends after a whole line of COPY's data."""
+    data = path.read_bytes()
+    at = data.index(b"\n", data.index(DATA)) + 1
+    path.write_bytes(data[:at])
+
+
+def a_file_is_gone(path: Path) -> None:
+    largest = max(
+        path.glob("*.dat*"), key=lambda each: each.stat().st_size if each.stem != "toc" else 0
+    )
+    largest.unlink()
+
+
+def another_format(path: Path) -> None:
+    path.write_bytes(b"SQLite format 3\0" + b"\0" * 4096)
+
+
+def an_error_page(path: Path) -> None:
+    path.write_bytes(b"<html><body>503 Service Unavailable</body></html>\n")
+
+
+def only_counts(manifest: Manifest, world: World) -> Manifest:
+    """A manifest of before rows were hashed."""
+    assert manifest.counts is not None
+    tables = tuple(one.model_copy(update={"content": None}) for one in manifest.counts.tables)
+    return manifest.model_copy(
+        update={"counts": manifest.counts.model_copy(update={"tables": tables})}
+    )
+
+
+def another_digest(manifest: Manifest, world: World) -> Manifest:
+    return manifest.model_copy(update={"sha256": "0" * 64})
+
+
+def of_another_database(manifest: Manifest, world: World) -> Manifest:
+    """The counts of another backup, with this one's digest: two jobs that share a name."""
+    other = world.production(OTHER).manifest
+    return manifest.model_copy(update={"counts": other.counts})
+
+
+OTHER = Production(
+    "CREATE TABLE customers (id int PRIMARY KEY, name text); INSERT INTO customers VALUES (1, 'x')"
+)
+PLAIN = Production(options=("-Fp",))
+RAW = Production(options=("-Fc", "-Z0"))
+GZIP = Production(options=("-Fc", "-Z6"))
+TAR = Production(options=("-Ft",))
+FOLDER = Production(options=("-Fd",))
+LZ4 = Production(options=("-Fc", "--compress=lz4"))
+ZSTD = Production(options=("-Fc", "--compress=zstd"))
+
+
+def writes(compression: str) -> Callable[[World], str]:
+    return lambda world: world.can_write(compression)
+
+
+def no_counts(manifest: Manifest, world: World) -> Manifest:
+    return manifest.model_copy(update={"counts": None})
+
+
+def like_lz4(path: Path) -> None:
+    """What `pg_dump | lz4` begins with; whether the rest is whole, nothing here can say."""
+    path.write_bytes(b"\x04\x22\x4d\x18" + path.read_bytes())
+
+
+def compressed_by_lz4(path: Path) -> None:
+    """The header's byte that says how data is compressed (pg_backup_archiver.c, since format 1.15)."""
+    data = bytearray(path.read_bytes())
+    assert (data[:5], data[11]) == (b"PGDMP", 0)
+    data[11] = 2
+    path.write_bytes(bytes(data))
+
+
+def cannot_lz4(world: World) -> str:
+    return "" if world.can_write("lz4") else "a pg_dump here reads lz4"
+
+
+CASES = (
+    Case("truncated, with a manifest", BAD, ("bytes",), spoil=cut(0.6)),
+    Case("truncated, without a manifest", BAD, ("bytes",), spoil=cut(0.6), states=no_manifest),
+    Case("truncated before it was signed", BAD, ("bytes",), spoil=cut(0.6), signed=True,
+         states=no_counts, ),
+    Case("zero bytes", BAD, ("bytes",), spoil=emptied, states=no_manifest),
+    Case("zero bytes, with a manifest", BAD, ("bytes",), spoil=emptied),
+    Case("another program's file", BAD, ("bytes",), spoil=another_format, states=no_manifest),
+    Case("an error page in its place", BAD, ("bytes",), spoil=an_error_page, states=no_manifest),
+    Case("plain, cut at a row", BAD, ("bytes",), of=PLAIN, spoil=cut_at_a_row, states=no_manifest),
+    Case("plain in gzip, cut short", BAD, ("bytes",), of=PLAIN,
+         spoil=lambda path: (in_gzip(path), cut(0.7)(path))[1], states=no_manifest),
+    Case("tar, cut short", BAD, ("bytes",), of=TAR, spoil=cut(0.7), states=no_manifest),
+    Case("directory, a data file is gone", BAD, ("bytes",), of=FOLDER, spoil=a_file_is_gone,
+         states=no_manifest),
+    Case("directory, a data file is gone, with a manifest", BAD, ("bytes",), of=FOLDER,
+         spoil=a_file_is_gone),
+    Case("bit flipped, uncompressed, with a manifest", BAD, ("bytes",), of=RAW, spoil=text_flipped),
+    Case("bit flipped, uncompressed, without a manifest", UNSURE, ("content",), bad=True, of=RAW,
+         spoil=text_flipped, states=no_manifest),
+    Case("bit flipped, uncompressed, before it was signed", BAD, ("content",), of=RAW,
+         spoil=text_flipped, signed=True),
+    Case("bit flipped, plain, without a manifest", UNSURE, ("content",), bad=True, of=PLAIN,
+         spoil=text_flipped, states=no_manifest),
+    Case("bit flipped, uncompressed, manifest with counts alone", BAD, ("bytes",), of=RAW,
+         spoil=text_flipped, states=only_counts),
+    Case("bit flipped, gzip, with a manifest", BAD, ("bytes",), of=GZIP, spoil=flipped),
+    Case("bit flipped, gzip, without a manifest", BAD, ("bytes",), of=GZIP, spoil=flipped,
+         states=no_manifest),
+    Case("bit flipped, a zstd stream, with a manifest", BAD, ("bytes",), of=PLAIN,
+         spoil=in_zstd(flipped)),
+    Case("bit flipped, a zstd stream, without a manifest", BAD, ("bytes",), of=PLAIN,
+         spoil=in_zstd(flipped), states=no_manifest),
+    Case("bit flipped, lz4, with a manifest", BAD, ("bytes",), of=LZ4, spoil=flipped,
+         needs=writes("lz4")),
+    Case("bit flipped, zstd, with a manifest", BAD, ("bytes",), of=ZSTD, spoil=flipped,
+         needs=writes("zstd")),
+    Case("an lz4 stream, which nothing here unpacks", UNSURE, ("bytes",), bad=False, spoil=like_lz4,
+         states=no_manifest),
+    Case("compressed by lz4, which nothing here reads", UNSURE, ("bytes",), bad=False, of=RAW,
+         spoil=compressed_by_lz4, states=no_manifest, needs=cannot_lz4),
+    Case("manifest with another digest", BAD, ("bytes",), states=another_digest),
+    Case("manifest of another backup", BAD, ("rows", "in the backup", "type"), states=of_another_database),
+)  # fmt: skip

@@ -1,0 +1,84 @@
+"""Good backups that look odd, for the shape of what is in them."""
+
+from pathlib import Path
+
+from corpus.case import GOOD, Case, Production, no_manifest
+from corpus.cases.damaged import FOLDER, PLAIN, TAR, in_gzip, in_zstd
+
+ODD = r"""
+CREATE SCHEMA "Odd ""Schema"" %s";
+CREATE TABLE "Odd ""Schema"" %s"."select; -- 'x'" (" " int PRIMARY KEY, "t" text, "ünï" text);
+INSERT INTO "Odd ""Schema"" %s"."select; -- 'x'" VALUES (1, 'a', 'b'), (2, NULL, '');
+CREATE TABLE "a.b" (id int); CREATE TABLE "A" (id int); INSERT INTO "A" VALUES (1);
+"""
+NUMBERS = """
+CREATE TABLE numbers (f float8, r float4, n numeric, at timestamptz, created_at timestamptz, i interval);
+INSERT INTO numbers VALUES ('NaN', 'NaN', 'NaN', 'infinity', 'infinity', '1 mon'),
+  ('Infinity', '-Infinity', 'Infinity', '-infinity', '-infinity', '30 days'), (-0.0, 0.0, 0.00, NULL, NULL, NULL),
+  (1e-300, 1e38, 1e-50, '2026-01-01', '2026-01-01', '-1 day +02:03');
+"""
+EQUAL = (
+    "CREATE TABLE heap (a int, b text); INSERT INTO heap SELECT 1, 'x' FROM generate_series(1, 4);"
+)
+REORDERED = """
+CREATE TABLE again AS SELECT * FROM papers ORDER BY id DESC; DELETE FROM papers;
+INSERT INTO papers SELECT * FROM again; DROP TABLE again; CLUSTER orders USING orders_note;
+"""
+TEXTS = """
+CREATE TYPE pair AS (a int, b json);
+CREATE TABLE texts (j json, x xml, p pair, m int4multirange, a json[], d money, r regclass);
+INSERT INTO texts VALUES ('{"b":1, "a":2}', NULL, ROW(1, '[1]'), '{[1,3),[5,7)}', '{"{}"}', 3, 'pg_class');
+CREATE VIEW seen AS SELECT j ->> 'b' AS b FROM texts;
+"""
+FOREIGN = """
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'nowhere');
+CREATE FOREIGN TABLE far_table (id int) SERVER far;
+CREATE TABLE near (id int); INSERT INTO near VALUES (1), (2);
+"""
+LEFT_OUT = """
+CREATE TABLE a (id int); INSERT INTO a VALUES (1);
+CREATE FUNCTION watch() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$;
+CREATE EVENT TRIGGER watching ON ddl_command_end EXECUTE FUNCTION watch();
+CREATE PUBLICATION everything FOR ALL TABLES;
+CREATE SUBSCRIPTION elsewhere CONNECTION 'host=nowhere' PUBLICATION p
+  WITH (connect = false, slot_name = NONE, enabled = false);
+"""
+UNLOGGED = "CREATE UNLOGGED TABLE sessions (id int); INSERT INTO sessions VALUES (1), (2);"
+INHERITED = """
+CREATE TABLE parent (id int); CREATE TABLE child (more text) INHERITS (parent);
+INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (3, 'x');
+"""
+EXTRA = "CREATE SCHEMA scratch; CREATE TABLE scratch.notes (id int); INSERT INTO scratch.notes VALUES (1);"
+
+
+def in_gzip_twice_named(path: Path) -> None:
+    in_gzip(path)
+
+
+CASES = (
+    Case("nothing but empty tables", GOOD, of=Production(
+        "CREATE TABLE a (id int); CREATE TABLE b (id int PRIMARY KEY, name text)")),
+    Case("nothing but empty tables, no manifest", GOOD, of=Production(
+        "CREATE TABLE a (id int); CREATE TABLE b (id int PRIMARY KEY, name text)"), states=no_manifest),
+    Case("an empty database", GOOD, of=Production("SELECT 1")),
+    Case("odd names", GOOD, of=Production(ODD)),
+    Case("odd names, no manifest", GOOD, of=Production(ODD), states=no_manifest, content=False),
+    Case("NaN, infinity and minus zero", GOOD, of=Production(NUMBERS)),
+    Case("equal rows without a key", GOOD, of=Production(EQUAL)),
+    Case("another physical order", GOOD, harm=REORDERED),
+    Case("content hashed as text", GOOD, of=Production(TEXTS)),
+    Case("an unlogged table", GOOD, of=Production(UNLOGGED)),
+    Case("inherited tables", GOOD, of=Production(INHERITED)),
+    Case("a harmless table in an ignored schema", GOOD, harm=EXTRA, ignore=("scratch",)),
+    Case("a foreign table, whose rows live elsewhere", GOOD, of=Production(FOREIGN), target="cluster",
+         more={"extensions": ["postgres_fdw"]}),
+    Case("what only a superuser could make is left out", GOOD,
+         ("event trigger", "publication", "subscription"), of=Production(LEFT_OUT), target="cluster"),
+    Case("plain", GOOD, of=PLAIN),
+    Case("tar", GOOD, of=TAR),
+    Case("directory", GOOD, of=FOLDER),
+    Case("plain, in gzip", GOOD, of=PLAIN, spoil=in_gzip, signed=True),
+    Case("custom, in zstd", GOOD, spoil=in_zstd(None), signed=True),
+    Case("with INSERT statements", GOOD, of=Production(options=("-Fp", "--inserts"))),
+)  # fmt: skip

@@ -1,0 +1,141 @@
+"""What is not as the backup held it beside the rows: indexes, constraints, types, rights, settings."""
+
+from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest
+
+ORPHANS = """
+ALTER TABLE orders DROP CONSTRAINT orders_customer_fkey;
+UPDATE orders SET customer = 9999 WHERE id = 7;
+ALTER TABLE orders ADD CONSTRAINT orders_customer_fkey FOREIGN KEY (customer) REFERENCES customers NOT VALID;
+"""
+NEVER_CHECKED = """
+ALTER TABLE orders DROP CONSTRAINT orders_customer_fkey;
+ALTER TABLE orders ADD CONSTRAINT orders_customer_fkey FOREIGN KEY (customer) REFERENCES customers NOT VALID;
+"""
+NOT_VALID = Production(
+    "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (a int); INSERT INTO a VALUES (1);"
+    "INSERT INTO b VALUES (1), (2);"
+    "ALTER TABLE b ADD CONSTRAINT b_a FOREIGN KEY (a) REFERENCES a NOT VALID"
+)
+HSTORE = Production(
+    "CREATE EXTENSION hstore; CREATE TABLE a (id int, h hstore); INSERT INTO a VALUES (1, 'x=>1')"
+)
+
+RARE = r"""
+CREATE SCHEMA app;
+CREATE TABLE app.t (id int, at date, name text COLLATE "C");
+INSERT INTO app.t SELECT n, '2026-01-01'::date + n, 'n' || n FROM generate_series(1, 20) n;
+CREATE STATISTICS app.t_stats ON id, at FROM app.t;
+CREATE COLLATION app.german (provider = libc, locale = 'C');
+CREATE TYPE app.pair AS (a int, b text);
+CREATE FUNCTION app.pair_text(app.pair) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT ($1).b';
+CREATE CAST (app.pair AS text) WITH FUNCTION app.pair_text(app.pair);
+CREATE FUNCTION app.same(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2';
+CREATE OPERATOR app.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = app.same);
+CREATE TEXT SEARCH CONFIGURATION app.plain (COPY = simple);
+CREATE RULE nothing AS ON DELETE TO app.t DO INSTEAD NOTHING;
+CREATE POLICY mine ON app.t USING (name = 'x');
+CREATE MATERIALIZED VIEW app.totals AS SELECT count(*) AS n FROM app.t;
+CREATE VIEW app.some AS SELECT id FROM app.t;
+CREATE PUBLICATION of_t FOR TABLE app.t;
+"""
+FAR = """
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'nowhere');
+CREATE FOREIGN TABLE far_table (id int) SERVER far;
+CREATE TABLE near (id int); INSERT INTO near VALUES (1), (2);
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app_user;
+"""
+FAR_GONE = """
+DROP FOREIGN TABLE far_table; DROP SERVER far;
+ALTER DEFAULT PRIVILEGES FOR ROLE postgres REVOKE SELECT ON TABLES FROM app_user;
+"""
+ALL_GONE = """
+DROP STATISTICS app.t_stats; DROP COLLATION app.german; DROP CAST (app.pair AS text);
+DROP OPERATOR app.=== (int, int); DROP TEXT SEARCH CONFIGURATION app.plain; DROP RULE nothing ON app.t;
+DROP POLICY mine ON app.t; DROP VIEW app.some; DROP FUNCTION app.pair_text; DROP TYPE app.pair;
+DROP MATERIALIZED VIEW app.totals; ALTER TABLE app.t ALTER id SET DEFAULT 7;
+"""
+
+COLLATED = Production(
+    "CREATE TABLE a (name text COLLATE pg_catalog.pg_c_utf8 PRIMARY KEY);"
+    "INSERT INTO a VALUES ('x'), ('y');"
+)
+CLASS = """
+CREATE OPERATOR CLASS backwards FOR TYPE int USING btree AS
+  OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 btint4cmp(int, int);
+"""
+
+CASES = (
+    Case("an index is missing", BAD, ("index",), harm="DROP INDEX orders_customer"),
+    Case("an index is another one", BAD, ("index",),
+         harm="DROP INDEX orders_note; CREATE UNIQUE INDEX orders_note ON orders (note)"),
+    Case("an index is not valid", BAD, ("index",),
+         harm="UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_customer'::regclass"),
+    Case("an index is not valid, no manifest", BAD, ("index",), states=no_manifest, content=False,
+         harm="UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'orders_customer'::regclass"),
+    Case("indexes are missing from the backup, older baseline, no manifest", UNSURE, ("index",), bad=True,
+         of=Production(baseline="older", then="DROP INDEX orders_customer"), states=no_manifest,
+         content=False),
+    Case("a constraint is missing", BAD, ("constraint",),
+         harm="ALTER TABLE orders DROP CONSTRAINT orders_cents_check"),
+    Case("a constraint was never checked", BAD, ("constraint",), harm=NEVER_CHECKED),
+    Case("a constraint was never checked, and rows refer to nothing", BAD,
+         ("content", "constraint", "orphans"), harm=ORPHANS),
+    Case("a foreign key is switched off", BAD, ("constraint",),
+         harm="ALTER TABLE orders DISABLE TRIGGER ALL"),
+    Case("a trigger is switched off", BAD, ("trigger",), harm="ALTER TABLE orders DISABLE TRIGGER touch"),
+    Case("a trigger is missing", BAD, ("trigger",), harm="DROP TRIGGER touch ON orders"),
+    Case("an enum is relabelled", BAD, ("type",), harm="ALTER TYPE mood RENAME VALUE 'sad' TO 'glad'"),
+    Case("a view is replaced", BAD, ("view",),
+         harm="CREATE OR REPLACE VIEW happy AS SELECT id, name FROM customers"),
+    Case("a function is replaced", BAD, ("function",),
+         harm="CREATE OR REPLACE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS"
+         " $$ BEGIN RETURN NULL; END $$"),
+    Case("a default is lost", BAD, ("column",), harm="ALTER TABLE orders ALTER id DROP DEFAULT"),
+    Case("a partition is detached", BAD, ("table", "rows"),
+         harm="ALTER TABLE events DETACH PARTITION events_2025"),
+    Case("an empty partition is detached", BAD, ("table",),
+         of=Production(SHOP + "DELETE FROM events WHERE at >= '2026-01-01';"),
+         harm="ALTER TABLE events DETACH PARTITION events_2026"),
+    Case("a grant is missing", BAD, ("grant",), harm="REVOKE INSERT ON orders FROM app_user"),
+    Case("everybody may read", BAD, ("grant",), harm="GRANT SELECT ON customers TO PUBLIC"),
+    Case("an extension is missing", BAD, ("extension",), of=HSTORE, harm="DROP EXTENSION hstore CASCADE"),
+    Case("a sequence counts otherwise", BAD, ("sequence",),
+         harm="ALTER SEQUENCE orders_id_seq INCREMENT 10 RESTART 5000"),
+    Case("a materialized view was not filled", BAD, ("restored", "materialized view"),
+         harm="REFRESH MATERIALIZED VIEW totals WITH NO DATA"),
+    Case("much that is rare is gone", BAD,
+         ("statistics", "collation", "cast", "operator", "text search", "rule", "policy", "view",
+          "materialized view", "function", "type", "column"),
+         of=Production(RARE), harm=ALL_GONE),
+    Case("default grants and a foreign table are gone", BAD,
+         ("default grant", "foreign table", "foreign server"), of=Production(FAR), target="cluster",
+         more={"extensions": ["postgres_fdw"]}, harm=FAR_GONE),
+    Case("a schema is renamed after the load", BAD, ("schema", "restored"), of=Production(RARE),
+         harm="ALTER SCHEMA app RENAME TO other"),
+    Case("an operator class too many", BAD, ("operator class",), harm=CLASS),
+    Case("text is ordered by another version of its collation", UNSURE, ("collation version",), bad=True,
+         of=COLLATED, harm="UPDATE pg_collation SET collversion = '0' WHERE collname = 'pg_c_utf8'"),
+    # --- good ones that look odd
+    Case("production's collation had another version", GOOD, ("collation version",), of=Production(
+         COLLATED.sql + "UPDATE pg_collation SET collversion = '0' WHERE collname = 'pg_c_utf8'")),
+    Case("another server's settings, roles and memberships", GOOD,
+         ("server setting", "role", "membership"), of=COLLATED),
+    Case("a foreign key that production never checked either", GOOD, ("constraint", "orphans"), of=NOT_VALID,
+         bad=False),
+    Case("a foreign key that production never checked either, no manifest", UNSURE,
+         ("constraint", "orphans"), bad=False, of=NOT_VALID, states=no_manifest, content=False),
+    Case("a schema renamed before the backup", GOOD, ("lost table",), of=Production(
+         RARE, baseline="older", then="ALTER SCHEMA app RENAME TO application")),
+    Case("partitions added since the baseline", GOOD, of=Production(
+         baseline="older", then="CREATE TABLE events_2027 PARTITION OF events FOR VALUES FROM ('2027-01-01')"
+         " TO ('2028-01-01'); INSERT INTO events VALUES ('2027-05-05', 'new')")),
+    Case("the owner is another one", GOOD, ("owner",),
+         of=Production("CREATE TABLE a (id int); INSERT INTO a VALUES (1); ALTER TABLE a OWNER TO app_user")),
+    Case("an empty schema too many", GOOD, ("schema",), harm="CREATE SCHEMA more"),
+    Case("the database has settings of its own", GOOD, ("database setting",), of=Production(
+         "CREATE TABLE a (id int); INSERT INTO a VALUES (1);"
+         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''8MB''', current_database()); END $$")),
+    Case("an extension of another version", GOOD, ("extension",), of=HSTORE,
+         harm="UPDATE pg_extension SET extversion = '1.7' WHERE extname = 'hstore'"),
+)  # fmt: skip

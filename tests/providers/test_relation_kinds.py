@@ -1,0 +1,338 @@
+"""Every kind of relation does the right thing and says so; and how each kind of row is hashed."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from support.pg import Postgres, drain
+
+from drbook.core.baseline import TableCount, TableCounts
+from drbook.core.capture import COVERED
+from drbook.core.targets import DatabaseRef
+from drbook.providers.pghashes import Type, reached
+from drbook.providers.postgres import PostgresReader
+
+SCHEMA = r"""
+CREATE ROLE few LOGIN; GRANT CONNECT ON DATABASE kinds TO few;
+CREATE TABLE plain (id int, at timestamptz);
+INSERT INTO plain VALUES (1, now()), (2, 'infinity');
+CREATE UNLOGGED TABLE fleeting (id int); INSERT INTO fleeting VALUES (1), (2);
+CREATE TABLE animals (id int); CREATE TABLE cats () INHERITS (animals);
+INSERT INTO animals VALUES (1); INSERT INTO cats VALUES (2), (3);
+CREATE TABLE logs (day date, "a b" text) PARTITION BY RANGE (day);
+CREATE TABLE logs_2026 PARTITION OF logs FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')
+  PARTITION BY RANGE (day);
+CREATE TABLE logs_2026h1 PARTITION OF logs_2026 FOR VALUES FROM ('2026-01-01') TO ('2026-07-01');
+CREATE UNLOGGED TABLE logs_2025 PARTITION OF logs FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+INSERT INTO logs VALUES ('2026-02-01', 'x'), ('2025-02-01', 'y'), ('2025-03-01', 'z');
+CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;
+CREATE FOREIGN TABLE abroad (id int) SERVER far;
+CREATE TABLE split (id int, gone int, word text) PARTITION BY LIST (id);
+CREATE TABLE split_here (word text, id int, gone int);
+ALTER TABLE split ATTACH PARTITION split_here FOR VALUES IN (1);
+CREATE FOREIGN TABLE split_far PARTITION OF split FOR VALUES IN (2) SERVER far;
+INSERT INTO split VALUES (1, 5, 'one'), (1, 5, 'uno');
+ALTER TABLE split DROP COLUMN gone;
+CREATE MATERIALIZED VIEW summary AS SELECT id FROM plain;
+CREATE MATERIALIZED VIEW later AS SELECT id FROM plain WITH NO DATA;
+CREATE VIEW looked AS SELECT 1;
+CREATE TABLE nothing_in_it ();
+CREATE TABLE hidden (id int); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY;
+INSERT INTO hidden VALUES (1);
+CREATE SCHEMA "a.b"; CREATE SCHEMA a;
+CREATE TABLE "a.b".c (id int); CREATE TABLE a."b.c" (id int); INSERT INTO a."b.c" VALUES (1);
+CREATE TABLE "quo""ted % %s {x}" (id int); INSERT INTO "quo""ted % %s {x}" VALUES (1);
+GRANT SELECT ON plain, hidden TO few;
+SELECT lo_from_bytea(0, 'one'), lo_from_bytea(4242, repeat('x', 5000)::bytea);
+CREATE TABLE unreadable_by_few (id int); ALTER TABLE plain OWNER TO postgres;
+"""
+
+TYPES = r"""
+CREATE TYPE colour AS ENUM ('red', 'blue'); CREATE TYPE pair AS (a int, c colour);
+CREATE TYPE plain_pair AS (a int, b text);
+CREATE DOMAIN name_of AS text; CREATE DOMAIN tint AS colour;
+CREATE TYPE span AS RANGE (subtype = numeric);
+CREATE COLLATION lax FROM "C";
+CREATE TABLE r_ints (a int, b bigint, c smallint, d text, e varchar(9), f char(9), g name, h uuid);
+CREATE TABLE r_more (a numeric, b float8, c timestamptz, d date, e time, f bytea, g inet, h jsonb);
+CREATE TABLE r_made (a int[], b text[][], c name_of, d plain_pair, e span, f int4range, g bool);
+CREATE TABLE t_json (a json); CREATE TABLE t_xml (a xml); CREATE TABLE t_point (a point);
+CREATE TABLE t_enum (a colour); CREATE TABLE t_enums (a colour[]); CREATE TABLE t_pair (a pair);
+CREATE TABLE t_tint (a tint); CREATE TABLE t_class (a regclass); CREATE TABLE t_acl (a aclitem[]);
+CREATE TABLE t_multi (a int4multirange); CREATE TABLE t_interval (a interval);
+CREATE TABLE t_money (a money); CREATE TABLE t_lax (a text COLLATE lax);
+CREATE TABLE t_tsv (a tsvector); CREATE TABLE t_bit (a bit(3), b json);
+CREATE TABLE c_char (a "char", b json);
+CREATE EXTENSION citext; CREATE TABLE t_citext (a citext);
+INSERT INTO t_citext VALUES ('Miller');
+INSERT INTO t_interval VALUES ('1 month'); INSERT INTO t_money VALUES (12345.67);
+"""
+
+
+@pytest.fixture(scope="module")
+def kinds(postgres: Postgres) -> Iterator[Postgres]:
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE kinds")
+        connection.execute("CREATE DATABASE types")
+    with postgres.connect("kinds") as connection:
+        connection.execute(SCHEMA.encode())
+    with postgres.connect("types") as connection:
+        connection.execute(TYPES.encode())
+        # This build has no ICU; how a collation compares is a mark in the catalogue.
+        connection.execute("SET allow_system_table_mods = on")
+        connection.execute(
+            "UPDATE pg_collation SET collisdeterministic = false WHERE collname = 'lax'"
+        )
+    yield postgres
+    with postgres.connect("postgres") as connection:
+        connection.execute("DROP DATABASE kinds WITH (FORCE)")
+        connection.execute("DROP DATABASE types WITH (FORCE)")
+        connection.execute("DROP ROLE few")
+
+
+def ref(postgres: Postgres, dbname: str, user: str = "postgres") -> DatabaseRef:
+    return postgres.ref.model_copy(update={"dbname": dbname, "user": user})
+
+
+@pytest.fixture
+def counts(kinds: Postgres, reader: PostgresReader) -> TableCounts:
+    return drain(reader.count(ref(kinds, "kinds"), content=True))
+
+
+def of(counts: TableCounts, name: str) -> TableCount:
+    return counts.by_name()[name]
+
+
+def test_everything_that_is_there_is_counted_or_said(counts: TableCounts) -> None:
+    assert {row.table: (row.rows, row.kind) for row in counts.tables} == {
+        "public.plain": (2, "table"),
+        "public.fleeting": (2, "unlogged table"),
+        "public.animals": (1, "table"),
+        "public.cats": (2, "table"),
+        "public.logs": (3, "partitioned table"),
+        "public.split": (2, "partitioned table"),
+        "public.summary": (2, "materialized view"),
+        "public.nothing_in_it": (0, "table"),
+        "public.hidden": (1, "table"),
+        "public.unreadable_by_few": (0, "table"),
+        '"a.b"."c"': (0, "table"),
+        '"a"."b.c"': (1, "table"),
+        'public.quo"ted % %s {x}': (1, "table"),
+        "large objects": (2, "large objects"),
+    }
+    assert {each.name: each.kind for each in counts.aside} == {
+        "public.abroad": "foreign table",
+        "public.split_far": "foreign table",
+        "public.later": "materialized view",
+    }
+    assert counts.covers == COVERED
+    assert all(row.content for row in counts.tables)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("public.plain", ""),
+        ("public.cats", ""),
+        ("public.fleeting", "a physical copy or a standby does not hold its rows"),
+        ("public.animals", "counted by themselves"),
+        ("public.logs", "2 partitions, counted through it. 1 of them are unlogged"),
+        ("public.split", "2 partitions, counted through it. 1 of them are foreign"),
+        ("public.summary", "a restore from a dump computes them again"),
+    ],
+)
+def test_what_is_odd_is_said(counts: TableCounts, name: str, said: str) -> None:
+    note = of(counts, name).note
+    assert said in note if said else note == ""
+
+
+def test_what_is_left_aside_has_a_reason(counts: TableCounts) -> None:
+    why = {each.name: each.why for each in counts.aside}
+    assert "another server" in why["public.abroad"]
+    assert "until it is refreshed" in why["public.later"]
+
+
+def test_infinity_says_nothing_about_freshness(counts: TableCounts) -> None:
+    assert of(counts, "public.plain").newest is None
+
+
+def test_a_login_that_may_read_little_knows_what_it_does_not_know(
+    kinds: Postgres, reader: PostgresReader
+) -> None:
+    found = drain(reader.count(ref(kinds, "kinds", "few"), content=True))
+    assert of(found, "public.plain").rows == 2
+    hidden = of(found, "public.hidden")
+    assert hidden.rows is None
+    assert "row-level security" in hidden.why_unknown
+    assert "BYPASSRLS" in hidden.why_unknown
+    assert "permission denied" in of(found, "public.unreadable_by_few").why_unknown
+    objects = of(found, "large objects")
+    assert objects.rows is None
+    assert objects.why_unknown.startswith("2 are there, but this login may not read them")
+    # Their number alone is no secret.
+    assert of(drain(reader.count(ref(kinds, "kinds", "few"))), "large objects").rows == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "name"),
+    [
+        ("SELECT lo_put(4242, 4000, 'y')", "SELECT lo_put(4242, 4000, 'x')", "large objects"),
+        ("UPDATE split_here SET word = 'eins' WHERE word = 'uno'",
+         "UPDATE split_here SET word = 'uno' WHERE word = 'eins'", "public.split"),
+        ("UPDATE logs SET \"a b\" = 'q' WHERE \"a b\" = 'y'",
+         "UPDATE logs SET \"a b\" = 'y' WHERE \"a b\" = 'q'", "public.logs"),
+    ],
+)  # fmt: skip
+def test_one_changed_value_is_seen(
+    kinds: Postgres, reader: PostgresReader, counts: TableCounts, change: str, back: str, name: str
+) -> None:
+    before = {row.table: row.content for row in counts.tables}
+    with kinds.connect("kinds") as connection:
+        connection.execute(change.encode())
+        try:
+            after = drain(reader.count(ref(kinds, "kinds"), content=True))
+        finally:
+            connection.execute(back.encode())
+    assert {row.table for row in after.tables if before[row.table] != row.content} == {name}
+    again = drain(reader.count(ref(kinds, "kinds"), content=True))
+    assert {row.table: row.content for row in again.tables} == before
+
+
+def test_large_objects_are_equal_in_whatever_pages_they_lie(
+    kinds: Postgres, reader: PostgresReader, counts: TableCounts
+) -> None:
+    before = of(counts, "large objects").content
+    with kinds.connect("kinds") as connection:
+        connection.execute("SELECT lo_unlink(4242); SELECT lo_create(4242)")
+        for at in range(0, 5000, 500):
+            connection.execute(f"SELECT lo_put(4242, {at}, repeat('x', 500)::bytea)".encode())
+    assert of(drain(reader.count(ref(kinds, "kinds"), content=True)), "large objects").content == (
+        before
+    )
+
+
+def test_a_login_that_may_read_all_data_reads_large_objects_by_their_pages(
+    kinds: Postgres, reader: PostgresReader
+) -> None:
+    """One of them has a hole, and one is empty."""
+    with kinds.connect("kinds") as connection:
+        connection.execute("SELECT lo_create(4243), lo_create(4244)")
+        connection.execute("SELECT lo_put(4243, 9000, 'behind a hole'), lo_put(4243, 10, 'x')")
+        try:
+            as_owner = drain(reader.count(ref(kinds, "kinds"), content=True))
+            as_reader = drain(reader.count(ref(kinds, "kinds", "reader"), content=True))
+        finally:
+            connection.execute("SELECT lo_unlink(4243), lo_unlink(4244)")
+    assert of(as_owner, "large objects").rows == 4
+    assert of(as_owner, "large objects") == of(as_reader, "large objects")
+
+
+# --- how rows are hashed -----------------------------------------------------------------------
+
+
+def test_every_type_is_hashed_by_the_method_that_a_restore_keeps(
+    kinds: Postgres, reader: PostgresReader
+) -> None:
+    found = drain(reader.count(ref(kinds, "types"), content=True))
+    methods = {row.table.removeprefix("public."): (row.content or "?").split(":")[0] for row in found.tables}  # fmt: skip
+    by_first = {"r": "hash_record_extended", "t": "hashtextextended", "c": "hashtextextended+char"}
+    assert methods == {name: by_first[name[0]] for name in methods}
+    assert len(methods) == 20
+
+
+@pytest.mark.parametrize(
+    ("table", "one", "other"),
+    [("t_interval", "1 month", "30 days"), ("t_citext", "Miller", "MILLER")],
+)
+def test_values_that_count_as_equal_and_are_not_are_told_apart(
+    kinds: Postgres, reader: PostgresReader, table: str, one: str, other: str
+) -> None:
+    def content() -> str | None:
+        return of(drain(reader.count(ref(kinds, "types"), content=True)), f"public.{table}").content
+
+    before = content()
+    with kinds.connect("types") as connection:
+        connection.execute(f"UPDATE {table} SET a = '{other}'".encode())
+        try:
+            assert content() != before
+        finally:
+            connection.execute(f"UPDATE {table} SET a = '{one}'".encode())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "lc_monetary TO 'de_DE.UTF-8'", "DateStyle TO 'German'", "IntervalStyle TO 'postgres'",
+        "xmlbinary TO 'hex'", "quote_all_identifiers TO on", "bytea_output TO 'escape'",
+        "extra_float_digits TO '-5'", "TimeZone TO 'Asia/Tokyo'",
+    ],
+)  # fmt: skip
+def test_a_databases_settings_do_not_change_a_hash(
+    kinds: Postgres, reader: PostgresReader, settings: str
+) -> None:
+    before = drain(reader.count(ref(kinds, "types"), content=True)).tables
+    with kinds.connect("types") as connection:
+        try:
+            connection.execute(f"ALTER DATABASE types SET {settings}".encode())
+        except psycopg.errors.InvalidParameterValue:  # a locale that this machine does not have
+            if not settings.startswith("lc_"):
+                raise
+        try:
+            assert drain(reader.count(ref(kinds, "types"), content=True)).tables == before
+        finally:
+            connection.execute("ALTER DATABASE types RESET ALL")
+
+
+def test_an_encoding_is_part_of_the_method(postgres: Postgres, reader: PostgresReader) -> None:
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    try:
+        with postgres.connect("latin") as connection:
+            connection.execute("CREATE TABLE t (a text); INSERT INTO t VALUES ('x')")
+        row = drain(reader.count(ref(postgres, "latin"), content=True)).tables[0]
+        assert (row.content or "").startswith("hash_record_extended+LATIN1:")
+    finally:
+        with postgres.connect("postgres") as connection:
+            connection.execute("DROP DATABASE latin WITH (FORCE)")
+
+
+def test_types_are_reached_through_others_and_once() -> None:
+    base = Type("int4", "b", True, (), False, True)
+    label = Type("colour", "e", False, (), False, True)
+    types = {1: base, 2: label, 3: Type("pair", "c", False, (1, 2), False, True)}
+    types[4] = Type("_pair", "b", False, (3,), False, False)
+    types[5] = Type("loop", "c", False, (5, 1), False, True)
+    assert set(reached(types, [4])) == {types[4], types[3], base, label}
+    assert set(reached(types, [5])) == {types[5], base}
+    assert reached(types, [99]) == []
+    assert label.as_text
+    assert not types[4].as_text  # an array is what its elements are
+
+
+@pytest.mark.parametrize(
+    ("type", "text"),
+    [
+        (Type("int4", "b", True, (), False, True), False),
+        (Type("citext", "b", False, (), False, True), True),
+        (Type("regatta", "b", False, (), False, True), True),
+        (Type("regclass", "b", True, (), False, True), True),
+        (Type("json", "b", True, (), False, False), True),
+        (Type("lax_pair", "c", False, (), True, True), True),
+        (Type("pair", "c", False, (1,), False, True), False),
+        (Type("int4multirange", "m", True, (), False, True), True),
+        (Type("int4range", "r", True, (1,), False, True), False),
+    ],
+)
+def test_what_is_hashed_as_text(type: Type, text: bool) -> None:
+    assert type.as_text is text
+
+
+def test_a_standby_holds_no_unlogged_rows() -> None:
+    """Asked of the rule: a real standby is asked in the tests of replicas."""
+    from drbook.providers.pgcatalog import _Relation, _why_aside
+
+    each = _Relation(1, "s", "t", "r", True, True, False, None, 1)
+    assert _why_aside(each, standby=False) is None
+    assert "standby" in (_why_aside(each, standby=True) or ("", ""))[1]
+    each.extension = "cron"
+    assert "extension cron" in (_why_aside(each, standby=False) or ("", ""))[1]
