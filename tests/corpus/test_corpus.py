@@ -16,9 +16,10 @@ import pytest
 from corpus.case import BAD, GOOD, UNSURE
 from corpus.cases import CASES
 from corpus.recorded import Recorder
-from corpus.road import judge_again, run
+from corpus.road import run
 from corpus.run import run_all
 from corpus.short import NEEDED, chosen
+from corpus.walk import judge_again
 from corpus.without import NETS, noticed
 from corpus.world import opened
 from drbook.core.points import ByteFact

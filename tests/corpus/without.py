@@ -6,7 +6,7 @@ from typing import Any
 from unittest.mock import patch
 
 from corpus.recorded import Recorder
-from corpus.road import judge_again
+from corpus.walk import judge_again
 from drbook.actions import verify
 from drbook.core import comparison, fidelity, likeness
 from drbook.core.assertions import remark
