@@ -149,7 +149,7 @@ class BackupCatalog:
             return damage, None
         if len(files) == 1 and not files[0][0]:
             return (yield from self._fetch_file(point, files[0][1], target, manifest))
-        return (yield from self._fetch_folder(point, files, target))
+        return (yield from self._fetch_folder(point, files, target, manifest))
 
     def _target(self, point: RecoveryPoint) -> Path:
         """A name of our own making: what a store calls an object never becomes a path."""
@@ -210,8 +210,13 @@ class BackupCatalog:
         return self._keep(fact, target, received.size, received.sha256, _proven(fact))
 
     def _fetch_folder(
-        self, point: RecoveryPoint, files: Sequence[tuple[str, Blob]], target: Path
+        self,
+        point: RecoveryPoint,
+        files: Sequence[tuple[str, Blob]],
+        target: Path,
+        manifest: Manifest | None,
     ) -> Working[_Fetched]:
+        """A manifest states the digest of the lines `SHA256  NAME` of its files, in their order."""
         target.mkdir(mode=0o700, exist_ok=True)
         total = hashlib.sha256()
         size = 0
@@ -223,11 +228,20 @@ class BackupCatalog:
             received = yield from self._download(point, blob, target / name)
             total.update(f"{received.sha256}  {name}\n".encode())
             size += received.size
+        digest = total.hexdigest()
+        if manifest is not None and manifest.sha256 != digest:
+            shutil.rmtree(target)
+            reason = "its files' SHA-256 is not the one that its manifest states"
+            return ByteFact(state="damaged", reason=reason), None
         fact = yield from self._check(target, self._cancel)
         if fact.state == "damaged":
             shutil.rmtree(target)
             return fact, None
-        return self._keep(fact, target, size, total.hexdigest(), _proven(fact))
+        if manifest is None:
+            return self._keep(fact, target, size, digest, _proven(fact))
+        reason = "its files' SHA-256 is the one that its manifest states"
+        fact = ByteFact(state="intact", reason=reason, held=fact.held)
+        return self._keep(fact, target, size, digest, "digest")
 
     def _download(self, point: RecoveryPoint, blob: Blob, target: Path) -> Working[Received]:
         label = f"download {plain(target.name, 100)}"

@@ -95,7 +95,8 @@ def test_a_dump_that_is_not_of_the_manifest_does_not_pass(  # type: ignore[no-un
 
 def test_a_folder_of_a_dump_has_a_manifest_too(drbook, shop: Shop, backups: Path) -> None:  # type: ignore[no-untyped-def]
     command = "pg_dump -Fd -j 2 --snapshot={snapshot} --file={output} --dbname={connect}"
-    ran = capture(drbook, shop, "--run", command, "--output", str(backups / "shop.dir"))
+    output = str(backups / "shop.dir")
+    ran = capture(drbook, shop, "--content", "--run", command, "--output", output)
     assert ran.code == 0, ran.err
     manifest = json.loads((backups / "shop.dir.manifest.json").read_text())
     files = sorted((backups / "shop.dir").iterdir())

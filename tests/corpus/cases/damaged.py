@@ -69,6 +69,10 @@ def a_file_is_gone(path: Path) -> None:
     largest.unlink()
 
 
+def a_file_flipped(path: Path) -> None:
+    text_flipped(next(each for each in path.glob("*.dat") if DATA in each.read_bytes()))
+
+
 def another_format(path: Path) -> None:
     path.write_bytes(b"SQLite format 3\0" + b"\0" * 4096)
 
@@ -104,6 +108,7 @@ RAW = Production(options=("-Fc", "-Z0"))
 GZIP = Production(options=("-Fc", "-Z6"))
 TAR = Production(options=("-Ft",))
 FOLDER = Production(options=("-Fd",))
+RAW_FOLDER = Production(options=("-Fd", "-Z0"))
 LZ4 = Production(options=("-Fc", "--compress=lz4"))
 ZSTD = Production(options=("-Fc", "--compress=zstd"))
 
@@ -150,6 +155,8 @@ CASES = (
          states=no_manifest),
     Case("directory, a data file is gone, with a manifest", BAD, ("bytes",), of=FOLDER,
          spoil=a_file_is_gone),
+    Case("directory, a bit flipped, manifest with counts alone", BAD, ("bytes",), of=RAW_FOLDER,
+         spoil=a_file_flipped, states=only_counts),
     Case("bit flipped, uncompressed, with a manifest", BAD, ("bytes",), of=RAW, spoil=text_flipped),
     Case("bit flipped, uncompressed, without a manifest", UNSURE, ("content",), bad=True, of=RAW,
          spoil=text_flipped, states=no_manifest),
