@@ -127,4 +127,4 @@ def running_shop(s3, folder: Path) -> Iterator[Shop]:  # type: ignore[no-untyped
 
 
 def occurred(ago: timedelta = timedelta(0)) -> str:
-    return "occurred=" + (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return "occurred=" + (datetime.now(UTC) - ago).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
