@@ -108,7 +108,7 @@ class Verify(Action[VerifyParams]):
             loss_at_least=manifest is None and point is not None and point.dated_late,
             consistent_at=consistent,
         )
-        return _finish(result, comparison)
+        return _finish(result, comparison, loss_unknown=bool(params.baseline) and baseline is None)
 
 
 def _assertions(params: VerifyParams, ports: Ports) -> Working[tuple[Remark, ...]]:
@@ -132,10 +132,11 @@ def _assertions(params: VerifyParams, ports: Ports) -> Working[tuple[Remark, ...
     return tuple(found)
 
 
-def _finish(result: VerifyResult, comparison: Comparison) -> Finished:
+def _finish(result: VerifyResult, comparison: Comparison, *, loss_unknown: bool) -> Finished:
     total = len(comparison.tables)
     if comparison.verdict is TableVerdict.PASS:
         beside = _beside(comparison)
+        unknown = "; what users have lost is unknown, for there is no baseline" if loss_unknown else ""
         if comparison.reference == "manifest":
             reason = f"{total} tables equal what the backup held (manifest){beside}"
         elif comparison.reference == ARCHIVE:
@@ -148,7 +149,7 @@ def _finish(result: VerifyResult, comparison: Comparison) -> Finished:
                 f"{total} tables hold as many rows as the baseline says{beside}; what the backup "
                 "itself held is unknown, for it has no manifest"
             )
-        return Finished(result, reason=reason)
+        return Finished(result, reason=reason + unknown)
     failed = _those(comparison, TableVerdict.FAIL)
     if failed:
         return Finished(

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from support.pg import Postgres, drain
-from support.rich import RICH, ROLES
+from support.everything import RICH, ROLES
 
 from drbook.core.baseline import TableCounts
 from drbook.core.comparison import Comparison, compare
