@@ -8,10 +8,11 @@ from drbook.actions.baselines import baseline_for
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.archiverows import expected_of
 from drbook.core.assertions import Assertion, judge, unanswered
-from drbook.core.baseline import Manifest
+from drbook.core.baseline import Manifest, TableCounts
 from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
 from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
+from drbook.core.explaining import Side, explained, wanted
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports
 from drbook.core.remarks import Question, Remark
@@ -95,6 +96,15 @@ class Verify(Action[VerifyParams]):
             asserted,
             archive=expected_of(held, counts, ignored) if held is not None else None,
         )
+        sides: tuple[tuple[Side, TableCounts | None], ...] = (
+            ("held", manifest.counts if manifest else None),
+            ("before", baseline),
+        )
+        for side, reference in sides:
+            if reference is not None:
+                comparison = yield from _explained(
+                    comparison, side, reference, counts, params, context, ports
+                )
         consistent = manifest.taken_at if manifest else point.taken_at if point else None
         loss = None
         if consistent is not None and context.occurred is not None:
@@ -109,6 +119,31 @@ class Verify(Action[VerifyParams]):
             consistent_at=consistent,
         )
         return _finish(result, comparison, loss_unknown=bool(params.baseline) and baseline is None)
+
+
+def _explained(
+    comparison: Comparison,
+    side: Side,
+    reference: TableCounts,
+    counts: TableCounts,
+    params: VerifyParams,
+    context: StepContext,
+    ports: Ports,
+) -> Working[Comparison]:
+    """The same with the places of the differences. That nobody could look changes no verdict."""
+    stretches = wanted(comparison, side, reference)
+    if not stretches:
+        return comparison
+    try:
+        database = yield from ports.targets.reach(params.target)
+        found = yield from ports.databases.stretches(
+            database, stretches, ignore_schemas=context.document.production.ignore_schemas
+        )
+    except CouldNotVerify as error:
+        ports.cancel.raise_if_requested()
+        yield Milestone(f"where the tables differ, could not be looked at: {error.what}")
+        return comparison
+    return explained(comparison, side, reference, counts, found)
 
 
 def _assertions(params: VerifyParams, ports: Ports) -> Working[tuple[Remark, ...]]:
@@ -136,7 +171,9 @@ def _finish(result: VerifyResult, comparison: Comparison, *, loss_unknown: bool)
     total = len(comparison.tables)
     if comparison.verdict is TableVerdict.PASS:
         beside = _beside(comparison)
-        unknown = "; what users have lost is unknown, for there is no baseline" if loss_unknown else ""
+        unknown = (
+            "; what users have lost is unknown, for there is no baseline" if loss_unknown else ""
+        )
         if comparison.reference == "manifest":
             reason = f"{total} tables equal what the backup held (manifest){beside}"
         elif comparison.reference == ARCHIVE:

@@ -73,6 +73,7 @@ def capture(
                     structure="read",
                     pace=order.pace,
                     alongside=run.alongside if run is not None else None,
+                    ranges=True,
                 )
             )
         )

@@ -4,6 +4,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from drbook.actions.detect import CompareBaseline, ProbeDatabase
+from drbook.actions.difference import CompareRows
 from drbook.actions.general import Ask, Assert, Choose, Manual, Note, Wait
 from drbook.actions.locate import Locate
 from drbook.actions.outside import Http, Shell, Sql
@@ -21,6 +22,7 @@ BUILT_IN = (
     Assert,
     Choose,
     CompareBaseline,
+    CompareRows,
     Http,
     Locate,
     Manual,

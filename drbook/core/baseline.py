@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from drbook.core.ranges import Ranges
 from drbook.core.structure import Structure
 from drbook.core.values import Frozen, UtcTime
 
@@ -73,6 +74,9 @@ class TableCount(Frozen):
     content: str | None = None
     """Order-independent hash of the rows with its method, like `hash_record_extended:123`; what may
     be compared with what, `core.hashes` says."""
+    ranges: Ranges | None = None
+    """Where its rows lie, in the same snapshot; None for a table without a column for it, for a tiny
+    one, and where its content was not hashed."""
     why_unknown: str = ""
     kind: str = "table"
     """`table`, `partitioned table`, `unlogged table`, `materialized view` or `large objects`."""

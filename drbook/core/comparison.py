@@ -35,6 +35,10 @@ class TableComparison(Frozen):
     with, and in records of before that was noted."""
     newest: UtcTime | None = None
     """Newest row restored."""
+    where: tuple[str, ...] = ()
+    """Of a table that is not what the backup held: which keys or days differ, in words."""
+    lost_where: tuple[str, ...] = ()
+    """Of which keys or days are the rows that production had and this has not."""
 
 
 class Comparison(Frozen):

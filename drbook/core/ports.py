@@ -13,8 +13,10 @@ from typing import Literal, Protocol
 
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import Baseline, Identity, Manifest, Place, TableCounts
+from drbook.core.difference import Difference, Wish
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.preflight import Preflight
+from drbook.core.ranges import Ranges
 from drbook.core.signals import Working
 from drbook.core.structure import Depth
 from drbook.core.targets import (
@@ -83,6 +85,26 @@ class Databases(Protocol):
         timeout: timedelta,
     ) -> QueryResult:
         """One operator's query behind a cursor. Raises StepFailed, or Refused by the guard."""
+
+    def differences(
+        self,
+        left: DatabaseRef,
+        right: DatabaseRef,
+        wish: Wish,
+        *,
+        ignore_schemas: Sequence[str] = (),
+    ) -> Working[Difference]:
+        """Which rows the left one has and the right one has not, each in one snapshot. Raises
+        CouldNotVerify where one of them cannot be asked."""
+
+    def stretches(
+        self,
+        database: DatabaseRef,
+        wanted: Mapping[str, Ranges],
+        *,
+        ignore_schemas: Sequence[str] = (),
+    ) -> Working[Mapping[str, Ranges]]:
+        """These tables, counted and hashed in the same stretches. A table that cannot be is left out."""
 
 
 class Backups(Protocol):

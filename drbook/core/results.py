@@ -5,6 +5,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from drbook.core.comparison import Comparison
+from drbook.core.difference import Difference
 from drbook.core.points import RecoveryPoint
 from drbook.core.preflight import Preflight
 from drbook.core.targets import LoadReport, LocalCopy, Target
@@ -40,6 +41,12 @@ class VerifyResult(Frozen):
     loss_at_least: bool = False
     """True where that moment is only known from when the copy was stored: it is older than that."""
     consistent_at: UtcTime | None = None
+
+
+class DifferenceResult(Frozen):
+    """`postgres.difference`: two databases that are both alive, row by row where they differ."""
+
+    difference: Difference
 
 
 def read_result(model: type[R], value: Json) -> R | None:

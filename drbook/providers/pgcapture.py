@@ -13,10 +13,11 @@ from drbook.core.signals import Working
 from drbook.core.structure import Structure
 from drbook.providers import pgsession
 from drbook.providers.pgcatalog import Catalog, catalog
-from drbook.providers.pgcount import BACK, LARGE_OBJECTS, MARK, count_large_objects
+from drbook.providers.pgcount import LARGE_OBJECTS, count_large_objects
 from drbook.providers.pgcrew import Counting, count_tables
 from drbook.providers.pghashes import methods
 from drbook.providers.pgidentity import identity
+from drbook.providers.pgranges import BACK, MARK
 from drbook.providers.pgsession import Connection, broke_off, said
 from drbook.providers.pgstructure import read_structure
 

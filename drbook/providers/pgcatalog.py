@@ -7,6 +7,7 @@ sessions' temporary tables and the server's own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from psycopg import sql
 
@@ -39,6 +40,14 @@ SELECT a.attrelid::bigint, a.attname
    AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (%(names)s)
 """
 
+_KEYS = """
+SELECT i.indrelid::bigint, a.attname, i.indnkeyatts = 1
+  FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+ WHERE i.indisprimary AND i.indisvalid AND i.indrelid >= 16384
+   AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+"""
+"""Primary keys that begin with a whole number: its column, and whether it is all of the key."""
+
 _COLUMNS = """
 SELECT a.attname FROM pg_attribute a
  WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
@@ -65,6 +74,14 @@ UNLOGGED = "It is unlogged: a physical copy or a standby does not hold its rows.
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A column by which a table's rows are told apart in stretches."""
+
+    column: str
+    kind: Literal["integer", "days"]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """One relation to count."""
 
@@ -81,6 +98,8 @@ class Table:
     method: str = TEXT
     traits: frozenset[str] = frozenset()
     note: str = ""
+    key: Key | None = None
+    """By what its rows are cut into stretches; None where it has nothing that would do."""
     parts: tuple[sql.Composable, ...] = ()
     """What is read in its place: the partitions that live here, where others live elsewhere."""
 
@@ -131,6 +150,7 @@ def catalog(
     found = {row[0]: _Relation(*row) for row in rows}
     parents = _parents(connection, found)
     freshness = _freshness(connection)
+    keys = {oid: (column, whole) for oid, column, whole in connection.execute(_KEYS)}
     shown = _shown(found)
     tables, aside = [], []
     for each in found.values():
@@ -139,6 +159,8 @@ def catalog(
             aside.append(Aside(name=name, kind=why[0], why=why[1]))
         elif not each.partition:
             method, traits = methods.get(each.oid, (RECORD, frozenset()))
+            hint = max(1, each.hint + sum(leaf.hint for leaf in each.leaves))
+            newest = freshness.get(each.oid)
             tables.append(
                 Table(
                     each.schema,
@@ -146,15 +168,26 @@ def catalog(
                     each.oid,
                     _kind(each),
                     name,
-                    max(1, each.hint + sum(leaf.hint for leaf in each.leaves)),
-                    freshness.get(each.oid),
+                    hint,
+                    newest,
                     method,
                     traits,
                     _note(each, each.oid in parents),
+                    key_of(keys.get(each.oid), newest),
                     _parts(connection, each),
                 )
             )
     return Catalog(tables, aside)
+
+
+def key_of(primary: tuple[str, bool] | None, newest: str | None) -> Key | None:
+    """A whole number that alone is the primary key; else the time of writing; else the number that the
+    key begins with, like that of a tenant."""
+    if primary is not None and primary[1]:
+        return Key(primary[0], "integer")
+    if newest is not None:
+        return Key(newest, "days")
+    return Key(primary[0], "integer") if primary is not None else None
 
 
 def _parents(connection: Connection, found: Mapping[int, _Relation]) -> frozenset[int]:

@@ -4,27 +4,18 @@ What cannot be counted comes back with its reason. Nothing here turns an error i
 """
 
 from dataclasses import replace
-from datetime import datetime
 
 import psycopg
 from psycopg import sql
 
 from drbook.core.baseline import TableCount
 from drbook.core.hashes import RECORD, TEXT, written
-from drbook.core.values import parse_time
-from drbook.providers.pgcatalog import Table
+from drbook.providers.pgcatalog import Key, Table
+from drbook.providers.pgranges import BACK, ROW_HASH, read_ranges, time_of
 from drbook.providers.pgsession import Connection, said
 
-MARK = sql.SQL("SAVEPOINT drbook_table")
-BACK = sql.SQL("ROLLBACK TO SAVEPOINT drbook_table")
-"""After each table: its locks are given back, so that nothing of production's own queues up behind a
-count of hours, and ten thousand tables fit into the server's table of locks."""
-
 _HASHES = {
-    # `t.*` is the whole row; a bare `t` would be a column of that name, where the table has one.
-    RECORD: sql.SQL("coalesce(sum(hash_record_extended(t.*, 0)::numeric), 0)::text"),
-    # Under this collation a hash follows the bytes alone.
-    TEXT: sql.SQL('coalesce(sum(hashtextextended((t.*)::text COLLATE "C", 0)::numeric), 0)::text'),
+    method: sql.SQL(f"coalesce(sum({ROW_HASH[method]}::numeric), 0)::text") for method in ROW_HASH
 }
 _COUNT = sql.SQL("SELECT count(*), ")
 _NEWEST = (sql.SQL("to_char(max("), sql.SQL('), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'))
@@ -45,25 +36,43 @@ def count_query(table: Table, *, content: bool) -> sql.Composed:
     return sql.Composed([_COUNT, *newest, _NEXT, hashed, _FROM, *table.source(), _THEN, BACK])
 
 
-def count_table(connection: Connection, table: Table, *, content: bool) -> TableCount:
+def count_table(
+    connection: Connection, table: Table, *, content: bool, ranges: bool = False
+) -> TableCount:
     """Count it, and go back to the mark. Raises psycopg.Error; then the caller goes back.
 
     A method that the server has no function for, after all, gives way to text.
     """
     try:
+        if content and ranges and table.key is not None and table.hint > 1:
+            return _in_stretches(connection, table, table.key)
         row = connection.execute(count_query(table, content=content)).fetchone()
     except psycopg.errors.UndefinedFunction:
         if not content or table.method == TEXT:
             raise
         connection.execute(BACK)
-        return count_table(connection, replace(table, method=TEXT), content=content)
+        return count_table(connection, replace(table, method=TEXT), content=content, ranges=ranges)
     assert row is not None
+    return _entry(table, row[0], row[1], row[2] if content else None)
+
+
+def _in_stretches(connection: Connection, table: Table, key: Key) -> TableCount:
+    """The same figures, and where in the table they come from."""
+    ranges, newest = read_ranges(connection, table, key)
+    rows = sum(part.rows for part in ranges.parts)
+    content = str(sum(int(part.content) for part in ranges.parts))
+    return _entry(table, rows, newest, content).model_copy(
+        update={"ranges": ranges.at_most() if rows else None}
+    )
+
+
+def _entry(table: Table, rows: int, newest: str | None, content: str | None) -> TableCount:
     return TableCount(
         table=table.shown,
-        rows=row[0],
-        newest=_time(row[1]),
-        newest_column=table.newest if row[1] else None,
-        content=written(table.method, table.traits, row[2]) if content else None,
+        rows=rows,
+        newest=time_of(newest),
+        newest_column=table.newest if newest else None,
+        content=written(table.method, table.traits, content) if content is not None else None,
         kind=table.kind,
         note=table.note,
     )
@@ -79,16 +88,6 @@ def not_counted(table: Table, error: psycopg.Error) -> TableCount:
     return TableCount(
         table=table.shown, rows=None, why_unknown=why, kind=table.kind, note=table.note
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    """None for an empty table, and for infinity, which says nothing about freshness."""
-    if not text:
-        return None
-    try:
-        return parse_time(text)
-    except ValueError:
-        return None
 
 
 _OBJECT_HASHES = {

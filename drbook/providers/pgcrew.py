@@ -27,12 +27,11 @@ from drbook.core.targets import DatabaseRef
 from drbook.core.values import counted, plain
 from drbook.providers.pgcatalog import Catalog, Table
 from drbook.providers.pgcount import (
-    BACK,
-    MARK,
     count_table,
     not_counted,
 )
 from drbook.providers.pgload import Gate
+from drbook.providers.pgranges import BACK, MARK
 from drbook.providers.pgsession import Connection, broke_off, guarded, said
 
 SAY_SECONDS = 0.05
@@ -54,6 +53,7 @@ class Counting:
     pace: Pace = field(default_factory=Pace)
     refuse_strong: bool = False
     structure: Depth = "none"
+    ranges: bool = False
 
     @contextmanager
     def session(self, snapshot: str | None = None) -> Iterator[Connection]:
@@ -184,7 +184,9 @@ class _Crew:
     def _one(self, connection: Connection, table: Table) -> TableCount:
         cancel = self.what.cancel
         try:
-            return count_table(connection, table, content=self.what.content)
+            return count_table(
+                connection, table, content=self.what.content, ranges=self.what.ranges
+            )
         except psycopg.Error as error:
             done = f"{self.done} of {counted(len(self.tables), 'table')} were done"
             what = f"counted {plain(table.shown, 100)} ({done})"

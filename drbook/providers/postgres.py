@@ -9,8 +9,10 @@ import psycopg
 
 from drbook.core.baseline import TableCounts
 from drbook.core.capture import Pace
+from drbook.core.difference import Difference, Wish
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
+from drbook.core.ranges import Ranges
 from drbook.core.signals import Working
 from drbook.core.structure import Depth
 from drbook.core.targets import DatabaseProbe, DatabaseRef, QueryResult
@@ -20,6 +22,8 @@ from drbook.providers.hiding import MARGIN, scrub
 from drbook.providers.pgcapture import Alongside, count_all
 from drbook.providers.pgcrew import Counting
 from drbook.providers.pgidentity import dialled, identity, place_of
+from drbook.providers.pgpair import Pairing, in_stretches
+from drbook.providers.pgpair import differences as pair_differences
 from drbook.providers.pgsession import Connection, broke_off, guarded
 
 SHOWN = 2000
@@ -85,11 +89,13 @@ class PostgresReader:
         structure: Depth = "none",
         pace: Pace | None = None,
         alongside: Alongside | None = None,
+        ranges: bool = False,
     ) -> Working[TableCounts]:
         """Exact counts of every table in one snapshot, and with `structure` everything beside the
         rows. Raises CouldNotVerify where it cannot.
 
-        `alongside` is work with that very snapshot, after everything was counted.
+        `alongside` is work with that very snapshot, after everything was counted. With `ranges` and
+        `content`, the rows of larger tables are also told in stretches.
         """
         what = Counting(
             database,
@@ -100,8 +106,47 @@ class PostgresReader:
             pace or Pace(),
             self._refuse_strong,
             structure,
+            ranges,
         )
         return (yield from count_all(what, alongside))
+
+    def differences(
+        self,
+        left: DatabaseRef,
+        right: DatabaseRef,
+        wish: Wish,
+        *,
+        ignore_schemas: Sequence[str] = (),
+    ) -> Working[Difference]:
+        """Row by row where they differ. Raises CouldNotVerify where one of them cannot be asked."""
+        what = Pairing(
+            left,
+            right,
+            self._environment,
+            self._cancel,
+            ignore_schemas,
+            wish,
+            Pace().statement_timeout,
+            self._refuse_strong,
+        )
+        return (yield from pair_differences(what))
+
+    def stretches(
+        self,
+        database: DatabaseRef,
+        wanted: Mapping[str, Ranges],
+        *,
+        ignore_schemas: Sequence[str] = (),
+    ) -> Working[Mapping[str, Ranges]]:
+        """These tables in the same stretches. Raises CouldNotVerify where the server goes away."""
+        with guarded(
+            database,
+            self._environment,
+            self._cancel,
+            timeout=Pace().statement_timeout,
+            refuse_strong=self._refuse_strong,
+        ) as connection:
+            return (yield from in_stretches(connection, wanted, ignore_schemas, self._cancel))
 
     def query(
         self,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from drbook.core import events as ev
 from drbook.core.events import Record, StepEnd
 from drbook.core.points import Located
-from drbook.core.results import RestoreResult, VerifyResult
+from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
 from drbook.core.values import Frozen, Json, show_time
 from drbook.timeline.model import (
     Attempt,
@@ -24,6 +24,7 @@ from drbook.timeline.model import (
 R = TypeVar("R", bound=Frozen)
 
 LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
+COMPARE = "postgres.difference"
 
 
 @dataclass(slots=True)
@@ -244,6 +245,7 @@ def build(
         located=located,
         restored=restored,
         verified=verified,
+        compared=builder.result(COMPARE, DifferenceResult),
         unread=tuple(builder.unread),
         journal=journal,
         records=tuple(records),

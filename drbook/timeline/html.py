@@ -32,6 +32,9 @@ def _template() -> Template:
         measured=words.measured,
         as_of=words.as_of,
         beside_rows=words.beside_rows,
+        places=words.places,
+        compared_tables=words.compared_tables,
+        compared_rows=words.compared_rows,
         took=words.took,
         warned=words.warned,
     )

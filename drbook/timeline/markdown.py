@@ -13,12 +13,15 @@ from drbook.timeline.words import (
     beside_rows,
     check_command,
     chosen,
+    compared_rows,
+    compared_tables,
     difference,
     duration,
     headline,
     measured,
     met,
     number,
+    places,
     rejected,
     signed,
     took,
@@ -54,6 +57,7 @@ def markdown(timeline: Timeline) -> str:
         _target(timeline),
         _preflight(timeline),
         _tables(timeline),
+        _living(timeline),
         _steps(timeline),
         _entries("Decisions", timeline, "decision"),
         _entries("Notes", timeline, "note"),
@@ -186,6 +190,7 @@ def _tables(timeline: Timeline) -> str:
         + f"{signed(comparison.verdict.value)}: {counted(len(rows), 'table')}, against the "
         + f"{text(comparison.reference)}. {text(as_of(comparison.baseline_at))}\n\n"
         + _table(head, rows, right=(2, 3, 4, 5))
+        + _places(comparison)
         + _beside_rows(comparison)
     )
 
@@ -196,6 +201,25 @@ def _beside_rows(comparison: Comparison) -> str:
         return "\n\nBeside the rows nothing differs, and nothing is flawed."
     head = ("verdict", "held against", "kind", "name", "what")
     return "\n\n### Beside the rows\n\n" + _table(head, rows)
+
+
+def _places(comparison: Comparison) -> str:
+    rows = places(comparison)
+    if not rows:
+        return ""
+    return "\n\n### Where they differ\n\n" + _table(("held against", "table", "where"), rows)
+
+
+def _living(timeline: Timeline) -> str:
+    if timeline.compared is None:
+        return ""
+    found = timeline.compared.difference
+    head = ("verdict", "table", "rows, restored and production", "what", "where")
+    parts = ["## Restored against production as it is now", _table(head, compared_tables(found))]
+    if rows := compared_rows(found):
+        names = ("table", "change", "key", "restored", "production")
+        parts += ["### Some of these rows", _table(names, rows)]
+    return "\n\n".join(parts)
 
 
 def _steps(timeline: Timeline) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from drbook.core.events import Plan, Record
 from drbook.core.points import Located
-from drbook.core.results import RestoreResult, VerifyResult
+from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,8 @@ class Timeline:
     located: Located | None
     restored: RestoreResult | None
     verified: VerifyResult | None
+    compared: DifferenceResult | None
+    """The restored database against production as it was then."""
     unread: tuple[str, ...]
     """Results that are on record and could not be read."""
     journal: JournalFacts

@@ -1,8 +1,10 @@
 """Words that all exports share: modes said loudly, states with a sign, unknown as unknown."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from drbook.core.comparison import Comparison
+from drbook.core.difference import Difference
 from drbook.core.points import Judgement, Verdict
 from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.values import show_duration, show_time
@@ -22,6 +24,7 @@ SIGNS = {
     "not-exercised": "~",
     "in-doubt": "‼",
     "pass": "✓",
+    "equal": "✓",
     "fail": "✗",
     "independent": "✓",
     "shared": "✗",
@@ -98,6 +101,45 @@ def beside_rows(comparison: Comparison) -> list[tuple[str, str, str, str, str]]:
         (signed("not compared"), QUESTIONS[Question.FIDELITY], "", "", one)
         for one in comparison.not_compared
     ]
+
+
+def places(comparison: Comparison) -> list[tuple[str, str, str]]:
+    """Where the tables differ: held against, table, which keys or days."""
+    return [
+        (QUESTIONS[question], row.table, where)
+        for row in comparison.tables
+        for question, lines in ((Question.FIDELITY, row.where), (Question.LOSS, row.lost_where))
+        for where in lines
+    ]
+
+
+def compared_tables(found: Difference) -> list[tuple[str, str, str, str, str]]:
+    """Two living databases: verdict, table, rows of both, what differs, and where."""
+    return [
+        (
+            signed("could-not-verify" if one.why_unknown else "equal" if one.equal else "differs"),
+            one.table,
+            f"{number(one.left)} and {number(one.right)}",
+            one.in_words().removeprefix(f"{one.table}: "),
+            "; ".join(one.where),
+        )
+        for one in found.tables
+    ]
+
+
+def compared_rows(found: Difference) -> list[tuple[str, str, str, str, str]]:
+    """The rows that were kept as a sample: table, change, key, and the values that may be shown."""
+    return [
+        (table.table, row.change, _pairs(row.key), _pairs(row.left), _pairs(row.right))
+        for table in found.tables
+        for row in table.sample
+    ]
+
+
+def _pairs(values: Mapping[str, str | None]) -> str:
+    return ", ".join(
+        f"{name} {'NULL' if value is None else value}" for name, value in values.items()
+    )
 
 
 def _spoken(one: Remark) -> str:

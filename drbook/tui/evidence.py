@@ -9,9 +9,10 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.comparison import TableComparison, TableVerdict
+from drbook.core.difference import Difference, RowDifference
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.preflight import Preflight, PreflightVerdict
-from drbook.core.results import RestoreResult, VerifyResult, read_result
+from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe, DatabaseRef
 from drbook.core.values import Frozen, counted, plain, show_duration, show_size
@@ -74,6 +75,9 @@ def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
     if run.action in ("postgres.verify", "postgres.compare_baseline"):
         verified = read_result(VerifyResult, run.result)
         return _verified(verified, width, height) if verified else None
+    if run.action == "postgres.difference":
+        compared = read_result(DifferenceResult, run.result)
+        return _compared(compared.difference, width, height) if compared else None
     return None
 
 
@@ -287,3 +291,29 @@ def tables_table(rows: Sequence[TableComparison], width: int) -> Table:
         reason = row.reason if row.verdict is not TableVerdict.PASS else ""
         table.add_row(*cells, said(cut(reason, width), DIM))
     return table
+
+
+# --- two living databases ---------------------------------------------------------------------
+
+
+def _compared(found: Difference, width: int, height: int) -> RenderableType:
+    """Table by table, and then some of the rows, as many as there is room for."""
+    lines: list[Text] = []
+    for one in found.tables:
+        sign, style = ("?", WARN) if one.why_unknown else ("✓", GOOD) if one.equal else ("✗", WARN)
+        lines.append(Text.assemble((f"{sign} ", style), said(cut(one.in_words(), width - 2))))
+        lines += [said(cut(f"    {where}", width), DIM) for where in one.where]
+        lines += [said(cut(f"    {_row_said(row)}", width)) for row in one.sample]
+    room = max(2, height)
+    if len(lines) > room:
+        left = len(lines) - room + 1
+        lines = [*lines[: room - 1], said(f"{left} more lines in the timeline (e exports it)", DIM)]
+    return Group(*lines)
+
+
+def _row_said(row: RowDifference) -> str:
+    key = ", ".join(f"{name} {value}" for name, value in row.key.items())
+    values = [", ".join(f"{n} {v}" for n, v in side.items()) for side in (row.left, row.right)]
+    return f"{row.change}: {key}" + (
+        f"  ({' → '.join(one or 'none' for one in values)})" if any(values) else ""
+    )

@@ -212,6 +212,13 @@ class TablesScreen(ListScreen):
             for row in worst
             if row.verdict is not TableVerdict.PASS and row.reason
         ]
+        notes += [
+            said(f"   {plain(row.table, 80)}: {where}") for row in worst for where in row.where
+        ] + [
+            said(f"   {plain(row.table, 80)}, lost: {where}", WARN)
+            for row in worst
+            for where in row.lost_where
+        ]
         against = said(f" {as_of(verified.comparison.baseline_at)}", DIM)
         left = [said(f" not compared: {one}", WARN) for one in verified.comparison.not_compared]
         return Group(*bad, tables_table(worst, width), Text(""), against, *notes, *left, *known)

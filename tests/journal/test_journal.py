@@ -612,3 +612,48 @@ def test_a_journal_whose_size_cannot_be_read_takes_no_record(
         with pytest.raises(JournalError, match="Input/output error"):
             writer.append("ops", ev.NoteAdded(text="two"))
     assert len(read(tmp_path / "journal.jsonl")) == 1
+
+
+def closed(writer: Writer, path: Path) -> None:
+    writer.close()
+
+
+def moved(writer: Writer, path: Path) -> None:
+    path.rename(path.with_name("elsewhere.jsonl"))
+
+
+def replaced(writer: Writer, path: Path) -> None:
+    copy = path.read_bytes()
+    path.unlink()
+    path.write_bytes(copy)
+
+
+def cut(writer: Writer, path: Path) -> None:
+    path.write_bytes(b"".join(lines_of(path)[:3]))
+
+
+def put_in(writer: Writer, path: Path) -> None:
+    with path.open("ab") as stream:
+        stream.write(lines_of(path)[-1])
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        (closed, "journal-write", "is closed"),
+        (moved, "journal-gone", "is not the journal any more"),
+        (replaced, "journal-gone", "is not the journal any more"),
+        (cut, "journal-changed", "was changed by somebody else"),
+        (put_in, "journal-changed", "was changed by somebody else"),
+    ],
+)
+def test_a_journal_that_is_not_as_it_was_left_takes_no_record(
+    full: Path, change: Callable[[Writer, Path], None], code: str, words: str
+) -> None:
+    with opened(full) as writer:
+        change(writer, full)
+        with pytest.raises(JournalError, match=words) as caught:
+            writer.append("ops", ev.NoteAdded(text="one more"))
+        assert caught.value.code == code
+    for path in full.parent.glob("*.jsonl"):
+        assert b"one more" not in path.read_bytes()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.pg import Postgres, drain
 from support.everything import RICH, ROLES
+from support.pg import Postgres, drain
 
 from drbook.core.baseline import TableCounts
 from drbook.core.comparison import Comparison, compare

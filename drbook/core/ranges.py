@@ -1,0 +1,211 @@
+"""Where in a table its rows lie: figures by stretches of a key or of days, and what two of them tell.
+
+A capture with content takes them in the query that counts. A restored table that differs is then
+counted in the same stretches, and the difference has a place: which keys, which days, how many rows.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from drbook.core.values import Frozen, UtcTime, counted, plain
+
+MOST_PARTS = 64
+"""Stretches of one table that are recorded."""
+
+Change = Literal["fewer", "more", "changed"]
+
+
+class Stretch(Frozen):
+    """The rows of one stretch."""
+
+    at: int | None
+    """Its number: keys from `at * width` on. None for rows without a key."""
+    rows: int = Field(ge=1)
+    content: str
+    """The sum of the rows' hashes, by the table's method."""
+    first: UtcTime | None = None
+    last: UtcTime | None = None
+    """The smallest and the largest value of the table's `newest_column`."""
+
+
+class Ranges(Frozen):
+    """A whole table, cut into stretches of equal width; those without a row are left out."""
+
+    column: str
+    kind: Literal["integer", "days"]
+    """Days are counted from 1970-01-01, in UTC."""
+    width: int = Field(ge=1)
+    """Keys, or days."""
+    parts: tuple[Stretch, ...] = ()
+
+    def coarser(self) -> "Ranges":
+        """The same in stretches of twice the width."""
+        merged: dict[int | None, list[Stretch]] = {}
+        for part in self.parts:
+            merged.setdefault(None if part.at is None else part.at // 2, []).append(part)
+        return self.model_copy(
+            update={
+                "width": self.width * 2,
+                "parts": tuple(_sum(at, parts) for at, parts in merged.items()),
+            }
+        )
+
+    def at_most(self, number: int = MOST_PARTS) -> "Ranges":
+        """The same in as many stretches at most; one is for the rows without a key."""
+        found = self
+        while len(found.parts) > max(number, 3):
+            found = found.coarser()
+        return found
+
+
+class Differing(Frozen):
+    """One stretch that is not the same on both sides."""
+
+    at: int | None
+    held: int
+    found: int
+    """Rows on each side; as many of them where only their content differs."""
+    first: UtcTime | None = None
+    last: UtcTime | None = None
+
+
+class Apart(Frozen):
+    """Neighbouring stretches that differ in the same way."""
+
+    low: int | None
+    """The first key, or day; None for the rows without a key."""
+    high: int | None
+    """The last one, included."""
+    change: Change
+    rows: int
+    """How many fewer or more; of `changed`, in how many rows the changed ones are."""
+    first: UtcTime | None = None
+    last: UtcTime | None = None
+    """Of which time the rows of these stretches were, where that is known."""
+
+
+def _sum(at: int | None, parts: Sequence[Stretch]) -> Stretch:
+    return Stretch(
+        at=at,
+        rows=sum(part.rows for part in parts),
+        content=str(sum(int(part.content) for part in parts)),
+        first=min((part.first for part in parts if part.first), default=None),
+        last=max((part.last for part in parts if part.last), default=None),
+    )
+
+
+def differing(held: Ranges, found: Ranges, *, content: bool = True) -> tuple[Differing, ...]:
+    """The stretches that differ, in the order of the keys. Without `content` only the numbers of rows are
+    compared: the two hashes say nothing about each other.
+
+    Both have to be of one column and width; otherwise ValueError.
+    """
+    same = (held.column, held.kind) == (found.column, found.kind)
+    # A table without rows has stretches of no width.
+    if not same or (held.parts and found.parts and held.width != found.width):
+        raise ValueError("the stretches of the two tables are not the same")
+    mine, theirs = ({part.at: part for part in one.parts} for one in (held, found))
+    numbers = sorted({*mine, *theirs}, key=lambda at: (at is None, at or 0))
+    pairs = ((at, mine.get(at), theirs.get(at)) for at in numbers)
+    return tuple(
+        Differing(
+            at=at,
+            held=one.rows if one else 0,
+            found=other.rows if other else 0,
+            first=(one or other).first,  # type: ignore[union-attr]
+            last=(one or other).last,  # type: ignore[union-attr]
+        )
+        for at, one, other in pairs
+        if one is None
+        or other is None
+        or one.rows != other.rows
+        or (content and one.content != other.content)
+    )
+
+
+def apart(held: Ranges, found: Ranges, *, content: bool = True) -> tuple[Apart, ...]:
+    """The same, neighbours taken together where they differ in the same way. Raises ValueError."""
+    width = held.width if held.parts else found.width
+    joined: list[Apart] = []
+    for one in differing(held, found, content=content):
+        new = _apart(width, one)
+        last = joined[-1] if joined else None
+        if (
+            last is None
+            or last.high is None
+            or (last.change, last.high + 1) != (new.change, new.low)
+        ):
+            joined.append(new)
+        else:
+            joined[-1] = last.model_copy(
+                update={
+                    "high": new.high,
+                    "rows": last.rows + new.rows,
+                    "first": min((at for at in (last.first, new.first) if at), default=None),
+                    "last": max((at for at in (last.last, new.last) if at), default=None),
+                }
+            )
+    return tuple(joined)
+
+
+def _apart(width: int, one: Differing) -> Apart:
+    change: Change = "changed"
+    if one.held != one.found:
+        change = "fewer" if one.found < one.held else "more"
+    return Apart(
+        low=None if one.at is None else one.at * width,
+        high=None if one.at is None else one.at * width + width - 1,
+        change=change,
+        rows=abs(one.held - one.found) or one.held,
+        first=one.first,
+        last=one.last,
+    )
+
+
+# --- in words --------------------------------------------------------------------------------
+
+
+def in_words(ranges: Ranges, found: Sequence[Apart], most: int = 8) -> tuple[str, ...]:
+    """A line for each, at most so many, the heaviest first and then in the order of the keys."""
+    kept = sorted(found, key=lambda one: (one.change == "changed", -one.rows))[:most]
+    lines = [_words(ranges, one) for one in found if one in kept]
+    left = len(found) - len(lines)
+    return (*lines, *([f"and {counted(left, 'stretch', 'stretches')} more"] if left else []))
+
+
+def _words(ranges: Ranges, one: Apart) -> str:
+    what = {
+        "fewer": f"{counted(one.rows, 'row')} fewer",
+        "more": f"{counted(one.rows, 'row')} more",
+        "changed": f"other content in as many rows ({one.rows})",
+    }[one.change]
+    times = _times(one) if ranges.kind == "integer" else ""
+    return f"{_where(ranges, one)}: {what}{times}"
+
+
+def _where(ranges: Ranges, one: Apart) -> str:
+    column = plain(ranges.column, 63)
+    if one.low is None or one.high is None:
+        return f"{column} without a value"
+    if ranges.kind == "integer":
+        return f"{column} {one.low} to {one.high}" if one.low != one.high else f"{column} {one.low}"
+    low, high = _day(one.low), _day(one.high)
+    return f"{column} {low} to {high}" if low != high else f"{column} {low}"
+
+
+def _times(one: Apart) -> str:
+    if one.first is None or one.last is None:
+        return ""
+    first, last = (f"{at:%Y-%m-%d}" for at in (one.first, one.last))
+    return f", of {first}" if first == last else f", of {first} to {last}"
+
+
+def _day(number: int) -> str:
+    """The date, or the number of days where there is none (PostgreSQL's dates reach further)."""
+    try:
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=number):%Y-%m-%d}"
+    except OverflowError:
+        return f"day {number} from 1970-01-01"

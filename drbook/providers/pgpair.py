@@ -1,0 +1,159 @@
+"""Two databases side by side: a guarded session in each, and their tables one after the other."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import psycopg
+
+from drbook.core.baseline import Identity
+from drbook.core.difference import Difference, TableDifference, Wish
+from drbook.core.errors import DrbookError
+from drbook.core.ports import Cancel
+from drbook.core.ranges import Ranges
+from drbook.core.signals import Progress, Working
+from drbook.core.targets import DatabaseRef
+from drbook.core.values import plain
+from drbook.providers.pgcatalog import Key, Table, catalog
+from drbook.providers.pgdiffer import Side, differ
+from drbook.providers.pghashes import methods
+from drbook.providers.pgidentity import identity
+from drbook.providers.pgranges import BACK, MARK, read_ranges
+from drbook.providers.pgsession import Connection, broke_off, guarded
+
+_KEYS = """
+SELECT i.indrelid::bigint, array_agg(a.attname::text ORDER BY k.place)
+  FROM pg_index i
+ CROSS JOIN LATERAL unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (number, place)
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+ WHERE i.indisprimary AND i.indrelid >= 16384 AND k.place <= i.indnkeyatts
+ GROUP BY 1
+"""
+_COLUMNS = """
+SELECT a.attrelid::bigint, array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+                                     ORDER BY a.attnum)
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+ WHERE c.relkind IN ('r', 'p', 'm') AND c.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
+ GROUP BY 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Which two databases, which of their tables, and what is to be said of a row."""
+
+    left: DatabaseRef
+    right: DatabaseRef
+    environment: Mapping[str, str]
+    cancel: Cancel
+    ignore: Sequence[str]
+    wish: Wish
+    timeout: timedelta
+    refuse_strong: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One side, ready to be asked."""
+
+    connection: Connection
+    who: Identity
+    tables: Mapping[str, Table]
+    keys: Mapping[int, tuple[str, ...]]
+    columns: Mapping[int, Sequence[str]]
+
+    def side(self, name: str) -> Side:
+        table = self.tables[name]
+        key = self.keys.get(table.oid, ())
+        return Side(self.connection, table, key, self.who.server_version // 10000)
+
+
+def differences(what: Pairing) -> Working[Difference]:
+    """Every table of both. Raises CouldNotVerify where a server cannot be asked or goes away."""
+    with ExitStack() as stack:
+        left, right = (_read(stack, what, database) for database in (what.left, what.right))
+        names = sorted(
+            {*left.tables, *right.tables} if not what.wish.tables else {*what.wish.tables}
+        )
+        found = []
+        for number, name in enumerate(names):
+            yield Progress("compare", number, len(names), "tables", plain(name, 100))
+            what.cancel.raise_if_requested()
+            found.append(_one(what, left, right, name))
+        return Difference(left=left.who, right=right.who, tables=tuple(found))
+
+
+def _read(stack: ExitStack, what: Pairing, database: DatabaseRef) -> _Read:
+    connection = stack.enter_context(
+        guarded(
+            database,
+            what.environment,
+            what.cancel,
+            timeout=what.timeout,
+            refuse_strong=what.refuse_strong,
+        )
+    )
+    try:
+        who = identity(connection)
+        hashes = methods(connection, who.server_version)
+        listed = catalog(connection, what.ignore, hashes, standby=bool(who.in_recovery))
+        keys = {oid: tuple(names) for oid, names in connection.execute(_KEYS)}
+        columns = dict(connection.execute(_COLUMNS).fetchall())
+        connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        connection.execute(MARK)
+    except psycopg.Error as error:
+        raise broke_off(connection, error, what.cancel, "listed its tables") from None
+    return _Read(connection, who, {one.shown: one for one in listed.tables}, keys, columns)
+
+
+def _one(what: Pairing, left: _Read, right: _Read, name: str) -> TableDifference:
+    for side, words in ((left, "the restored database"), (right, "production")):
+        if name not in side.tables:
+            why = f"{words} has no such table"
+            return TableDifference(table=name, left=None, right=None, why_unknown=why)
+    columns = [side.columns.get(side.tables[name].oid, ()) for side in (left, right)]
+    if list(columns[0]) != list(columns[1]):
+        other = sorted({*columns[0]} ^ {*columns[1]})
+        which = ", ".join(plain(one, 80) for one in other[:5]) or "in another order"
+        return TableDifference(
+            table=name, left=None, right=None, why_unknown=f"its columns are not the same: {which}"
+        )
+    try:
+        return differ(left.side(name), right.side(name), what.wish)
+    except psycopg.Error as error:
+        raise _lost(what, left, right, error, name) from None
+
+
+def _lost(what: Pairing, left: _Read, right: _Read, error: psycopg.Error, name: str) -> DrbookError:
+    gone = left if left.connection.closed or left.connection.broken else right
+    return broke_off(gone.connection, error, what.cancel, f"compared {plain(name, 100)}")
+
+
+def in_stretches(
+    connection: Connection, wanted: Mapping[str, Ranges], ignore: Sequence[str], cancel: Cancel
+) -> Working[Mapping[str, Ranges]]:
+    """Tables of one database in stretches that somebody else's figures have. What cannot be counted so
+    is left out. Raises DrbookError where the server goes away or the work is cancelled."""
+    found: dict[str, Ranges] = {}
+    try:
+        version = identity(connection).server_version
+        listed = catalog(connection, ignore, methods(connection, version), standby=False)
+        connection.execute(MARK)
+        tables = [table for table in listed.tables if table.shown in wanted]
+        for number, table in enumerate(tables):
+            yield Progress("explain", number, len(tables), "tables", plain(table.shown, 100))
+            cancel.raise_if_requested()
+            given = wanted[table.shown]
+            try:
+                key = Key(given.column, given.kind)
+                ranges, _ = read_ranges(connection, table, key, given.width)
+            except psycopg.Error:
+                if connection.closed or connection.broken or cancel.requested:
+                    raise
+                connection.execute(BACK)
+            else:
+                found[table.shown] = ranges
+    except psycopg.Error as error:
+        raise broke_off(connection, error, cancel, "was asked where its tables differ") from None
+    return found

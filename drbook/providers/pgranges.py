@@ -1,0 +1,103 @@
+"""A table's rows in stretches of a key or of days: the same figures, group by group, in one query."""
+
+from datetime import datetime
+
+from psycopg import sql
+
+from drbook.core.hashes import RECORD, TEXT
+from drbook.core.ranges import MOST_PARTS, Ranges, Stretch
+from drbook.core.values import parse_time
+from drbook.providers.pgcatalog import Key, Table
+from drbook.providers.pgsession import Connection
+
+MARK = sql.SQL("SAVEPOINT drbook_table")
+BACK = sql.SQL("ROLLBACK TO SAVEPOINT drbook_table")
+"""After each table: its locks are given back, so that nothing of production's own queues up behind a
+count of hours, and ten thousand tables fit into the server's table of locks."""
+
+ROW_HASH = {
+    # `t.*` is the whole row; a bare `t` would be a column of that name, where the table has one.
+    RECORD: "hash_record_extended(t.*, 0)",
+    # Under this collation a hash follows the bytes alone.
+    TEXT: 'hashtextextended((t.*)::text COLLATE "C", 0)',
+}
+"""By method: the hash of one row."""
+
+_TIME = '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''
+_QUERY = sql.SQL("""
+SELECT at, rows, content, to_char(low, {time}), to_char(high, {time}), width,
+       to_char(max(high) OVER (), {time})
+  FROM (SELECT k.at / k.width - (k.at % k.width < 0)::int AS at, min(k.width) AS width,
+               count(*) AS rows, sum({hash}::numeric)::text AS content,
+               min({newest}) AS low, max({newest}) AS high
+          FROM {table} t CROSS JOIN LATERAL (SELECT {key} AS at, {width} AS width) k
+         WHERE {where}
+         GROUP BY 1) p;
+""").format
+"""Division rounds towards zero; what is below it is moved by one, so that stretches are of one width."""
+ALL = sql.SQL("true")
+
+
+def read_ranges(
+    connection: Connection, table: Table, key: Key, width: int | None = None
+) -> tuple[Ranges, str | None]:
+    """The table in stretches of this width, and the largest value of its newest column as text. Without
+    a width, keys are cut into so many stretches as are recorded, and days are left as they are.
+
+    Raises psycopg.Error.
+    """
+    name = sql.Identifier(key.column)
+    by: sql.Composable = sql.SQL("t.{}").format(name)
+    if key.kind == "days":
+        # Infinity is no day, and goes with the rows that have none.
+        by = sql.SQL(
+            "CASE WHEN isfinite({0}) THEN floor(date_part('epoch', {0}) / 86400)::bigint END"
+        ).format(by)
+    wide: sql.Composable = sql.Literal(width or 1)
+    if width is None and key.kind == "integer":
+        # Each of the two ends is one look into the primary key's index.
+        wide = sql.SQL("(SELECT max(t.{0}) / {1} - min(t.{0}) / {1} + 1 FROM {2} t)").format(
+            name, sql.Literal(MOST_PARTS), sql.Composed(table.source())
+        )
+    return grouped(connection, table, key, by, wide)
+
+
+def grouped(
+    connection: Connection,
+    table: Table,
+    key: Key,
+    by: sql.Composable,
+    width: sql.Composable,
+    where: sql.Composable = ALL,
+) -> tuple[Ranges, str | None]:
+    """The rows `where` something holds, in groups of `by` over `width`, both expressions of whole
+    numbers over the row `t`. Raises psycopg.Error."""
+    newest: sql.Composable = sql.SQL("NULL::timestamp")
+    if table.newest is not None:
+        newest = sql.SQL("t.{}").format(sql.Identifier(table.newest))
+    query = _QUERY(
+        hash=sql.SQL(ROW_HASH[table.method]),
+        time=sql.SQL(_TIME),
+        newest=newest,
+        table=sql.Composed(table.source()),
+        key=by,
+        width=width,
+        where=where,
+    )
+    rows = connection.execute(sql.Composed([query, BACK])).fetchall()
+    parts = tuple(
+        Stretch(at=at, rows=count, content=content, first=time_of(low), last=time_of(high))
+        for at, count, content, low, high, _, _ in rows
+    )
+    found = Ranges(column=key.column, kind=key.kind, width=rows[0][5] if rows else 1, parts=parts)
+    return found, rows[0][6] if rows else None
+
+
+def time_of(text: str | None) -> datetime | None:
+    """None for an empty table, and for infinity, which says nothing about freshness."""
+    if not text:
+        return None
+    try:
+        return parse_time(text)
+    except ValueError:
+        return None

@@ -1,0 +1,110 @@
+"""Stretches of a table: cut, compared, joined and put into words."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drbook.core.ranges import Differing, Ranges, Stretch, apart, differing, in_words
+
+DAY = datetime(2026, 4, 24, 12, tzinfo=UTC)
+
+
+def part(at: int | None, rows: int, content: int, day: int = 0) -> Stretch:
+    when = DAY.replace(day=day) if day else None
+    return Stretch(at=at, rows=rows, content=str(content), first=when, last=when)
+
+
+def ids(*parts: Stretch, width: int = 100) -> Ranges:
+    return Ranges(column="id", kind="integer", width=width, parts=parts)
+
+
+HELD = ids(part(0, 100, 5), part(1, 100, 6, 20), part(2, 100, 7, 21), part(4, 10, 8))
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (HELD, ()),
+        # Other order, same rows.
+        (ids(*reversed(HELD.parts)), ()),
+        (ids(), ("id 0 to 299: 300 rows fewer, of 2026-04-20 to 2026-04-21", "id 400 to 499: 10 rows fewer")),
+        (ids(*HELD.parts[:1], *HELD.parts[2:]), ("id 100 to 199: 100 rows fewer, of 2026-04-20",)),
+        (
+            ids(part(0, 100, 99), part(1, 101, 6, 20), part(2, 99, 7, 21), part(4, 10, 8)),
+            (
+                "id 0 to 99: other content in as many rows (100)",
+                "id 100 to 199: 1 row more, of 2026-04-20",
+                "id 200 to 299: 1 row fewer, of 2026-04-21",
+            ),
+        ),
+        (ids(*HELD.parts, part(None, 2, 1)), ("id without a value: 2 rows more",)),
+    ],
+)  # fmt: skip
+def test_what_differs_has_a_place(found: Ranges, words: tuple[str, ...]) -> None:
+    assert in_words(HELD, apart(HELD, found)) == words
+
+
+def test_where_hashes_cannot_be_compared_only_rows_count() -> None:
+    found = ids(part(0, 100, 99), part(1, 99, 6), *HELD.parts[2:])
+    assert [one.change for one in apart(HELD, found, content=False)] == ["fewer"]
+    assert [one.change for one in apart(HELD, found)] == ["changed", "fewer"]
+
+
+def test_a_key_by_itself_and_days_and_what_is_no_date() -> None:
+    single = Ranges(column="id", kind="integer", width=1, parts=(part(7, 1, 1), part(-3, 1, 1)))
+    none = single.model_copy(update={"parts": ()})
+    assert in_words(single, apart(single, none)) == ("id -3: 1 row fewer", "id 7: 1 row fewer")
+    days = Ranges(
+        column="made", kind="days", width=2, parts=(part(10_283, 3, 1), part(10**7, 1, 1))
+    )
+    gone = days.model_copy(update={"parts": ()})
+    assert in_words(days, apart(days, gone)) == (
+        "made 2026-04-23 to 2026-04-24: 3 rows fewer",
+        "made day 20000000 from 1970-01-01 to day 20000001 from 1970-01-01: 1 row fewer",
+    )
+
+
+def test_many_stretches_are_counted_and_the_heaviest_named() -> None:
+    held = ids(*(part(2 * n, 10 + n, 1) for n in range(12)))
+    said = in_words(held, apart(held, ids()), most=3)
+    assert said == (
+        "id 1800 to 1899: 19 rows fewer",
+        "id 2000 to 2099: 20 rows fewer",
+        "id 2200 to 2299: 21 rows fewer",
+        "and 9 stretches more",
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ids(*HELD.parts, width=50),
+        Ranges(column="number", kind="integer", width=100),
+        Ranges(column="id", kind="days", width=100),
+    ],
+)
+def test_other_stretches_are_not_compared(other: Ranges) -> None:
+    with pytest.raises(ValueError, match="not the same"):
+        differing(HELD, other)
+
+
+@given(
+    st.dictionaries(
+        st.one_of(st.none(), st.integers(-(10**6), 10**6)), st.integers(1, 9), min_size=1
+    )
+)
+def test_coarser_stretches_lose_no_row(rows: dict[int | None, int]) -> None:
+    fine = ids(*(part(at, count, count * 3) for at, count in rows.items()), width=1)
+    few = fine.at_most(8)
+    assert len(few.parts) <= 8
+    assert sum(one.rows for one in few.parts) == sum(rows.values())
+    assert sum(int(one.content) for one in few.parts) == 3 * sum(rows.values())
+    for at in rows:
+        home = None if at is None else at // few.width
+        assert any(one.at == home for one in few.parts)
+
+
+def test_differing_tells_both_sides() -> None:
+    assert differing(HELD, ids(*HELD.parts[1:])) == (Differing(at=0, held=100, found=0),)
