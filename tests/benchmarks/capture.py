@@ -122,7 +122,9 @@ def by_hand(postgres: Postgres, jobs: int, content: bool) -> dict[str, int]:
 
 def by_drbook(postgres: Postgres, jobs: int, content: bool) -> dict[str, int]:
     reader = PostgresReader(os.environ, CancelToken())
-    counts = drain(reader.count(postgres.ref, content=content, pace=Pace(jobs=jobs)))
+    counts = drain(
+        reader.count(postgres.ref, content=content, ranges=content, pace=Pace(jobs=jobs))
+    )  # as a capture does
     return {row.table.removeprefix("public."): row.rows or 0 for row in counts.tables}
 
 

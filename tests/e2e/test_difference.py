@@ -19,9 +19,7 @@ STEP = """
 @pytest.fixture
 def orders(shop: Shop) -> None:
     text = shop.runbook.read_text()
-    shop.runbook.write_text(
-        text.replace("baseline: before_incident}", "baseline: newest}") + STEP
-    )
+    shop.runbook.write_text(text.replace("baseline: before_incident}", "baseline: newest}") + STEP)
     shop.execute("ALTER TABLE orders ADD customer text; UPDATE orders SET customer = 'c' || id")
 
 
