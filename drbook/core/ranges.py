@@ -15,7 +15,15 @@ from drbook.core.values import Frozen, UtcTime, counted, plain
 MOST_PARTS = 64
 """Stretches of one table that are recorded."""
 
+ALL_PARTS = 100_000
+"""Stretches of a whole database: about ten megabytes of a baseline."""
+
 Change = Literal["fewer", "more", "changed"]
+
+
+def parts_of(tables: int) -> int:
+    """How many stretches of each table are recorded where there are so many tables."""
+    return max(4, min(MOST_PARTS, ALL_PARTS // max(tables, 1)))
 
 
 class Stretch(Frozen):

@@ -88,24 +88,26 @@ def open_store(config: Frozen | Mapping[str, Json], *, secrets: Secrets) -> Base
 
 # --- names and documents -----------------------------------------------------------------------
 
-_NAME = re.compile(r"(\d{8}T\d{6}Z)-([0-9a-f]{12})(-suspect)?\.json", re.ASCII)
+_NAME = re.compile(r"(\d{8}T\d{6})(\.\d{6})?Z-([0-9a-f]{12})(-suspect)?\.json", re.ASCII)
 
 
 def name_of(baseline: Baseline, document: bytes, *, suspect: bool = False) -> str:
-    """`20260422T190300Z-` and twelve hex digits of the document's SHA-256: sorts by time. A suspect
+    """`20260422T190300.123456Z-` and twelve hex digits of the document's SHA-256: sorts by time. A suspect
     one has `-suspect` behind it, which no drbook takes for the name of a good one."""
-    moment = baseline.captured_at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    moment = baseline.captured_at.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     apart = "-suspect" if suspect else ""
     return f"{moment}-{hashlib.sha256(document).hexdigest()[:12]}{apart}.json"
 
 
 def time_of(name: str, *, suspect: bool = False) -> datetime | None:
-    """The capture time in the name of a good baseline, or of a suspect one; None for any other."""
+    """The capture time in the name of a good baseline, or of a suspect one; None for any other. Names
+    of before had whole seconds."""
     match = _NAME.fullmatch(name)
-    if match is None or (match[3] is not None) != suspect:
+    if match is None or (match[4] is not None) != suspect:
         return None
     try:
-        return datetime.strptime(match[1], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        moment = f"{match[1]}{match[2] or '.0'}"
+        return datetime.strptime(moment, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
     except ValueError:
         return None
 
@@ -136,7 +138,8 @@ def opened(id: str, document: bytes) -> Baseline:
         baseline = Baseline.unseal(document)
     except ValueError as error:
         raise missing(id, plain(str(error), 300)) from None
-    if baseline.captured_at.replace(microsecond=0) != _either(id):
+    captured = baseline.captured_at
+    if _either(id) not in (captured, captured.replace(microsecond=0)):
         raise missing(id, "its name and its content disagree about the time")
     return baseline
 

@@ -22,14 +22,16 @@ SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relpersistence = 
        (SELECT x.extname FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid
          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
            AND d.refclassid = 'pg_extension'::regclass LIMIT 1),
-       greatest(c.relpages, pg_stat_get_live_tuples(c.oid) / 50, 0)::bigint
+       greatest(c.relpages, pg_stat_get_live_tuples(c.oid) / 50, 0)::bigint,
+       c.reltuples >= 0 OR pg_stat_get_live_tuples(c.oid) > 0
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
    AND n.nspname <> ALL (%(ignored)s)
  ORDER BY 2, 3
 """
-"""The last column is a hint of the size in pages: a real one (`pg_relation_size`) would wait for locks."""
+"""The last two columns are a hint of the size in pages, and whether it is more than a guess: the real one
+(`pg_relation_size`) would wait for locks."""
 
 _PARENTS = "SELECT inhrelid::bigint, inhparent::bigint FROM pg_inherits"
 
@@ -70,6 +72,7 @@ FRESHNESS = (
 """Columns that say when a row was written; a date that a row merely speaks of may lie in the future."""
 
 _ONLY = sql.SQL("ONLY ")
+TINY_PAGES = 8
 UNLOGGED = "It is unlogged: a physical copy or a standby does not hold its rows."
 
 
@@ -93,6 +96,8 @@ class Table:
     """How it is recorded: `schema.name`, quoted only where two would be called the same."""
     hint: int
     """Roughly its pages; only for the order of work."""
+    tiny: bool
+    """As far as is known, so small that asking takes longer than counting."""
     newest: str | None = None
     """The column that says when a row was written."""
     method: str = TEXT
@@ -128,6 +133,7 @@ class _Relation:
     partition: bool
     extension: str | None
     hint: int
+    hinted: bool
     leaves: list["_Relation"] = field(default_factory=list)
     """The relations that hold a partitioned table's rows."""
 
@@ -169,6 +175,7 @@ def catalog(
                     _kind(each),
                     name,
                     hint,
+                    each.hinted and hint <= TINY_PAGES and each.kind == "r",
                     newest,
                     method,
                     traits,

@@ -3,6 +3,7 @@
 What cannot be counted comes back with its reason. Nothing here turns an error into a zero.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import psycopg
@@ -20,33 +21,52 @@ _HASHES = {
 _COUNT = sql.SQL("SELECT count(*), ")
 _NEWEST = (sql.SQL("to_char(max("), sql.SQL('), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'))
 _NONE, _NEXT, _FROM, _THEN = sql.SQL("NULL"), sql.SQL(", "), sql.SQL(" FROM "), sql.SQL(" t; ")
+_Parts = list[sql.Composable]
 
 LARGE_OBJECTS = "large objects"
 """The name of the entry for all of them; no table's name is without a dot."""
 
 
-def count_query(table: Table, *, content: bool) -> sql.Composed:
-    """The one query of a table, and the way back. The sum of hashes follows no order and, unlike an
+def count_query(tables: Sequence[Table], *, content: bool) -> sql.Composed:
+    """One query for each table, and the way back. The sum of hashes follows no order and, unlike an
     exclusive-or, loses no equal pairs. (Put together from parts: of ten thousand tables, formatting
     would cost more than counting the small ones.)"""
-    newest: tuple[sql.Composable, ...] = (_NONE,)
-    if table.newest is not None:
-        newest = (_NEWEST[0], sql.Identifier(table.newest), _NEWEST[1])
-    hashed = _HASHES[table.method] if content else _NONE
-    return sql.Composed([_COUNT, *newest, _NEXT, hashed, _FROM, *table.source(), _THEN, BACK])
+    parts: _Parts = []
+    for table in tables:
+        newest: _Parts = [_NONE]
+        if table.newest is not None:
+            newest = [_NEWEST[0], sql.Identifier(table.newest), _NEWEST[1]]
+        hashed = _HASHES[table.method] if content else _NONE
+        parts += [_COUNT, *newest, _NEXT, hashed, _FROM, *table.source(), _THEN]
+    return sql.Composed([*parts, BACK])
+
+
+def count_tiny(
+    connection: Connection, tables: Sequence[Table], *, content: bool
+) -> list[TableCount]:
+    """Several tables in one message. Raises psycopg.Error where one of them cannot be counted: then all
+    of them are to be counted one by one."""
+    cursor = connection.execute(count_query(tables, content=content))
+    found = []
+    for table in tables:
+        row = cursor.fetchone()
+        assert row is not None
+        found.append(_entry(table, row[0], row[1], row[2] if content else None))
+        cursor.nextset()
+    return found
 
 
 def count_table(
-    connection: Connection, table: Table, *, content: bool, ranges: bool = False
+    connection: Connection, table: Table, *, content: bool, ranges: int = 0
 ) -> TableCount:
-    """Count it, and go back to the mark. Raises psycopg.Error; then the caller goes back.
+    """Count it, with `content` also in at most so many `ranges` of its rows, and go back to the mark. Raises psycopg.Error; then the caller goes back.
 
     A method that the server has no function for, after all, gives way to text.
     """
     try:
         if content and ranges and table.key is not None and table.hint > 1:
-            return _in_stretches(connection, table, table.key)
-        row = connection.execute(count_query(table, content=content)).fetchone()
+            return _in_stretches(connection, table, table.key, ranges)
+        row = connection.execute(count_query([table], content=content)).fetchone()
     except psycopg.errors.UndefinedFunction:
         if not content or table.method == TEXT:
             raise
@@ -56,13 +76,13 @@ def count_table(
     return _entry(table, row[0], row[1], row[2] if content else None)
 
 
-def _in_stretches(connection: Connection, table: Table, key: Key) -> TableCount:
+def _in_stretches(connection: Connection, table: Table, key: Key, most: int) -> TableCount:
     """The same figures, and where in the table they come from."""
     ranges, newest = read_ranges(connection, table, key)
     rows = sum(part.rows for part in ranges.parts)
     content = str(sum(int(part.content) for part in ranges.parts))
     return _entry(table, rows, newest, content).model_copy(
-        update={"ranges": ranges.at_most() if rows else None}
+        update={"ranges": ranges.at_most(most) if rows else None}
     )
 
 

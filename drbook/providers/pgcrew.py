@@ -21,6 +21,7 @@ from drbook.core.baseline import Identity, TableCount
 from drbook.core.capture import Pace, work_order
 from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.ports import Cancel
+from drbook.core.ranges import parts_of
 from drbook.core.signals import Milestone, Progress, Signal, Working
 from drbook.core.structure import Depth
 from drbook.core.targets import DatabaseRef
@@ -28,6 +29,7 @@ from drbook.core.values import counted, plain
 from drbook.providers.pgcatalog import Catalog, Table
 from drbook.providers.pgcount import (
     count_table,
+    count_tiny,
     not_counted,
 )
 from drbook.providers.pgload import Gate
@@ -36,6 +38,8 @@ from drbook.providers.pgsession import Connection, broke_off, guarded, said
 
 SAY_SECONDS = 0.05
 """Between two words on what is counted now."""
+TOGETHER = 32
+"""Tiny tables that are counted with one message: of those the way there and back takes longest."""
 CANCEL_SECONDS, STOP_SECONDS = 5.0, 10.0
 """How long the end of a count asks for its queries to be cancelled, and then waits for its sessions,
 before their connections are cut."""
@@ -164,15 +168,55 @@ class _Crew:
         """Take tables until there is none left. Raises DrbookError where the session is lost."""
         self.sessions.append((connection, threading.current_thread()))
         gate = Gate(connection, self.what.pace, self.stop, lambda n: self.box.put(_Waits(n)))
-        while not self.stop.is_set():
-            try:
-                position = self.todo.popleft()
-            except IndexError:
-                return
+        while positions := self._next():
             gate.wait()
             if not self.stop.is_set():
-                self._say(self.tables[position])
-                self.box.put(_Counted(position, self._one(connection, self.tables[position])))
+                self._say(self.tables[positions[0]])
+                for position, count in self._some(connection, positions):
+                    self.box.put(_Counted(position, count))
+
+    def _together(self, table: Table) -> bool:
+        """Whether a table may be counted with others: not where its rows are told in stretches."""
+        told = self.what.ranges and self.what.content and table.key is not None and table.hint > 1
+        return table.tiny and not told
+
+    @property
+    def ranges(self) -> int:
+        return parts_of(len(self.tables)) if self.what.ranges else 0
+
+    def _next(self) -> list[int]:
+        """The next table, and where it is tiny some more that are; nothing where there is none left. A
+        server that is to be spared is asked for each table by itself."""
+        most = TOGETHER if self.what.pace.max_load is None else 1
+        found: list[int] = []
+        with suppress(IndexError):
+            while not self.stop.is_set() and len(found) < most:
+                position = self.todo.popleft()
+                alone = not self._together(self.tables[position])
+                if alone and found:
+                    self.todo.appendleft(position)
+                else:
+                    found.append(position)
+                if alone:
+                    break
+        return found
+
+    def _some(
+        self, connection: Connection, positions: Sequence[int]
+    ) -> Iterator[tuple[int, TableCount]]:
+        tables = [self.tables[position] for position in positions]
+        if len(tables) > 1:
+            try:
+                found = count_tiny(connection, tables, content=self.what.content)
+            except psycopg.Error as error:
+                self._go_back(connection, error, tables[0])
+            else:
+                yield from zip(positions, found, strict=True)
+                return
+        for position, table in zip(positions, tables, strict=True):
+            if self.stop.is_set():
+                return
+            yield position, self._one(connection, table)
 
     def _say(self, table: Table) -> None:
         """What is counted now, as often as somebody could read it."""
@@ -182,22 +226,24 @@ class _Crew:
             self.box.put(_Begun(table))
 
     def _one(self, connection: Connection, table: Table) -> TableCount:
-        cancel = self.what.cancel
         try:
-            return count_table(
-                connection, table, content=self.what.content, ranges=self.what.ranges
-            )
+            return count_table(connection, table, content=self.what.content, ranges=self.ranges)
         except psycopg.Error as error:
-            done = f"{self.done} of {counted(len(self.tables), 'table')} were done"
-            what = f"counted {plain(table.shown, 100)} ({done})"
-            if connection.closed or connection.broken or cancel.requested:
-                raise broke_off(connection, error, cancel, what) from None
-            entry = not_counted(table, error)
+            self._go_back(connection, error, table)
+            return not_counted(table, error)
+
+    def _go_back(self, connection: Connection, error: psycopg.Error, table: Table) -> None:
+        """To the mark, behind an error of one table. Raises DrbookError where the session is lost or
+        the work is cancelled."""
+        cancel = self.what.cancel
+        done = f"{self.done} of {counted(len(self.tables), 'table')} were done"
+        what = f"counted {plain(table.shown, 100)} ({done})"
+        if connection.closed or connection.broken or cancel.requested:
+            raise broke_off(connection, error, cancel, what) from None
         try:
             connection.execute(BACK)
-        except psycopg.Error as error:
-            raise broke_off(connection, error, cancel, what) from None
-        return entry
+        except psycopg.Error as lost:
+            raise broke_off(connection, lost, cancel, what) from None
 
     def finish(self) -> None:
         """Everything is counted. Who still waits for a connection leaves by itself once it has one."""

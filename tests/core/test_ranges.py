@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drbook.core.ranges import Differing, Ranges, Stretch, apart, differing, in_words
+from drbook.core.ranges import Differing, Ranges, Stretch, apart, differing, in_words, parts_of
 
 DAY = datetime(2026, 4, 24, 12, tzinfo=UTC)
 
@@ -104,6 +104,13 @@ def test_coarser_stretches_lose_no_row(rows: dict[int | None, int]) -> None:
     for at in rows:
         home = None if at is None else at // few.width
         assert any(one.at == home for one in few.parts)
+
+
+@pytest.mark.parametrize(
+    ("tables", "each"), [(0, 64), (1, 64), (1562, 64), (2000, 50), (10_000, 10), (10**6, 4)]
+)
+def test_many_tables_have_fewer_stretches_each(tables: int, each: int) -> None:
+    assert parts_of(tables) == each
 
 
 def test_differing_tells_both_sides() -> None:

@@ -1,6 +1,7 @@
 """Baseline stores, both kinds: newest first, never overwritten, never believed when changed."""
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,7 @@ from support.s3 import admin_keys
 from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
 from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.ports import Baselines
-from drbook.providers.baselines import ABSENT, DirectoryBaselines, S3Baselines, open_store
+from drbook.providers.baselines import ABSENT, DirectoryBaselines, S3Baselines, open_store, time_of
 
 AT = datetime(2026, 4, 22, 19, 3, 0, 123456, tzinfo=UTC)
 
@@ -64,17 +65,23 @@ def test_what_is_saved_is_listed_and_loaded(place: Place) -> None:
     assert list(place.store.listed()) == []
     old = place.store.save(baseline(AT - timedelta(days=2)))
     new = place.store.save(baseline())
-    assert new.startswith("20260422T190300Z-")
-    assert len(new) == len("20260422T190300Z-0123456789ab.json")
+    assert re.fullmatch(r"20260422T190300\.\d{6}Z-[0-9a-f]{12}\.json", new)
     assert [name for name, _ in place.store.listed()] == [new, old]
-    assert place.store.listed()[0][1] == AT.replace(microsecond=0)
+    assert place.store.listed()[0][1] == AT
     assert place.store.load(new) == baseline()
     assert place.read(new) == baseline().sealed()
 
 
-def test_two_captures_in_one_second_are_two(place: Place) -> None:
+def test_two_captures_in_one_second_are_two_and_have_an_order(place: Place) -> None:
     assert place.store.save(baseline(rows=1)) != place.store.save(baseline(rows=2))
     assert len(place.store.listed()) == 2
+    saved = [place.store.save(baseline(AT + timedelta(microseconds=n))) for n in (2, 9, 1, 5)]
+    listed = [name for name, _ in place.store.listed()]
+    assert [name for name in listed if name in saved] == [saved[n] for n in (1, 3, 0, 2)]
+
+
+def test_a_name_of_before_has_whole_seconds() -> None:
+    assert time_of("20260422T190300Z-0123456789ab.json") == datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
 
 
 def test_the_same_capture_twice_is_one(place: Place) -> None:
@@ -86,10 +93,10 @@ def test_a_suspect_one_is_kept_apart(place: Place) -> None:
     """Its time is the newest; it is listed by itself, loaded by its name, and never among the good."""
     good = place.store.save(baseline(AT - timedelta(days=1)))
     bad = place.store.save(baseline(rows=1), suspect=True)
-    assert bad.startswith("20260422T190300Z-")
+    assert bad.startswith("20260422T190300.")
     assert bad.endswith("-suspect.json")
     assert [name for name, _ in place.store.listed()] == [good]
-    assert place.store.listed(suspect=True) == [(bad, AT.replace(microsecond=0))]
+    assert place.store.listed(suspect=True) == [(bad, AT)]
     assert place.store.load(bad) == baseline(rows=1)
     assert place.store.save(baseline(rows=1), suspect=True) == bad
     place.write(bad, place.read(bad)[:-20])

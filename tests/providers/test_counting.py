@@ -81,8 +81,13 @@ def test_the_figures_are_the_same_over_any_number_of_connections(
     assert not [item for item in said if isinstance(item, Milestone)]
 
 
-def test_a_table_costs_one_statement(
-    many: DatabaseRef, reader: PostgresReader, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("max_load", "together"), [(None, True), (1000, False)])
+def test_a_table_costs_one_statement_and_tiny_ones_share_a_message(
+    many: DatabaseRef,
+    reader: PostgresReader,
+    monkeypatch: pytest.MonkeyPatch,
+    max_load: int | None,
+    together: bool,
 ) -> None:
     asked: list[str] = []
     execute = psycopg.Connection.execute
@@ -92,10 +97,14 @@ def test_a_table_costs_one_statement(
         return execute(self, query, *more, **named)
 
     monkeypatch.setattr(psycopg.Connection, "execute", counting)
-    drain(reader.count(many, content=True, pace=Pace(jobs=2)))
-    per_table = [text for text in asked if "count(*)" in text and "public" in text]
-    assert len(per_table) == TABLES
-    assert len(asked) - TABLES < 70  # two sessions' settings, who it is, and the catalogue once
+    drain(reader.count(many, content=True, pace=Pace(jobs=2, max_load=max_load)))
+    messages = [text for text in asked if "count(*)" in text and "public" in text]
+    assert sum(text.count("count(*)") for text in messages) == TABLES
+    assert (len(messages) < TABLES) is together
+    assert max(text.count("count(*)") for text in messages) <= 32
+    waits = len([text for text in asked if "pg_stat_activity" in text])
+    # Beside these two sessions' settings, who it is, and the catalogue once.
+    assert len(asked) - len(messages) - waits < 70 + (0 if together else TABLES)
 
 
 def test_the_largest_tables_come_first(many: DatabaseRef, reader: PostgresReader) -> None:
@@ -142,6 +151,9 @@ def test_a_login_that_may_share_no_snapshot_counts_alone(
         connection.execute("REVOKE EXECUTE ON FUNCTION pg_export_snapshot() FROM PUBLIC")
         try:
             assert rows(drain(reader.count(ref, pace=Pace(jobs=2)))) == ROWS
+            left = "SELECT FROM pg_stat_activity WHERE usename = 'lonely'"
+            while connection.execute(left).rowcount:  # a session ends after its client has gone
+                time.sleep(0.01)
             with pytest.raises(CouldNotVerify) as caught:
                 drain(reader.count(ref, alongside=lambda leader, name: iter(())))  # type: ignore[arg-type,return-value]
         finally:
@@ -214,14 +226,14 @@ def test_a_session_that_is_ended_ends_the_count(
     """Its table was not counted, and that is no reason to call it unknown and go on."""
     with locked(postgres, "t05"):
         work = reader.count(many, pace=Pace(jobs=2))
-        for item in work:
-            if isinstance(item, Progress) and item.done == TABLES - 1:
-                break
+        next(item for item in work if isinstance(item, Progress) and item.now)
         with postgres.connect("postgres") as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE wait_event_type = 'Lock' AND datname = 'many'"
-            )
+            ended = 0
+            while not ended:
+                ended = connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE wait_event_type = 'Lock' AND datname = 'many'"
+                ).rowcount
         with pytest.raises(CouldNotVerify) as caught:
             drain(work)
     assert caught.value.code == "server-gone"

@@ -331,7 +331,7 @@ def test_a_standby_holds_no_unlogged_rows() -> None:
     """Asked of the rule: a real standby is asked in the tests of replicas."""
     from drbook.providers.pgcatalog import _Relation, _why_aside
 
-    each = _Relation(1, "s", "t", "r", True, True, False, None, 1)
+    each = _Relation(1, "s", "t", "r", True, True, False, None, 1, True)
     assert _why_aside(each, standby=False) is None
     assert "standby" in (_why_aside(each, standby=True) or ("", ""))[1]
     each.extension = "cron"
