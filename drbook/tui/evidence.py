@@ -77,7 +77,7 @@ def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
         return _verified(verified, width, height) if verified else None
     if run.action == "postgres.difference":
         compared = read_result(DifferenceResult, run.result)
-        return _compared(compared.difference, width, height) if compared else None
+        return _compared(compared.difference, height) if compared else None
     return None
 
 
@@ -296,14 +296,14 @@ def tables_table(rows: Sequence[TableComparison], width: int) -> Table:
 # --- two living databases ---------------------------------------------------------------------
 
 
-def _compared(found: Difference, width: int, height: int) -> RenderableType:
+def _compared(found: Difference, height: int) -> RenderableType:
     """Table by table, and then some of the rows, as many as there is room for."""
     lines: list[Text] = []
     for one in found.tables:
         sign, style = ("?", WARN) if one.why_unknown else ("✓", GOOD) if one.equal else ("✗", WARN)
-        lines.append(Text.assemble((f"{sign} ", style), said(cut(one.in_words(), width - 2))))
-        lines += [said(cut(f"    {where}", width), DIM) for where in one.where]
-        lines += [said(cut(f"    {_row_said(row)}", width)) for row in one.sample]
+        lines.append(Text.assemble((f"{sign} ", style), said(one.in_words())))
+        lines += [said(f"    {where}", DIM) for where in one.where]
+        lines += [said(f"    {_row_said(row)}") for row in one.sample]
     room = max(2, height)
     if len(lines) > room:
         left = len(lines) - room + 1
@@ -313,7 +313,9 @@ def _compared(found: Difference, width: int, height: int) -> RenderableType:
 
 def _row_said(row: RowDifference) -> str:
     key = ", ".join(f"{name} {value}" for name, value in row.key.items())
-    values = [", ".join(f"{n} {v}" for n, v in side.items()) for side in (row.left, row.right)]
-    return f"{row.change}: {key}" + (
-        f"  ({' → '.join(one or 'none' for one in values)})" if any(values) else ""
-    )
+    sides = [
+        ", ".join(f"{name} {'NULL' if value is None else value}" for name, value in side.items())
+        for side in (row.left, row.right)
+    ]
+    shown = f"  ({' → '.join(side or 'none' for side in sides)})" if any(sides) else ""
+    return f"{row.change}: {key}{shown}"

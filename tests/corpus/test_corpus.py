@@ -28,6 +28,8 @@ from drbook.core.signals import Working
 from drbook.providers.backups import BackupCatalog
 
 SEED = 1
+pytestmark = pytest.mark.xdist_group("corpus")
+"""One worker makes the facts and asks all of them, while the others go on."""
 Recorded = list[tuple[str, bool, str, Any]]
 """Of each case: its name, whether its verdict was the expected one, the table's line, and its facts."""
 
