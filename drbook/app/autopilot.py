@@ -164,9 +164,10 @@ def _do(incident: Incident, command: Command, actor: str | None = None) -> int:
 
 
 def abort(incident: Incident, reason: str) -> None:
-    """End the incident as aborted; used where the process is interrupted."""
+    """End the incident as aborted; used where the process is interrupted. Where a step is in doubt, it
+    is stopped and stays open."""
     try:
-        _do(incident, Abort(reason))
+        _do(incident, Abort(reason, leave_doubt=True))
     except DrbookError as error:
         if error.code != "not-now":
             raise

@@ -10,7 +10,7 @@ from drbook.core import events as ev
 from drbook.core.engine import decide, may_run, may_skip, outcome
 from drbook.core.errors import ExitCode
 from drbook.core.events import StepEnd
-from drbook.core.state import StepState, lacks
+from drbook.core.state import StepState, in_doubt, lacks
 from drbook.core.values import parse_time
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Desk:
 
     def __init__(self, driver: "Driver") -> None:
         self._driver = driver
-        self._aborting: tuple[str, str] | None = None
+        self._aborting: tuple[str, str, bool] | None = None
 
     @property
     def aborting(self) -> bool:
@@ -72,9 +72,9 @@ class Desk:
                 self._set_input(command, actor)
             case cmd.Close(reason):
                 self._close(reason, actor)
-            case cmd.Abort(reason):
+            case cmd.Abort(reason, leave_doubt):
                 need_reason(reason, "aborting the incident")
-                self._abort(reason, actor)
+                self._abort(reason, actor, leave_doubt)
 
     # --- before a step starts ---------------------------------------------------------------
 
@@ -230,21 +230,24 @@ class Desk:
             actor,
         )
 
-    def _abort(self, reason: str, actor: str) -> None:
+    def _abort(self, reason: str, actor: str, leave_doubt: bool) -> None:
         driver = self._driver
         if driver.state.closed_at is not None:
             refuse("The incident is closed already.", "Notes may still be written.")
-        self._aborting = (reason, actor)
+        self._aborting = (reason, actor, leave_doubt)
         driver.steps.cooling.clear()
         driver.steps.retry_at.clear()
         for attempt in list(driver.steps.running.values()):
             driver.steps.cancel(attempt, "the incident is aborted", actor)
 
     def finish_abort(self) -> None:
-        """Close an aborted incident once nothing runs any more."""
+        """Close an aborted incident once nothing runs any more. One that is interrupted with a step in
+        doubt stays open: a closed one could not be settled."""
         if self._aborting is None or self._driver.steps.running:
             return
-        (reason, actor), self._aborting = self._aborting, None
+        (reason, actor, leave_doubt), self._aborting = self._aborting, None
+        if leave_doubt and in_doubt(self._driver.state):
+            return
         self._driver.put(
             ev.IncidentClosed(outcome="aborted", exit_code=int(ExitCode.ABORTED), reason=reason),
             actor,

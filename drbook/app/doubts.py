@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from drbook.app.driver import Driver
 
 
+LOOK_SECONDS, STOP_SECONDS = 60, 10
+"""How long a look may take, and then how long it may take to stop."""
+
+
 class Doubts:
     """Runs in the driver's thread only; a probe has a thread of its own."""
 
@@ -37,8 +41,11 @@ class Doubts:
         run = self._in_doubt(step, "There is nothing to look for.")
         context = context_of(driver.runbook, driver.state, driver.actions, step, run.attempt)
 
+        switch = driver.opener.switch()
+        claimed = threading.Lock()
+        """Taken by what is said first: what was seen, or that it took too long."""
+
         def look() -> None:
-            switch = driver.opener.switch()
             try:
                 action = driver.actions[run.action]
                 params = action.params.model_validate(run.params)
@@ -48,6 +55,11 @@ class Doubts:
                 found = Probed("unknown", error.what)
             except Exception as error:  # noqa: BLE001 - a look that broke has seen nothing
                 found = Probed("unknown", internal_error(error).what)
+            say(found)
+
+        def say(found: Probed) -> None:
+            if not claimed.acquire(blocking=False):
+                return
             text = f"looked whether step {step} happened: {found.answer}. {scrub(found.reason)}"
 
             def seen() -> None:
@@ -56,8 +68,19 @@ class Doubts:
 
             driver.call(seen)
 
+        def watch(thread: threading.Thread) -> None:
+            """Everybody waits for a look, so it has an end: it is asked to stop, and then left behind."""
+            thread.join(LOOK_SECONDS)
+            if thread.is_alive():
+                switch.request("timeout")
+                thread.join(STOP_SECONDS)
+            if thread.is_alive():
+                say(Probed("unknown", f"the look did not end within {LOOK_SECONDS} seconds"))
+
         self.looking.add(step)
-        threading.Thread(target=look, name=f"probe-{step}", daemon=True).start()
+        looking = threading.Thread(target=look, name=f"probe-{step}", daemon=True)
+        looking.start()
+        threading.Thread(target=watch, args=(looking,), name=f"watch-{step}", daemon=True).start()
 
     def resolve(self, step: str, state: StepEnd, reason: str, actor: str) -> None:
         """Put on record how a person settled it."""

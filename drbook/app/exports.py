@@ -87,9 +87,12 @@ def write_timeline(folder: Path, path: Path) -> None:
 
 
 def write_new(path: Path, text: str) -> None:
-    """A new file, readable for its owner only; an existing one is not overwritten."""
+    """A new file, readable for its owner only; an existing one is not overwritten, and half of one is
+    not left behind."""
+    made = False
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        made = True
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)
     except FileExistsError:
@@ -99,8 +102,18 @@ def write_new(path: Path, text: str) -> None:
             next="Give another name, or move that file away.",
         ) from None
     except OSError as error:
+        left = _taken_away(path) if made else ""
         raise UsageError(
             f"{plain(str(path), 200)} cannot be written: {error.strerror or error}.",
-            means="Nothing was written.",
+            means=left or "Nothing was written.",
             next="Give a place that you may write to.",
         ) from None
+
+
+def _taken_away(path: Path) -> str:
+    """Remove half a file; what is left where that fails too."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        return f"A part of it was written, and could not be removed: {error.strerror or error}."
+    return ""

@@ -177,6 +177,8 @@ class Abort:
     """Cancel what runs and end the incident as aborted."""
 
     reason: str
+    leave_doubt: bool = False
+    """Leave the incident open where a step is, or gets, in doubt: nobody is there who has looked."""
 
 
 Command = (

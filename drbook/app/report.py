@@ -156,12 +156,12 @@ def _login(location: str) -> str:
 def _tables_said(tables: Sequence[Json], compared: Json) -> str:
     verdicts = [str(row["verdict"]) for row in tables if isinstance(row, Mapping)]
     passed, unsure = verdicts.count("pass"), verdicts.count("could-not-verify")
-    manifest = isinstance(compared, Mapping) and compared["reference"] == "manifest"
-    what = (
-        "hold what the backup held"
-        if manifest
-        else "hold as many rows as the baseline says; what the backup held is unknown"
-    )
+    reference = str(compared["reference"]) if isinstance(compared, Mapping) else ""
+    what = {
+        "manifest": "hold what the backup held",
+        "archive": "hold as many rows as the archive that was loaded; their content is unproven",
+        "baseline": "hold as many rows as the baseline says; what the backup held is unknown",
+    }.get(reference, "were counted; nothing says what they should hold")
     text = f"{passed} of {len(tables)} {what}"
     return f"{text}; {unsure} could not be verified" if unsure else text
 

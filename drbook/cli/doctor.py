@@ -10,7 +10,7 @@ from drbook import __version__
 from drbook.app.inspect import Inspection
 from drbook.app.places import home
 from drbook.app.shipped import open_runbook
-from drbook.cli.output import print_json
+from drbook.cli.output import print_json, tell
 from drbook.core.values import Json, plain, show_size
 from drbook.providers.pgtools import find_tools
 
@@ -45,9 +45,9 @@ def command(runbook: str | None, as_json: bool) -> None:
         )
         return
     click.echo(f"drbook       {__version__} on Python {sys.version.split()[0]}")
-    click.echo(f"incidents    {where} ({show_size(free)} free)")
+    tell(f"incidents    {where} ({show_size(free)} free)")
     for one in tools:
-        click.echo(
+        tell(
             f"PostgreSQL   {one.version // 10000}.{one.version % 10000} in {one.bin} ({one.origin})"
         )
     if not tools:

@@ -8,7 +8,7 @@ import click
 
 from drbook.app.against import bring, held_against
 from drbook.app.places import JOURNAL, find_incident, home, incident_of
-from drbook.cli.output import print_json, say
+from drbook.cli.output import print_json, say, tell
 from drbook.core.errors import ExitCode, UsageError
 from drbook.core.values import Json, counted, parse_duration, plain
 from drbook.journal.reader import Verification, verify
@@ -122,7 +122,7 @@ def _journal(given: str | None) -> Path:
 
 def _say(found: Verification, head: str | None, mirrored: bool) -> None:
     if found.intact:
-        click.echo(f"{found.path}: whole, {counted(found.records, 'record')}, head {found.head}")
+        tell(f"{found.path}: whole, {counted(found.records, 'record')}, head {found.head}")
         if not incident_of(found.path.parent):
             say(f"It is the record of incident {plain(found.incident, 100)}.")
         if head is None and not mirrored:
@@ -133,13 +133,13 @@ def _say(found: Verification, head: str | None, mirrored: bool) -> None:
         elif head is not None and found.after_head:
             say(f"The given head is in the chain; {found.after_head} records follow it.")
     else:
-        click.echo(f"{found.path}: NOT whole after {counted(found.records, 'good record')}")
-        click.echo(found.problem)
+        tell(f"{found.path}: NOT whole after {counted(found.records, 'good record')}")
+        tell(found.problem)
     if found.torn:
         say(f"{found.torn} bytes of an unfinished last record: a crash; resume repairs it.")
 
 
 def _say_compared(one: Comparison) -> None:
-    click.echo(f"{one.where}: {one.verdict.value}. {one.problem}")
+    tell(f"{one.where}: {one.verdict.value}. {one.problem}")
     for remark in one.remarks:
-        click.echo(f"  {remark}")
+        tell(f"  {remark}")

@@ -23,6 +23,7 @@ from drbook.core import events as ev
 from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode, UsageError
 from drbook.core.events import Record
+from drbook.core.state import StepState, in_doubt
 from drbook.core.values import Json, plain, show_duration
 from drbook.mirror.mirrors import LAST_WAIT
 from drbook.mirror.status import MirrorState
@@ -164,7 +165,18 @@ def _unattended(session: Session, responder: Responder) -> Outcome:
             say("Stopping: what runs is cancelled and recorded.")
             abort(session.driver, "interrupted while it ran unattended")
             _wait_closed(session)
-            return Outcome("aborted", ExitCode.ABORTED, "interrupted")
+            return _interrupted(session)
+
+
+def _interrupted(session: Session) -> Outcome:
+    doubtful = in_doubt(session.driver.snapshot.state)
+    if not doubtful or session.driver.snapshot.state.closed_at is not None:
+        return Outcome("aborted", ExitCode.ABORTED, "interrupted")
+    say(
+        f"In doubt: {', '.join(doubtful)}. The incident stays open; look, and settle it with:  "
+        f"{_resume_command(session)}"
+    )
+    return Outcome("open", ExitCode.IN_DOUBT, f"interrupted; in doubt: {', '.join(doubtful)}")
 
 
 class _HungUp(Exception):
@@ -195,11 +207,14 @@ def as_interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _wait_closed(session: Session) -> None:
-    """Wait until the abort is on record; the driver bounds how long its steps may take to stop."""
+    """Wait until the abort is on record, or nothing runs any more and something is in doubt; the driver
+    bounds how long its steps may take to stop."""
     closed = threading.Event()
 
     def look(snapshot: Snapshot) -> None:
-        if snapshot.state.closed_at is not None or snapshot.broken:
+        runs = any(run.state is StepState.STARTED for run in snapshot.state.steps.values())
+        doubtful = not runs and in_doubt(snapshot.state)
+        if snapshot.state.closed_at is not None or snapshot.broken or doubtful:
             closed.set()
 
     unsubscribe = session.driver.subscribe(look)

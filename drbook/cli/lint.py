@@ -4,7 +4,7 @@ import click
 
 from drbook.app.shipped import find, hint
 from drbook.app.vocabulary import vocabulary
-from drbook.cli.output import print_json, say
+from drbook.cli.output import print_json, say, tell
 from drbook.core.errors import ExitCode, Problem, RunbookInvalid
 from drbook.core.values import counted
 from drbook.language.advice import advice
@@ -34,9 +34,9 @@ def command(runbooks: tuple[str, ...], as_json: bool) -> int:
         )
     else:
         for problem in problems:
-            click.echo(str(problem))
+            tell(str(problem))
         for remark in remarks:
-            click.echo(f"advice: {remark}")
+            tell(f"advice: {remark}")
     count = len(problems)
     if count:
         say(f"{counted(count, 'problem')} in {counted(len(runbooks), 'runbook')}.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from drbook.core.values import Json, plain
+from drbook.core.values import Json, plain, plain_lines
 from drbook.providers.hiding import scrub, scrub_json
 
 
@@ -14,9 +14,18 @@ def print_json(document: Json) -> None:
     click.echo(json.dumps(scrub_json(document), indent=2, ensure_ascii=False))
 
 
+LONGEST = 10_000
+"""Characters of a line."""
+
+
 def say(text: str) -> None:
-    """A sentence for a person."""
-    click.echo(scrub(text), err=True)
+    """A sentence for a person. Nothing in it acts on a terminal."""
+    click.echo(plain_lines(scrub(text), LONGEST), err=True)
+
+
+def tell(text: str) -> None:
+    """A line of facts; a line's end inside it, as a file's name may have one, does not make two."""
+    click.echo(plain(scrub(text), LONGEST))
 
 
 def print_table(

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from drbook.core.values import plain_lines
+from drbook.core.values import plain, plain_lines
 
 
 class ExitCode(IntEnum):
@@ -155,7 +155,8 @@ class Problem:
     expected: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        file = plain(self.file, 1000)
+        place = f"{file}:{self.line}:{self.column}" if self.line else file
         at = f" {self.path}:" if self.path else ""
         return f"{place}:{at} found {self.found}; expected {self.expected}"
 

@@ -145,6 +145,11 @@ def has_begun(run: StepRun) -> bool:
     return run.starts > 0 or run.state not in (StepState.PENDING, StepState.AWAITING)
 
 
+def in_doubt(state: "IncidentState") -> tuple[str, ...]:
+    """The steps of which nobody knows whether they happened."""
+    return tuple(run.id for run in state.steps.values() if run.state is StepState.IN_DOUBT)
+
+
 def lacks(run: StepRun) -> tuple[str, ...]:
     """What a planned step still needs from a person before it may start, in the order of asking.
 

@@ -203,7 +203,8 @@ class Writer:
             self._cut_back(before)
             raise JournalError(
                 f"The record could not be written to {self.path}: {error.strerror or error}.",
-                means="Nothing was done that it would have covered.",
+                means="Nothing is begun that is not on record. What a step has done whose end is what "
+                "could not be written, is in doubt when the incident is resumed.",
                 next="Make room on that disk, then resume the incident. Or move the incident's folder "
                 "to another disk and go on there: `drbook resume FOLDER`.",
                 code="journal-write",

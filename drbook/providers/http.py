@@ -1,9 +1,10 @@
 """The `http` action's door: one request, only to hosts that the runbook names, no redirects."""
 
 import re
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import httpx
@@ -133,7 +134,8 @@ class HttpSender:
         timeout: timedelta,
     ) -> HttpResult:
         """One request; `secret_body` is put into its body, a dot in a name leading inward.
-        Raises StepFailed where no answer came; a bad status is an answer."""
+        Raises StepFailed where no whole answer came, with the code UNANSWERED where the request may have
+        been carried out; a bad status is an answer."""
         known, inside = (
             {name: resolve(reference, self._environment) for name, reference in given.items()}
             for given in (secret_headers, secret_body or {})
@@ -146,29 +148,74 @@ class HttpSender:
         ) as client:
             request = _request(client, method, url, {**headers, **_revealed(known)}, sent)
             shown = plain(str(request.url.copy_with(query=None, fragment=None)), 200)
-            unregister = self._cancel.on_request(client.close)
-            try:
-                with closing(client.send(request, stream=True)) as response:
-                    text = _body(response)
-            except httpx.HTTPError as error:
-                self._cancel.raise_if_requested()
-                raise StepFailed(
-                    f"{method} {shown} got no answer: {plain(scrub(str(error)), 300) or type(error).__name__}",
-                    means="Whether the request was carried out is not known."
-                    if method not in READS
-                    else "Nothing was changed.",
-                    next="Check the address and the network, then run the step again.",
-                    code="http",
-                ) from None
-            finally:
-                unregister()
+            status = 0
+            with self._bounded(client, timeout) as late:
+                try:
+                    with closing(client.send(request, stream=True)) as response:
+                        status = response.status_code
+                        text = _body(response)
+                except (httpx.HTTPError, httpx.StreamError) as error:
+                    self._cancel.raise_if_requested()
+                    said = "timed out" if late.is_set() else str(error) or type(error).__name__
+                    raise _no_answer(f"{method} {shown}", method, status, error, said) from None
         secrets = (*known.values(), *inside.values())
         if text and any(secret.short for secret in secrets):
             text = WITHHELD
         text = Known((one.reveal() for one in secrets), words_too=True).scrub(text)
-        return HttpResult(
-            status=response.status_code, seconds=int(time.monotonic() - begun), body=text
+        return HttpResult(status=status, seconds=int(time.monotonic() - begun), body=text)
+
+    @contextmanager
+    def _bounded(self, client: httpx.Client, timeout: timedelta) -> Iterator[threading.Event]:
+        """The whole exchange ends with the timeout, which httpx itself takes for each wait by itself, and
+        with a cancellation. The event says that it was the timeout."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            client.close()
+
+        unregister = self._cancel.on_request(client.close)
+        timer = threading.Timer(timeout.total_seconds(), end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
+            unregister()
+
+
+_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+)
+"""Errors that come before the first byte of a request has left."""
+
+UNANSWERED = "http-unanswered"
+"""The code of the error for a request that may have been carried out."""
+
+
+def _no_answer(shown: str, method: str, status: int, error: Exception, said: str) -> StepFailed:
+    why = plain(scrub(said), 300)
+    what = f"{shown} got no answer: {why}"
+    if status:
+        what = f"{shown} was answered with {status}, and the answer broke off: {why}"
+    if isinstance(error, _NOT_SENT) or method in READS:
+        return StepFailed(
+            what,
+            means="Nothing was changed." if method in READS else "Nothing was sent.",
+            next="Check the address and the network, then run the step again.",
+            code="http",
         )
+    return StepFailed(
+        what,
+        means="Whether the request was carried out is not known.",
+        next="Look there whether it was, before it is sent again.",
+        code=UNANSWERED,
+    )
 
 
 def _revealed(known: Mapping[str, Secret]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drbook.app import mailbox, steps
+from drbook.app import doubts, mailbox, steps
 from drbook.app import model as cmd
 from drbook.core.actions import Empty, Finished, Probed, StepContext
 from drbook.core.errors import (
@@ -318,6 +318,13 @@ ENDINGS: list[tuple[str, BaseException | Finished, StepState, str]] = [
     ("once", Refused("not fresh"), StepState.REFUSED, "refused"),
     ("none", CouldNotVerify("?"), StepState.COULD_NOT_VERIFY, "could-not-verify"),
     ("once", StepFailed("late", code="timeout"), StepState.IN_DOUBT, "timeout"),
+    (
+        "once",
+        StepFailed("no answer", code="http-unanswered"),
+        StepState.IN_DOUBT,
+        "http-unanswered",
+    ),
+    ("once", StepFailed("not sent", code="http"), StepState.FAILED, "http"),
     ("none", StepFailed("late", code="timeout"), StepState.FAILED, "timeout"),
     ("again", StepFailed("late", code="timeout"), StepState.FAILED, "timeout"),
     ("none", ZeroDivisionError("secret detail"), StepState.FAILED, "internal"),
@@ -436,6 +443,56 @@ def test_two_steps_run_at_once(world: "World") -> None:
     for gate in gates:
         gate.opened.set()
     world.until(lambda s: s.decision.finished)
+
+
+@pytest.mark.parametrize("heeds", [True, False])
+def test_a_look_without_an_end_is_ended_or_left_behind(
+    world: "World", monkeypatch: pytest.MonkeyPatch, heeds: bool
+) -> None:
+    """Everybody waits for it: resume, and an unattended run."""
+    monkeypatch.setattr(doubts, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(doubts, "STOP_SECONDS", 0.2)
+    over = threading.Event()
+
+    def endless(ports: Ports) -> None:
+        while not over.wait(0.02):
+            if heeds:
+                ports.cancel.raise_if_requested()
+
+    world.once.looking = endless
+    world.once.courses["a"] = _raises(StepFailed("late", code="timeout"))
+    world.start(ONCE)
+    world.ask(cmd.Run("a"))
+    world.reaches("a", StepState.IN_DOUBT)
+    world.until(lambda s: any("looked whether" in note.text for note in s.state.notes))
+    over.set()
+    time.sleep(0.1)
+    said = [
+        note.text for note in world.driver.snapshot.state.notes if "looked whether" in note.text
+    ]
+    assert len(said) == 1  # a look that was left behind says nothing more
+    assert said[0].startswith("looked whether step a happened: unknown. ")
+    assert ("did not end within" in said[0]) is not heeds
+    assert not world.driver.doubts.looking
+
+
+def test_an_interruption_leaves_an_incident_open_where_something_is_in_doubt(
+    world: "World",
+) -> None:
+    gate = Gate()
+    world.once.courses["a"] = gate
+    world.start(ONCE)
+    world.ask(cmd.Run("a"))
+    gate.entered.wait(10)
+    world.ask(cmd.Abort("interrupted", leave_doubt=True))
+    snapshot = world.reaches("a", StepState.IN_DOUBT)
+    assert snapshot.state.closed_at is None
+    world.until(lambda s: not world.driver.aborting)
+    assert "IncidentClosed" not in world.events()
+    # Whoever is there and says so closes it all the same.
+    world.ask(cmd.Abort("false alarm"))
+    closed = world.until(lambda s: s.state.closed_at is not None)
+    assert (closed.state.outcome, closed.state.exit_code) == ("aborted", 3)
 
 
 def test_a_step_in_doubt_is_looked_at_and_settled(world: "World") -> None:

@@ -178,3 +178,42 @@ def test_a_copy_of_a_folder_is_not_led_beside_the_first(
     assert (copied / "journal.jsonl").read_bytes() == before
     held.release()
     assert drbook("resume", "--headless", DRBOOK_HOME=str(copied.parent.parent)).code == 7
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has such a table")
+def test_another_home_makes_no_second_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo`, a service, a container's shell: another HOME, and so another folder of claims."""
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "one"])
+    held = claim(ID)
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "two"])
+    with pytest.raises(JournalLocked, match=ID):
+        claim(ID)
+    assert list((tmp_path / "two").iterdir()) == []  # what was taken on the way is given up
+    held.release()
+    claim(ID).release()
+
+
+def test_where_there_are_no_sockets_the_file_stands_alone(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Denied:
+        def __init__(self, *_: object) -> None: ...
+
+        def bind(self, _: str) -> None:
+            raise PermissionError(errno.EACCES, "sandboxed")
+
+        def close(self) -> None: ...
+
+    with monkeypatch.context() as patched:
+        patched.setattr(onewriter.socket, "socket", Denied)
+        held = claim(ID)
+        assert held.name is None
+        with pytest.raises(JournalLocked):
+            claim(ID)
+        held.release()
+    monkeypatch.setattr(onewriter.sys, "platform", "darwin")
+    held = claim(ID)
+    assert held.name is None
+    held.release()

@@ -1,9 +1,11 @@
 """The `http` action's door: which hosts, which methods, what is told, what is never told."""
 
 import json
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -302,19 +304,73 @@ def test_a_long_answer_is_cut_and_made_safe(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "means"),
+    ("method", "means", "code"),
     [
-        ("GET", "Nothing was changed."),
-        ("HEAD", "Nothing was changed."),
-        ("POST", "Whether the request was carried out is not known."),
+        ("GET", "Nothing was changed.", "http"),
+        ("HEAD", "Nothing was changed.", "http"),
+        ("POST", "Whether the request was carried out is not known.", "http-unanswered"),
+        ("DELETE", "Whether the request was carried out is not known.", "http-unanswered"),
     ],
 )
-def test_no_answer_is_no_result(peer: Peer, method: str, means: str) -> None:
+def test_no_answer_is_no_result(peer: Peer, method: str, means: str, code: str) -> None:
     with pytest.raises(StepFailed) as caught:
         send(peer.url("/drop") + "?key=marker-1#marker-2", method)
-    assert (caught.value.code, caught.value.means) == ("http", means)
+    assert (caught.value.code, caught.value.means) == (code, means)
     assert f"{method} http://127.0.0.1:{peer.port}/drop got no answer: " in caught.value.what
     assert "marker" not in caught.value.explain()
+
+
+def test_what_was_never_sent_was_not_carried_out() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(StepFailed) as caught:
+        send(f"http://127.0.0.1:{port}/pay", "POST")
+    assert (caught.value.code, caught.value.means) == ("http", "Nothing was sent.")
+
+
+@contextmanager
+def raw(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server that takes one request and then does what it is told."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            client, _ = listening.accept()
+            with client, suppress(OSError):
+                client.recv(65536)
+                answer(client)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/pay"
+        thread.join(10)
+
+
+def test_an_answer_that_breaks_off_says_what_had_come() -> None:
+    def cut(client: socket.socket) -> None:
+        client.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\nhalf a")
+
+    with raw(cut) as url, pytest.raises(StepFailed) as caught:
+        send(url, "POST")
+    assert caught.value.code == "http-unanswered"
+    assert "was answered with 201, and the answer broke off" in caught.value.what
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"])
+def test_an_answer_that_drips_ends_with_the_timeout(head: bytes) -> None:
+    """Each byte comes in time, and the whole never does."""
+
+    def drip(client: socket.socket) -> None:
+        client.sendall(head)
+        for byte in b"HTTP/1.1 200 OK" * 100:
+            client.sendall(bytes([byte]))
+            time.sleep(0.1)
+
+    begun = time.monotonic()
+    with raw(drip) as url, pytest.raises(StepFailed, match="timed out") as caught:
+        send(url, "POST", timeout=timedelta(seconds=0.6))
+    assert time.monotonic() - begun < 5
+    assert caught.value.code == "http-unanswered"
 
 
 def test_a_peer_that_says_nothing_is_given_up_in_time(peer: Peer) -> None:

@@ -130,6 +130,8 @@ class Fake(Action[FakeParams]):
         self.courses: dict[str, Course] = {}
         self.plans: dict[str, Plan] = {}
         self.probed = Probed("unknown", "nobody can tell")
+        self.looking: Callable[[Ports], None] | None = None
+        """What happens while it looks."""
 
     def plan(self, params: FakeParams, context: StepContext) -> Plan:
         return self.plans.get(context.step, Plan(does=("pretends",)))
@@ -138,6 +140,8 @@ class Fake(Action[FakeParams]):
         return (yield from self.courses.get(context.step, _at_once)(params, context, ports))
 
     def probe(self, params: FakeParams, context: StepContext, ports: Ports) -> Probed:
+        if self.looking is not None:
+            self.looking(ports)
         return self.probed
 
 
