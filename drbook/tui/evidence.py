@@ -9,13 +9,13 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.comparison import TableComparison, TableVerdict
-from drbook.core.difference import Difference, RowDifference
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe, DatabaseRef
 from drbook.core.values import Frozen, counted, plain, show_duration, show_size
+from drbook.tui.difference import compared_databases
 from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, count, cut, cut_middle, said
 
 R = TypeVar("R", bound=Frozen)
@@ -77,7 +77,7 @@ def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
         return _verified(verified, width, height) if verified else None
     if run.action == "postgres.difference":
         compared = read_result(DifferenceResult, run.result)
-        return _compared(compared.difference, height) if compared else None
+        return compared_databases(compared.difference, height) if compared else None
     return None
 
 
@@ -291,31 +291,3 @@ def tables_table(rows: Sequence[TableComparison], width: int) -> Table:
         reason = row.reason if row.verdict is not TableVerdict.PASS else ""
         table.add_row(*cells, said(cut(reason, width), DIM))
     return table
-
-
-# --- two living databases ---------------------------------------------------------------------
-
-
-def _compared(found: Difference, height: int) -> RenderableType:
-    """Table by table, and then some of the rows, as many as there is room for."""
-    lines: list[Text] = []
-    for one in found.tables:
-        sign, style = ("?", WARN) if one.why_unknown else ("✓", GOOD) if one.equal else ("✗", WARN)
-        lines.append(Text.assemble((f"{sign} ", style), said(one.in_words())))
-        lines += [said(f"    {where}", DIM) for where in one.where]
-        lines += [said(f"    {_row_said(row)}") for row in one.sample]
-    room = max(2, height)
-    if len(lines) > room:
-        left = len(lines) - room + 1
-        lines = [*lines[: room - 1], said(f"{left} more lines in the timeline (e exports it)", DIM)]
-    return Group(*lines)
-
-
-def _row_said(row: RowDifference) -> str:
-    key = ", ".join(f"{name} {value}" for name, value in row.key.items())
-    sides = [
-        ", ".join(f"{name} {'NULL' if value is None else value}" for name, value in side.items())
-        for side in (row.left, row.right)
-    ]
-    shown = f"  ({' → '.join(side or 'none' for side in sides)})" if any(sides) else ""
-    return f"{row.change}: {key}{shown}"

@@ -9,7 +9,8 @@ from support.identities import who
 
 from drbook.core.difference import Difference, RowDifference, TableDifference
 from drbook.core.preflight import PreflightVerdict
-from drbook.tui.evidence import _compared, _restored, preflight_table
+from drbook.tui.difference import compared_databases
+from drbook.tui.evidence import _restored, preflight_table
 
 
 def shown(width: int) -> list[str]:
@@ -60,7 +61,7 @@ def compared(width: int, height: int) -> str:
     )
     found = Difference(left=who(), right=who(), tables=(lines, orders))
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None).print(_compared(found, height))
+    Console(file=out, width=width, color_system=None).print(compared_databases(found, height))
     return out.getvalue()
 
 
