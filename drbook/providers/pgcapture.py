@@ -14,7 +14,8 @@ from drbook.core.structure import Structure
 from drbook.providers import pgsession
 from drbook.providers.pgcatalog import Catalog, catalog
 from drbook.providers.pgcount import LARGE_OBJECTS, count_large_objects
-from drbook.providers.pgcrew import Counting, count_tables
+from drbook.providers.pgcounting import Counting
+from drbook.providers.pgcrew import count_tables
 from drbook.providers.pghashes import methods
 from drbook.providers.pgidentity import identity
 from drbook.providers.pgranges import BACK, MARK

@@ -10,21 +10,18 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from os import dup
 
 import psycopg
 
 from drbook.core.baseline import Identity, TableCount
-from drbook.core.capture import Pace, work_order
+from drbook.core.capture import work_order
 from drbook.core.errors import CouldNotVerify, DrbookError
-from drbook.core.ports import Cancel
 from drbook.core.ranges import parts_of
 from drbook.core.signals import Milestone, Progress, Signal, Working
-from drbook.core.structure import Depth
-from drbook.core.targets import DatabaseRef
 from drbook.core.values import counted, plain
 from drbook.providers.pgcatalog import Catalog, Table
 from drbook.providers.pgcount import (
@@ -32,9 +29,10 @@ from drbook.providers.pgcount import (
     count_tiny,
     not_counted,
 )
+from drbook.providers.pgcounting import Counting
 from drbook.providers.pgload import Gate
 from drbook.providers.pgranges import BACK, MARK
-from drbook.providers.pgsession import Connection, broke_off, guarded, said
+from drbook.providers.pgsession import Connection, broke_off, said
 
 SAY_SECONDS = 0.05
 """Between two words on what is counted now."""
@@ -43,33 +41,6 @@ TOGETHER = 32
 CANCEL_SECONDS, STOP_SECONDS = 5.0, 10.0
 """How long the end of a count asks for its queries to be cancelled, and then waits for its sessions,
 before their connections are cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counting:
-    """What is to be counted, and how."""
-
-    database: DatabaseRef
-    environment: Mapping[str, str]
-    cancel: Cancel
-    ignore: Sequence[str] = ()
-    content: bool = False
-    pace: Pace = field(default_factory=Pace)
-    refuse_strong: bool = False
-    structure: Depth = "none"
-    ranges: bool = False
-
-    @contextmanager
-    def session(self, snapshot: str | None = None) -> Iterator[Connection]:
-        with guarded(
-            self.database,
-            self.environment,
-            self.cancel,
-            timeout=self.pace.statement_timeout,
-            refuse_strong=self.refuse_strong,
-            snapshot=snapshot,
-        ) as connection:
-            yield connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from drbook.core.values import Json, plain
 from drbook.providers import pgsession
 from drbook.providers.hiding import MARGIN, scrub
 from drbook.providers.pgcapture import Alongside, count_all
-from drbook.providers.pgcrew import Counting
+from drbook.providers.pgcounting import Counting
 from drbook.providers.pgidentity import dialled, identity, place_of
 from drbook.providers.pgpair import Pairing, in_stretches
 from drbook.providers.pgpair import differences as pair_differences
