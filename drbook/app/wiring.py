@@ -145,7 +145,7 @@ class Wiring:
                 databases=self.reader(cancel),
                 backups=backups,
                 baselines=ReadBaselines(self.baselines()) if dry else self.baselines(),
-                targets=NoTargets() if dry else self._targets(cancel),
+                targets=NoTargets() if dry else self._targets(context, cancel),
                 processes=DeclaredProcesses(
                     self._environment, cancel, allowed=COMMANDS[self._mode]
                 ),
@@ -168,11 +168,17 @@ class Wiring:
         """Stop the servers of restored clusters; their data stays."""
         self.pool.close()
 
-    def _targets(self, cancel: Cancel) -> Targets:
+    def _targets(self, context: StepContext, cancel: Cancel) -> Targets:
         from drbook.providers.targets.fresh import FreshTargets
 
         workshop = Workshop(
-            self._folder, self._environment, cancel, self.pool, self.tools, self._elsewhere
+            self._folder,
+            self._environment,
+            cancel,
+            self.pool,
+            self.tools,
+            self._elsewhere,
+            made={one.name: one.identity for one in context.resources if one.created},
         )
         return FreshTargets(workshop, TARGETS())
 

@@ -14,6 +14,7 @@ from drbook.core.ports import Cancel, ProductionIdentity
 from drbook.core.preflight import PlaceFacts
 from drbook.core.signals import Working
 from drbook.core.targets import Target, TargetLook, TargetSpec
+from drbook.core.values import Json
 
 if TYPE_CHECKING:
     from drbook.providers.pgtools import PgTools
@@ -49,6 +50,8 @@ class Workshop:
     """The archive that the target is made for: it is made like that database, where it can be."""
     free: Callable[[Path], int | None] = free_bytes
     """How many bytes are free where something is or will be."""
+    made: Mapping[str, Json] = field(default_factory=dict)
+    """Names of what is on record as created → the identity that it had then."""
 
 
 class TargetMaker(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import psycopg
 
+from drbook.core.baseline import Identity
 from drbook.core.freshness import Answer, prove_other_server
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import ResourceCreated, ResourceIntended, Working
@@ -13,6 +14,7 @@ from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database, settings_in
 from drbook.providers.targets.lease import asked
 from drbook.providers.targets.roles import refuse_strong
+from drbook.providers.targets.sessions import Remains
 
 
 class DatabaseMaker:
@@ -22,6 +24,7 @@ class DatabaseMaker:
         self._environment = workshop.environment
         self._settings = workshop.like.settings if workshop.like is not None else None
         self._server = server
+        self._made = workshop.made
 
     def create(
         self, name: str, nonce: str, production: Sequence[ProductionIdentity]
@@ -60,7 +63,9 @@ class DatabaseMaker:
         )
 
     def look(self, name: str) -> TargetLook:
+        """Whether the database is there; what still runs in it of a load that broke off is ended."""
         dbname = _derived(name)
+        remains = self._remains(name)
         try:
             with pgsession.connect(self._server, self._environment) as connection:
                 found = connection.execute(
@@ -68,13 +73,29 @@ class DatabaseMaker:
                 ).fetchone()
                 connection.rollback()
         except psycopg.Error as error:
-            return TargetLook(name=name, state="unknown", reason=pgsession.said(error))
-        word = "has" if found else "has no"
-        return TargetLook(
-            name=name,
-            state="present" if found else "absent",
-            reason=f"{self._server.show()} {word} database {dbname}.",
+            why = pgsession.said(error)
+            reason = why if remains is None else remains.unknown(why).sentence
+            return TargetLook(name=name, state="unknown", reason=reason)
+        shown = self._server.show()
+        if not found:
+            reason = f"{shown} has no database {dbname}."
+            return TargetLook(name=name, state="absent", reason=reason)
+        said = (
+            "That it was made is not on record: what runs in it was not looked at."
+            if remains is None
+            else remains.end().sentence
         )
+        reason = f"{shown} has database {dbname}. {said}"
+        return TargetLook(name=name, state="present", reason=reason)
+
+    def _remains(self, name: str) -> Remains | None:
+        """What may still run of a load; None where the database is not on record as made: then no
+        load of this record had begun."""
+        made = self._made.get(name)
+        if made is None:
+            return None
+        identity = Identity.model_validate(made)
+        return Remains(self._server, self._environment, identity, self._server.show())
 
 
 def _derived(name: str) -> str:

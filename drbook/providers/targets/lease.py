@@ -105,7 +105,8 @@ class Guard:
     def statement(self) -> str:
         """One statement; a failing one ends the tool, which stops at the first error.
 
-        Names are looked for in `pg_catalog` alone while it asks, and as before afterwards.
+        Names are looked for in `pg_catalog` alone while it asks, and as before afterwards. From then on
+        the server looks whether its client is still there, where it can (PostgreSQL 14 on Linux).
         """
         identity = self._target.identity
         return (
@@ -121,7 +122,11 @@ class Guard:
                 " AND coalesce(schema <> ALL ({ignored}::text[]), true)"
                 " AND NOT (kind = 'schema' AND name = ANY ({ignored}::text[])))"
                 " THEN RAISE EXCEPTION 'drbook: this is not the target {token}'; END IF;"
-                " PERFORM pg_catalog.set_config('search_path', path, true); END $drbook$;\n"
+                " PERFORM pg_catalog.set_config('search_path', path, true);"
+                " BEGIN PERFORM pg_catalog.set_config("
+                "'client_connection_check_interval', '1s', false);"
+                " EXCEPTION WHEN undefined_object OR invalid_parameter_value THEN NULL; END;"
+                " END $drbook$;\n"
             )
             .format(
                 system=sql.Literal(identity.system_identifier),

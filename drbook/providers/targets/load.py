@@ -46,6 +46,7 @@ from drbook.providers.targets.ground import Ground, Leaving, left_out, make_grou
 from drbook.providers.targets.lease import Guard, lease
 from drbook.providers.targets.psqltext import knows_restrict, restricted
 from drbook.providers.targets.roles import refuse_strong
+from drbook.providers.targets.sessions import Sessions, watched
 from drbook.providers.targets.tools import Entries, output_of, pieces_of, size_of
 
 
@@ -65,6 +66,7 @@ class Loader:
         self._all_tools = tools
         self._guard = Guard(target)
         self._complaints = Complaints(self._guard)
+        self._sessions = Sessions(target, environment)
 
     def load(self, path: Path, first: Sequence[str]) -> Working[LoadReport]:
         try:
@@ -97,10 +99,9 @@ class Loader:
                 next="Choose another recovery point, and ask who could write to this one.",
                 code="archive-outside",
             )
+        load = self._load_plain if archive.kind == "plain" else self._load_archive
         try:
-            if archive.kind == "plain":
-                return (yield from self._load_plain(archive, first))
-            return (yield from self._load_archive(archive, first))
+            return (yield from watched(load(archive, first), self._sessions))
         except (Unreadable, TooLong) as error:
             raise StepFailed(
                 f"The copy could not be read to its end: {error}",
@@ -283,6 +284,7 @@ class Loader:
     ) -> Working[Completed]:
         with lease(self._target, self._environment, self._cancel) as proven:
             connect, own = self._connection(proven)
+        self._sessions.begin()
         argv: list[str | Path] = [tools.path("psql"), "-X", "--single-transaction"]
         argv += ["-v", "ON_ERROR_STOP=1", f"--dbname={connect}", "--file=-"]
         token = secrets.token_hex(16)
