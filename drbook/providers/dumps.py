@@ -1,7 +1,8 @@
 """The bytes that a dump shows, as `xxd`, `hexdump` and `od` print them and debuggers do.
 
-A line of one has an offset, bytes or words in hexadecimal, octal, decimal or binary, and often the same as text beside
-them. Whether a word's first byte stands in front or behind is nowhere said, so it is read in both ways.
+A line of one has an offset, bytes or words in hexadecimal, octal, decimal or binary, and often the same
+as text beside them. Whether a word's first byte stands in front or behind is nowhere said, so it is
+read in both ways.
 What is no dump and yet reads as one does no harm: a secret's bytes do not come about by accident.
 """
 
@@ -10,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from drbook.providers.readings import Reading, Row, Span, spoken
+from drbook.providers.readings import SILENT, Reading, Row, Span
 
 _CELL = r"(?:0x)?[0-9a-f]{1,16}+(?!\S)"
 _EIGHT = r"[0-9a-f]{2}(?:[ ][0-9a-f]{2}){7}+[ ](?=[ ][0-9a-f]{2}[ ])"
@@ -41,8 +42,8 @@ def _read(text: str, lines: list[re.Match[str]], word: Callable[[str], _Bytes]) 
         first = len(begins)
         for cell in _cells(text, line):
             for byte, at, end in word(cell[1]):
-                if found := spoken(bytes((byte,))):
-                    said.append(found)
+                if byte not in SILENT:
+                    said.append(chr(byte))
                     begins.append(cell.start(1) + at)
                     ends.append(cell.start(1) + end)
         if first < len(begins):
@@ -59,9 +60,8 @@ def _cells(text: str, line: re.Match[str]) -> Iterator[re.Match[str]]:
 
 
 def _beside(line: re.Match[str]) -> Span:
-    at, end = line.span("beside")
-    shown = line["beside"]
-    return at + len(shown) - len(shown.lstrip()), end - (len(shown) - len(shown.rstrip()))
+    end = line.end("beside")
+    return end - len(line["beside"].lstrip()), end
 
 
 def _forward(word: str) -> _Bytes:
@@ -74,25 +74,23 @@ def _backward(word: str) -> _Bytes:
 
 
 def _octal(word: str) -> _Bytes:
-    """One byte, or two of which the first stands behind."""
-    if len(word) in (3, 6) and not word.strip("01234567"):
-        yield from _number(int(word, 8), word, len(word) // 3)
+    if max(word) < "8":
+        yield from _number(int(word, 8), word)
 
 
 def _decimal(word: str) -> _Bytes:
-    """The same; words of two characters have four digits at least."""
-    if len(word) <= 5 and word.isdecimal():
-        yield from _number(int(word), word, 1 if len(word) <= 3 else 2)
+    if word.isdecimal():
+        yield from _number(int(word), word)
 
 
 def _binary(word: str) -> _Bytes:
-    if len(word) == 8 and not word.strip("01"):
-        yield from _number(int(word, 2), word, 1)
+    if max(word) < "2":
+        yield from _number(int(word, 2), word)
 
 
-def _number(number: int, word: str, size: int) -> _Bytes:
-    if number < 0x100**size:
-        yield from ((byte, 0, len(word)) for byte in number.to_bytes(size, "little"))
+def _number(number: int, word: str) -> _Bytes:
+    """Its bytes, of which the first stands behind; those of its leading zeros say nothing."""
+    yield from ((byte, 0, len(word)) for byte in number.to_bytes(8, "little"))
 
 
 _WAYS = (_forward, _backward, _octal, _decimal, _binary)

@@ -259,7 +259,7 @@ def _pieces_in(
 
 
 def _masked(text: str, spans: Iterable[Span]) -> str:
-    """The text with one mask in the place of all spans that touch each other or nearly do."""
+    """The text with a mask in the place of each span; those that overlap are one."""
     kept, done = [], 0
     for at, end in sorted(spans):
         if at >= done:

@@ -37,7 +37,8 @@ _TOKEN = re.compile(
     _FLAGS | re.DOTALL,
 )
 _NAMES = {"amp": b"&", "lt": b"<", "gt": b">", "quot": b'"', "apos": b"'"}
-_SILENT = bytes((*range(0x21), 0x7F))
+SILENT = bytes((*range(0x21), 0x7F))
+"""Bytes that say nothing."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,12 @@ class Reading:
 
 def as_said(value: str) -> str:
     """A value's bytes without those that say nothing, each as one character."""
-    return spoken(value.encode("utf-8", "surrogateescape"))
+    return _spoken(value.encode("utf-8", "surrogateescape"))
 
 
-def spoken(data: bytes) -> str:
+def _spoken(data: bytes) -> str:
     """The bytes that say something, each as one character."""
-    return data.translate(None, _SILENT).decode("latin-1")
+    return data.translate(None, SILENT).decode("latin-1")
 
 
 def is_escaped(text: str) -> bool:
@@ -98,7 +99,7 @@ def unescaped(text: str) -> Reading:
             begins.extend(range(at, end))
             ends.extend(range(at + 1, end + 1))
         elif kind != "nothing":
-            found = spoken(_meant(token))
+            found = _spoken(_meant(token))
             said.append(found)
             begins.extend([at] * len(found))
             ends.extend([end] * len(found))

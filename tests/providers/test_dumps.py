@@ -99,6 +99,10 @@ DUMPS: dict[str, Callable[[bytes], str]] = {
     "xxd -g 1": lambda data: xxd(data, group=1),
     "xxd -c 8": lambda data: xxd(data, 8),
     "xxd -c 32 -g 4": lambda data: xxd(data, 32, 4),
+    "xxd -e": lambda data: "".join(
+        f"{at:08x}: {' '.join(in_groups(row, 4, turned=True)):<35}  {shown(row)}\n"
+        for at, row in rows(data)
+    ),
     "xxd -u": lambda data: xxd(data).upper(),
     "xxd -p": lambda data: "\n".join(row.hex() for _, row in rows(data, 30)),
     "xxd -i": xxd_include,
@@ -131,7 +135,7 @@ DUMPS: dict[str, Callable[[bytes], str]] = {
 }
 
 
-@pytest.mark.parametrize("place", [0, 1, 2, 3, 7, 13])
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 7, 13, 100])
 @pytest.mark.parametrize("dump", DUMPS)
 def test_a_value_is_masked_in_a_dump_wherever_it_crosses_a_line(dump: str, place: int) -> None:
     """What is left is the same for another value: it tells nothing of either."""
@@ -219,11 +223,20 @@ def test_a_piece_of_a_value_is_masked_in_a_line_of_a_dump() -> None:
     assert wide == f"00000000: {MASK}  {MASK}"
 
 
+def test_lines_of_nothing_in_a_dump_are_passed_over() -> None:
+    data = SIMPLE[:9].encode() + bytes(7 + 32) + SIMPLE[9:].encode()
+    first, *nothing, last = Known([SIMPLE]).scrub(xxd(data)).splitlines()
+    assert first == f"00000000: {MASK}00 0000 0000 0000  {MASK}"
+    assert nothing == xxd(data).splitlines()[1:-1]
+    assert re.fullmatch(r"00000030: \[secret\] +\[secret\]", last)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         '00000000: 7b22 6122 3a31 7d0a                      {"a":1}.\n',
         "deadbeef 00 11 22 and so on",
+        "DEADBEEF 00 8 88 888888 AAAA FFFF 20202020 9999999999999999",
         "0000 000 00 0000 0 000000 777777 0xffff",
         "2026-11-26 17:49:16 0x0 100% \\u \\x5 &# &#; &#xffffff; &#9999999; \\u{} %5 %zz ^[ \x1b[",
         "a\\tb\\\\c \\ud83d \\udc00 \udc80 \ud800 &amp;&lt; caf\\xe9",
