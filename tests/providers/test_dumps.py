@@ -175,6 +175,17 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "colours in JSON": lambda text: "\\u001b[0m".join(text),
     "colours as a pager shows them": lambda text: "^[[31m".join(text),
     "colours of a shell": lambda text: "\\033[0m".join(text),
+    "colours in eight bits": lambda text: "\x9b31m".join(text),
+    "colours in HTML": lambda text: "\x1b[0m".join(
+        each.replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace('"', "&quot;")
+        .replace("'", "&apos;")
+        for each in text
+    ),
+    "colours in quotes": lambda text: "\x1b[0m\x7f".join(
+        f"\\{each}" if each in "\"'" else each for each in text
+    ),
     "one title": lambda text: text[:7] + "\x1b]0;a title\x07" + text[7:],
     "base32": lambda text: base64.b32encode(text.encode()).decode(),
     "base64 of UTF-16": lambda text: base64.b64encode(text.encode("utf-16")).decode(),
