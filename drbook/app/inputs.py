@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
+from drbook.app.refusing import refuse_secret
 from drbook.core.errors import UsageError
 from drbook.core.runbook import Runbook
 from drbook.core.values import Json, format_time, parse_moment, parse_time, plain
@@ -17,8 +18,9 @@ def read_input(
 ) -> Json:
     """One input in its type; times in UTC, and with `now` also as people say them (`20m ago`).
 
-    Raises ValueError with a sentence for the operator.
+    Raises ValueError with a sentence for the operator, UsageError where it holds a known secret.
     """
+    refuse_secret(str(value), f"The value of {plain(name, 60)}")
     if kind == "text":
         return str(value)
     if kind == "time":
@@ -39,8 +41,10 @@ def read_input(
 def read_inputs(runbook: Runbook, given: Mapping[str, str], now: datetime) -> Mapping[str, Json]:
     """All declared inputs with what was given, or their defaults.
 
-    Raises UsageError for what is unknown, not of its type, or missing.
+    Raises UsageError for what is unknown, not of its type, or missing, and for a known secret.
     """
+    for name in given:
+        refuse_secret(name, "The name of an input")
     declared = runbook.document.inputs
     problems = [
         f"there is no input `{plain(name, 60)}`; declared are: {', '.join(declared) or 'none'}"

@@ -25,11 +25,11 @@ def need_reason(reason: str, of_what: str) -> None:
         refuse(f"A reason is needed for {of_what}.", "Say it in a few words; it goes on record.")
 
 
-def refuse_secret(typed: str) -> None:
-    """Raises UsageError where a typed text holds the value of a known secret."""
+def refuse_secret(typed: str, what: str = "What was typed") -> None:
+    """Raises UsageError where a typed text holds the value of a known secret. `what` names the text."""
     if KNOWN.holds(typed):
         raise UsageError(
-            "What was typed holds the value of a secret that this incident uses.",
+            f"{what} holds the value of a secret that this incident uses.",
             means="It was not recorded; whoever sees this screen may have read it.",
             next="Write it again without the value.",
             code="secret-typed",

@@ -24,6 +24,7 @@ from drbook.app.places import (
     new_incident_id,
 )
 from drbook.app.planning import elsewhere
+from drbook.app.refusing import refuse_secret
 from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
@@ -94,8 +95,11 @@ def open_incident(
 ) -> Session:
     """A new incident: its folder, the runbook as it is run, and the first record.
 
-    Raises UsageError for inputs that are missing, JournalError where it cannot be recorded.
+    Raises UsageError for inputs that are missing or hold a known secret, JournalError where it cannot
+    be recorded.
     """
+    secrets.know(runbook.source.decode("utf-8", "replace"), environment)
+    refuse_secret(runbook.title, "The runbook's title")
     now = datetime.now(UTC)
     values = read_inputs(runbook, given, now)
     incident = new_incident_id(runbook.title, now)

@@ -37,7 +37,7 @@ def command(runbook: str, settings: tuple[str, ...], quick: bool, as_json: bool)
     """
     loaded = open_runbook(runbook)
     teller = Teller()
-    inspection = Inspection(loaded, read_settings(settings), os.environ, teller)
+    inspection = Inspection(loaded, read_settings(loaded, settings), os.environ, teller)
     note = policy(loaded)[1]
     if note:
         say(note)

@@ -216,7 +216,8 @@ def show(runbook: str, name: str | None, as_json: bool) -> int:
 def compare(runbook: str, name: str, settings: tuple[str, ...], as_json: bool) -> int:
     """Count production now and say what it lost against a baseline. Exit code 1 for a loss."""
     teller = Teller()
-    inspection = Inspection(open_runbook(runbook), read_settings(settings), os.environ, teller)
+    loaded = open_runbook(runbook)
+    inspection = Inspection(loaded, read_settings(loaded, settings), os.environ, teller)
     finished = inspection.compare(name)
     teller.clear()
     result = finished.result

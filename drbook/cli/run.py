@@ -46,7 +46,7 @@ def start(
     if not headless:
         need_terminal(f"{called} {runbook}")
     loaded = open_runbook(runbook)
-    given = read_settings(settings)
+    given = read_settings(loaded, settings)
     if not headless:
         given |= ask_missing(loaded, given)
     session = open_incident(loaded, mode, home(), given)

@@ -1,23 +1,30 @@
 """A runbook's inputs on the command line: `--set NAME=VALUE`, and questions for what is missing."""
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import click
 
 from drbook.app.inputs import read_input
+from drbook.app.refusing import refuse_secret
+from drbook.cli.output import say
 from drbook.core.errors import UsageError
 from drbook.core.runbook import Runbook
+from drbook.core.values import plain
+from drbook.providers.secrets import know
 
 
-def read_settings(settings: tuple[str, ...]) -> dict[str, str]:
-    """`NAME=VALUE` texts as a mapping. Raises UsageError."""
+def read_settings(runbook: Runbook, settings: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE` texts as a mapping. Raises UsageError, also for one that holds a secret of the runbook."""
+    know(runbook.source.decode("utf-8", "replace"), os.environ)
     given: dict[str, str] = {}
     for setting in settings:
+        refuse_secret(setting, "A --set")
         name, sign, value = setting.partition("=")
         if not sign or not name:
             raise UsageError(
-                f"{setting!r} is not NAME=VALUE.",
+                f"{plain(setting, 80)!r} is not NAME=VALUE.",
                 next="Write --set occurred=2026-04-24T19:04:00Z, or --set 'occurred=20m ago'.",
             )
         given[name.strip()] = value
@@ -36,8 +43,8 @@ def ask_missing(runbook: Runbook, given: Mapping[str, str]) -> dict[str, str]:
             text = click.prompt(definition.prompt or name, err=True)
             try:
                 value = read_input(name, text, definition.type, datetime.now(UTC))
-            except ValueError as error:
-                click.echo(str(error), err=True)
+            except (ValueError, UsageError) as error:
+                say(str(error))
                 continue
             answers[name] = str(value)
             if definition.type == "time":

@@ -1,4 +1,6 @@
-"""Every usual way in which text from outside quotes a value, as one regular expression.
+"""Every usual way in which text from outside quotes a value as a whole, as one regular expression.
+
+Characters that are escaped one by one are for `readings`, the dumps of `xxd` and its like for `dumps`.
 
 The text may be hostile, so no pattern here goes back over what it has read: each run of line breaks,
 blanks and escapes is read once and never given back (possessive repeats), and has an end: a value
@@ -9,7 +11,7 @@ what such a run may hold, they are matched as one run, which masks rather more t
 import base64
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 LONGEST = 1024
 """Characters up to which a value is looked for in any other form than its own."""
@@ -27,17 +29,32 @@ _BACKSLASHES = tuple(
 )
 _PLUSES = (r"%2b", r"\\x2b", r"\\u002b", r"&#(?:x0*+2b|0*+43);")
 _RUN = re.compile(r"(?:\\[rnt]?|\s|\+(?=[\s+\\]*\s)|(?<=\s)\+|(?<=\+)\+)+")
+_HEX_GAP = r"(?:[\s:,-]|0x|00)*+"
+"""Between two bytes: blanks, what lists of them hold, and the other half of a UTF-16 character."""
 _B64 = r"[A-Za-z0-9+/_-]{0,3}"
+_FOR_URLS = str.maketrans("+/", "-_")
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 
 
 def forms(value: str) -> Iterator[str]:
-    """Patterns for a value: as it is or escaped, in hexadecimal, in base64."""
+    """Patterns for a value: as it is or escaped, in hexadecimal, as a list of numbers, in base64."""
     yield written(value)
     data = value.encode("utf-8", "surrogateescape")
     if len(value) <= LONGEST:
-        yield r"(?i:" + r"[\s:]*+".join(f"{byte:02x}" for byte in data) + ")"
+        yield "(?i:" + _HEX_GAP.join(f"{byte:02x}" for byte in data) + ")"
+        yield r"[\s,]{1,100}+".join(str(byte) for byte in data) + r"(?!\d)"
         yield from (_B64 + core + _B64 + "={0,2}" for core in _base64(data))
+
+
+def cores(value: str) -> Iterator[str]:
+    """What every base64 text around a value in UTF-16 holds, and every base32 text around it as it is."""
+    if not 8 <= len(value) <= LONGEST:
+        return
+    for encoding in ("utf-16-le", "utf-16-be"):
+        data = value.encode(encoding, "surrogatepass")
+        for core in _encoded(data, base64.b64encode, 6, 3):
+            yield from {core, core.translate(_FOR_URLS)}
+    yield from _encoded(value.encode("utf-8", "surrogateescape"), base64.b32encode, 5, 5)
 
 
 def written(value: str) -> str:
@@ -112,7 +129,12 @@ def _base64(data: bytes) -> Iterator[str]:
     """What every base64 text around these bytes holds, for each of the three ways to stand in it."""
     if len(data) < 8:
         return
-    for offset in range(3):
-        text = base64.b64encode(b"\0" * offset + data).decode("ascii")
-        core = text[-(-offset * 8 // 6) : (offset + len(data)) * 8 // 6]
+    for core in _encoded(data, base64.b64encode, 6, 3):
         yield _GAP.join({"+": r"[+-]", "/": "[/_]"}.get(each, each) for each in core)
+
+
+def _encoded(data: bytes, encode: Callable[[bytes], bytes], bits: int, ways: int) -> Iterator[str]:
+    """The characters that hold nothing but these bytes, for each way to stand in a longer text."""
+    for offset in range(ways):
+        text = encode(b"\0" * offset + data).decode("ascii")
+        yield text[-(-offset * 8 // bits) : (offset + len(data)) * 8 // bits]

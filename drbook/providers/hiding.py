@@ -3,16 +3,20 @@
 A secret's value becomes known here the moment it is read. Where text from outside enters (a program's
 output, an HTTP body, a server's message), and again where anything is said on the record, on the
 screen or in a log, `scrub` puts a mask in the place of each known value: as it is, quoted for a URL, a
-shell, JSON, HTML or SQL, in hexadecimal or base64, and broken over lines.
+shell, JSON, HTML or SQL, character by character, in hexadecimal or base64, in a dump, and broken over
+lines.
 """
 
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from drbook.providers.forms import LONGEST, forms, written
+from drbook.providers.dumps import dumped
+from drbook.providers.forms import LONGEST, cores, forms, written
+from drbook.providers.readings import Reading, Span, as_said, is_escaped, unescaped
 
 if TYPE_CHECKING:
     from drbook.core.values import Json  # the command line needs this module before pydantic
@@ -33,6 +37,9 @@ MARGIN = 4096
 _URL_PASSWORD = re.compile(r"://[^/?#\s:@]*:([^\s]*)@")
 _CONNINFO = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 _DSN = re.compile(r"://|\b(?:host|hostaddr|user|dbname|service)\s*=")
+_BEFORE = re.compile(r"[A-Za-z0-9+/_-]{0,3}\Z")
+_BEHIND = re.compile(r"[A-Za-z0-9+/_-]{0,3}+(?:=|%3d){0,6}+", re.IGNORECASE)
+"""What may stand around the core of an encoded value and hold a part of it."""
 _SIGNATURE = re.compile(
     r"((?:X-Amz-)?Signature(?:Provided)?(?:[\s=:>\"']|%3D)++)[0-9A-Fa-f]{32,}+", re.IGNORECASE
 )
@@ -91,6 +98,8 @@ class Known:
         self._pattern: re.Pattern[str] | None = None
         self._typed: re.Pattern[str] | None = None
         self._pieces: tuple[dict[int, frozenset[str]], frozenset[str]] = ({}, frozenset())
+        self._said: tuple[str, ...] = ()
+        self._cores: tuple[str, ...] = ()
         for value in values:
             self.add(value)
 
@@ -110,17 +119,41 @@ class Known:
             pieces = _pieces(values)
             starts = frozenset(each[:PIECE] for known in pieces.values() for each in known)
             self._pieces = (pieces, starts)
+            self._said = tuple({each for value in values for each in _read(value)})
+            self._cores = tuple(each for value in values for each in cores(value))
 
     def scrub(self, text: str) -> str:
         """The text with a mask in the place of every known value, and of longer pieces of one."""
         pattern, pieces = self._pattern, self._pieces
         if pattern is not None:
-            text = _without_pieces(pattern.sub(MASK, text), *pieces)
+            as_they_stand = (found.span() for found in pattern.finditer(text))
+            text = _masked(text, chain(as_they_stand, self._read_in(text)))
+            text = _masked(text, _pieces_in(text, *pieces))
         return _SIGNATURE.sub(rf"\1{MASK}", text)
 
     def holds(self, text: str) -> bool:
         """True where a typed text holds a known value that is too long to be there by accident."""
         return self._typed is not None and self._typed.search(text) is not None
+
+    def _read_in(self, text: str) -> Iterator[Span]:
+        """Where known values are written otherwise than in one of their forms."""
+        in_one = "".join(text.replace("\\n", "").replace("\\r", "").split())
+        cores = [core for core in self._cores if core in in_one]
+        if cores or is_escaped(text):
+            reading = unescaped(text)
+            yield from self._said_in(reading)
+            for core in cores:
+                for found in _all(core, reading.said):
+                    yield from (_widened(text, span) for span in reading.spans(found))
+        for reading in dumped(text):
+            yield from self._said_in(reading)
+
+    def _said_in(self, reading: Reading) -> Iterator[Span]:
+        for value in self._said:
+            for found in _all(value, reading.said):
+                yield from reading.spans(found)
+        for found in _pieces_in(reading.said, *self._pieces):
+            yield from reading.spans(found)
 
 
 KNOWN = Known()
@@ -169,6 +202,27 @@ def _long_enough(value: str) -> bool:
     return len("".join(value.split())) >= SHORTEST
 
 
+def _read(value: str) -> Iterator[str]:
+    """What a reading says of a value: as it is meant, and where a reading takes a part of it for an escape."""
+    if len(value) <= LONGEST:
+        yield from (
+            each for each in {as_said(value), unescaped(value).said} if len(each) >= SHORTEST
+        )
+
+
+def _all(wanted: str, text: str) -> Iterator[Span]:
+    at = text.find(wanted)
+    while at >= 0:
+        yield at, at + len(wanted)
+        at = text.find(wanted, at + len(wanted))
+
+
+def _widened(text: str, core: Span) -> Span:
+    at, end = core
+    before, behind = _BEFORE.search(text, max(0, at - 3), at), _BEHIND.match(text, end)
+    return before.start() if before else at, behind.end() if behind else end
+
+
 def _pieces(values: Sequence[str]) -> dict[int, frozenset[str]]:
     """By length: every piece of that length of the longer values, for output that prints them in parts.
 
@@ -180,23 +234,35 @@ def _pieces(values: Sequence[str]) -> dict[int, frozenset[str]]:
             continue
         third = -(-len(value) // 3)
         for length in sorted({max(PIECE, third), max(WORDY, third)}):
-            pieces = (value[at : at + length] for at in range(len(value) - length + 1))
+            pieces = (
+                each[at : at + length]
+                for each in {value, as_said(value)}
+                for at in range(len(each) - length + 1)
+            )
             wanted = {each for each in pieces if length >= WORDY or not each.isalpha()}
             if wanted:
                 found.setdefault(length, set()).update(wanted)
     return {length: frozenset(pieces) for length, pieces in found.items()}
 
 
-def _without_pieces(text: str, pieces: Mapping[int, frozenset[str]], starts: frozenset[str]) -> str:
+def _pieces_in(
+    text: str, pieces: Mapping[int, frozenset[str]], starts: frozenset[str]
+) -> Iterator[Span]:
     """Only where the text goes on as a piece begins are the pieces themselves looked for."""
-    kept, done = [], 0
     for at in range(len(text) - PIECE + 1):
-        if text[at : at + PIECE] not in starts:
-            continue
-        ends = [at + length for length, known in pieces.items() if text[at : at + length] in known]
-        if not ends:
-            continue
+        if text[at : at + PIECE] in starts:
+            ends = [
+                at + length for length, known in pieces.items() if text[at : at + length] in known
+            ]
+            if ends:
+                yield at, max(ends)
+
+
+def _masked(text: str, spans: Iterable[Span]) -> str:
+    """The text with a mask in the place of each span; those that overlap are one."""
+    kept, done = [], 0
+    for at, end in sorted(spans):
         if at >= done:
             kept += [text[done:at], MASK]
-        done = max(done, *ends)
+        done = max(done, end)
     return "".join(kept) + text[done:]

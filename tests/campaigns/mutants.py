@@ -47,6 +47,11 @@ FLOOR = 85.0
 _CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
 _TARGETS = ("tests/providers/test_fresh_targets.py", "tests/providers/test_disguises.py")
 _ARCHIVES = ("tests/providers/test_hostile_archives.py", "tests/providers/test_honest_archives.py")
+_MASKS = (
+    "tests/providers/test_hiding.py",
+    "tests/providers/test_scrub.py",
+    "tests/providers/test_dumps.py",
+)
 MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.independence": _CORE,
     "drbook.core.criteria": _CORE,
@@ -70,8 +75,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "drbook.app.aftermath": ("tests/app/test_aftermath.py",),
     "drbook.app.wiring": ("tests/guard/test_modes.py",),
-    "drbook.providers.forms": ("tests/providers/test_hiding.py", "tests/providers/test_scrub.py"),
-    "drbook.providers.hiding": ("tests/providers/test_hiding.py", "tests/providers/test_scrub.py"),
+    "drbook.providers.dumps": ("tests/providers/test_dumps.py",),
+    "drbook.providers.forms": _MASKS,
+    "drbook.providers.hiding": _MASKS,
+    "drbook.providers.readings": ("tests/providers/test_dumps.py",),
     "drbook.providers.life": ("tests/app/test_aftermath.py",),
     "drbook.providers.postgres": (
         "tests/providers/test_postgres_reader.py",
