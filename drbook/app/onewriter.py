@@ -1,18 +1,14 @@
 """One writer of an incident on this machine, wherever its folder lies.
 
 The journal's own lock is on its file, so a copy of an incident's folder has a lock of its own. This
-one goes by the incident's id: a file beside the user's own state, and on Linux a name in the kernel's
-table of sockets, which is one for all users of a machine, whatever HOME and XDG_STATE_HOME say to each.
-The system gives both up with the process. A second machine is the mirrors' to find.
+one goes by the incident's id, in a folder of the user's that no setting of drbook's moves (HOME and
+XDG_STATE_HOME do); the system gives it up with the process. A second machine is the mirrors' to find.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
-import socket
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +18,6 @@ from drbook.core.errors import JournalError, JournalLocked
 from drbook.core.values import plain
 from drbook.providers import private
 
-PREFIX = "drbook-writes-"
-"""Of the socket's name; behind it comes the SHA-256 of the incident's id."""
-
 
 class Claim:
     """Held until `release`, or the process's end."""
@@ -32,8 +25,6 @@ class Claim:
     def __init__(self, path: Path, handle: int) -> None:
         self._path = path
         self._handle = handle
-        self.name: socket.socket | None = None
-        """The kernel's name for it, where there is such a thing."""
 
     def release(self) -> None:
         """Give it up; what was made for it goes too, which only its holder may take away."""
@@ -46,8 +37,6 @@ class Claim:
             return  # an empty file stays; it is the lock on it that counts
         finally:
             os.close(handle)
-            if self.name is not None:
-                self.name.close()
 
 
 def places() -> Iterator[Path]:
@@ -65,32 +54,6 @@ def claim(incident: str) -> Claim:
     """Claim the incident for this process. Raises JournalLocked where another one has it, JournalError
     where nobody could know."""
     name = hashlib.sha256(incident.encode()).hexdigest()
-    held = _in_a_folder(name, incident)
-    try:
-        held.name = _named(name, incident)
-    except BaseException:
-        held.release()
-        raise
-    return held
-
-
-def _named(name: str, incident: str) -> socket.socket | None:
-    """The name in the kernel's table of sockets (unix(7), "abstract"): of this machine, or of this network
-    namespace, for every user and whatever folder they write to. None where there is no such table."""
-    if not sys.platform.startswith("linux"):
-        return None
-    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        held.bind(f"\0{PREFIX}{name}")
-    except OSError as error:
-        held.close()
-        if error.errno == errno.EADDRINUSE:
-            raise _held(incident) from None
-        return None  # a sandbox without sockets: the file stands alone
-    return held
-
-
-def _in_a_folder(name: str, incident: str) -> Claim:
     problems = []
     for place in places():
         try:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -82,7 +83,7 @@ def opened(tmp_path: Path, web: WebServer) -> Iterator[Open]:
 
     def open_(mode: Mode) -> Ports:
         wiring = Wiring(runbook, incident, mode, {"PATH": os.environ["PATH"]})
-        entered = wiring.open(cast("StepContext", None), CancelToken())
+        entered = wiring.open(cast("StepContext", SimpleNamespace(resources=())), CancelToken())
         held.append((wiring, entered))
         return entered.__enter__()
 
@@ -182,8 +183,10 @@ READING = {
     "Baselines.load",
     "Baselines.location",
     "Databases.count",
+    "Databases.differences",
     "Databases.probe",
     "Databases.query",
+    "Databases.stretches",
     "Targets.look",
     "Targets.preflight",
 }
