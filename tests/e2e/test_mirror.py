@@ -94,6 +94,8 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
             patch("drbook.app.session.this_life", lambda: life),
             patch("drbook.app.takeover.this_life", lambda: life),
             patch("drbook.app.aftermath.this_life", lambda: life),
+            # A limit of this process could not be raised again for the tests behind this one.
+            patch("drbook.cli.main._no_memory_on_disk", lambda: None),
         ):
             code = main(arguments)
         out, err = capsys.readouterr()
