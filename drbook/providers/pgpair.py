@@ -81,6 +81,7 @@ def differences(what: Pairing) -> Working[Difference]:
             yield Progress("compare", number, len(names), "tables", plain(name, 100))
             what.cancel.raise_if_requested()
             found.append(_one(what, left, right, name))
+        what.cancel.raise_if_requested()  # a last table that was cancelled is no table without an answer
         return Difference(left=left.who, right=right.who, tables=tuple(found))
 
 
