@@ -1,5 +1,6 @@
 """Fixtures for all rooms: a real S3 server with versions and Object Lock, one per test worker."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -8,6 +9,7 @@ import pytest
 from support.pg import signals_of
 from support.s3 import S3Server
 
+from drbook.app import onewriter
 from drbook.core.errors import UsageError
 from drbook.core.points import ByteFact, SourceConfig
 from drbook.core.ports import Cancel
@@ -24,6 +26,12 @@ T = TypeVar("T")
 def _nothing_known_from_other_tests() -> None:
     """Secrets are known for a process's whole life; a test begins as a process does."""
     KNOWN.__init__()  # type: ignore[misc]
+
+
+@pytest.fixture(autouse=True)
+def _incidents_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many tests' incidents have one id, and the tests of other processes are not other writers of it."""
+    monkeypatch.setattr(onewriter, "PREFIX", f"drbook-test-{os.getpid()}-")
 
 
 @pytest.fixture(scope="session")

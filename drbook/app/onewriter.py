@@ -1,14 +1,19 @@
 """One writer of an incident on this machine, wherever its folder lies.
 
 The journal's own lock is on its file, so a copy of an incident's folder has a lock of its own. This
-one goes by the incident's id, in a folder of the user's that no setting of drbook's moves (HOME and
-XDG_STATE_HOME do); the system gives it up with the process. A second machine is the mirrors' to find.
+one goes by the incident's id: a file beside the user's own state, and on Linux a name in the kernel's
+table of sockets, which is one for all users of a machine whatever HOME and XDG_STATE_HOME say to each.
+The system gives both up with the process. A second machine is the mirrors' to find.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
+import socket
 import stat
+import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +23,12 @@ from drbook.core.errors import JournalError, JournalLocked
 from drbook.core.values import plain
 from drbook.providers import private
 
+PREFIX = "drbook-writes-"
+"""Of the socket's name; behind it comes the SHA-256 of the incident's id."""
+
+_CREDENTIALS = struct.Struct("3i")
+"""`struct ucred`: process, user, group."""
+
 
 class Claim:
     """Held until `release`, or the process's end."""
@@ -25,6 +36,8 @@ class Claim:
     def __init__(self, path: Path, handle: int) -> None:
         self._path = path
         self._handle = handle
+        self.name: socket.socket | None = None
+        """The kernel's name for it, where there is such a thing."""
 
     def release(self) -> None:
         """Give it up; what was made for it goes too, which only its holder may take away."""
@@ -37,6 +50,8 @@ class Claim:
             return  # an empty file stays; it is the lock on it that counts
         finally:
             os.close(handle)
+            if self.name is not None:
+                self.name.close()
 
 
 def places() -> Iterator[Path]:
@@ -54,6 +69,16 @@ def claim(incident: str) -> Claim:
     """Claim the incident for this process. Raises JournalLocked where another one has it, JournalError
     where nobody could know."""
     name = hashlib.sha256(incident.encode()).hexdigest()
+    held = _in_a_folder(name, incident)
+    try:
+        held.name = _named(name, incident)
+    except BaseException:
+        held.release()
+        raise
+    return held
+
+
+def _in_a_folder(name: str, incident: str) -> Claim:
     problems = []
     for place in places():
         try:
@@ -103,9 +128,41 @@ def _stands(handle: int, path: Path) -> bool:
     return (opened.st_dev, opened.st_ino) == (found.st_dev, found.st_ino)
 
 
-def _held(incident: str) -> JournalLocked:
+def _named(name: str, incident: str) -> socket.socket | None:
+    """A name in the kernel's table (unix(7), "abstract"): one of this machine, or of this network
+    namespace, for every user. None where there is no such table, or a sandbox allows no sockets."""
+    if not sys.platform.startswith("linux"):
+        return None
+    address = f"\0{PREFIX}{name}"
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        held.bind(address)
+        held.listen(8)  # for those who ask who holds it; nobody is answered
+    except OSError as error:
+        held.close()
+        if error.errno == errno.EADDRINUSE:
+            raise _held(incident, _holder(address)) from None
+        return None
+    return held
+
+
+def _holder(address: str) -> str:
+    """Who holds a name, by the kernel's account (unix(7), SO_PEERCRED); empty where it does not say."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
+        try:
+            asking.connect(address)
+            told = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        except OSError:
+            return ""
+    pid, user, _ = _CREDENTIALS.unpack(told)
+    return f" (process {pid} of user {user})" if pid else ""
+
+
+def _held(incident: str, holder: str = "") -> JournalLocked:
     return JournalLocked(
-        f"Another drbook on this machine writes incident {plain(incident, 100)}, in another folder.",
+        f"Another drbook on this machine{holder} writes incident {plain(incident, 100)}, in another "
+        "folder.",
         means="One incident has one writer: two could each do what the other did.",
         next="Go on there, or end that one first. A copy of an incident's folder is gone on with once "
         "the first one is left for good.",

@@ -178,3 +178,133 @@ def test_a_copy_of_a_folder_is_not_led_beside_the_first(
     assert (copied / "journal.jsonl").read_bytes() == before
     held.release()
     assert drbook("resume", "--headless", DRBOOK_HOME=str(copied.parent.parent)).code == 7
+
+
+# --- another home, another user ------------------------------------------------------------------
+
+LINUX = sys.platform.startswith("linux")
+"""Elsewhere there is no such table, and the file stands alone."""
+
+
+def test_another_home_makes_no_second_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo`, a service, a container's shell: another HOME, and so another folder of claims."""
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "one"])
+    held = claim(ID)
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "two"])
+    if LINUX:
+        with pytest.raises(JournalLocked, match=ID) as caught:
+            claim(ID)
+        assert f"(process {os.getpid()} of user {os.geteuid()})" in caught.value.what
+        assert list((tmp_path / "two").iterdir()) == []  # what was taken on the way is given up
+    held.release()
+    claim(ID).release()
+
+
+def test_who_holds_it_is_not_said_where_the_queue_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody answers those who ask, so that a few askers fill the queue: refused all the same."""
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "one"])
+    held = claim(ID)
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "two"])
+    said = set()
+    for _ in range(20 * LINUX):
+        with pytest.raises(JournalLocked) as caught:
+            claim(ID)
+        said.add("(process" in caught.value.what)
+    assert said == ({True, False} if LINUX else set())
+    held.release()
+
+
+def test_another_user_makes_no_second_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root, the other is really another user; else the same one with another folder."""
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "one"])
+    held = claim(ID)
+    code = (
+        "import os, sys, tempfile\nfrom pathlib import Path\nfrom drbook.app import onewriter\n"
+        "from drbook.core.errors import JournalLocked\n"
+        "if os.geteuid() == 0:\n    os.setgid(65534); os.setuid(65534)\n"
+        "onewriter.PREFIX = sys.argv[1]\n"
+        "with tempfile.TemporaryDirectory() as place:\n"
+        "    onewriter.places = lambda: [Path(place, 'writing')]\n"
+        "    try:\n        onewriter.claim(sys.argv[2]); print('second writer')\n"
+        "    except JournalLocked as error:\n        print(error.what)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, onewriter.PREFIX, ID],
+        capture_output=True, text=True, check=True, cwd="/",
+    )  # fmt: skip
+    said = f"(process {os.getpid()} of user {os.geteuid()}) writes incident {ID}"
+    assert (said in ran.stdout) is LINUX
+    held.release()
+
+
+def test_a_killed_holder_leaves_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom drbook.app import onewriter\n"
+        "onewriter.PREFIX = sys.argv[1]\nonewriter.places = lambda: [Path(sys.argv[2])]\n"
+        "held = onewriter.claim(sys.argv[3])\nprint('held', flush=True)\nsys.stdin.read()\n"
+    )
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "two"])
+    with subprocess.Popen(
+        [sys.executable, "-c", code, onewriter.PREFIX, str(tmp_path / "one"), ID],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as other:  # fmt: skip
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        if LINUX:
+            with pytest.raises(JournalLocked, match=f"process {other.pid} of user"):
+                claim(ID)
+        other.kill()
+    claim(ID).release()
+
+
+def test_where_there_are_no_sockets_the_file_stands_alone(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Denied:
+        def __init__(self, *_: object) -> None: ...
+
+        def bind(self, _: str) -> None:
+            raise PermissionError(errno.EACCES, "sandboxed")
+
+        def close(self) -> None: ...
+
+    with monkeypatch.context() as patched:
+        patched.setattr(onewriter.socket, "socket", Denied)
+        held = claim(ID)
+        assert held.name is None
+        with pytest.raises(JournalLocked):
+            claim(ID)
+        held.release()
+    monkeypatch.setattr(onewriter.sys, "platform", "darwin")
+    held = claim(ID)
+    assert held.name is None
+    held.release()
+
+
+def test_a_copy_is_not_led_from_another_home(led: tuple[Drbook, Path, Path]) -> None:
+    """Two real programs: one leads and waits, the other has another HOME and XDG_STATE_HOME."""
+    drbook, folder, copied = led
+    elsewhere = str(copied.parent.parent)
+    held = subprocess.Popen(
+        [sys.executable, "-c",
+         "import sys\nfrom drbook.app.onewriter import claim\nheld = claim(sys.argv[1])\n"
+         "print('held', flush=True)\nsys.stdin.read()\n", folder.name],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=drbook.environment,
+    )  # fmt: skip
+    with held:
+        assert held.stdout is not None
+        assert held.stdout.readline() == b"held\n"
+        other = drbook(
+            "resume", "--headless",
+            DRBOOK_HOME=elsewhere, HOME=elsewhere, XDG_STATE_HOME=f"{elsewhere}/state",
+        )  # fmt: skip
+        assert other.code == (4 if LINUX else 7), other.err
+        if LINUX:
+            assert f"process {held.pid} of user" in other.err
+        held.kill()

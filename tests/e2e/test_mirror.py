@@ -91,6 +91,7 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
         with (
             patch.dict(os.environ, machine.environment | environment),
             patch("socket.gethostname", lambda: name),
+            patch("drbook.app.onewriter.PREFIX", f"drbook-test-{os.getpid()}-{name}-"),
             patch("drbook.app.session.this_life", lambda: life),
             patch("drbook.app.takeover.this_life", lambda: life),
             patch("drbook.app.aftermath.this_life", lambda: life),

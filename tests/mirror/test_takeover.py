@@ -124,8 +124,19 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _machines_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two machines know nothing of each other's locks."""
-    each = (tmp_path / "locks" / str(number) for number in itertools.count())
-    monkeypatch.setattr(onewriter, "places", lambda: [next(each)])
+    places = (tmp_path / "locks" / str(number) for number in itertools.count())
+    monkeypatch.setattr(onewriter, "places", lambda: [next(places)])
+    monkeypatch.setattr(onewriter, "PREFIX", _Counted(onewriter.PREFIX))
+
+
+class _Counted:
+    """Another prefix each time that it is put into a name; two threads get two of them."""
+
+    def __init__(self, prefix: str) -> None:
+        self._each = (f"{prefix}{number}-" for number in itertools.count())
+
+    def __format__(self, how: str) -> str:
+        return next(self._each)
 
 
 def _told_apart(monkeypatch: pytest.MonkeyPatch, host: Callable[[], str]) -> None:
