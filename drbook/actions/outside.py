@@ -118,6 +118,13 @@ Url = Annotated[
 ]
 
 
+_TELLS_NOTHING = frozenset({408, *range(500, 600)} - {501, 505})
+"""Answers behind which a request may have been carried out (RFC 9110, 15.5.9 and 15.6): a timeout or a
+failure of the server, or of a gateway before it. 501 and 505 say that it does not know how."""
+_SIGNALS = range(129, 193)
+"""Exit codes of a shell whose command a signal ended: 128 and its number."""
+
+
 class HttpProbe(Frozen):
     """A GET that tells, after an interruption, whether the request was carried out."""
 
@@ -184,6 +191,15 @@ class Http(Action[HttpParams]):
         if well:
             return Finished(found, reason=f"answered {found.status}")
         expected = ", ".join(map(str, params.expect)) or "200 to 299"
+        if self.effect_of(params) is Effect.ONCE and found.status in _TELLS_NOTHING:
+            return Finished(
+                found,
+                StepEnd.IN_DOUBT,
+                f"{params.method} {plain(params.url, 200)} answered {found.status}, not {expected}: that "
+                "does not say whether it was carried out.",
+                means="A server or a gateway gave up on it; what was asked for may have happened.",
+                next="Look there whether it did, then settle it (i).",
+            )
         return Finished(
             found,
             StepEnd.FAILED,
@@ -266,6 +282,14 @@ class Shell(Action[ShellParams]):
         )
         if found.exit_code in params.expect:
             return Finished(found, reason=f"exit code {found.exit_code}")
+        if self.effect_of(params) is Effect.ONCE and found.exit_code in _SIGNALS:
+            return Finished(
+                found,
+                StepEnd.IN_DOUBT,
+                f"The command was ended by signal {found.exit_code - 128} (exit code {found.exit_code}).",
+                means="It was cut off, not finished; what it did until then may have happened.",
+                next="Read its output in the evidence, look at what it changes, then settle it (i).",
+            )
         last = found.stderr.strip().splitlines()[-1:] or found.stdout.strip().splitlines()[-1:]
         return Finished(
             found,

@@ -49,7 +49,9 @@ class Finished:
     """The end of an attempt that ran: its result, and whether that is good."""
 
     result: Frozen
-    state: Literal[StepEnd.SUCCEEDED, StepEnd.FAILED, StepEnd.COULD_NOT_VERIFY] = StepEnd.SUCCEEDED
+    state: Literal[
+        StepEnd.SUCCEEDED, StepEnd.FAILED, StepEnd.COULD_NOT_VERIFY, StepEnd.IN_DOUBT
+    ] = StepEnd.SUCCEEDED
     reason: str = ""
     """One sentence for the step list; says what is wrong where the state is not `succeeded`."""
     means: str = ""

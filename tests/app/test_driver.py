@@ -512,6 +512,18 @@ def test_a_step_in_doubt_is_looked_at_and_settled(world: "World") -> None:
     world.reaches("a", StepState.SUCCEEDED)
 
 
+def test_an_action_that_says_it_does_not_know_is_looked_at(world: "World") -> None:
+    """A gateway gave up on it: the action ran to its end and cannot tell."""
+    world.once.courses["a"] = _ends(Finished(Empty(), StepEnd.IN_DOUBT, "the gateway gave up"))
+    world.once.probed = Probed("did-not-happen", "nothing is there")
+    world.start(ONCE)
+    world.ask(cmd.Run("a"))
+    run = world.reaches("a", StepState.IN_DOUBT).state.steps["a"]
+    assert (run.reason, run.result) == ("the gateway gave up", {})
+    snapshot = world.until(lambda s: bool(s.state.notes))
+    assert "did-not-happen. nothing is there" in snapshot.state.notes[0].text
+
+
 def test_a_probe_that_breaks_is_unknown(world: "World", monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: object) -> Probed:
         raise ZeroDivisionError("x")
