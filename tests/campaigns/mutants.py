@@ -6,38 +6,24 @@ notices.
     python tests/campaigns/mutants.py --sample 200 --seed 1          # as many of all, chosen by the seed
 
 Each mutant is a copy of the package with one change (`mutations.py`), and the module's own tests run
-against it until the first fails. A mutant is killed where a test fails or does not end in time. What
+against it until the first fails: those that run the changed line first, then all (`trials.py`). A mutant is killed where a test fails or does not end in time. What
 survives must be explained in `survivors.toml`, and what is explained there must still survive. Exit
 code 1 where a module has fewer than 85 % killed, or a survivor is not explained, or an explanation
 does not apply; 2 where the tests fail without a change, or do not look at the module at all.
 """
 
 import argparse
-import compileall
-import contextlib
-import ctypes
-import importlib
-import json
-import os
 import random
-import shutil
-import signal
 import sys
-import tempfile
 import time
 import tomllib
-import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from py_compile import PycInvalidationMode
-
-import psutil
-import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from campaigns.mutations import Mutant, mutants_of
+from campaigns.trials import Place, Tried, Unfit, campaign, file_of
 
 PROJECT = Path(__file__).parents[2]
 TABLE = Path(__file__).with_name("survivors.toml")
@@ -123,245 +109,8 @@ MODULES: dict[str, tuple[str, ...]] = {
 """Module → the tests that hold it, the quick ones first; patterns that match nothing are passed over.
 Every module of the guard is here (`test_mutants.py`)."""
 
-_HEAVY = (
-    "boto3",
-    "botocore.session",
-    "httpx",
-    "hypothesis",
-    "jinja2",
-    "psycopg",
-    "pydantic",
-    "yaml",
-)
-"""Imported once, before the runs part from this process."""
-_SUBREAPER = 36
 
-
-class Unfit(Exception):
-    """The tests fail unchanged, or do not notice that the module is gone: nothing can be told."""
-
-
-@dataclass(frozen=True)
-class Place:
-    """What is changed, and where its tests are."""
-
-    project: Path = PROJECT
-    package: str = "drbook"
-    modules: Mapping[str, Sequence[str]] = field(default_factory=lambda: MODULES)
-    table: Path = TABLE
-
-    def tests(self, module: str) -> list[str]:
-        """The files of a module's tests. Raises Unfit where there are none."""
-        found = [
-            str(path)
-            for pattern in self.modules[module]
-            for path in sorted(self.project.glob(pattern))
-            if path.name != "conftest.py"
-        ]
-        if not found:
-            raise Unfit(f"{module}: nobody tests it ({', '.join(self.modules[module])}).")
-        return found
-
-    def source(self, module: str) -> str:
-        return (self.project / _file(module)).read_text(encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A mutant and how it ended: `killed`, `timeout` or `survived`."""
-
-    module: str
-    mutant: Mutant
-    end: str
-
-
-def _file(module: str) -> Path:
-    return Path(*module.split(".")).with_suffix(".py")
-
-
-# --- one run of tests against a changed copy ---------------------------------------------------
-
-
-class Copy:
-    """A copy of the package in which one module at a time is replaced."""
-
-    def __init__(self, place: Place, folder: Path) -> None:
-        self._place = place
-        self.folder = folder
-        source = place.project / place.package
-        shutil.copytree(
-            source, folder / place.package, ignore=shutil.ignore_patterns("__pycache__")
-        )
-        # Compiled once; the times of files that are replaced within a second would mislead.
-        compileall.compile_dir(
-            folder / place.package, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
-        )
-
-    @contextlib.contextmanager
-    def changed(self, module: str, source: str) -> Iterator[None]:
-        path = self.folder / _file(module)
-        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-            compiled.unlink()
-        path.write_text(source, encoding="utf-8")
-        try:
-            yield
-        finally:
-            path.write_text(self._place.source(module), encoding="utf-8")
-
-    def test(self, module: str, limit: float) -> tuple[str, str]:
-        """Run the module's tests: (`killed`, `timeout`, `survived`; what pytest printed)."""
-        log = self.folder / "log"
-        pid = os.fork()
-        if pid == 0:
-            try:
-                code = self._pytest(module, log)
-            except BaseException:  # noqa: BLE001 - this process ends here, whatever it was
-                log.write_text(traceback.format_exc(), encoding="utf-8")
-                code = 3
-            os._exit(code)
-        end = _wait(pid, limit)
-        _end_descendants()
-        shutil.rmtree(self.folder / "t", ignore_errors=True)
-        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-        return end, text
-
-    def _pytest(self, module: str, log: Path) -> int:
-        os.setsid()
-        null = os.open(os.devnull, os.O_RDONLY)
-        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        for number, target in ((0, null), (1, out), (2, out)):
-            os.dup2(target, number)
-        sys.dont_write_bytecode = True
-        sys.path.insert(0, str(self.folder))
-        os.environ["PYTHONPATH"] = str(self.folder)
-        # Else a test's own `python -c` would find the unchanged package in the current folder.
-        os.environ["PYTHONSAFEPATH"] = "1"
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
-        os.chdir(self._place.project)
-        options = [
-            "-x",
-            "-q",
-            "--import-mode=importlib",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-        ]
-        options += ["-p", "no:cov", "-o", "addopts=", f"--basetemp={self.folder / 't'}"]
-        options += [
-            "-W",
-            "ignore::pytest.PytestAssertRewriteWarning",
-        ]  # imported before, on purpose
-        return int(pytest.main([*options, *self._place.tests(module)]))
-
-
-def _wait(pid: int, limit: float) -> str:
-    until = time.monotonic() + limit
-    while time.monotonic() < until:
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done:
-            return "survived" if status == 0 else "killed"
-        time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return "timeout"
-
-
-def _end_descendants() -> None:
-    """What a changed launcher left running has become ours, being the reaper of our descendants."""
-    for _ in range(20):
-        left = psutil.Process().children(recursive=True)
-        for each in left:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        if not left:
-            return
-        time.sleep(0.02)
-
-
-# --- many of them ------------------------------------------------------------------------------
-
-
-def _limits(place: Place, modules: Sequence[str], copy: Copy) -> dict[str, float]:
-    """Seconds that each module's tests may take. Raises Unfit."""
-    limits = {}
-    for module in modules:
-        place.tests(module)
-        begun = time.monotonic()
-        end, text = copy.test(module, 600)
-        if end != "survived":
-            raise Unfit(f"{module}: its tests fail without a change.\n{text[-3000:]}")
-        limits[module] = 10 + 3 * (time.monotonic() - begun)
-        with copy.changed(module, "raise ImportError('this module is gone')\n"):
-            end, _ = copy.test(module, limits[module])
-        if end == "survived":
-            raise Unfit(f"{module}: its tests pass where the module is gone.")
-    return limits
-
-
-def campaign(
-    place: Place, chosen: Sequence[tuple[str, Mutant]], jobs: int, told: Callable[[Tried], None]
-) -> list[Tried]:
-    """Try the mutants, `jobs` at a time. Raises Unfit."""
-    for name in _HEAVY if place.package == "drbook" else ():
-        importlib.import_module(name)
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-    with tempfile.TemporaryDirectory(prefix="m") as name:
-        base = Path(name)
-        base.chmod(0o711)  # servers that run as nobody pass through
-        limits = _limits(
-            place, list(dict.fromkeys(module for module, _ in chosen)), Copy(place, base / "0")
-        )
-        reading, writing = os.pipe()
-        workers = [
-            _worker(
-                place,
-                list(enumerate(chosen))[number::jobs],
-                limits,
-                base / str(number + 1),
-                writing,
-            )
-            for number in range(jobs)
-        ]
-        os.close(writing)
-        tried = []
-        with os.fdopen(reading, encoding="utf-8") as results:
-            for line in results:
-                index, end = json.loads(line)
-                tried.append(Tried(*chosen[index], end))
-                told(tried[-1])
-        for pid in workers:
-            os.waitpid(pid, 0)
-    if len(tried) != len(chosen):
-        raise Unfit(f"Only {len(tried)} of {len(chosen)} mutants were tried: a worker ended early.")
-    return tried
-
-
-def _worker(
-    place: Place,
-    work: Sequence[tuple[int, tuple[str, Mutant]]],
-    limits: Mapping[str, float],
-    folder: Path,
-    results: int,
-) -> int:
-    """A process of its own that tries its share and writes a line per mutant; returns its id."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-        copy = Copy(place, folder)
-        for index, (module, mutant) in work:
-            with copy.changed(module, mutant.source):
-                end, _ = copy.test(module, limits[module])
-            os.write(results, f"{json.dumps([index, end])}\n".encode())
-    finally:
-        _end_descendants()
-        os._exit(0)
+OURS = Place(PROJECT, "drbook", MODULES, TABLE)
 
 
 # --- the table of survivors --------------------------------------------------------------------
@@ -414,9 +163,7 @@ def verdict(
         )
     for each in tried:
         key = _key(each.module, each.mutant)
-        where = (
-            f"{_file(each.module)}:{each.mutant.line} {each.mutant.function}: {each.mutant.change}"
-        )
+        where = f"{file_of(each.module)}:{each.mutant.line} {each.mutant.function}: {each.mutant.change}"
         if each.end == "survived" and key not in why:
             lines.append(f"survived, not explained: {where}")
             good = False
@@ -443,7 +190,7 @@ def run(place: Place, modules: Sequence[str], sample: int | None, seed: int, job
     def told(one: Tried) -> None:
         nonlocal done
         done += 1
-        if sys.stderr.isatty() or one.end == "survived":
+        if sys.stderr.isatty() or one.end == "survived" or done % 50 == 0:
             print(
                 f"{done}/{len(chosen)} {one.end} {one.module}:{one.mutant.line} {one.mutant.change}",
                 file=sys.stderr,
@@ -474,7 +221,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    return run(Place(), given.module or list(MODULES), given.sample, given.seed, given.jobs)
+    return run(OURS, given.module or list(MODULES), given.sample, given.seed, given.jobs)
 
 
 if __name__ == "__main__":

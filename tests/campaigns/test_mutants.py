@@ -8,19 +8,10 @@ from typing import Any
 
 import pytest
 
-from campaigns.mutants import (
-    MODULES,
-    PROJECT,
-    TABLE,
-    Place,
-    Tried,
-    Unfit,
-    explained,
-    stale_rows,
-    verdict,
-)
+from campaigns.mutants import MODULES, OURS, PROJECT, TABLE, explained, stale_rows, verdict
 from campaigns.mutations import Mutant, mutants_of
 from campaigns.rooms import files_of, measured_modules
+from campaigns.trials import Place, Tried, Unfit
 
 _CHANGES = [
     ("x = a == b", {"a == b → a != b"}),
@@ -91,11 +82,11 @@ def test_every_module_of_the_guard_is_tried() -> None:
     assert set(measured_modules()["guard"]) <= set(MODULES)
     for module in MODULES:
         assert files_of(module)
-        assert Place().tests(module)
+        assert OURS.tests(module)
 
 
 def test_every_explanation_is_of_a_mutant_that_exists() -> None:
-    assert stale_rows(Place()) == []
+    assert stale_rows(OURS) == []
     assert {module for module, _, _ in explained(TABLE)} <= set(MODULES)
 
 
@@ -162,7 +153,7 @@ def test_the_campaign_tells_strong_tests_from_weak_ones(
     """In a process of its own, since it forks: 0 all killed, 1 survivors, 2 broken without a change."""
     toy(tmp_path, test)
     script = (
-        "import sys; from pathlib import Path; from campaigns.mutants import Place, run;"
+        "import sys; from pathlib import Path; from campaigns.mutants import run; from campaigns.trials import Place;"
         "p = Path(sys.argv[1]);"
         "place = Place(p, 'toy', {'toy.door': ('test_door.py',)}, p / 'table.toml');"
         "sys.exit(run(place, ['toy.door'], None, 1, 2))"
