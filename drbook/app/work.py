@@ -17,6 +17,7 @@ from drbook.core.errors import (
     CouldNotVerify,
     DrbookError,
     InDoubt,
+    Interrupted,
     JournalError,
     NotExercised,
     Refused,
@@ -56,10 +57,6 @@ class Ending:
     duration_ms: int = 0
 
 
-MAYBE = ("timeout", "launcher-killed", "http-unanswered")
-"""Codes of failures behind which an effect may have happened."""
-
-
 def ending_of(error: BaseException, effect: Effect) -> Ending:
     """What an error means for the attempt; an interrupted effect that may have happened is in doubt."""
     if not isinstance(error, DrbookError):
@@ -78,8 +75,7 @@ def ending_of(error: BaseException, effect: Effect) -> Ending:
         (InDoubt, StepEnd.IN_DOUBT),
     )
     state = next((state for kind, state in states if isinstance(error, kind)), StepEnd.FAILED)
-    interrupted = state is StepEnd.CANCELLED or error.code in MAYBE
-    if interrupted and effect is Effect.ONCE:
+    if isinstance(error, Cancelled | Interrupted) and effect is Effect.ONCE:
         state = StepEnd.IN_DOUBT
     return Ending(state, reason=error.what, means=error.means, next=error.next, code=error.code)
 

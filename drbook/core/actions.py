@@ -95,7 +95,9 @@ class Action(ABC, Generic[P]):
 
     @abstractmethod
     def perform(self, params: P, context: StepContext, ports: Ports) -> Working[Finished]:
-        """Do it. Raises DrbookError; what it raises decides how the attempt ends."""
+        """Do it. Raises DrbookError; what it raises decides how the attempt ends. StepFailed: nothing has
+        happened, or all is said. Interrupted, where an effect may have left and nobody answered: with the
+        effect `once` that is in doubt, and `probe` is asked."""
 
     def probe(self, params: P, context: StepContext, ports: Ports) -> Probed:
         """Look whether an interrupted attempt happened."""

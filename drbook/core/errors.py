@@ -4,7 +4,8 @@ DrbookError
 ├── UsageError            2   the command line or its input is wrong
 │   └── RunbookInvalid    2   all problems of a runbook at once
 ├── StepFailed            1   an action ran and failed
-│   └── VerificationFailed 1  a check ran to its end and the answer is no
+│   ├── VerificationFailed 1  a check ran to its end and the answer is no
+│   └── Interrupted        1  it was cut off under way; in doubt where that may have had an effect
 ├── Aborted               3   the operator ended it
 ├── Cancelled             3   the operator cancelled one step
 ├── Refused               4   a guard said no; nothing was changed
@@ -82,6 +83,13 @@ class StepFailed(DrbookError):
 
 class VerificationFailed(StepFailed):
     code = "verification-failed"
+
+
+class Interrupted(StepFailed):
+    """The work was cut off, and what it does may have happened: a step whose effect is `once` is in doubt.
+    A StepFailed says that it did not happen, or that its result is known."""
+
+    code = "interrupted"
 
 
 class Aborted(DrbookError):

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from drbook.core.errors import Cancelled, StepFailed
+from drbook.core.errors import Cancelled, Interrupted
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +37,11 @@ class CancelToken:
             self._call(callback)
 
     def raise_if_requested(self) -> None:
-        """Raises Cancelled, or StepFailed with code `timeout`, once a stop was asked for."""
+        """Raises Cancelled, or Interrupted with code `timeout`, once a stop was asked for."""
         if not self._event.is_set():
             return
         if self._reason == "timeout":
-            raise StepFailed(
+            raise Interrupted(
                 "The step did not end within its timeout and was stopped.",
                 means="What it had done before is in the journal.",
                 next="Run it again with a longer timeout, or look why it is slow.",

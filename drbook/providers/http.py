@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import httpx
 
-from drbook.core.errors import NotExercised, Refused, StepFailed
+from drbook.core.errors import Interrupted, NotExercised, Refused, StepFailed
 from drbook.core.hosts import Host, parse_host
 from drbook.core.ports import Cancel
 from drbook.core.targets import HttpResult
@@ -134,8 +134,8 @@ class HttpSender:
         timeout: timedelta,
     ) -> HttpResult:
         """One request; `secret_body` is put into its body, a dot in a name leading inward.
-        Raises StepFailed where no whole answer came, with the code UNANSWERED where the request may have
-        been carried out; a bad status is an answer."""
+        Raises StepFailed where no whole answer came, Interrupted where the request may have been carried
+        out; a bad status is an answer."""
         known, inside = (
             {name: resolve(reference, self._environment) for name, reference in given.items()}
             for given in (secret_headers, secret_body or {})
@@ -194,9 +194,6 @@ _NOT_SENT = (
 )
 """Errors that come before the first byte of a request has left."""
 
-UNANSWERED = "http-unanswered"
-"""The code of the error for a request that may have been carried out."""
-
 
 def _no_answer(shown: str, method: str, status: int, error: Exception, said: str) -> StepFailed:
     why = plain(scrub(said), 300)
@@ -210,11 +207,11 @@ def _no_answer(shown: str, method: str, status: int, error: Exception, said: str
             next="Check the address and the network, then run the step again.",
             code="http",
         )
-    return StepFailed(
+    return Interrupted(
         what,
         means="Whether the request was carried out is not known.",
         next="Look there whether it was, before it is sent again.",
-        code=UNANSWERED,
+        code="http-unanswered",
     )
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO, Literal
 
-from drbook.core.errors import StepFailed
+from drbook.core.errors import Interrupted, StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Signal, Working, finish
 from drbook.core.values import counted, plain, show_duration
@@ -186,7 +186,7 @@ def run(
         child.close()
 
 
-def _killed(child: Child) -> StepFailed:
+def _killed(child: Child) -> Interrupted:
     """Says no more than is known of what the launcher had started."""
     name, found = plain(Path(child.argv[0]).name, 100), child.leavings
     what = f"The launcher of {name} was killed from outside (signal {-child.popen.returncode})"
@@ -204,7 +204,7 @@ def _killed(child: Child) -> StepFailed:
             f" {counted(found.unreadable, 'process', 'processes')} of others, begun since, cannot be "
             "looked into."
         )
-    return StepFailed(
+    return Interrupted(
         what,
         means=means,
         next="Look why it was killed (a machine without memory does that), whether anything of it "
@@ -236,7 +236,7 @@ def _drain(
     try:
         while open_streams:
             if timeout is not None and time.monotonic() - begun > timeout.total_seconds():
-                raise StepFailed(
+                raise Interrupted(
                     f"{plain(Path(child.argv[0]).name, 100)} did not end within "
                     f"{show_duration(timeout)} and was stopped.",
                     code="timeout",

@@ -15,6 +15,7 @@ from drbook.core.actions import Empty, Finished, Probed, StepContext
 from drbook.core.errors import (
     CouldNotVerify,
     DrbookError,
+    Interrupted,
     JournalError,
     Refused,
     StepFailed,
@@ -317,16 +318,16 @@ ENDINGS: list[tuple[str, BaseException | Finished, StepState, str]] = [
     ("once", StepFailed("no"), StepState.FAILED, "step-failed"),
     ("once", Refused("not fresh"), StepState.REFUSED, "refused"),
     ("none", CouldNotVerify("?"), StepState.COULD_NOT_VERIFY, "could-not-verify"),
-    ("once", StepFailed("late", code="timeout"), StepState.IN_DOUBT, "timeout"),
+    ("once", Interrupted("late", code="timeout"), StepState.IN_DOUBT, "timeout"),
     (
         "once",
-        StepFailed("no answer", code="http-unanswered"),
+        Interrupted("no answer", code="http-unanswered"),
         StepState.IN_DOUBT,
         "http-unanswered",
     ),
     ("once", StepFailed("not sent", code="http"), StepState.FAILED, "http"),
-    ("none", StepFailed("late", code="timeout"), StepState.FAILED, "timeout"),
-    ("again", StepFailed("late", code="timeout"), StepState.FAILED, "timeout"),
+    ("none", Interrupted("late", code="timeout"), StepState.FAILED, "timeout"),
+    ("again", Interrupted("late", code="timeout"), StepState.FAILED, "timeout"),
     ("none", ZeroDivisionError("secret detail"), StepState.FAILED, "internal"),
     ("again", ZeroDivisionError("x"), StepState.FAILED, "internal"),
     ("once", ZeroDivisionError("x"), StepState.IN_DOUBT, "internal"),
@@ -460,7 +461,7 @@ def test_a_look_without_an_end_is_ended_or_left_behind(
                 ports.cancel.raise_if_requested()
 
     world.once.looking = endless
-    world.once.courses["a"] = _raises(StepFailed("late", code="timeout"))
+    world.once.courses["a"] = _raises(Interrupted("late", code="timeout"))
     world.start(ONCE)
     world.ask(cmd.Run("a"))
     world.reaches("a", StepState.IN_DOUBT)
@@ -496,7 +497,7 @@ def test_an_interruption_leaves_an_incident_open_where_something_is_in_doubt(
 
 
 def test_a_step_in_doubt_is_looked_at_and_settled(world: "World") -> None:
-    world.once.courses["a"] = _raises(StepFailed("late", code="timeout"))
+    world.once.courses["a"] = _raises(Interrupted("late", code="timeout"))
     world.once.probed = Probed("happened", "the cluster is there")
     world.start(ONCE)
     world.ask(cmd.Run("a"))
@@ -529,7 +530,7 @@ def test_a_probe_that_breaks_is_unknown(world: "World", monkeypatch: pytest.Monk
         raise ZeroDivisionError("x")
 
     monkeypatch.setattr(type(world.once), "probe", broken)
-    world.once.courses["a"] = _raises(StepFailed("late", code="timeout"))
+    world.once.courses["a"] = _raises(Interrupted("late", code="timeout"))
     world.start(ONCE)
     world.ask(cmd.Run("a"))
     world.reaches("a", StepState.IN_DOUBT)

@@ -11,6 +11,7 @@ import pytest
 from campaigns.mutants import MODULES, OURS, PROJECT, TABLE, explained, stale_rows, verdict
 from campaigns.mutations import Mutant, mutants_of
 from campaigns.rooms import files_of, measured_modules
+from campaigns.seen import Seen
 from campaigns.trials import Place, Tried, Unfit
 
 _CHANGES = [
@@ -181,3 +182,64 @@ def test_a_sample_of_the_rules_of_independence() -> None:
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert "5 of " in done.stdout, done.stderr
     assert done.returncode == 0, done.stdout
+
+
+# --- which tests come first ----------------------------------------------------------------------
+
+_SOURCE = """\
+LIMIT = 18
+def may(age):
+    if age is None:
+        return False
+    return (
+        age
+        >= LIMIT
+    )
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "first"),
+    [
+        (1, []),  # runs once for all of them
+        (3, ["quick", "slow"]),
+        (4, ["slow"]),
+        (5, ["quick"]),
+        (7, ["quick"]),  # inside of a statement that begins above
+    ],
+)
+def test_the_tests_that_ran_a_statement_come_first(line: int, first: list[str]) -> None:
+    seen = Seen(
+        {"slow": 2.0, "quick": 0.5, "other": 0.1},
+        {1: [], 3: ["slow", "quick"], 4: ["slow"], 5: ["quick"], 6: ["quick"]},
+    )
+    assert seen.first(_SOURCE, line) == first
+
+
+def test_no_more_than_some_come_first_and_a_hanging_one_has_an_end() -> None:
+    names = [f"t{number:03}" for number in range(100)]
+    seen = Seen(dict.fromkeys(names, 1.0), {1: names})
+    assert seen.first("x = 1\n", 1) == names[:30]
+    assert seen.limit(names[:30]) == 100
+
+
+def test_what_runs_in_another_process_meets_all_tests(tmp_path: Path) -> None:
+    """No test is seen to run the line, and it is not taken for a survivor."""
+    place = toy(
+        tmp_path,
+        "import subprocess, sys; code = 'from toy.door import may_pass as m; print(m(17), m(18))'\n"
+        "    out = subprocess.check_output([sys.executable, '-c', code], text=True)\n"
+        "    assert out == 'False True\\n'",
+    )
+    done = subprocess.run(
+        [sys.executable, "-c",
+         "import sys; from pathlib import Path; from campaigns.trials import Place, campaign;"
+         "from campaigns.mutations import mutants_of; p = Path(sys.argv[1]);"
+         "place = Place(p, 'toy', {'toy.door': ('test_door.py',)}, p / 'table.toml');"
+         "chosen = [('toy.door', each) for each in mutants_of(place.source('toy.door'))];"
+         "print(sorted({each.end for each in campaign(place, chosen, 2, lambda _: None)}))",
+         str(place.project)],
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "tests")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "['killed']\n", done.stderr

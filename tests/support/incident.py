@@ -14,7 +14,7 @@ from drbook.app.driver import Driver
 from drbook.app.model import Command, Snapshot
 from drbook.core import events as ev
 from drbook.core.actions import Action, AnyAction, Finished, Probed, StepContext
-from drbook.core.errors import Cancelled, StepFailed
+from drbook.core.errors import Cancelled, Interrupted
 from drbook.core.events import Effect, Mode, Plan
 from drbook.core.fold import fold
 from drbook.core.ports import Cancel, Ports
@@ -50,7 +50,7 @@ class Switch:
 
     def raise_if_requested(self) -> None:
         if self.requested and self._reason == "timeout":
-            raise StepFailed("It took too long.", code="timeout")
+            raise Interrupted("It took too long.", code="timeout")
         if self.requested:
             raise Cancelled(f"Cancelled: {self._reason}.")
 
