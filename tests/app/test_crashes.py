@@ -21,8 +21,9 @@ def test_no_crash_at_any_boundary_makes_the_record_lie() -> None:
         ("effect not done", "done_on_record_only"),
         ("effect done twice", "ran_twice"),
         ("no intent", "done_without_intent"),
+        ("failed and was done", "failed_and_done"),
     ],
 )
 def test_the_campaign_finds_a_planted_fault(fault: Fault, finding: str) -> None:
-    found = campaign(crashes=25, seed=3, fault=fault)
+    found = campaign(crashes=40, seed=3, fault=fault)
     assert getattr(found, finding) > 0, found

@@ -7,8 +7,9 @@ A boundary is every call to the disk under the journal (before it, after a write
 yet, after the sync) and every moment around an effect. At a crash nothing more reaches the disk or
 the world; of what was written and not synced, a part survives that the seed decides. The operator
 who resumes looks at the world, settles what is in doubt, and goes on; while resuming it may crash
-again. At the end of each incident four things must hold: what is on record as done was done;
-nothing was done without an intent on record; nothing ran twice that nobody asked for; and the
+again. Now and then an effect gets no answer, whether it happened or not. At the end of each incident
+five things must hold: what is on record as done was done; what is on record as failed was not, where
+doing it twice would be wrong; nothing was done without an intent on record; nothing ran twice that nobody asked for; and the
 incident can be finished.
 """
 
@@ -37,7 +38,7 @@ from drbook.app.model import Answer, Close, Command, Confirm, Resolve, Run
 from drbook.core import events as ev
 from drbook.core.actions import Finished, StepContext
 from drbook.core.engine import decide
-from drbook.core.errors import DrbookError
+from drbook.core.errors import DrbookError, Interrupted, StepFailed
 from drbook.core.events import StepEnd
 from drbook.core.ports import Ports
 from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Working
@@ -54,7 +55,14 @@ STEPS = """
 """
 
 
-Fault = Literal["", "sync does nothing", "effect not done", "effect done twice", "no intent"]
+Fault = Literal[
+    "",
+    "sync does nothing",
+    "effect not done",
+    "effect done twice",
+    "no intent",
+    "failed and was done",
+]
 """A defect put in on purpose: the campaign has to find it."""
 
 
@@ -138,19 +146,30 @@ class Reality:
         return self.effects[step, attempt] > 0
 
 
-def outfit(world: World, machine: Machine, reality: Reality) -> None:
+UNANSWERED = 0.04
+"""The share of effects whose answer is lost, before they happen and behind them alike."""
+
+
+def outfit(world: World, machine: Machine, reality: Reality, chance: random.Random) -> None:
     """Give every fake action an effect with boundaries around it."""
     world.disk = machine
+
+    def may_be_lost() -> None:
+        if chance.random() < UNANSWERED:
+            kind = StepFailed if machine.fault == "failed and was done" else Interrupted
+            raise kind("no answer", code="http-unanswered")
 
     def course(params: FakeParams, context: StepContext, ports: Ports) -> Working[Finished]:
         made = context.step == "make"
         if made and machine.fault != "no intent":
             yield ResourceIntended("cluster", context.resource_name, "nonce", "/somewhere")
         machine.boundary("before the effect")
+        may_be_lost()
         with machine._lock:
             times = {"effect not done": 0, "effect done twice": 2}.get(machine.fault, 1)
             reality.effects[context.step, context.attempt] += times
             machine.boundary("after the effect")
+        may_be_lost()
         if made and machine.fault != "no intent":
             yield ResourceCreated("cluster", context.resource_name, "/somewhere", {})
         yield Milestone("it is done")
@@ -218,6 +237,7 @@ class Findings:
     """What must stay at nought."""
 
     done_on_record_only: int = 0
+    failed_and_done: int = 0
     done_without_intent: int = 0
     ran_twice: int = 0
     cannot_be_finished: int = 0
@@ -230,6 +250,7 @@ class Findings:
     def bad(self) -> int:
         return (
             self.done_on_record_only
+            + self.failed_and_done
             + self.done_without_intent
             + self.ran_twice
             + self.cannot_be_finished
@@ -255,6 +276,17 @@ def hold(world: World, reality: Reality, found: Findings, where: str) -> None:
         if not reality.happened(step, attempt):
             found.done_on_record_only += 1
             found.details.append(f"{where}: {step} {attempt} is on record as done")
+    failed = {
+        (e.step, e.attempt)
+        for e in records
+        if isinstance(e, ev.StepFinished | ev.StepResolved)
+        and e.state in (StepEnd.FAILED, StepEnd.CANCELLED)
+        and e.step in ("send", "tell")
+    }
+    for step, attempt in failed:
+        if reality.happened(step, attempt):
+            found.failed_and_done += 1
+            found.details.append(f"{where}: {step} {attempt} is on record as failed, and was done")
     intended = {(e.step, e.attempt) for e in records if isinstance(e, ev.ResourceIntended)}
     for (step, attempt), times in reality.effects.items():
         without = step == "make" and times and (step, attempt) not in intended
@@ -277,7 +309,7 @@ def incident(folder: Path, cuts: list[int], seed: int, found: Findings, fault: F
     first = 0
     for life, cut_at in enumerate([*cuts, 0]):
         machine = Machine(cut_at, chance, fault)
-        outfit(world, machine, reality)
+        outfit(world, machine, reality, random.Random(seed + life))
         try:
             if life == 0 or not world.journal.exists() or not read(world.journal):
                 world.journal.unlink(missing_ok=True)  # nothing was ever opened: begin anew
@@ -360,6 +392,7 @@ def main() -> int:
     for name, times in found.boundaries.most_common():
         print(f"  {times:6} {name}")
     print(f"recorded as done and was not:  {found.done_on_record_only}")
+    print(f"recorded as failed, but done:  {found.failed_and_done}")
     print(f"done without an intent:        {found.done_without_intent}")
     print(f"run twice unasked:             {found.ran_twice}")
     print(f"cannot be finished:            {found.cannot_be_finished}")
