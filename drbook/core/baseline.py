@@ -105,6 +105,9 @@ class TableCounts(Frozen):
     only tables were counted, and of materialized views and large objects it says nothing."""
     read_from: str = ""
     """The standby that was read in production's place; empty for the server of `identity`."""
+    database_bytes: int | None = None
+    """What the database took on its server's disk, with indexes and dead rows (`pg_database_size`); None
+    in documents that are older than that question."""
     structure: Structure | None = None
     """Everything beside the rows, in the same snapshot; None where nobody read it."""
 

@@ -96,6 +96,8 @@ class CopyFacts(Frozen):
     proven: Literal["digest", "structure", "nothing"]
     reason: str = ""
     held: ArchiveFacts
+    database_bytes: int | None = None
+    """What the dumped database took on its disk, with indexes and dead rows."""
 
 
 _CODES: Mapping[What, str] = {

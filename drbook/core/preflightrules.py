@@ -247,10 +247,14 @@ def _sorting(wanted: DatabaseSettings | None, found: DatabaseSettings | None) ->
 
 def needed(copy: CopyFacts) -> tuple[int | None, int]:
     """Bytes that the restored database will probably take with its indexes and WAL (None where the
-    archive's data was not read), and bytes that it will take in any case."""
+    archive's data was not read and nothing says what the dumped database took), and bytes that it will
+    take in any case."""
     text, rows = copy.held.text_bytes, copy.held.total_rows
     if text is None:
-        return None, EMPTY_CLUSTER + int(copy.size * PACKED)
+        least = EMPTY_CLUSTER + int(copy.size * PACKED)
+        if copy.database_bytes is None:
+            return None, least
+        return EMPTY_CLUSTER + copy.database_bytes + min(WAL_KEPT, copy.database_bytes), least
     # Where rows were not counted, they are taken to be 70 bytes long.
     heads = ROW_HEAD * (rows if rows is not None else text // 70)
     data = int(INDEXES * (text + heads))
@@ -260,13 +264,15 @@ def needed(copy: CopyFacts) -> tuple[int | None, int]:
 
 def judge_disk(copy: CopyFacts, place: PlaceFacts) -> Item:
     likely, least = needed(copy)
+    read = copy.held.text_bytes is not None
+    source = "the archive" if read else "what production took, by the manifest"
     wanted = f"about {show_size(likely)}" if likely is not None else f"at least {show_size(least)}"
     item = Item(
         what="disk",
         verdict=OK,
         found=f"{show_size(place.free)} free" if place.free is not None else "unknown",
         wanted=wanted,
-        words="data, indexes and WAL, as estimated from the archive" if likely is not None else "",
+        words=f"data, indexes and WAL, as estimated from {source}" if likely is not None else "",
     )
     if place.free is None:
         return item.model_copy(update={"verdict": UNKNOWN})
@@ -277,7 +283,7 @@ def judge_disk(copy: CopyFacts, place: PlaceFacts) -> Item:
         words = "how much it unpacks to is not known: it was not read, for its digest is proven"
         return item.model_copy(update={"verdict": UNKNOWN, "words": words})
     if place.free < likely:
-        words = "it may not fit: data, indexes and WAL are estimated from the archive"
+        words = f"it may not fit: data, indexes and WAL are estimated from {source}"
         return item.model_copy(update={"verdict": DIFFERS, "words": words})
     return item
 

@@ -187,6 +187,8 @@ class LocalCopy(Frozen):
     """What is proven: the digest was compared, the archive was read to its end, or neither."""
     held: ArchiveFacts | None = None
     """What was in it, where it was read to its end; its digest may be proven without that."""
+    database_bytes: int | None = None
+    """What the dumped database took on its disk, where the manifest says so."""
 
     @property
     def rows(self) -> Mapping[str, int] | None:

@@ -183,7 +183,7 @@ class BackupCatalog:
                 target.unlink()
                 return read.model_copy(update={"reason": f"{reason}, but {read.reason}"}), None
             fact = fact.model_copy(update={"held": read.held})
-        return self._keep(fact, target, received.size, received.sha256, "digest")
+        return self._keep(fact, target, received.size, received.sha256, "digest", manifest)
 
     def _judge_unstated(
         self, point: RecoveryPoint, blob: Blob, received: Received
@@ -241,7 +241,7 @@ class BackupCatalog:
             return self._keep(fact, target, size, digest, _proven(fact))
         reason = "its files' SHA-256 is the one that its manifest states"
         fact = ByteFact(state="intact", reason=reason, held=fact.held)
-        return self._keep(fact, target, size, digest, "digest")
+        return self._keep(fact, target, size, digest, "digest", manifest)
 
     def _download(self, point: RecoveryPoint, blob: Blob, target: Path) -> Working[Received]:
         label = f"download {plain(target.name, 100)}"
@@ -251,8 +251,18 @@ class BackupCatalog:
 
     # --- what is here --------------------------------------------------------------------------
 
-    def _keep(self, fact: ByteFact, target: Path, size: int, sha256: str, checked: str) -> _Fetched:
-        """Note beside the copy what was proven of it."""
+    def _keep(
+        self,
+        fact: ByteFact,
+        target: Path,
+        size: int,
+        sha256: str,
+        checked: str,
+        manifest: Manifest | None = None,
+    ) -> _Fetched:
+        """Note beside the copy what was proven of it; what a `manifest` says of it counts only where its
+        digest was."""
+        counts = manifest.counts if manifest is not None else None
         copy = LocalCopy.model_validate(
             {
                 "name": str(target.relative_to(self._folder)),
@@ -260,6 +270,7 @@ class BackupCatalog:
                 "sha256": sha256,
                 "checked": checked,
                 "held": fact.held,
+                "database_bytes": counts.database_bytes if counts is not None else None,
             }
         )
         note = _note_of(target)

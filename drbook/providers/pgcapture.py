@@ -22,6 +22,9 @@ from drbook.providers.pgranges import BACK, MARK
 from drbook.providers.pgsession import Connection, broke_off, said
 from drbook.providers.pgstructure import read_structure
 
+_WHEN_AND_SIZE = (
+    "SELECT transaction_timestamp(), pg_catalog.pg_database_size(pg_catalog.current_database())"
+)
 Alongside = Callable[[Connection, str], Working[None]]
 """Work with the counted snapshot, by its name, while the session that exported it is held open."""
 
@@ -33,7 +36,7 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
         try:
             snapshot, why_alone = _export(leader, what)
             who = identity(leader)
-            row = leader.execute("SELECT transaction_timestamp()").fetchone()
+            row = leader.execute(_WHEN_AND_SIZE).fetchone()
             hashes = methods(leader, who.server_version) if what.content else {}
             listed = catalog(leader, what.ignore, hashes, standby=bool(who.in_recovery))
             objects = _large_objects(leader, what, who)
@@ -48,7 +51,7 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
         if alongside is not None and snapshot is not None:
             yield from alongside(leader, snapshot)
         found = _result(who, row[0], listed, counts, objects)
-        return found.model_copy(update={"structure": structure})
+        return found.model_copy(update={"structure": structure, "database_bytes": row[1]})
 
 
 def _structure(leader: Connection, what: Counting) -> Working[Structure | None]:

@@ -211,6 +211,36 @@ def test_disk(held: dict[str, Any], free: int | None, verdict: PreflightVerdict)
         assert item.words
 
 
+@pytest.mark.parametrize(
+    ("took", "free", "verdict", "words"),
+    [
+        (GIB, 3 * GIB, OK, "as estimated from what production took, by the manifest"),
+        (GIB, GIB, DIFFERS, "it may not fit"),
+        (GIB, 10 * MIB, STOPS, "are needed"),
+        (
+            40 * GIB,
+            42 * GIB,
+            OK,
+            "by the manifest",
+        ),  # WAL is recycled: it does not grow with the data
+        (None, 42 * GIB, UNKNOWN, "it was not read"),
+    ],
+)
+def test_the_disk_where_nothing_was_read_but_the_manifest(
+    took: int | None, free: int, verdict: PreflightVerdict, words: str
+) -> None:
+    facts = copy(archive(text_bytes=None, rows=None), database_bytes=took)
+    item = judge_disk(facts, PlaceFacts(free=free))
+    assert item.verdict is verdict
+    assert words in item.words
+
+
+def test_what_was_read_goes_before_what_production_took() -> None:
+    """Its dead rows and bloat are not in the archive."""
+    facts = copy(archive(text_bytes=MIB, rows={"a.b": 10}), database_bytes=100 * GIB)
+    assert judge_disk(facts, PlaceFacts(free=GIB)).verdict is OK
+
+
 def test_what_a_restore_takes() -> None:
     """As measured with PostgreSQL 18: a table of a million rows, three indexes, and one of numbers."""
     for text, rows, measured in (

@@ -55,6 +55,7 @@ def test_what_was_captured_is_what_the_dump_holds(drbook, shop: Shop, backups: P
     told = ran.json()
     manifest = json.loads((backups / "shop.dump.manifest.json").read_text())
     assert manifest["counts"] == told["baseline"]["counts"]
+    assert manifest["counts"]["database_bytes"] > 1_000_000
     assert manifest["sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
     assert manifest["size"] == output.stat().st_size == told["dump"]["size"]
     assert sorted(path.name for path in backups.iterdir()) == [output.name, f"{output.name}.manifest.json"]  # fmt: skip

@@ -126,6 +126,7 @@ COUNTED = {
     "taken_at": "2026-01-02T03:04:05Z",
     "identity": {"system_identifier": "7", "database": "shop", "database_oid": 5},
     "tables": [{"table": "public.t", "rows": 3}],
+    "database_bytes": 7_654_321,
 }
 
 
@@ -134,6 +135,7 @@ def test_a_good_copy_is_fetched_once(s3_server: Any, catalog_of: Any, drain: Any
     point = one_point(catalog, drain)
     (fact, copy), signals = drain(catalog.fetch(point))
     assert (fact.state, copy.checked, copy.size) == ("intact", "digest", len(BIG))
+    assert copy.database_bytes == 7_654_321
     path = catalog_of.folder / copy.name
     assert path.parent == catalog_of.folder / "copies"
     assert path.read_bytes() == BIG

@@ -49,7 +49,13 @@ class FreshTargets:
         place = yield from self._openable(spec).foresee(replace(shop, like=held), production)
         place = place.model_copy(update={"unreadable": unreadable})
         like = best_known(production)
-        facts = CopyFacts(size=copy.size, proven=copy.checked, reason=proof, held=held)
+        facts = CopyFacts(
+            size=copy.size,
+            proven=copy.checked,
+            reason=proof,
+            held=held,
+            database_bytes=copy.database_bytes,
+        )
         return copy, judge(facts, place, like.server_version if like is not None else 0)
 
     def create(
