@@ -145,21 +145,15 @@ class Copy:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(self.folder / "hypothesis")
         os.chdir(self._place.project)
-        options = [
-            "-x",
-            "-q",
-            "--import-mode=importlib",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-        ]
-        options += ["-p", "no:cov", "-o", "addopts=", f"--basetemp={self.folder / 't'}"]
-        options += [
-            "-W",
-            "ignore::pytest.PytestAssertRewriteWarning",
-        ]  # imported before, on purpose
-        return int(pytest.main([*options, f"--rootdir={self._place.project}", *tests], [*plugins]))
+        options = ["-x", "-q", "--import-mode=importlib", "-o", "addopts="]
+        options += [f"--basetemp={self.folder / 't'}", f"--rootdir={self._place.project}"]
+        for plugin in ("cacheprovider", "xdist", "cov", "anyio"):
+            options += ["-p", f"no:{plugin}"]
+        # Rewriting the tests for good messages takes longer than they do.
+        options += ["--assert=plain"]
+        # Imported before, on purpose.
+        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+        return int(pytest.main([*options, *tests], [*plugins]))
 
 
 _ENDS = {0: "survived", 1: "killed"}

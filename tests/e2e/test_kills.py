@@ -25,6 +25,9 @@ from drbook.journal.codec import FIRST, digest, encode
 from drbook.journal.reader import read
 from drbook.providers.pgserver import sockets_of
 
+pytestmark = pytest.mark.xdist_group("kills")
+"""One worker: what is killed once serves all of them."""
+
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Findings]:
