@@ -7,65 +7,24 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.given import SERVERS, Given, given_server
 from support.pg import drain
 
 from drbook.core.errors import Refused
-from drbook.core.ports import ProductionIdentity
-from drbook.core.targets import DatabaseRef, LocalCopy
+from drbook.core.targets import LocalCopy
 from drbook.providers import pgsession
-from drbook.providers.pgidentity import identity
-from drbook.providers.pgserver import ClusterServer, server_user
-from drbook.providers.pgtools import PgTools, find_tools
 from drbook.providers.targets.fresh import FreshTargets
 from drbook.providers.targets.kinds import DatabaseTarget
 from drbook.providers.targets.roles import refuse_strong
-
-SERVERS = {one.major: one for one in find_tools() if one.has_server}
-"""One of each version that is here; CI has two."""
-
-
-@dataclass
-class Given:
-    """A server that is not drbook's own."""
-
-    server: ClusterServer
-    major: int
-
-    def run(self, statements: str) -> None:
-        with pgsession.connect(
-            self.server.ref("postgres"), os.environ, autocommit=True, read_only=False
-        ) as connection:
-            for statement in statements.split(";"):
-                connection.execute(statement.encode())
-
-    def ref(self, user: str = "restorer") -> DatabaseRef:
-        return self.server.ref("postgres").model_copy(update={"user": user})
-
-    @property
-    def elsewhere(self) -> list[ProductionIdentity]:
-        """A production that this server is not: a refusal is about the login alone."""
-        with pgsession.connect(self.server.ref("postgres"), os.environ) as connection:
-            other = identity(connection).model_copy(update={"system_identifier": "1"})
-        return [ProductionIdentity("live", "asked now", other)]
 
 
 @pytest.fixture(scope="module", params=sorted(SERVERS))
 def given(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Given]:
-    tools: PgTools = SERVERS[request.param]
-    folder = tmp_path_factory.mktemp(f"given-{tools.major}")
-    if server_user() == "nobody":
-        for each in (folder, *folder.parents[:2]):
-            each.chmod(0o711)
-    server = ClusterServer(tools, folder / "server", name="given")
-    server.make_folder()
-    drain(server.create())
-    drain(server.start({"fsync": "off"}))
-    try:
-        yield Given(server, tools.major)
-    finally:
-        server.stop()
+    major: int = request.param
+    with given_server(SERVERS[major], tmp_path_factory.mktemp(f"given-{major}")) as made:
+        yield made
 
 
 STRONG = (
@@ -148,7 +107,7 @@ def test_a_login_with_more_than_createdb_is_refused(
         return
     given.run(statements)
     with pytest.raises(Refused) as caught:
-        drain(targets.create(DatabaseTarget(server=given.ref()), "restore-1", given.elsewhere))
+        drain(targets.create(DatabaseTarget(server=given.ref()), "restore-1", given.elsewhere()))
     assert caught.value.code == "target-superuser"
     assert said in caught.value.what
 
@@ -220,7 +179,7 @@ def test_rights_that_came_since_are_seen_before_anything_is_loaded(
     copy.write_text("-- PostgreSQL database dump\nCREATE TABLE t (n int);\n")
     held = LocalCopy(name="copies/dump.sql", size=1, sha256="", checked="structure")
     spec = DatabaseTarget(server=given.ref())
-    target = drain(targets.create(spec, "restore-1", given.elsewhere))
+    target = drain(targets.create(spec, "restore-1", given.elsewhere()))
     try:
         given.run("GRANT pg_execute_server_program TO restorer")
         with pytest.raises(Refused) as caught:

@@ -9,19 +9,17 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from support.given import SERVERS, Given, given_server
 from support.pg import drain, signals_of
 from support.waiting import eventually
 
 from drbook.core.errors import Cancelled, DrbookError, Refused, StepFailed
-from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Milestone, ProcessStarted, Signal, Working
-from drbook.core.targets import DatabaseRef, LocalCopy, Target
+from drbook.core.targets import LocalCopy, Target
 from drbook.providers import pgsession
 from drbook.providers.cancel import CancelToken
 from drbook.providers.kinds import TARGETS
-from drbook.providers.pgidentity import identity
-from drbook.providers.pgserver import ClusterServer, server_user
-from drbook.providers.pgtools import PgTools, find_tools
+from drbook.providers.pgtools import PgTools
 from drbook.providers.targets import load as load_module
 from drbook.providers.targets import sessions as sessions_module
 from drbook.providers.targets.base import Workshop
@@ -31,7 +29,6 @@ from drbook.providers.targets.lease import lease
 from drbook.providers.targets.pool import ServerPool
 from drbook.providers.targets.sessions import Remains
 
-SERVERS = {one.major: one for one in find_tools() if one.has_server}
 HEAD = (
     "-- PostgreSQL database dump\n-- Dumped from database version 15.1\nCREATE TABLE t (n int);\n"
 )
@@ -54,30 +51,8 @@ BODIES = {
 }
 
 
-class Given:
-    """A server that is not drbook's own."""
-
-    def __init__(self, server: ClusterServer) -> None:
-        self.server = server
-
-    def connect(self, user: str = "postgres", dbname: str = "postgres") -> psycopg.Connection:
-        return psycopg.connect(
-            host=str(self.server.socket), user=user, dbname=dbname, autocommit=True
-        )
-
-    def run(self, statement: str) -> list[tuple[object, ...]]:
-        with self.connect() as connection:
-            done = connection.execute(statement.encode())
-            return done.fetchall() if done.description else []
-
-    @property
-    def ref(self) -> DatabaseRef:
-        return self.server.ref("postgres").model_copy(update={"user": "restorer"})
-
-    def elsewhere(self) -> list[ProductionIdentity]:
-        with pgsession.connect(self.server.ref("postgres"), os.environ) as connection:
-            other = identity(connection).model_copy(update={"system_identifier": "1"})
-        return [ProductionIdentity("live", "asked now", other)]
+class Busy(Given):
+    """It tells what the loading login does in the target."""
 
     def running(self) -> int:
         """Sessions of the loading login in the target."""
@@ -98,24 +73,14 @@ class Given:
 @pytest.fixture(scope="module", params=sorted(SERVERS))
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Given]:
-    tools: PgTools = SERVERS[request.param]
-    folder = tmp_path_factory.mktemp(f"given-{tools.major}")
-    if server_user() == "nobody":
-        for each in (folder, *folder.parents[:2]):
-            each.chmod(0o711)
-    made = ClusterServer(tools, folder / "server", name="given")
-    made.make_folder()
-    drain(made.create())
-    drain(made.start({"fsync": "off"}))
-    try:
-        yield Given(made)
-    finally:
-        made.stop()
+) -> Iterator[Busy]:
+    major: int = request.param
+    with given_server(SERVERS[major], tmp_path_factory.mktemp(f"given-{major}")) as made:
+        yield Busy(made.server, made.major)
 
 
 @pytest.fixture
-def given(server: Given) -> Iterator[Given]:
+def given(server: Busy) -> Iterator[Busy]:
     server.run("CREATE ROLE restorer LOGIN CREATEDB")
     server.run("CREATE ROLE neighbour LOGIN")
     yield server
@@ -127,13 +92,13 @@ def given(server: Given) -> Iterator[Given]:
 class Room:
     """An incident folder with one copy, and the doors of one attempt."""
 
-    def __init__(self, folder: Path, given: Given, tools: tuple[PgTools, ...]) -> None:
+    def __init__(self, folder: Path, given: Busy, tools: tuple[PgTools, ...]) -> None:
         self.cancel = CancelToken()
         self.folder = folder
         self.tools = tools
         self.given = given
         (folder / "copies").mkdir()
-        self.spec = DatabaseTarget(server=given.ref)
+        self.spec = DatabaseTarget(server=given.ref())
 
     def targets(self, **more: object) -> FreshTargets:
         shop = Workshop(
@@ -150,7 +115,7 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path, given: Given, tools: tuple[PgTools, ...]) -> Room:
+def room(tmp_path: Path, given: Busy, tools: tuple[PgTools, ...]) -> Room:
     return Room(tmp_path, given, tools)
 
 
@@ -186,7 +151,7 @@ def told(error: DrbookError, said: list[Signal]) -> str:
 @pytest.mark.parametrize("reason", ["timeout", "the operator"])
 @pytest.mark.parametrize("body", BODIES)
 def test_nothing_of_an_archive_runs_on_when_its_load_is_stopped(
-    room: Room, given: Given, body: str, reason: str
+    room: Room, given: Busy, body: str, reason: str
 ) -> None:
     target, copy = room.made(), room.copy(BODIES[body])
     with (
@@ -211,7 +176,7 @@ def test_nothing_of_an_archive_runs_on_when_its_load_is_stopped(
 
 @pytest.mark.parametrize("who", ["the program", "its group", "the launcher's group"])
 def test_nothing_of_an_archive_runs_on_when_the_loading_program_is_killed(
-    room: Room, given: Given, who: str
+    room: Room, given: Busy, who: str
 ) -> None:
     target, copy = room.made(), room.copy(UNSEEN + STUBBORN)
 
@@ -231,7 +196,7 @@ def test_nothing_of_an_archive_runs_on_when_the_loading_program_is_killed(
 
 
 def test_the_server_itself_notices_that_its_client_is_gone(
-    room: Room, given: Given, monkeypatch: pytest.MonkeyPatch
+    room: Room, given: Busy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nobody is left to ask it: so it ends after a crash of drbook."""
     target, copy = room.made(), room.copy(BODIES["in a loop"])
@@ -247,7 +212,7 @@ def test_the_server_itself_notices_that_its_client_is_gone(
     assert eventually(lambda: not given.active(), 5)
 
 
-def test_sessions_of_other_logins_are_left_alone_and_said(room: Room, given: Given) -> None:
+def test_sessions_of_other_logins_are_left_alone_and_said(room: Room, given: Busy) -> None:
     target, copy = room.made(), room.copy(UNSEEN + STUBBORN)
     with given.connect("neighbour", "restore_1") as another:
         error, said = broken(
@@ -259,7 +224,7 @@ def test_sessions_of_other_logins_are_left_alone_and_said(room: Room, given: Giv
     assert "left alone: 1 session of other logins" in told(error, said)
 
 
-def test_a_login_with_one_connection_can_load(room: Room, given: Given) -> None:
+def test_a_login_with_one_connection_can_load(room: Room, given: Busy) -> None:
     given.run("ALTER ROLE restorer CONNECTION LIMIT 1")
     target = room.made()
     report, said = signals_of(room.targets().load(target, room.copy("SELECT 1;\n")))
@@ -269,7 +234,7 @@ def test_a_login_with_one_connection_can_load(room: Room, given: Given) -> None:
 
 
 def test_what_the_guard_refuses_has_run_nothing_to_be_ended(
-    room: Room, given: Given, monkeypatch: pytest.MonkeyPatch
+    room: Room, given: Busy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = room.made()
     wrong = target.model_copy(update={"nonce": "another"})
@@ -286,7 +251,7 @@ def test_what_the_guard_refuses_has_run_nothing_to_be_ended(
 
 
 @pytest.fixture
-def left(room: Room, given: Given) -> Iterator[Target]:
+def left(room: Room, given: Busy) -> Iterator[Target]:
     """A target in which a session still runs, of a load that nobody leads any more."""
     target = room.made()
     running = given.connect("restorer", "restore_1")
@@ -305,7 +270,7 @@ def left(room: Room, given: Given) -> Iterator[Target]:
     running.close()
 
 
-def test_a_look_after_a_crash_ends_what_still_runs(room: Room, given: Given, left: Target) -> None:
+def test_a_look_after_a_crash_ends_what_still_runs(room: Room, given: Busy, left: Target) -> None:
     made = {"restore-1": left.identity.model_dump(mode="json")}
     look = room.targets(made=made).look(room.spec, "restore-1")
     assert look.state == "present"
@@ -317,7 +282,7 @@ def test_a_look_after_a_crash_ends_what_still_runs(room: Room, given: Given, lef
 
 @pytest.mark.parametrize("change", [{"system_identifier": "1"}, {"database_oid": 1}])
 def test_another_servers_or_databases_sessions_are_not_ended(
-    room: Room, given: Given, left: Target, change: dict[str, object]
+    room: Room, given: Busy, left: Target, change: dict[str, object]
 ) -> None:
     other = left.identity.model_copy(update=change)
     look = room.targets(made={"restore-1": other.model_dump(mode="json")}).look(
@@ -330,16 +295,16 @@ def test_another_servers_or_databases_sessions_are_not_ended(
 
 
 def test_what_is_not_on_record_as_made_is_not_touched(
-    room: Room, given: Given, left: Target
+    room: Room, given: Busy, left: Target
 ) -> None:
     look = room.targets().look(room.spec, "restore-1")
     assert "not on record" in look.reason
     assert given.running() == 1
 
 
-def test_a_server_that_cannot_be_asked_is_said(room: Room, given: Given, tmp_path: Path) -> None:
+def test_a_server_that_cannot_be_asked_is_said(room: Room, given: Busy, tmp_path: Path) -> None:
     target = room.made()
-    gone = given.ref.model_copy(update={"host": str(tmp_path)})
+    gone = given.ref().model_copy(update={"host": str(tmp_path)})
     targets = room.targets(made={"restore-1": target.identity.model_dump(mode="json")})
     look = targets.look(DatabaseTarget(server=gone), "restore-1")
     assert look.state == "unknown"
@@ -351,7 +316,7 @@ def test_a_server_that_cannot_be_asked_is_said(room: Room, given: Given, tmp_pat
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for_long(
-    room: Room, given: Given, monkeypatch: pytest.MonkeyPatch
+    room: Room, given: Busy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = room.made()
     wait = threading.Event()
@@ -362,7 +327,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for_long(
 
     monkeypatch.setattr(sessions_module, "LONGEST", 0.3)
     monkeypatch.setattr(sessions_module, "connected", late)
-    found = Remains(given.ref, os.environ, target.identity, "there").end()
+    found = Remains(given.ref(), os.environ, target.identity, "there").end()
     wait.set()
     assert not found.good
     assert "no answer within" in found.words
