@@ -30,6 +30,9 @@ class RestoreParams(Frozen):
     target: TargetSpec
     first: tuple[str, ...] = ()
     """Tables to load before the others, where the archive allows it."""
+    globals: str = ""
+    """A file of `pg_dumpall --globals-only` on this machine, plain or compressed: its roles are made before
+    the dump is loaded, without login or any attribute."""
 
 
 def _params(kinds: Mapping[str, type[TargetSpec]]) -> type[RestoreParams]:
@@ -88,6 +91,10 @@ class Restore(Action[RestoreParams]):
         yield Milestone(
             f"copy ready: {show_size(copy.size)}, {facts.reason}{rows}", {"sha256": copy.sha256}
         )
+        if params.globals:
+            found = ports.targets.globals(params.globals)
+            yield Milestone(found.summary(), {"sha256": found.sha256})
+            copy = copy.model_copy(update={"globals": found})
         identities = yield from known_production(context, ports)
         copy, page = yield from ports.targets.preflight(
             params.target, copy, identities, facts.reason
@@ -106,6 +113,8 @@ class Restore(Action[RestoreParams]):
             point=params.point, copy_used=copy, target=target, load=report, preflight=page
         )
         left = f", {len(report.left_out)} left out" if report.left_out else ""
+        if report.rights_left:
+            left += f", {counted(len(report.rights_left), 'role')} to be given back what makes them able"
         return Finished(
             result,
             reason=f"restored into {target.kind} {target.name} in {report.seconds} s; "

@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import Baseline, Identity, Manifest, Place, TableCounts
 from drbook.core.difference import Difference, Wish
+from drbook.core.globals import Globals
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.preflight import Preflight
 from drbook.core.ranges import Ranges
@@ -185,6 +186,9 @@ class Targets(Protocol):
         """What can be known before anything is made: the copy, with what it holds, and the page of
         findings. Nothing is written; `proof` says how the copy's bytes are proven. Raises
         CouldNotVerify where a given server cannot be asked."""
+
+    def globals(self, path: str) -> Globals:
+        """The roles in a file that `pg_dumpall --globals-only` wrote, on this machine. Raises StepFailed."""
 
     def create(
         self,

@@ -98,6 +98,8 @@ class CopyFacts(Frozen):
     held: ArchiveFacts
     database_bytes: int | None = None
     """What the dumped database took on its disk, with indexes and dead rows."""
+    roles: frozenset[str] = frozenset()
+    """Those of a globals file."""
 
 
 _CODES: Mapping[What, str] = {

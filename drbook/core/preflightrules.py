@@ -44,7 +44,7 @@ def judge(copy: CopyFacts, place: PlaceFacts, production: int = 0) -> Preflight:
             judge_digest(copy),
             judge_tools(held, place),
             judge_server(held, place, production),
-            _of_all(held, judge_roles(held, place)),
+            _of_all(held, judge_roles(held, place, copy.roles)),
             _of_all(held, judge_owners(held)),
             _of_all(held, judge_extensions(held, place)),
             _of_all(held, judge_tablespaces(held)),
@@ -142,8 +142,9 @@ def judge_server(held: ArchiveFacts, place: PlaceFacts, production: int = 0) -> 
     return item.model_copy(update={"verdict": DIFFERS, "words": words})
 
 
-def judge_roles(held: ArchiveFacts, place: PlaceFacts) -> Item:
-    """Roles that grants and policies name: without them a load ends at the first of these."""
+def judge_roles(held: ArchiveFacts, place: PlaceFacts, known: frozenset[str] = frozenset()) -> Item:
+    """Roles that grants and policies name: without them a load ends at the first of these. `known` are
+    those of a globals file."""
     item = Item(what="roles", verdict=OK, found="none", wanted=names(held.roles))
     if not held.roles:
         return item
@@ -154,9 +155,21 @@ def judge_roles(held: ArchiveFacts, place: PlaceFacts) -> Item:
     if not missing:
         return item.model_copy(update={"found": there})
     if place.whole_server:
-        words = (
-            f"stand in without login or any attribute: {names(missing)}; who could log in, and with "
-            "what rights, is not in a dump (`pg_dumpall --globals-only` has it)"
+        made = [name for name in missing if name in known]
+        strange = [name for name in missing if name not in known]
+        words = "; ".join(
+            part
+            for part in (
+                made
+                and f"made from the globals file, without login or any attribute: {names(made)}",
+                strange and f"stand in without login or any attribute: {names(strange)}",
+                strange and known and "the globals file does not name them",
+                strange
+                and not known
+                and "who could log in, and with what rights, is not in a dump (`globals:` takes a file of "
+                "`pg_dumpall --globals-only`)",
+            )
+            if part
         )
         return item.model_copy(update={"verdict": DIFFERS, "found": there, "words": words})
     words = f"the server does not have {names(missing)}"

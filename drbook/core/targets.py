@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
 from drbook.core.baseline import Identity, Place
+from drbook.core.globals import Globals
 from drbook.core.values import Duration, Frozen, parse_duration
 
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|cmd:.+)$"
@@ -151,7 +152,12 @@ class LoadReport(Frozen):
     """Archive entries or statements that the tool reported."""
     errors: tuple[str, ...] = ()
     roles_standing_in: tuple[str, ...] = ()
-    """NOLOGIN roles that were made because the archive grants to them."""
+    """NOLOGIN roles that were made because the archive grants to them; no globals file names them."""
+    roles_made: tuple[str, ...] = ()
+    """Those of the globals file, with their memberships, without login or any other attribute."""
+    rights_left: tuple[str, ...] = ()
+    """What the globals file gives them beside, role by role: to be given back before production runs on
+    this database."""
     left_out: tuple[str, ...] = ()
     """What only a superuser could create and no data depends on, in words: event triggers,
     subscriptions, publications of everything."""
@@ -189,6 +195,8 @@ class LocalCopy(Frozen):
     """What was in it, where it was read to its end; its digest may be proven without that."""
     database_bytes: int | None = None
     """What the dumped database took on its disk, where the manifest says so."""
+    globals: Globals | None = None
+    """The roles that production had, where a globals file was given."""
 
     @property
     def rows(self) -> Mapping[str, int] | None:

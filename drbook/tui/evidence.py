@@ -116,6 +116,12 @@ def _restored(result: RestoreResult, width: int) -> RenderableType:
     roles = result.load.roles_standing_in
     if roles:
         lines.append(said(f"? roles that stand in without login: {', '.join(roles)}", WARN))
+    if result.load.roles_made:
+        made = ", ".join(result.load.roles_made)
+        lines.append(said(f"✓ roles of the globals file, without login: {made}", DIM))
+    if result.load.rights_left:
+        lines.append(said("▲ to be given back before cutover:", WARN))
+        lines += [said(f"    {each}", WARN) for each in result.load.rights_left]
     if result.preflight is None:
         return Group(*lines)
     return Group(*lines, preflight_table(result.preflight, width))

@@ -12,6 +12,7 @@ from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
 from drbook.core.baseline import Identity
 from drbook.core.errors import StepFailed
 from drbook.core.events import Mode
+from drbook.core.globals import GlobalRole, Globals
 from drbook.core.points import ByteFact, RecoveryPoint
 from drbook.core.ports import Ports
 from drbook.core.preflight import OK, STOPS, UNKNOWN, CopyFacts, PlaceFacts, Preflight
@@ -35,6 +36,11 @@ HELD = ArchiveFacts(
     rows={"public.t": 3}, text_bytes=99, source_version="18.1", dump_version="18.1",
     settings=DatabaseSettings(encoding="UTF8", collate="en_US.UTF-8", ctype="en_US.UTF-8"),
 )  # fmt: skip
+ROLES = Globals(
+    location="/backups/globals.sql",
+    sha256="ab",
+    roles=(GlobalRole(name="app", attributes=("LOGIN", "a password")),),
+)
 TARGET = Target(
     kind="cluster",
     name="restore-1",
@@ -83,6 +89,10 @@ class Doors:
         return copy, judge(facts, self.place)
         yield
 
+    def globals(self, path: str) -> Globals:
+        self.asked.append(f"globals {path}")
+        return ROLES
+
     def create(
         self, spec: object, name: str, production: object, *, like: ArchiveFacts | None
     ) -> Working[Target]:
@@ -94,12 +104,13 @@ class Doors:
     def load(self, target: Target, copy: LocalCopy, *, first: object) -> Working[LoadReport]:
         self.asked.append("load")
         return LoadReport(
-            tool="pg_restore", tool_version="18.1", archive_format="", items=1, seconds=1
-        )
+            tool="pg_restore", tool_version="18.1", archive_format="", items=1, seconds=1,
+            rights_left=copy.globals.left() if copy.globals else (),
+        )  # fmt: skip
         yield
 
 
-def work(doors: Doors, said: list[object]) -> RestoreResult:
+def work(doors: Doors, said: list[object], **more: object) -> RestoreResult:
     document = RunbookDocument.model_validate(
         {"drbook": 1, "title": "t", "steps": [{"id": "a", "phase": "restore", "do": "note"}]}
     )
@@ -113,7 +124,7 @@ def work(doors: Doors, said: list[object]) -> RestoreResult:
         document=document,
     )
     action = Restore({"cluster": ClusterTarget})
-    params = action.params.model_validate({"point": POINT, "target": {"kind": "cluster"}})
+    params = action.params.model_validate({"point": POINT, "target": {"kind": "cluster"}, **more})
     doing = action.perform(params, context, cast(Ports, doors))
     while True:
         try:
@@ -143,6 +154,17 @@ def test_the_page_is_on_record_and_in_the_result() -> None:
     assert (verdicts["encoding"], verdicts["sorting"], verdicts["digest"]) == (
         OK.value, "differs", UNKNOWN.value,
     )  # fmt: skip
+    assert RestoreResult.model_validate(result.model_dump(mode="json")) == result
+
+
+def test_the_roles_of_a_globals_file_are_read_before_anything_is_made() -> None:
+    doors, said = Doors(PLACE), list[object]()
+    result = work(doors, said, globals="/backups/globals.sql")
+    assert doors.asked == ["globals /backups/globals.sql", "preflight", "create", "load"]
+    assert result.copy_used.globals == ROLES
+    (told,) = [one for one in said if isinstance(one, Milestone) and "1 role in" in one.text]
+    assert told.data == {"sha256": "ab"}
+    assert result.load.rights_left == ("app: LOGIN, a password",)
     assert RestoreResult.model_validate(result.model_dump(mode="json")) == result
 
 

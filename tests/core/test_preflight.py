@@ -121,6 +121,23 @@ def test_roles(named: tuple[str, ...], place: dict[str, Any], verdict: Preflight
         assert "app" not in item.words
 
 
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"app", "b"}, ["made from the globals file, without login or any attribute: app, b"]),
+        ({"app"}, ["made from the globals file", "stand in without login or any attribute: b",
+                   "the globals file does not name them"]),
+        (set(), ["stand in without login or any attribute: app, b", "`globals:` takes a file"]),
+    ],
+)  # fmt: skip
+def test_roles_of_a_globals_file(known: set[str], words: list[str]) -> None:
+    place = PlaceFacts(roles=(), whole_server=True)
+    item = judge_roles(archive(roles=("app", "b")), place, frozenset(known))
+    assert item.verdict is DIFFERS
+    assert all(part in item.words for part in words)
+    assert ("globals file" in item.words) is bool(known)
+
+
 _EXTENSIONS: list[tuple[str, tuple[str, ...], dict[str, str] | None, PreflightVerdict]] = [
     ("none are needed", (), None, OK),
     ("there", ("hstore",), {"hstore": "1.8"}, OK),

@@ -187,6 +187,7 @@ READING = {
     "Databases.probe",
     "Databases.query",
     "Databases.stretches",
+    "Targets.globals",
     "Targets.look",
     "Targets.preflight",
 }

@@ -5,11 +5,13 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import TableCounts
 from drbook.core.errors import CouldNotVerify, UsageError
 from drbook.core.freshness import Answer, prove_same_target
+from drbook.core.globals import Globals
 from drbook.core.ports import ProductionIdentity
 from drbook.core.preflight import CopyFacts, Preflight
 from drbook.core.preflightrules import judge
@@ -18,6 +20,7 @@ from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, TargetLook, TargetSpec
 from drbook.core.values import plain
 from drbook.providers.archive_check import read_needs
+from drbook.providers.globalsfile import read_globals
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.targets.base import OpenableTarget, Workshop
 from drbook.providers.targets.foresee import best_known
@@ -55,8 +58,13 @@ class FreshTargets:
             reason=proof,
             held=held,
             database_bytes=copy.database_bytes,
+            roles=copy.globals.names if copy.globals is not None else frozenset(),
         )
         return copy, judge(facts, place, like.server_version if like is not None else 0)
+
+    def globals(self, path: str) -> Globals:
+        """See `core.ports.Targets.globals`."""
+        return read_globals(Path(path).expanduser(), self._workshop.cancel.raise_if_requested)
 
     def create(
         self,
@@ -86,7 +94,7 @@ class FreshTargets:
         target = yield from self._ready(target)
         shop = self._workshop
         loader = Loader(target, shop.environment, shop.cancel, shop.tools())
-        report = yield from loader.load(shop.folder / copy.name, first)
+        report = yield from loader.load(shop.folder / copy.name, first, copy.globals)
         return report.model_copy(update={"seconds": int(time.monotonic() - begun)})
 
     def count(

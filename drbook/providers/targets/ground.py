@@ -12,16 +12,17 @@ import psycopg
 from psycopg import sql
 
 from drbook.core.errors import DrbookError, StepFailed
+from drbook.core.globals import Globals
 from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import Target
-from drbook.core.values import plain
+from drbook.core.values import counted, plain
 from drbook.providers import pgsession
 from drbook.providers.archive_list import Needs
 from drbook.providers.pgsession import Connection
 from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.targets.lease import lease
-from drbook.providers.targets.roles import HARMLESS, LOADER
+from drbook.providers.targets.roles import ADMIN, HARMLESS, LOADER, READER
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +30,48 @@ class Ground:
     """What was made, and therefore must not come from the archive again."""
 
     roles: tuple[str, ...] = ()
+    """Those that stand in, for no globals file names them."""
+    made: tuple[str, ...] = ()
+    """Those of the globals file."""
+    rights_left: tuple[str, ...] = ()
     extensions: frozenset[str] = frozenset()
     schemas: frozenset[str] = frozenset()
 
 
 def make_ground(
-    target: Target, needs: Needs, environment: Mapping[str, str], cancel: Cancel
+    target: Target,
+    needs: Needs,
+    environment: Mapping[str, str],
+    cancel: Cancel,
+    globals: Globals | None = None,
 ) -> Working[Ground]:
-    """Roles standing in and extensions. Raises StepFailed, before anything is loaded."""
-    if not needs.roles and not needs.extensions:
+    """Roles and extensions. Raises StepFailed, before anything is loaded."""
+    if not target.whole_server:
+        globals = None  # its roles are not ours to make
+    if not needs.roles and not needs.extensions and globals is None:
         return Ground()
     with lease(target, environment, cancel, target.admin) as connection:
         try:
-            roles = _stand_in(connection, target, needs.roles)
+            made = _of_production(connection, globals) if globals is not None else ()
+            roles = _stand_in(connection, target, needs.roles, made)
             extensions, schemas = _extensions(connection, target, needs.extensions)
         except psycopg.Error as error:
             raise _not_made(connection, error, cancel) from None
+    if globals is not None:
+        yield Milestone(_told(globals, made))
     if roles:
         shown = ", ".join(plain(name, 63) for name in roles[:10])
         yield Milestone(f"roles stand in without login, to be replaced: {shown}")
     if extensions:
         shown = ", ".join(plain(name, 63) for name in extensions)
         yield Milestone(f"extensions made by drbook, not by the archive: {shown}")
-    return Ground(roles, frozenset(extensions), frozenset(schemas))
+    return Ground(
+        roles,
+        made,
+        globals.left() if globals is not None else (),
+        frozenset(extensions),
+        frozenset(schemas),
+    )
 
 
 def _not_made(connection: Connection, error: psycopg.Error, cancel: Cancel) -> DrbookError:
@@ -67,7 +87,48 @@ def _not_made(connection: Connection, error: psycopg.Error, cancel: Cancel) -> D
     )
 
 
-def _stand_in(connection: Connection, target: Target, named: frozenset[str]) -> tuple[str, ...]:
+def _of_production(connection: Connection, globals: Globals) -> tuple[str, ...]:
+    """Production's roles and who is a member of whom, without login and without any attribute that makes
+    able: the loading login becomes a member of those that the archive names. Memberships in roles of the
+    server's own are left out for the same reason."""
+    present = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
+    wanted = [each for each in globals.roles if each.name not in present and _ordinary(each.name)]
+    for role in wanted:
+        inherit = "NOINHERIT" if "NOINHERIT" in role.attributes else "INHERIT"
+        connection.execute(
+            sql.SQL("CREATE ROLE {} NOLOGIN " + inherit).format(sql.Identifier(role.name))
+        )
+    made = {role.name for role in wanted}
+    for each in globals.memberships:
+        if {each.group, each.member} <= made:
+            admin = " WITH ADMIN OPTION" if each.admin else ""
+            connection.execute(
+                sql.SQL("GRANT {} TO {}" + admin).format(
+                    sql.Identifier(each.group), sql.Identifier(each.member)
+                )
+            )
+    return tuple(role.name for role in wanted)
+
+
+def _ordinary(name: str) -> bool:
+    """Neither a role of the server's own nor one of drbook's."""
+    return not name.startswith("pg_") and name not in (ADMIN, LOADER, READER)
+
+
+def _told(globals: Globals, made: tuple[str, ...]) -> str:
+    left = globals.left()
+    told = f"{counted(len(made), 'role')} made without login, from {globals.location}"
+    if left:
+        told += "; to be given back before cutover: " + "; ".join(left[:10])
+        told += f" and {len(left) - 10} more" if len(left) > 10 else ""
+    if globals.others:
+        told += "; not read there: " + ", ".join(globals.others[:5])
+    return told
+
+
+def _stand_in(
+    connection: Connection, target: Target, named: frozenset[str], made: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """NOLOGIN roles for those that the dump names and the server lacks; reported, never secret.
 
     Roles belong to a whole server: on a given one nothing is added, and their lack is an error.
@@ -85,6 +146,7 @@ def _stand_in(connection: Connection, target: Target, named: frozenset[str]) -> 
         )
     for name in missing:
         connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(name)))
+    for name in sorted(named & {*missing, *made}):
         if target.admin is not None:
             # ALTER DEFAULT PRIVILEGES FOR ROLE asks for membership.
             connection.execute(

@@ -14,6 +14,7 @@ from typing import IO
 from psycopg import conninfo
 
 from drbook.core.errors import StepFailed
+from drbook.core.globals import Globals
 from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Output, Signal, Working
 from drbook.core.targets import LoadReport, Target
@@ -67,8 +68,13 @@ class Loader:
         self._guard = Guard(target)
         self._complaints = Complaints(self._guard)
         self._sessions = Sessions(target, environment)
+        self._globals: Globals | None = None
 
-    def load(self, path: Path, first: Sequence[str]) -> Working[LoadReport]:
+    def load(
+        self, path: Path, first: Sequence[str], globals: Globals | None = None
+    ) -> Working[LoadReport]:
+        """`globals` are production's roles, where they are known."""
+        self._globals = globals
         try:
             archive = open_archive(path)
         except OSError as error:
@@ -147,6 +153,8 @@ class Loader:
             archive_format=archive.show(),
             items=len(listed.entries) - len(leaving),
             roles_standing_in=ground.roles,
+            roles_made=ground.made,
+            rights_left=ground.rights_left,
             left_out=left,
             complaints=warnings,
             seconds=0,
@@ -164,7 +172,9 @@ class Loader:
 
     def _prepare(self, wants: Needs) -> Working[Ground]:
         """Make what the archive needs; the schemas of extensions are no strangers from then on."""
-        ground = yield from make_ground(self._target, wants, self._environment, self._cancel)
+        ground = yield from make_ground(
+            self._target, wants, self._environment, self._cancel, self._globals
+        )
         ignored = (*self._target.ignored, *sorted(ground.schemas))
         self._target = self._target.model_copy(update={"ignored": ignored})
         self._guard = Guard(self._target)
@@ -274,6 +284,8 @@ class Loader:
             archive_format=archive.show(),
             items=sum(1 for line in done.stdout.splitlines() if line.strip()),
             roles_standing_in=ground.roles,
+            roles_made=ground.made,
+            rights_left=ground.rights_left,
             left_out=left,
             complaints=warnings,
             seconds=0,

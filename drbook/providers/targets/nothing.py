@@ -1,14 +1,17 @@
 """Targets of a dry run: every verb says what it would have done, and stops."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import TableCounts
 from drbook.core.errors import NotExercised
+from drbook.core.globals import Globals
 from drbook.core.ports import ProductionIdentity
 from drbook.core.preflight import UNKNOWN, Item, Preflight
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, TargetLook, TargetSpec
+from drbook.providers.globalsfile import read_globals
 
 
 class NoTargets:
@@ -25,6 +28,9 @@ class NoTargets:
         item = Item(what="target", verdict=UNKNOWN, found="not looked at", wanted="", words=words)
         return copy, Preflight(items=(item,))
         yield
+
+    def globals(self, path: str) -> Globals:
+        return read_globals(Path(path).expanduser())
 
     def create(
         self,
