@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.structure import DbObject, Structure
+from drbook.core.structure import DbObject, Structure, same_words
 from drbook.core.values import plain
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -129,7 +129,7 @@ def _differences_of(
             yield _remark(kind, name, rule.extra, f"not in the backup{because}")
         elif is_ is None:
             yield _remark(kind, name, rule.missing, f"missing{because}")
-        elif was.words != is_.words:
+        elif not same_words(was.words, is_.words):
             verdict, words = rule.changed, f"{_change(was.words, is_.words)}{because}"
             if verdict is FAIL and majors[0] != majors[1] and kind in _DEPARSED:
                 verdict = UNSURE

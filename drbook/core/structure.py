@@ -1,6 +1,7 @@
 """What a database is beside its rows: every object in the server's own words, and where its sequences
 stand. Read from the catalogues, compared word for word."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
@@ -20,9 +21,20 @@ class DbObject(Frozen):
     name: str
     """As PostgreSQL spells it; with its schema and, for a column or an index, its table."""
     words: str
-    """Its definition as the server writes it; the SHA-256 of one that is longer than 2,000 characters."""
+    """Its definition as the server writes it; what `digested` makes of one that is longer than 2,000
+    characters, or that holds a secret."""
     flaw: str = ""
     """What is wrong with it in itself: an index that is not valid, a constraint that was never checked."""
+
+
+def digested(words: str) -> str:
+    """What is kept in place of a definition that is not kept itself."""
+    return f"sha256 {hashlib.sha256(words.encode()).hexdigest()} of {len(words)} characters"
+
+
+def same_words(one: str, other: str) -> bool:
+    """Whether two definitions are the same, either of which may have been kept by its digest."""
+    return one == other or digested(one) == other or one == digested(other)
 
 
 class SequenceState(Frozen):

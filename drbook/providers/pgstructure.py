@@ -3,7 +3,6 @@
 A kind that cannot be read is named with its reason; it never looks like a kind that has nothing.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import psycopg
@@ -11,8 +10,9 @@ from psycopg import sql
 
 from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Working
-from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
+from drbook.core.structure import DbObject, Orphans, SequenceState, Structure, digested
 from drbook.providers import pgobjects
+from drbook.providers.hiding import scrub
 from drbook.providers.pgsession import Connection, broke_off, said
 
 LONGEST = 2000
@@ -102,7 +102,7 @@ def read_structure(
             continue
         finally:
             _back(connection)
-        objects += (DbObject(kind=k, name=n, words=_short(w or ""), flaw=f) for k, n, w, f in found)
+        objects += (DbObject(kind=k, name=n, words=_kept(w or ""), flaw=f) for k, n, w, f in found)
     sequences = yield from _sequences(connection, cancel, ignore, sound)
     orphans: tuple[Orphans, ...] = ()
     if sound:
@@ -136,10 +136,9 @@ def _by_version(version: int) -> list[tuple[str, str]]:
     return [("locale", pgobjects.LOCALE[locale]), ("collation versions", versions)]
 
 
-def _short(words: str) -> str:
-    if len(words) <= LONGEST:
-        return words
-    return f"sha256 {hashlib.sha256(words.encode()).hexdigest()} of {len(words)} characters"
+def _kept(words: str) -> str:
+    """A definition is production's own text, and may hold its password: then its digest stands for it."""
+    return words if len(words) <= LONGEST and scrub(words) == words else digested(words)
 
 
 def _our_logins(connection: Connection, cancel: Cancel) -> list[int]:

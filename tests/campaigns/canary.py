@@ -401,7 +401,7 @@ def leaks(run: Campaign, stack: ExitStack, *, short: bool) -> Leaks:
         ("doctor",),
         ("rehearse", runbook, "--dry-run", "--headless", "--json", "--set", "occurred=now"),
     ):
-        if not short:
+        if not short or command[:2] == ("baseline", "capture"):
             run.drbook(*command, **environment)
     code = run.drbook(
         "run", runbook, "--headless", "--json", "--set", "occurred=now", **environment

@@ -6,7 +6,7 @@ runs in another process, or once for many tests, is not seen here.
 
 import ast
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ FIRST = 30
 
 @dataclass(frozen=True)
 class Seen:
-    """The seconds of each test, and the tests that ran each line."""
+    """The seconds of each test, and for one module the tests that ran each of its lines."""
 
     seconds: Mapping[str, float]
     tests: Mapping[int, Sequence[str]]
@@ -35,9 +35,16 @@ class Seen:
         return 10 + 3 * sum(self.seconds[test] for test in tests)
 
     @classmethod
-    def read(cls, path: Path) -> "Seen":
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return cls(found["seconds"], {int(line): each for line, each in found["tests"].items()})
+    def read(cls, written: Iterable[Path], module: Path) -> "Seen":
+        """What was seen of one module, from what a `Watcher` wrote of each of its files of tests."""
+        seconds: dict[str, float] = {}
+        tests: dict[int, list[str]] = {}
+        for path in written:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            seconds |= found["seconds"]
+            for line, names in found["tests"].get(str(module), {}).items():
+                tests.setdefault(int(line), []).extend(names)
+        return cls(seconds, tests)
 
 
 def _statement(source: str, line: int) -> int:
@@ -51,13 +58,17 @@ def _statement(source: str, line: int) -> int:
 
 
 class Watcher:
-    """A plug-in of pytest's that notes, for one file of the package, what runs its lines."""
+    """A plug-in of pytest's that notes which test runs which lines of a package."""
 
-    def __init__(self, module: Path, written: Path) -> None:
-        self._module = str(module.resolve())
+    def __init__(self, copy: Path, package: str, written: Path) -> None:
+        """`copy` is the folder that holds the package, by whose paths its modules are named."""
+        self._copy = copy.resolve()
         self._written = written
         self._coverage = coverage.Coverage(
-            data_file=None, include=[self._module], config_file=False, messages=False
+            data_file=None,
+            include=[str(self._copy / package / "*")],
+            config_file=False,
+            messages=False,
         )
         self._seconds: dict[str, float] = {}
 
@@ -79,10 +90,12 @@ class Watcher:
     def pytest_sessionfinish(self) -> None:
         self._coverage.stop()
         data = self._coverage.get_data()
-        lines = data.contexts_by_lineno(self._module)
         tests = {
-            line: sorted(test for test in found if test in self._seconds)
-            for line, found in lines.items()
+            str(Path(file).relative_to(self._copy)): {
+                line: [test for test in found if test in self._seconds]
+                for line, found in data.contexts_by_lineno(file).items()
+            }
+            for file in data.measured_files()
         }
         found = {"seconds": self._seconds, "tests": tests}
         self._written.write_text(json.dumps(found), encoding="utf-8")

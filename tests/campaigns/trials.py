@@ -8,8 +8,10 @@ import json
 import os
 import shutil
 import signal
+import struct
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -197,23 +199,13 @@ def campaign(
     for name in _HEAVY if place.package == "drbook" else ():
         importlib.import_module(name)
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-    modules = list(dict.fromkeys(module for module, _ in chosen))
     with tempfile.TemporaryDirectory(prefix="m") as name:
         base = Path(name)
         base.chmod(0o711)  # servers that run as nobody pass through
-        copies = [Copy(place, base / str(number)) for number in range(jobs)]
-        found: dict[str, str] = {}
-        for index, problem in _spread(copies, modules, lambda copy, m: _watch(place, copy, m)):
-            found[modules[index]] = problem
-        bad = [found.get(module, f"{module}: its tests were not run.") for module in modules]
-        if any(bad):
-            raise Unfit("\n".join(filter(None, bad)))
+        trial = Trial(place, [Copy(place, base / str(number)) for number in range(jobs)])
+        trial.look(list(dict.fromkeys(module for module, _ in chosen)))
         tried = []
-
-        def trial(copy: Copy, each: tuple[str, Mutant]) -> str:
-            return _try(place, copy, *each)
-
-        for index, end in _spread(copies, chosen, trial):
+        for index, end in _spread(trial.copies, chosen, trial.end_of):
             tried.append(Tried(*chosen[index], end))
             told(tried[-1])
     if len(tried) != len(chosen):
@@ -221,36 +213,62 @@ def campaign(
     return tried
 
 
-def _watch(place: Place, copy: Copy, module: str) -> str:
-    """Run a module's tests unchanged, and see who runs which line; why nothing can be told, or ``.``"""
-    try:
-        tests = place.tests(module)
-    except Unfit as error:
-        return str(error)
-    seen = _seen(copy, module)
-    seen.unlink(missing_ok=True)
-    end, text = copy.test(tests, 900, [Watcher(copy.folder / file_of(module), seen)])
-    if end != "survived":
-        return f"{module}: its tests fail without a change.\n{text[-3000:]}"
-    with copy.changed(module, "raise ImportError('this module is gone')\n"):
-        end, _ = copy.test(tests, Seen.read(seen).limit(list(Seen.read(seen).seconds)))
-    return f"{module}: its tests pass where the module is gone." if end == "survived" else ""
+class Trial:
+    """What was seen of the tests, and what becomes of a mutant by them."""
+
+    def __init__(self, place: Place, copies: Sequence[Copy]) -> None:
+        self.place, self.copies = place, copies
+        self._seen: dict[str, Seen] = {}
+
+    def look(self, modules: Sequence[str]) -> None:
+        """Run every file of tests once, and see which test runs which line. Raises Unfit."""
+        files = sorted({file for module in modules for file in self.place.tests(module)})
+        self._need("were not run", files, self._watch)
+        for module in modules:
+            written = [self._written(file) for file in self.place.tests(module)]
+            self._seen[module] = Seen.read(written, file_of(module))
+        self._need("were not tried without it", modules, self._gone)
+
+    def _need(self, missed: str, items: Sequence[str], do: Callable[[Copy, str], str]) -> None:
+        problems = dict.fromkeys(items, f"its tests {missed}")
+        for index, problem in _spread(self.copies, items, do):
+            problems[items[index]] = problem
+        bad = [f"{item}: {problem}" for item, problem in problems.items() if problem]
+        if bad:
+            raise Unfit("\n".join(bad))
+
+    def _written(self, file: str) -> Path:
+        """What was seen of a file of tests: beside the copies, for all workers."""
+        name = str(Path(file).relative_to(self.place.project)).replace(os.sep, "~")
+        return self.copies[0].folder.parent / f"{name}.json"
+
+    def _watch(self, copy: Copy, file: str) -> str:
+        watcher = Watcher(copy.folder, self.place.package, self._written(file))
+        end, text = copy.test([file], 900, [watcher])
+        return "" if end == "survived" else f"its tests fail without a change.\n{text[-3000:]}"
+
+    def _gone(self, copy: Copy, module: str) -> str:
+        with copy.changed(module, "raise ImportError('this module is gone')\n"):
+            end, _ = copy.test(self.place.tests(module), self._limit(module))
+        return "its tests pass where the module is gone." if end == "survived" else ""
+
+    def _limit(self, module: str) -> float:
+        seen = self._seen[module]
+        return seen.limit(list(seen.seconds))
+
+    def end_of(self, copy: Copy, one: tuple[str, Mutant]) -> str:
+        """First the tests that run the changed line, then all."""
+        module, mutant = one
+        seen = self._seen[module]
+        first = seen.first(self.place.source(module), mutant.line)
+        with copy.changed(module, mutant.source):
+            end = copy.test(first, seen.limit(first))[0] if first else "survived"
+            if end in ("survived", "broken"):
+                end, _ = copy.test(self.place.tests(module), self._limit(module))
+        return "killed" if end == "broken" else end
 
 
-def _seen(copy: Copy, module: str) -> Path:
-    """Beside the copies, for all workers."""
-    return copy.folder.parent / f"{module}.json"
-
-
-def _try(place: Place, copy: Copy, module: str, mutant: Mutant) -> str:
-    """First the tests that run the changed line, then all."""
-    seen = Seen.read(_seen(copy, module))
-    first = seen.first(place.source(module), mutant.line)
-    with copy.changed(module, mutant.source):
-        end = copy.test(first, seen.limit(first))[0] if first else "survived"
-        if end in ("survived", "broken"):
-            end, _ = copy.test(place.tests(module), seen.limit(list(seen.seconds)))
-    return "killed" if end == "broken" else end
+_NUMBER = struct.Struct("I")
 
 
 def _spread(
@@ -258,12 +276,17 @@ def _spread(
 ) -> Iterator[tuple[int, str]]:
     """Do it to every item, each worker with a copy of its own; (index, answer) as they come."""
     reading, writing = os.pipe()
-    work = list(enumerate(items))
-    workers = [
-        _worker(copy, work[number :: len(copies)], do, writing)
-        for number, copy in enumerate(copies)
-    ]
+    taking, giving = os.pipe()  # whoever is free takes the next number
+    workers = [_worker(copy, items, do, (taking, giving), writing) for copy in copies]
     os.close(writing)
+    os.close(taking)
+
+    def give() -> None:
+        with os.fdopen(giving, "wb", buffering=0) as stream, contextlib.suppress(BrokenPipeError):
+            for index in range(len(items)):
+                stream.write(_NUMBER.pack(index))
+
+    threading.Thread(target=give, daemon=True).start()
     with os.fdopen(reading, encoding="utf-8") as results:
         for line in results:
             index, answer = json.loads(line)
@@ -274,18 +297,22 @@ def _spread(
 
 def _worker(
     copy: Copy,
-    work: Sequence[tuple[int, Item]],
+    items: Sequence[Item],
     do: Callable[[Copy, Item], str],
+    work: tuple[int, int],
     results: int,
 ) -> int:
-    """A process of its own that does its share and writes a line for each; returns its id."""
+    """A process of its own that takes number by number and writes a line for each; returns its id."""
     pid = os.fork()
     if pid:
         return pid
     try:
+        taking, giving = work
+        os.close(giving)
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-        for index, item in work:
-            answer = do(copy, item)
+        while number := os.read(taking, _NUMBER.size):
+            (index,) = _NUMBER.unpack(number)
+            answer = do(copy, items[index])
             os.write(results, f"{json.dumps([index, answer])}\n".encode())
     except BaseException:  # noqa: BLE001 - this process ends here; what is missing is missed
         traceback.print_exc()

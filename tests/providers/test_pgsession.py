@@ -13,6 +13,7 @@ from drbook.core.errors import (
     Cancelled,
     CouldNotVerify,
     DrbookError,
+    Interrupted,
     Refused,
     StepFailed,
     UsageError,
@@ -175,7 +176,7 @@ def test_what_a_failed_statement_is_taken_for(
     assert "while it counted: w" in found.what
 
 
-@pytest.mark.parametrize(("reason", "kind"), [("cancel", Cancelled), ("timeout", StepFailed)])
+@pytest.mark.parametrize(("reason", "kind"), [("cancel", Cancelled), ("timeout", Interrupted)])
 def test_a_statement_that_was_stopped_did_not_fail(reason: str, kind: type[DrbookError]) -> None:
     token = CancelToken()
     token.request(reason)

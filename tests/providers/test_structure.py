@@ -15,6 +15,7 @@ from drbook.core.baseline import TableCounts
 from drbook.core.comparison import Comparison, compare
 from drbook.core.remarks import Question, TableVerdict
 from drbook.providers.cancel import CancelToken
+from drbook.providers.hiding import KNOWN
 from drbook.providers.pgsession import guarded
 from drbook.providers.pgstructure import read_structure
 from drbook.providers.postgres import PostgresReader
@@ -225,3 +226,41 @@ def test_no_column_stands_before_the_row_that_is_hashed(postgres: Postgres) -> N
         found.append([row.content for row in counts.tables])
     for one, other in zip(*found, strict=True):
         assert one != other
+
+
+# --- definitions that hold a secret -----------------------------------------------------------------
+
+SECRET = "tr0ub4dor-and-3-more-words"
+
+
+def _held_by_digest(postgres: Postgres) -> TableCounts:
+    """A view of production's own with its password in it, captured by who knows that password."""
+    with postgres.connect("rich") as connection:
+        connection.execute(f"CREATE OR REPLACE VIEW leaks AS SELECT 'password={SECRET}'::text AS c")
+    KNOWN.add(SECRET)
+    try:
+        return counted(postgres, "rich", sound=False)
+    finally:
+        KNOWN.__init__()  # type: ignore[misc]
+        with postgres.connect("rich") as connection:
+            connection.execute("DROP VIEW leaks")
+
+
+@pytest.mark.parametrize(("there", "verdict"), [(SECRET, GOOD), (SECRET + "!", FAIL), (None, FAIL)])
+def test_a_definition_with_a_secret_is_kept_by_its_digest_and_still_compared(
+    postgres: Postgres,
+    rich: tuple[TableCounts, Path],
+    restored: psycopg.Connection,
+    there: str | None,
+    verdict: TableVerdict,
+) -> None:
+    held = _held_by_digest(postgres)
+    assert SECRET not in held.model_dump_json()
+    assert held.structure is not None
+    assert held.structure.of_kind("view")["public.leaks"].words.startswith("sha256 ")
+    if there is not None:
+        restored.execute(f"CREATE VIEW leaks AS SELECT 'password={there}'::text AS c")
+    found = judged(postgres, held)
+    against = [one for one in found.remarks if one.verdict is not GOOD and "leaks" in one.subject]
+    assert (found.verdict is GOOD) is (verdict is GOOD)
+    assert bool(against) is (verdict is not GOOD)
