@@ -144,6 +144,11 @@ def _survey(
             yield Milestone(f"{config.id}: not listed: {error.what}")
             continue
         yield Milestone(f"{config.id}: {counted(len(points), 'copy', 'copies')}")
+        if left := ports.backups.left_out(config.id):
+            why = "only a part was listed, not " + "; ".join(left[:5])
+            why += f"; and {len(left) - 5} more" if len(left) > 5 else ""
+            unreachable.append(source.model_copy(update={"why_unreachable": why}))
+            yield Milestone(f"{config.id}: {why}")
         for index, point in enumerate(points):
             yield Progress("look at the copies", index, len(points), "copies", plain(point.id, 80))
             ports.cancel.raise_if_requested()
@@ -217,7 +222,9 @@ def _finish(result: Located) -> Finished:
     destroyed = [source.source for source in result.unreachable if source.destroyed]
     silent = [source for source in result.unreachable if not source.destroyed]
     gone = f"; destroyed with production: {', '.join(destroyed)}" if destroyed else ""
-    names = ", ".join(source.source for source in silent)
+    names = ", ".join(
+        f"{source.source} (a part)" if source.reachable else source.source for source in silent
+    )
     if result.point is not None:
         reason = f"{plain(result.point.location, 200)}, taken {show_time(result.point.taken_at)}"
         reason += f" ({words})" + _costs(result) + gone

@@ -118,9 +118,10 @@ Url = Annotated[
 ]
 
 
-_TELLS_NOTHING = frozenset({408, *range(500, 600)} - {501, 505})
-"""Answers behind which a request may have been carried out (RFC 9110, 15.5.9 and 15.6): a timeout or a
-failure of the server, or of a gateway before it. 501 and 505 say that it does not know how."""
+_SAYS_NO = frozenset({*range(400, 500), 501, 505} - {408})
+"""Answers that refuse a request (RFC 9110, 15.5 and 15.6). Behind any other one it may have been carried
+out: a success or a redirection that the runbook did not expect, a timeout or a failure of the server, or
+of a gateway before it."""
 _SIGNALS = range(129, 193)
 """Exit codes of a shell whose command a signal ended: 128 and its number."""
 
@@ -191,13 +192,13 @@ class Http(Action[HttpParams]):
         if well:
             return Finished(found, reason=f"answered {found.status}")
         expected = ", ".join(map(str, params.expect)) or "200 to 299"
-        if self.effect_of(params) is Effect.ONCE and found.status in _TELLS_NOTHING:
+        if self.effect_of(params) is Effect.ONCE and found.status not in _SAYS_NO:
             return Finished(
                 found,
                 StepEnd.IN_DOUBT,
                 f"{params.method} {plain(params.url, 200)} answered {found.status}, not {expected}: that "
                 "does not say whether it was carried out.",
-                means="A server or a gateway gave up on it; what was asked for may have happened.",
+                means="It is no refusal; what was asked for may have happened.",
                 next="Look there whether it did, then settle it (i).",
             )
         return Finished(

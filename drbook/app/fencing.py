@@ -14,8 +14,8 @@ from drbook.core.errors import DrbookError, JournalError, Refused
 from drbook.core.runbook import Runbook
 from drbook.core.values import plain
 from drbook.mirror.config import OpenableMirror, same_place
-from drbook.mirror.fence import Fence, Held, keeps_conditions, lay, newest
-from drbook.mirror.place import MirrorConflict, MirrorDown
+from drbook.mirror.fence import LAST, Fence, Held, keeps_conditions, lay, newest
+from drbook.mirror.place import MirrorConflict, MirrorDown, fence_name
 from drbook.mirror.recover import Recovered, Source, read_source
 from drbook.providers import private
 from drbook.providers.secrets import Secrets
@@ -109,6 +109,19 @@ def gather(
     return held
 
 
+def _no_next(highest: int, held: Sequence[Source]) -> Refused:
+    places = ", ".join(plain(source.place.location, 200) for source in held[:3])
+    return Refused(
+        f"A mirror holds fence {highest}, and there is no greater number: no other one can be laid.",
+        means="Somebody who can write there put it there; a hundred million take-overs did not. Nobody can "
+        "take over from these mirrors while it stands. Nothing was changed.",
+        next=f"Take `{fence_name(highest)}` away from {places}, keeping a copy of it, and ask who could "
+        "write there. Where a lock holds it, lead a new incident by the same runbook: the record of this one "
+        "stays what it is.",
+        code="fence-last",
+    )
+
+
 def fence(attempt: TakeOver, held: Sequence[Source], recovered: Recovered) -> None:
     """Lay the next fence in every mirror that can hold one. Raises Refused where none can."""
     highest = recovered.state.epoch
@@ -125,6 +138,8 @@ def fence(attempt: TakeOver, held: Sequence[Source], recovered: Recovered) -> No
             raise lost(source, attempt)
         highest = max(highest, last.epoch if last is not None else 0)
         able.append(source)
+    if highest >= LAST:
+        raise _no_next(highest, held)
     attempt.remember()
     laying = Fence(
         epoch=highest + 1,

@@ -1,5 +1,6 @@
 """One attempt of one step, in a thread of its own: signals out, an ending back."""
 
+import json
 import threading
 import time
 import traceback
@@ -25,7 +26,7 @@ from drbook.core.errors import (
 from drbook.core.events import Effect, StepEnd
 from drbook.core.ports import Cancel, Ports
 from drbook.core.signals import Output, Progress, Recordable
-from drbook.core.values import Json, plain
+from drbook.core.values import Json, plain, show_size
 from drbook.providers import private
 from drbook.providers.hiding import scrub
 
@@ -167,12 +168,25 @@ class Attempt:
                 finished = end.value
             finally:
                 work.close()
-        return Ending(
-            finished.state,
-            finished.result.model_dump(mode="json", by_alias=True),
-            finished.reason,
-            finished.means,
-            finished.next,
+        result = finished.result.model_dump(mode="json", by_alias=True)
+        _need_recordable(result)
+        return Ending(finished.state, result, finished.reason, finished.means, finished.next)
+
+
+LARGEST = 16 * 1024 * 1024
+"""Characters of a result as JSON: a record is read in one piece, here and from every mirror."""
+
+
+def _need_recordable(result: Json) -> None:
+    """Raises Interrupted: what the work did may have happened, and what came of it cannot be kept."""
+    size = len(json.dumps(result))
+    if size > LARGEST:
+        raise Interrupted(
+            f"What the step found is too long for the record: {show_size(size)}, of at most "
+            f"{show_size(LARGEST)}.",
+            means="It ran to its end, and its result is not kept.",
+            next="Ask for less in the runbook, then run the step again.",
+            code="result-too-long",
         )
 
 

@@ -122,6 +122,9 @@ class Backups(Protocol):
     def facts(self, point: RecoveryPoint) -> PointFacts:
         """Lock, delete marker and quick byte facts of one copy; what fails is recorded as unknown."""
 
+    def left_out(self, source: str) -> Sequence[str]:
+        """What the last `points` of a source could not list, in words: a folder that may not be read."""
+
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         """What the copy says it holds. Raises CouldNotVerify where a manifest exists and cannot be read."""
 

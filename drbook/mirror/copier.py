@@ -231,6 +231,11 @@ class Copier:
                 stream.seek(offset)
                 while seq < self.state.written:
                     line = stream.readline(MAX_OBJECT + 1)
+                    if len(line) > MAX_OBJECT:
+                        raise JournalError(
+                            f"Record {seq + 1} is longer than {MAX_OBJECT // 2**20} MiB: it, and what "
+                            "follows it, cannot be mirrored."
+                        )
                     if not line.endswith(b"\n"):
                         raise JournalError(
                             f"Record {seq + 1} cannot be read back from {self._writing.journal}."

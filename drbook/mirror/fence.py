@@ -15,10 +15,14 @@ from drbook.mirror.place import FENCES, PROBE, MirrorConflict, Place, fence_name
 _LARGEST = 64 * 1024
 
 
+LAST = 99_999_999
+"""The greatest number that a fence's name can hold."""
+
+
 class Fence(Frozen):
     """One take-over, as it stands in the mirror."""
 
-    epoch: int = Field(ge=1, le=99_999_999)
+    epoch: int = Field(ge=1, le=LAST)
     incident: str = Field(max_length=200)
     token: str = Field(max_length=200)
     host: str = Field(max_length=300)

@@ -98,6 +98,10 @@ class BackupCatalog:
                 bytes=ByteFact(state="unknown", reason=error.what),
             )
 
+    def left_out(self, source: str) -> Sequence[str]:
+        found: Sequence[str] = getattr(self._open(source), "left_out", ())
+        return found
+
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         return self._open(point.source).manifest(point)
 

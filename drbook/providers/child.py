@@ -8,6 +8,7 @@ happen to stand in.
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -69,7 +70,8 @@ class Child:
     ) -> None:
         self.argv = tuple(str(part) for part in argv)
         self._grace = grace
-        reading, self._lifeline = os.pipe()
+        theirs, ours = socket.socketpair()
+        reading, self._lifeline = theirs.detach(), ours.detach()
         self._lock = threading.Lock()
         self._left = False
         self._token = child_token()
@@ -119,8 +121,19 @@ class Child:
         """Let it run. Nothing happens where it was asked to stop before."""
         with self._lock:
             if self._lifeline >= 0:
-                with suppress(BrokenPipeError):  # a launcher that was killed; `lost` says so
+                with suppress(BrokenPipeError, ConnectionResetError):  # killed; `lost` says so
                     os.write(self._lifeline, b"g")
+
+    def why_not_started(self) -> str:
+        """Why the program of an ended launcher could not be started; empty where it was, or where it was
+        asked to stop."""
+        with self._lock:
+            if self._lifeline < 0:
+                return ""
+            os.set_blocking(self._lifeline, False)
+            with suppress(BlockingIOError, ConnectionResetError):
+                return os.read(self._lifeline, 500).decode("utf-8", "replace")
+            return ""
 
     def ask_to_stop(self) -> None:
         """Close the lifeline: the launcher sends the stop signal and, after the grace, KILL."""

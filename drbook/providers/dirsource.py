@@ -43,6 +43,8 @@ class DirectoryReader:
         self._config = config
         self._cancel = opening.cancel
         self._root = Path(config.path).expanduser()
+        self.left_out: tuple[str, ...] = ()
+        """What the last listing could not see, in words."""
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -71,28 +73,38 @@ class DirectoryReader:
 
     def points(self) -> Working[Sequence[RecoveryPoint]]:
         found: list[RecoveryPoint] = []
+        left: list[str] = []
         try:
             root = self._root.resolve(strict=True)
-            for folder, names, files in os.walk(root, onerror=_raise):
+
+            def unread(error: OSError) -> None:
+                if error.filename is None or Path(error.filename) == root:
+                    raise error
+                left.append(f"{plain(str(error.filename), 300)}: {_words(error)}")
+
+            for folder, names, files in os.walk(root, onerror=unread):
                 self._cancel.raise_if_requested()
                 here = Path(folder)
                 if _TOC in files:
                     names.clear()
                     if here != root and _utf8(here):
-                        found.append(self._point(root, here))
+                        found += self._try_point(root, here, left)
                     continue
                 # A folder that is still being written under a dotted name is no backup yet.
-                names[:] = sorted(name for name in names if not name.startswith("."))
+                # Of a file system, `lost+found` is where its repair puts pieces.
+                names[:] = sorted(
+                    name for name in names if not name.startswith(".") and name != "lost+found"
+                )
                 for name in sorted(files):
                     path = here / name
                     if is_manifest(name) or not _regular(path):
                         continue
-                    if not (is_dump(name) or path.with_name(name + MANIFEST).is_file()):
+                    if not (is_dump(name) or _regular(path.with_name(name + MANIFEST))):
                         continue
                     if _utf8(path):
-                        found.append(self._point(root, path))
+                        found += self._try_point(root, path, left)
                     else:
-                        yield Output(f"left out, its name is not UTF-8: {plain(str(path), 300)}")
+                        left.append(f"{plain(str(path), 300)}: its name is not UTF-8")
                 yield Progress(f"list {plain(str(root), 200)}", len(found), None, "copies")
         except (OSError, RuntimeError) as error:
             raise CouldNotVerify(
@@ -101,8 +113,19 @@ class DirectoryReader:
                 next="Check that the share is mounted here and readable for this user.",
                 code="list-failed",
             ) from None
+        self.left_out = tuple(left)
+        for each in left[:10]:
+            yield Output(f"left out: {each}")
         found.sort(key=lambda point: (point.taken_at, point.id), reverse=True)
         return found
+
+    def _try_point(self, root: Path, path: Path, left: list[str]) -> list[RecoveryPoint]:
+        """The copy, or nothing where its file cannot be looked at (any more): that hides no other one."""
+        try:
+            return [self._point(root, path)]
+        except OSError as error:
+            left.append(f"{plain(str(path), 300)}: {_words(error)}")
+            return []
 
     def _point(self, root: Path, path: Path) -> RecoveryPoint:
         beside = path.with_name(path.name + MANIFEST)
@@ -239,7 +262,11 @@ def _utf8(path: Path) -> bool:
 
 
 def _regular(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    """False for what is not there, and for a name that the file system does not take."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _tree(folder: Path) -> list[Path]:
@@ -264,10 +291,6 @@ def _load(path: Path) -> Manifest:
             next="See who wrote it; the dump may be good.",
             code="manifest",
         ) from None
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _words(error: Exception) -> str:

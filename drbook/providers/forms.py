@@ -21,7 +21,7 @@ FARTHEST = 100
 _ANY = f"{{0,{FARTHEST}}}+"
 _SOME = f"{{1,{FARTHEST}}}+"
 _GAP = r"(?:[\s\x00]|\\[rnt])" + _ANY
-_BLANKS = (r"[\s\x00+]", r"\\[nrt]")
+_BLANKS = (r"[\s\x00+]", r"\\{1,4}+[nrt \t]")
 _CODED_BLANKS = (r"%20", r"%0[ad]", r"&#(?:x0*+20|0*+32);")
 _BACKSLASHES = tuple(
     each + r"(?:[\r\n\x00]{0,3}+[rnt])?+"
@@ -61,6 +61,7 @@ def written(value: str) -> str:
     """A pattern for a value as it is or with any of its characters escaped, broken anywhere by lines."""
     if len(value) > LONGEST:
         return re.escape(value)
+    value = value.replace("\x00", "") or value  # it may stand in every gap, or be dropped there
     head = _RUN.match(value)  # blanks and backslashes alone tell nothing, and stand everywhere
     rest = value[head.end() :] if head is not None else value
     return "".join(_elements(rest)) if rest else re.escape(value)

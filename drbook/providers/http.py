@@ -1,11 +1,13 @@
 """The `http` action's door: one request, only to hosts that the runbook names, no redirects."""
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import httpx
 
@@ -20,6 +22,9 @@ from drbook.providers.secrets import resolve
 from drbook.providers.shell import WITHHELD
 
 BODY = 64 * 1024
+"""Bytes of an answer that are shown."""
+WHOLE = 16 * 1024 * 1024
+"""Bytes of an answer that are read to see whether it comes whole."""
 READS = ("GET", "HEAD")
 _PORTS = {"http": 80, "https": 443}
 
@@ -103,6 +108,8 @@ def _why_not_reading(request: httpx.Request, covering: Sequence[Host]) -> str:
         )
     if request.method not in READS:
         return "this method may change something"
+    if request.content:
+        return f"a {request.method} with a body is read differently by different servers"
     return "its URL holds a GraphQL operation that writes" if writes_by_url(query) else ""
 
 
@@ -149,7 +156,7 @@ class HttpSender:
             request = _request(client, method, url, {**headers, **_revealed(known)}, sent)
             shown = plain(str(request.url.copy_with(query=None, fragment=None)), 200)
             status = 0
-            with self._bounded(client, timeout) as late:
+            with self._bounded(request, timeout) as late:
                 try:
                     with closing(client.send(request, stream=True)) as response:
                         status = response.status_code
@@ -165,16 +172,18 @@ class HttpSender:
         return HttpResult(status=status, seconds=int(time.monotonic() - begun), body=text)
 
     @contextmanager
-    def _bounded(self, client: httpx.Client, timeout: timedelta) -> Iterator[threading.Event]:
+    def _bounded(self, request: httpx.Request, timeout: timedelta) -> Iterator[threading.Event]:
         """The whole exchange ends with the timeout, which httpx itself takes for each wait by itself, and
         with a cancellation. The event says that it was the timeout."""
         late = threading.Event()
+        line = _Line()
+        request.extensions = {**request.extensions, "trace": line.note}
 
         def end() -> None:
             late.set()
-            client.close()
+            line.cut()
 
-        unregister = self._cancel.on_request(client.close)
+        unregister = self._cancel.on_request(line.cut)
         timer = threading.Timer(timeout.total_seconds(), end)
         timer.daemon = True
         timer.start()
@@ -183,6 +192,33 @@ class HttpSender:
         finally:
             timer.cancel()
             unregister()
+
+
+class _Line:
+    """The connection of one request, which can be cut from another thread: closing it there would not
+    wake whoever waits for its answer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._cut = False
+
+    def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Called by httpx at each step of a request (its `trace` extension)."""
+        if event not in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            return
+        with self._lock:
+            self._socket = info["return_value"].get_extra_info("socket")
+        if self._cut:
+            self.cut()
+
+    def cut(self) -> None:
+        with self._lock:
+            self._cut, line = True, self._socket
+        if line is not None:
+            with suppress(OSError):  # it has ended by itself
+                # Of the socket below TLS, whose own farewell would wait for an answer.
+                socket.socket.shutdown(line, socket.SHUT_RDWR)
 
 
 _NOT_SENT = (
@@ -276,14 +312,17 @@ def _no_request(why: str) -> StepFailed:
 
 
 def _body(response: httpx.Response) -> str:
+    """What is shown of it. The rest is read too, and let go: one that breaks off is not whole."""
+    data, size = bytearray(), 0
+    for chunk in response.iter_raw(16 * 1024):
+        size += len(chunk)
+        if len(data) < BODY + MARGIN:
+            data += chunk
+        if size > WHOLE:
+            break
     encoding = response.headers.get("content-encoding", "")
     if encoding.lower() not in ("", "identity"):
         return (
-            f"(the answer came as {plain(encoding, 40)}, which was not asked for; it was not read)"
+            f"(the answer came as {plain(encoding, 40)}, which was not asked for; it is not shown)"
         )
-    data = bytearray()
-    for chunk in response.iter_raw(16 * 1024):
-        data += chunk
-        if len(data) >= BODY + MARGIN:
-            break
     return plain_lines(scrub(data.decode("utf-8", "replace"))[:BODY])

@@ -2,8 +2,9 @@
 
     python -I launcher.py LIFELINE STOP_SIGNAL GRACE_SECONDS RUN_AS -- PROGRAM [ARGUMENT …]
 
-LIFELINE is the reading end of a pipe whose writing end drbook holds. One byte in it says that this
-launcher is on record: only then is the program started. Where the pipe closes before, nothing runs.
+LIFELINE is one end of a pair of sockets whose other end drbook holds. One byte in it says that this
+launcher is on record: only then is the program started. Where it closes before, nothing runs. Why a
+program could not be started is written into it, for no exit code tells that from the program's own.
 
 When it closes later, because drbook asked for a stop or because drbook is gone, the program's group
 gets STOP_SIGNAL and, after the grace, KILL; then everything else that it started ends, where Linux
@@ -73,7 +74,6 @@ def child(lifeline: int, run_as: str, argv: list[str], parent: int) -> None:
     """Never returns. `parent` is the launcher that it must not outlive."""
     code = 125
     try:
-        os.close(lifeline)
         os.setpgid(0, 0)
         if run_as == "namespace":
             enter_namespace()
@@ -88,6 +88,7 @@ def child(lifeline: int, run_as: str, argv: list[str], parent: int) -> None:
         os.execvp(argv[0], argv)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must be said before this process ends
         why = (error.strerror or error) if isinstance(error, OSError) else error
+        os.write(lifeline, str(why).encode("utf-8", "replace")[:500])
         print(f"{argv[0]}: {why}", file=sys.stderr, flush=True)
     finally:
         os._exit(code)
@@ -204,6 +205,7 @@ def main(arguments: list[str]) -> int:
     ours = os.getpid()
     if not os.read(int(lifeline), 1):
         return NOT_STARTED
+    os.set_inheritable(int(lifeline), False)  # the program itself does not hold it
     adopt_orphans()
     pid = os.fork()
     if pid == 0:

@@ -69,6 +69,8 @@ def parameters(
     found.update({name: value for name, value in given.items() if value is not None})
     if ref.password is not None:
         hidden["password"] = secrets.resolve(ref.password, environment)
+    for name in _OURS:
+        found.pop(name, None)
     found["connect_timeout"] = str(max(2, int(ref.connect_timeout.total_seconds())))
     return found, hidden
 
@@ -98,6 +100,8 @@ def _from_dsn(reference: str, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 _PORTS = re.compile(r"[0-9,]*")
+_OURS = ("application_name", "client_encoding")
+"""Parameters of drbook's own sessions, whatever a DSN says of them."""
 
 
 def connect(

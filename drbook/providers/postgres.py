@@ -1,5 +1,6 @@
 """Reading PostgreSQL for the steps: `core.ports.Databases`, every method in a guarded session."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from drbook.core.ranges import Ranges
 from drbook.core.signals import Working
 from drbook.core.structure import Depth
 from drbook.core.targets import DatabaseProbe, DatabaseRef, QueryResult
-from drbook.core.values import Json, plain
+from drbook.core.values import Json, plain, show_duration
 from drbook.providers import pgsession
 from drbook.providers.hiding import MARGIN, scrub
 from drbook.providers.pgcapture import Alongside, count_all
@@ -168,7 +169,9 @@ class PostgresReader:
             own_path=True,
         ) as connection:
             try:
-                return _behind_cursor(connection, text, params, limit)
+                return _behind_cursor(
+                    connection, text, params, limit, Deadline(timeout, self._cancel)
+                )
             except (psycopg.errors.SyntaxError, psycopg.errors.ReadOnlySqlTransaction) as error:
                 raise StepFailed(
                     f"The query was not run: {pgsession.said(error)}",
@@ -207,24 +210,65 @@ def _whole(sql: str) -> bytes:
     return text
 
 
+RESULT = 4 * 1024 * 1024
+"""Characters of all values together that a result shows, for it becomes one record."""
+_BATCH = 1024 * 1024
+"""Characters that are fetched at a time, as far as the rows before tell."""
+
+
+class Deadline:
+    """The statement's time holds for reading and masking its rows too."""
+
+    def __init__(self, timeout: timedelta, cancel: Cancel) -> None:
+        self._timeout, self._cancel = timeout, cancel
+        self._until = time.monotonic() + timeout.total_seconds()
+
+    def check(self) -> None:
+        """Raises StepFailed or Cancelled where no more is to be done."""
+        self._cancel.raise_if_requested()
+        if time.monotonic() > self._until:
+            raise StepFailed(
+                f"The rows did not arrive, and were not read, within {show_duration(self._timeout)}.",
+                means="Nothing was changed; no row is kept.",
+                next="Ask for fewer or shorter rows, or give the step's query a longer `timeout`.",
+                code="timeout",
+            )
+
+
 def _behind_cursor(
-    connection: Connection, sql: bytes, params: Mapping[str, Json], limit: int
+    connection: Connection,
+    sql: bytes,
+    params: Mapping[str, Json],
+    limit: int,
+    deadline: Deadline,
 ) -> QueryResult:
     # A named cursor is declared through the extended protocol, with and without parameters.
     with connection.cursor(name="drbook") as cursor:
         cursor.execute(sql, dict(params) if params else None)
-        cursor.fetchmany(limit + 1)
-        result = cursor.pgresult
-        assert result is not None
-        columns = tuple(
-            plain((result.fname(index) or b"").decode("utf-8", "replace"), 200)
-            for index in range(result.nfields)
-        )
-        rows = tuple(
-            tuple(_text(result.get_value(row, column)) for column in range(result.nfields))
-            for row in range(min(result.ntuples, limit))
-        )
-        return QueryResult(columns=columns, rows=rows, truncated=result.ntuples > limit)
+        columns: tuple[str, ...] = ()
+        rows: list[tuple[str | None, ...]] = []
+        shown, size = 0, 0
+        while True:
+            average = max(1, size // max(1, len(rows)))
+            wanted = min(limit + 1 - len(rows), max(1, _BATCH // average) if rows else 1)
+            cursor.fetchmany(wanted)
+            result = cursor.pgresult
+            assert result is not None
+            columns = tuple(
+                plain((result.fname(index) or b"").decode("utf-8", "replace"), 200)
+                for index in range(result.nfields)
+            )
+            for row in range(result.ntuples):
+                deadline.check()
+                values = [result.get_value(row, column) for column in range(result.nfields)]
+                texts = tuple(_text(value) for value in values)
+                shown += sum(len(text or "") for text in texts)
+                size += sum(len(value or b"") for value in values)
+                if len(rows) == limit or shown > RESULT:
+                    return QueryResult(columns=columns, rows=tuple(rows), truncated=True)
+                rows.append(texts)
+            if result.ntuples < wanted:
+                return QueryResult(columns=columns, rows=tuple(rows))
 
 
 def _text(value: bytes | None) -> str | None:

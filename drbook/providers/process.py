@@ -174,9 +174,9 @@ def run(
             raise feeder.error
         if out.error is not None:
             raise out.error
-        if code == 127 and not out.tail and len(err.tail) < 1000:
+        if why := child.why_not_started():
             raise StepFailed(
-                f"{plain(str(argv[0]), 200)} cannot be started: {plain(scrub(err.text().strip()), 300)}.",
+                f"{plain(str(argv[0]), 200)} cannot be started: {plain(scrub(why), 300)}.",
                 next="Look whether the program is installed where drbook looks for it.",
                 code="process",
             )

@@ -55,7 +55,10 @@ def ran(code: int, **params: Any) -> Finished:
     ("method", "status", "state"),
     [
         ("POST", 201, StepEnd.SUCCEEDED),
-        ("POST", 302, StepEnd.FAILED),
+        ("POST", 101, StepEnd.IN_DOUBT),
+        ("POST", 302, StepEnd.IN_DOUBT),
+        ("PUT", 303, StepEnd.IN_DOUBT),
+        ("GET", 303, StepEnd.FAILED),
         ("POST", 401, StepEnd.FAILED),
         ("POST", 407, StepEnd.FAILED),
         ("POST", 408, StepEnd.IN_DOUBT),
@@ -85,10 +88,15 @@ def test_an_answer_that_does_not_say_leaves_a_change_in_doubt(
 
 def test_an_expected_answer_is_well_whatever_it_is() -> None:
     assert requested(504, method="POST", expect=[504]).state is StepEnd.SUCCEEDED
-    refused = requested(200, method="POST", expect=[204])
-    assert (refused.state, refused.reason.split(": ")[-1]) == (
+    other = requested(200, method="POST", expect=[201])
+    assert other.state is StepEnd.IN_DOUBT
+    assert other.reason.startswith(
+        "POST https://api.example/x answered 200, not 201: that does not"
+    )
+    refused = requested(409, method="POST", expect=[201])
+    assert (refused.state, refused.reason) == (
         StepEnd.FAILED,
-        "POST https://api.example/x answered 200, not 204.",
+        "POST https://api.example/x answered 409, not 201.",
     )
 
 

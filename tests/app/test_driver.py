@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from drbook.app import doubts, mailbox, steps
+from drbook.app import doubts, mailbox, steps, work
 from drbook.app import model as cmd
 from drbook.core.actions import Empty, Finished, Probed, StepContext
 from drbook.core.errors import (
@@ -511,6 +511,28 @@ def test_a_step_in_doubt_is_looked_at_and_settled(world: "World") -> None:
     assert "happened. the cluster is there" in snapshot.state.notes[0].text
     world.ask(cmd.Resolve("a", "succeeded", "it is there"))
     world.reaches("a", StepState.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"), [("once", StepState.IN_DOUBT), ("none", StepState.FAILED)]
+)
+def test_a_result_that_is_too_long_for_the_record_is_not_put_there(
+    world: "World", monkeypatch: pytest.MonkeyPatch, kind: str, state: StepState
+) -> None:
+    """A record of any length could be written, and never be mirrored."""
+    monkeypatch.setattr(work, "LARGEST", 1000)
+    action = {"none": world.none, "once": world.once}[kind]
+    action.courses["a"] = _ends(Finished(Long(text="x" * 2000)))
+    world.start(f"  - {{id: a, phase: restore, do: {kind}}}\n")
+    world.ask(cmd.Run("a"))
+    run = world.reaches("a", state).state.steps["a"]
+    assert (run.code, run.result) == ("result-too-long", None)
+    assert "its result is not kept" in run.means
+    assert world.journal.stat().st_size < 5000
+
+
+class Long(Frozen):
+    text: str
 
 
 def test_an_action_that_says_it_does_not_know_is_looked_at(world: "World") -> None:

@@ -197,7 +197,7 @@ def run(place: Place, modules: Sequence[str], sample: int | None, seed: int, job
             )
 
     try:
-        tried = campaign(place, chosen, jobs, told)
+        tried, unfit = campaign(place, chosen, jobs, told)
     except Unfit as error:
         print(error, file=sys.stderr)
         return 2
@@ -211,7 +211,9 @@ def run(place: Place, modules: Sequence[str], sample: int | None, seed: int, job
         f"{len(tried) - lived} killed: {100 * (len(tried) - lived) / max(1, len(tried)):.1f} %, "
         f"in {time.monotonic() - begun:.0f} s"
     )
-    return 0 if good else 1
+    for module, problem in unfit.items():
+        print(f"{module}: {problem}", file=sys.stderr)
+    return 2 if unfit else 0 if good else 1
 
 
 def main() -> int:

@@ -151,6 +151,8 @@ class Copy:
         options += [f"--basetemp={self.folder / 't'}", f"--rootdir={self._place.project}"]
         for plugin in ("cacheprovider", "xdist", "cov", "anyio"):
             options += ["-p", f"no:{plugin}"]
+        # The same examples each time: a mutant is not killed by luck.
+        options += ["--hypothesis-seed=1"]
         # Rewriting the tests for good messages takes longer than they do.
         options += ["--assert=plain"]
         # Imported before, on purpose.
@@ -194,8 +196,8 @@ def _end_descendants() -> None:
 
 def campaign(
     place: Place, chosen: Sequence[tuple[str, Mutant]], jobs: int, told: Callable[[Tried], None]
-) -> list[Tried]:
-    """Try the mutants, `jobs` at a time. Raises Unfit."""
+) -> tuple[list[Tried], dict[str, str]]:
+    """Try the mutants, `jobs` at a time; also the modules whose tests can tell nothing, and why."""
     for name in _HEAVY if place.package == "drbook" else ():
         importlib.import_module(name)
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
@@ -203,14 +205,17 @@ def campaign(
         base = Path(name)
         base.chmod(0o711)  # servers that run as nobody pass through
         trial = Trial(place, [Copy(place, base / str(number)) for number in range(jobs)])
-        trial.look(list(dict.fromkeys(module for module, _ in chosen)))
+        unfit = trial.look(list(dict.fromkeys(module for module, _ in chosen)))
+        able = [each for each in chosen if each[0] not in unfit]
         tried = []
-        for index, end in _spread(trial.copies, chosen, trial.end_of):
-            tried.append(Tried(*chosen[index], end))
+        for index, end in _spread(trial.copies, able, trial.end_of):
+            tried.append(Tried(*able[index], end))
             told(tried[-1])
-    if len(tried) != len(chosen):
-        raise Unfit(f"Only {len(tried)} of {len(chosen)} mutants were tried: a worker ended early.")
-    return tried
+    if len(tried) != len(able):
+        missed = {module for module, _ in able} - {each.module for each in tried}
+        why = f"only {len(tried)} of {len(able)} mutants were tried: a worker ended early"
+        unfit |= dict.fromkeys(missed or {able[-1][0]}, why)
+    return tried, unfit
 
 
 class Trial:
@@ -220,22 +225,26 @@ class Trial:
         self.place, self.copies = place, copies
         self._seen: dict[str, Seen] = {}
 
-    def look(self, modules: Sequence[str]) -> None:
-        """Run every file of tests once, and see which test runs which line. Raises Unfit."""
+    def look(self, modules: Sequence[str]) -> dict[str, str]:
+        """Run every file of tests once, and see which test runs which line; the modules of which nothing
+        can be told, and why. Raises Unfit for one that nobody tests."""
         files = sorted({file for module in modules for file in self.place.tests(module)})
-        self._need("were not run", files, self._watch)
+        broken = self._problems(files, self._watch)
+        unfit = {}
         for module in modules:
-            written = [self._written(file) for file in self.place.tests(module)]
-            self._seen[module] = Seen.read(written, file_of(module))
-        self._need("were not tried without it", modules, self._gone)
+            tests = self.place.tests(module)
+            if bad := [f"{file}: {broken[file]}" for file in tests if file in broken]:
+                unfit[module] = "\n".join(bad)
+            else:
+                written = [self._written(file) for file in tests]
+                self._seen[module] = Seen.read(written, file_of(module))
+        return unfit | self._problems([each for each in modules if each not in unfit], self._gone)
 
-    def _need(self, missed: str, items: Sequence[str], do: Callable[[Copy, str], str]) -> None:
-        problems = dict.fromkeys(items, f"its tests {missed}")
+    def _problems(self, items: Sequence[str], do: Callable[[Copy, str], str]) -> dict[str, str]:
+        problems = dict.fromkeys(items, "a worker ended early")
         for index, problem in _spread(self.copies, items, do):
             problems[items[index]] = problem
-        bad = [f"{item}: {problem}" for item, problem in problems.items() if problem]
-        if bad:
-            raise Unfit("\n".join(bad))
+        return {item: problem for item, problem in problems.items() if problem}
 
     def _written(self, file: str) -> Path:
         """What was seen of a file of tests: beside the copies, for all workers."""

@@ -175,6 +175,7 @@ READING = {
     "Artifacts.folder",
     "Backups.facts",
     "Backups.fetch",
+    "Backups.left_out",
     "Backups.manifest",
     "Backups.points",
     "Backups.sources",

@@ -475,6 +475,21 @@ def test_a_copy_is_no_place_for_a_fence(machines: Machines, share: Path, tmp_pat
     assert str(share) in error.what
 
 
+def test_there_is_no_fence_behind_the_last_number(machines: Machines, share: Path) -> None:
+    """Somebody put it there; the second last still lets one lay the last."""
+    lost = machines.run()
+    mirrored(lost)
+    cut_off(lost)
+    fences = share / lost.folder.name / "fence"
+    fences.mkdir(exist_ok=True)
+    (fences / "99999999.json").write_text("{}")
+    error = refused(machines, f"{share}/{lost.folder.name}", Refused, "fence-last")
+    assert "fence/99999999.json" in error.next
+    (fences / "99999999.json").rename(fences / "99999998.json")
+    machines.take(f"{share}/{lost.folder.name}")
+    assert machines.event.epoch == 99_999_999
+
+
 def test_a_mirror_without_the_incident_is_no_place_for_a_fence(
     machines: Machines, share: Path, tmp_path: Path
 ) -> None:

@@ -1,9 +1,10 @@
 """Directories as sources: what counts as a copy, links and pipes, and fetching both shapes."""
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.points import ByteFact, RecoveryPoint
 from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Working
+from drbook.providers import dirsource
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import Secret
@@ -134,6 +136,62 @@ def test_a_name_that_is_no_text_is_left_out_aloud(world: World, drain: Any) -> N
     found, signals = drain(world.catalog.points("disk"))
     assert [point.id for point in found] == ["good.dump"]
     assert any("left out" in each.text for each in signals if isinstance(each, Output))
+    (left,) = world.catalog.left_out("disk")
+    assert "its name is not UTF-8" in left
+
+
+def test_a_name_at_the_limit_hides_no_other_copy(world: World, drain: Any) -> None:
+    """With its manifest's ending the name is longer than the file system takes."""
+    longest = "e" * 245 + ".dump"
+    world.put(longest)
+    world.put("y" * 255, b"no dump")
+    world.put("good.dump", manifest=True)
+    assert set(points(world, drain)) == {longest, "good.dump"}
+    assert world.catalog.left_out("disk") == ()
+
+
+@pytest.mark.parametrize("walks", [True, False], ids=["a folder", "a file"])
+def test_what_may_not_be_read_hides_no_other_copy(
+    world: World, drain: Any, monkeypatch: pytest.MonkeyPatch, walks: bool
+) -> None:
+    """It is said, for the newest copy may lie there. (The tests may run as root, who may read all.)"""
+    shut = world.put("closed/a.dump") if not walks else world.put("closed/a.dump").parent
+    world.put("good.dump")
+    real: Callable[..., Any] = os.scandir if walks else os.stat
+
+    def denied(path: Any = ".", *more: Any, **named: Any) -> Any:
+        if str(path) == str(shut):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *more, **named)
+
+    if walks:
+        monkeypatch.setattr("os.scandir", denied)
+    else:
+        monkeypatch.setattr(dirsource, "taken", _denying(str(shut.name), dirsource.taken))
+    found, signals = drain(world.catalog.points("disk"))
+    assert [point.id for point in found] == ["good.dump"]
+    assert list(world.catalog.left_out("disk")) == [f"{shut}: Permission denied"]
+    assert any(f"left out: {shut}" in each.text for each in signals if isinstance(each, Output))
+    monkeypatch.undo()
+    assert len(points(world, drain)) == 2
+    assert world.catalog.left_out("disk") == ()
+
+
+def _denying(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def taken(what: str, *more: Any) -> Any:
+        if what.endswith(name):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(what, *more)
+
+    return taken
+
+
+def test_where_the_file_system_keeps_its_pieces_is_not_looked_into(
+    world: World, drain: Any
+) -> None:
+    world.put("lost+found/a.dump")
+    world.put("good.dump")
+    assert set(points(world, drain)) == {"good.dump"}
 
 
 def test_a_missing_directory_is_unknown_and_not_empty(world: World, drain: Any) -> None:

@@ -17,6 +17,7 @@ from drbook.providers.postgres import SHOWN, _text
 from drbook.providers.secrets import know
 
 SIMPLE = "hunter2hunter2-7f3a9c51"
+PASSPHRASE = "correct horse battery staple 42"
 HARD = "p4ss'w\"rd+/&<é> \\n=%41"
 
 FORMS: list[Callable[[str], str]] = [
@@ -35,6 +36,10 @@ FORMS: list[Callable[[str], str]] = [
     repr,
     lambda text: repr(text.encode()),
     shlex.quote,
+    re.escape,
+    lambda text: json.dumps(re.escape(text)),
+    lambda text: re.sub(r"[^A-Za-z0-9_@%+=:,./-]", r"\\\g<0>", text),  # bash's `printf %q`
+    lambda text: re.sub(r"\W", r"\\\g<0>", text),  # Perl's quotemeta
     lambda text: "'" + text.replace("'", "'\\''") + "'",
     lambda text: "'" + text.replace("'", "''") + "'",
     lambda text: '"' + text.replace('"', '""') + '"',
@@ -54,7 +59,7 @@ FORMS: list[Callable[[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize("value", [SIMPLE, HARD])
+@pytest.mark.parametrize("value", [SIMPLE, HARD, PASSPHRASE])
 @pytest.mark.parametrize("form", FORMS)
 def test_masked_in_every_form(form: Callable[[str], str], value: str) -> None:
     known = Known()

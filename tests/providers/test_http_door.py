@@ -17,8 +17,8 @@ from drbook.core.errors import Cancelled, NotExercised, Refused, StepFailed, Usa
 from drbook.core.ports import Cancel
 from drbook.core.values import Json
 from drbook.providers.cancel import CancelToken
-from drbook.providers.hiding import MARGIN, MASK
-from drbook.providers.http import BODY, GuardedTransport, HttpSender, _body
+from drbook.providers.hiding import MASK
+from drbook.providers.http import BODY, WHOLE, GuardedTransport, HttpSender, _body
 from drbook.providers.shell import WITHHELD
 
 SECONDS = timedelta(seconds=5)
@@ -412,12 +412,25 @@ def test_an_answer_without_an_end_is_read_no_further_than_it_is_told() -> None:
 
     def endless() -> Iterator[bytes]:
         nonlocal given
-        while given < 10 * BODY:
+        while given < 2 * WHOLE:
             given += 1024
             yield b"x" * 1023 + b"\n"
 
     assert len(_body(httpx.Response(200, content=endless()))) == BODY - 1
-    assert BODY + MARGIN <= given <= BODY + MARGIN + 16 * 1024
+    assert WHOLE < given <= WHOLE + 16 * 1024
+
+
+@pytest.mark.parametrize("headers", [{}, {"content-encoding": "gzip"}])
+def test_an_answer_that_breaks_off_behind_what_is_shown_is_not_whole(
+    headers: dict[str, str],
+) -> None:
+    def broken() -> Iterator[bytes]:
+        for _ in range(4):
+            yield b"x" * BODY
+        raise httpx.RemoteProtocolError("peer closed connection")
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        _body(httpx.Response(200, headers=headers, content=broken()))
 
 
 @pytest.mark.parametrize("coding", ["identity", "Identity", ""])
@@ -439,6 +452,16 @@ def test_a_cancel_ends_the_wait(peer: Peer) -> None:
         send(peer.url("/hang"), cancel=token)
     waiting.join()
     assert token._callbacks == {}
+
+
+def test_a_cancel_does_not_wait_for_a_server_that_says_nothing(peer: Peer) -> None:
+    token = CancelToken()
+    threading.Timer(0.3, token.request, args=("cancel",)).start()
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        send(peer.url("/hang"), cancel=token)
+    assert time.monotonic() - begun < 5  # it hangs for ten seconds
+    peer.go_on.set()
 
 
 def test_a_request_leaves_nothing_to_cancel_behind(peer: Peer) -> None:

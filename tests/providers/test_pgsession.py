@@ -23,6 +23,7 @@ from drbook.providers.cancel import CancelToken
 from drbook.providers.pgsession import (
     KEEPALIVE,
     broke_off,
+    connect,
     how_it_failed,
     libpq_environment,
     no_connection,
@@ -74,6 +75,20 @@ def test_a_dsns_secrets_are_no_open_parameters(name: str, monkeypatch: pytest.Mo
     given, hidden = parameters(DatabaseRef(dsn="env:DSN"), {"DSN": "as above"})
     assert name not in given
     assert {each: value.reveal() for each, value in hidden.items()} == {name: "marker-of-a-dsn"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["application_name=x", "client_encoding=latin1", "application_name=a&client_encoding=UTF8"],
+)
+def test_what_a_session_of_drbooks_is_called_is_no_dsns_to_say(more: str) -> None:
+    """psycopg takes neither twice, and a restore into a fresh cluster asked production too."""
+    dsn = f"postgresql://u:p@127.0.0.1:1/d?keepalives_idle=60&{more}"
+    given, _ = parameters(DatabaseRef(dsn="env:DSN"), {"DSN": dsn})
+    assert given["keepalives_idle"] == "60"
+    assert not {"application_name", "client_encoding"} & set(given)
+    with pytest.raises(psycopg.OperationalError):
+        connect(DatabaseRef(dsn="env:DSN"), {"DSN": dsn})
 
 
 def test_fields_beside_a_dsn_have_the_last_word() -> None:

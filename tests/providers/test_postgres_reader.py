@@ -13,6 +13,7 @@ from support.pg import COUNTS, Postgres, drain, signals_of
 from drbook.core.errors import Cancelled, CouldNotVerify, DrbookError, UsageError
 from drbook.core.signals import Progress
 from drbook.core.targets import DatabaseRef
+from drbook.providers import postgres as postgres_reader
 from drbook.providers.cancel import CancelToken
 from drbook.providers.postgres import PostgresReader
 
@@ -45,6 +46,46 @@ def test_params_are_values_and_never_text(postgres: Postgres, reader: PostgresRe
 def test_more_rows_than_the_limit_are_said(postgres: Postgres, reader: PostgresReader) -> None:
     assert query(reader, postgres.ref, "SELECT id FROM customers").truncated
     assert not query(reader, postgres.ref, "VALUES (1), (2), (3)").truncated
+
+
+def test_rows_are_kept_as_far_as_a_record_holds_them(
+    postgres: Postgres, reader: PostgresReader
+) -> None:
+    wide = "SELECT repeat('x', 1980) FROM generate_series(1, 9000)"
+    found = reader.query(postgres.ref, wide, {}, limit=10_000, timeout=timedelta(seconds=30))
+    assert found.truncated
+    assert 2000 < len(found.rows) < 2200  # 4 MiB of them
+    assert all(row == ("x" * 1980,) for row in found.rows)
+    narrow = "SELECT n FROM generate_series(1, 10000) n"
+    found = reader.query(postgres.ref, narrow, {}, limit=10_000, timeout=timedelta(seconds=30))
+    assert not found.truncated
+    assert [row[0] for row in found.rows] == [str(n) for n in range(1, 10_001)]
+    assert found.columns == ("n",)
+
+
+@pytest.mark.parametrize("stop", ["timeout", "cancel"])
+def test_reading_the_rows_has_an_end_too(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch, stop: str
+) -> None:
+    """Masking them may take longer than the server took to send them."""
+    token = CancelToken()
+    seen: list[bytes | None] = []
+
+    def slow(value: bytes | None) -> str | None:
+        seen.append(value)
+        if stop == "cancel":
+            token.request("cancel")
+        time.sleep(0.05)
+        return "x"
+
+    monkeypatch.setattr(postgres_reader, "_text", slow)
+    with pytest.raises(DrbookError) as caught:
+        PostgresReader(os.environ, token).query(
+            postgres.ref, "SELECT generate_series(1, 1000)", {}, limit=1000,
+            timeout=timedelta(seconds=1),
+        )  # fmt: skip
+    assert caught.value.code == {"timeout": "timeout", "cancel": "cancelled"}[stop]
+    assert len(seen) < 100
 
 
 def test_a_query_that_takes_too_long_is_stopped(postgres: Postgres, reader: PostgresReader) -> None:

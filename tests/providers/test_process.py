@@ -352,11 +352,18 @@ def test_a_tick_may_speak_while_nothing_is_printed() -> None:
 def test_a_program_that_cannot_start_is_named_and_an_exit_code_of_127_is_not_taken_for_it() -> None:
     with pytest.raises(StepFailed) as caught:
         complete(["/no/such"])
-    assert caught.value.what == "/no/such cannot be started: /no/such: No such file or directory."
+    assert caught.value.what == "/no/such cannot be started: No such file or directory."
     assert caught.value.code == "process"
     assert complete(["/bin/sh", "-c", "echo said; exit 127"]).exit_code == 127
     assert complete(["/bin/sh", "-c", "printf '%01000d' 0 >&2; exit 127"]).exit_code == 127
     assert complete(["/bin/sh", "-c", "exit 126"]).exit_code == 126
+    for text in (
+        "exit 127",
+        "nosuchcommand",
+        "nosuchcommand 2>/dev/null",
+        "echo /bin/sh: x >&2; exit 125",
+    ):
+        assert complete(["/bin/sh", "-c", text]).exit_code == (125 if "125" in text else 127)
 
 
 def test_what_was_started_can_be_found_again() -> None:

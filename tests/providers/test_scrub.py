@@ -8,7 +8,7 @@ from contextlib import suppress
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drbook.app.ledger import without_secrets
@@ -51,6 +51,8 @@ def test_every_usual_encoding_is_taken_out(form: str) -> None:
 
 
 @settings(deadline=None)
+@example(value="\x0c00000000000000\x00", around="")
+@example(value="1234\x0056\x00\x007890abcd", around="x")
 @given(
     value=st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=16),
     around=st.text(),
