@@ -277,6 +277,21 @@ def test_an_answer_is_bounded_and_plain(named: WebServer) -> None:
 # --- reading and not --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_reading_method_with_a_body_is_not_sent_outside_a_live_incident(
+    named: WebServer, method: str
+) -> None:
+    """Some servers run the mutation that stands in it."""
+    transport = GuardedTransport(hosts_of(named), reads_only=True)
+    with httpx.Client(transport=transport) as client:
+        request = client.build_request(
+            method, named.url(), json={"query": "mutation { deleteAll }"}
+        )
+        with pytest.raises(NotExercised, match=f"a {method} with a body"):
+            client.send(request)
+    assert named.got == []
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "get", "QUERY"])
 def test_only_reading_methods_outside_a_live_incident(named: WebServer, method: str) -> None:
     transport = GuardedTransport(hosts_of(named), reads_only=True)
