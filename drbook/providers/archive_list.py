@@ -73,7 +73,7 @@ def contents(archive: Archive, tools: PgTools, cancel: Cancel) -> Working[Conten
     """The archive's own list. Raises StepFailed where it cannot be read."""
     done = yield from _listed(archive, tools, ["--list"], cancel)
     match = re.search(r"Dumped from database version:? (\d+)", done.stdout)
-    entries = tuple(line for line in done.stdout.splitlines() if line and not line.startswith(";"))
+    entries = tuple(line for line in done.stdout.split("\n") if line and not line.startswith(";"))
     return Contents(int(match[1]) if match else None, entries)
 
 
@@ -92,7 +92,7 @@ def needy(entries: Iterable[str]) -> list[str]:
 def needs_in(text: str) -> Needs:
     """What these statements need."""
     naming = "\n".join(
-        line for line in text.splitlines() if not line.startswith(("CREATE EXT", "COMMENT ON"))
+        line for line in text.split("\n") if not line.startswith(("CREATE EXT", "COMMENT ON"))
     )
     return Needs(
         frozenset(roles_in(naming)),

@@ -14,11 +14,11 @@ from drbook.providers.sqltext import Piece, Scanner, TooLong
 
 _NAME = IDENTIFIER.encode()
 _TABLE = rb"(?:(" + _NAME + rb")\.)?(" + _NAME + rb")"
-_LEAD = re.compile(rb"(?:\s+|--[^\n]*(?:\n|\Z)|\\[^\n]*(?:\n|\Z))*")
+_LEAD = re.compile(rb"(?:\s++|--[^\n]*+(?:\n|\Z)|\\[^\n]*+(?:\n|\Z))*+")
 _VERSION = re.compile(rb"^-- Dumped (from database|by pg_dump) version (\d+(?:\.\d+)*)", re.M)
 _COPY = re.compile(rb"COPY " + _TABLE + rb"\s+(?:\(.*\)\s+)?(FROM stdin;)?", re.DOTALL)
 _INSERT = re.compile(
-    rb"INSERT INTO " + _TABLE + rb" (?:\((?:" + _NAME + rb"(?:, )?)+\) )?"
+    rb"INSERT INTO " + _TABLE + rb" (?:\(" + _NAME + rb"(?:, " + _NAME + rb")*+\) )?"
     rb"(?:OVERRIDING \w+ VALUE )?(VALUES \(|DEFAULT VALUES)?"
 )
 _CREATE = re.compile(

@@ -6,6 +6,7 @@ there is counted and left. Passwords, hashed or not, are passed over and never k
 
 import hashlib
 import re
+import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,9 +31,8 @@ _SET = re.compile(
     rf"ALTER ROLE ({IDENTIFIER})(?: IN DATABASE ({IDENTIFIER}))? SET (.+?)(?: TO | = |=)(.*);\Z",
     re.DOTALL,
 )
-_GRANT = re.compile(
-    rf"GRANT ({IDENTIFIER}) TO ({IDENTIFIER})( WITH [^;]*?)?(?: GRANTED BY [^;]*)?;\Z"
-)
+_GRANT = re.compile(rf"GRANT ({IDENTIFIER}) TO ({IDENTIFIER})( WITH | GRANTED BY |;\Z)")
+_ADMIN = re.compile(r"\bADMIN (?:OPTION|TRUE)\b")
 _COMMENT = re.compile(r"(?:COMMENT|SECURITY LABEL)\b.*\bON ROLE ", re.DOTALL)
 _OPTION = re.compile(
     rf"\s*(?:PASSWORD (?P<password>{_STRING}|NULL)|VALID UNTIL (?P<until>{_STRING})"
@@ -46,8 +46,10 @@ def read_globals(path: Path, check: Callable[[], None] = lambda: None) -> Global
     StepFailed where it cannot be read, or is no globals file."""
     digest, text = hashlib.sha256(), bytearray()
     try:
+        _need_file(path)
         with path.open("rb") as stream:
             while piece := stream.read(1 << 20):
+                check()
                 digest.update(piece)
         with decompressed(path, open_archive(path).compression) as reading:
             for piece in chunks(reading, Meter("read", 0)):
@@ -58,7 +60,7 @@ def read_globals(path: Path, check: Callable[[], None] = lambda: None) -> Global
         decoded = text.decode("utf-8")
         if not _HEAD.search(decoded[:4096]):
             raise Unreadable("it does not begin as pg_dumpall's files do")
-        found = _read(_statements([bytes(text)]))
+        found = _read(_statements([bytes(text)]), check)
     except OSError as error:
         raise _unread(path, error.strerror or str(error)) from None
     except UnicodeDecodeError:
@@ -89,12 +91,19 @@ def _statements(pieces: Iterable[bytes]) -> Iterable[str]:
         yield text.decode("utf-8")
 
 
-def _read(statements: Iterable[str]) -> Globals:
+def _need_file(path: Path) -> None:
+    """Raises OSError: nobody may ever write to a pipe."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(0, "it is no regular file")
+
+
+def _read(statements: Iterable[str], check: Callable[[], None]) -> Globals:
     attributes: dict[str, tuple[str, ...]] = {}
     settings: dict[str, list[str]] = defaultdict(list)
     memberships: dict[tuple[str, str], bool] = {}
     others: dict[str, None] = {}
     for raw in statements:
+        check()
         statement = raw[_lead(raw) :].rstrip()
         if not statement or re.match(r"SET |SELECT pg_catalog\.set_config", statement):
             continue
@@ -109,7 +118,8 @@ def _read(statements: Iterable[str]) -> Globals:
             settings[bare(found[1])].append(f"{bare(found[3])}{where}")
         elif granted := _GRANT.match(statement):
             key = (bare(granted[1]), bare(granted[2]))
-            admin = re.search(r"\bADMIN (?:OPTION|TRUE)\b", granted[3] or "") is not None
+            options = statement[granted.end() :].partition(" GRANTED BY ")[0]
+            admin = granted[3] == " WITH " and _ADMIN.search(options) is not None
             memberships[key] = memberships.get(key, False) or admin
         elif not _COMMENT.match(statement):
             others.setdefault(plain(" ".join(statement.split()[:3]), 80))

@@ -1,7 +1,10 @@
 """Secrets by reference: `env:NAME`, `file:PATH`, `cmd:PROGRAM ARG …`. A value is opaque until used."""
 
+import os
 import re
 import shlex
+import stat
+import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -13,6 +16,8 @@ from drbook.providers.hiding import Secret
 from drbook.providers.process import complete
 
 MAX_SECRET = 64 * 1024
+PIPE_SECONDS = 10
+"""How long a pipe is waited for."""
 
 Secrets = Callable[[str], Secret]
 """Resolves a reference. Raises UsageError, which names the reference and never the value."""
@@ -55,16 +60,37 @@ def _from_environment(name: str, environment: Mapping[str, str]) -> str:
 def _from_file(name: str, environment: Mapping[str, str]) -> str:
     path = Path(name).expanduser()
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_SECRET + 1)
+        data = _read(path)
     except OSError as error:
         raise _cannot(f"file:{name}", error.strerror or str(error)) from None
     if len(data) > MAX_SECRET:
         raise _cannot(f"file:{name}", "it is larger than 64 KiB: no secret")
     try:
-        return data.decode("utf-8").rstrip("\r\n")
+        return data.decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise _cannot(f"file:{name}", "it is not UTF-8 text") from None
+
+
+def _read(path: Path) -> bytes:
+    """At most a little more than a secret can be. A pipe, as password managers hand it out, is waited for
+    so long and no longer. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb", buffering=0) as stream:
+        until = time.monotonic() + PIPE_SECONDS
+        data, written = b"", not stat.S_ISFIFO(os.fstat(handle).st_mode)
+        while len(data) <= MAX_SECRET:
+            piece = stream.read(MAX_SECRET + 1 - len(data))
+            if piece:
+                data, written = data + piece, True
+            elif piece == b"" and written:
+                return data
+            elif time.monotonic() > until:
+                raise TimeoutError(
+                    0, f"it is a pipe, and nothing came within {PIPE_SECONDS} seconds"
+                )
+            else:  # nobody has opened its other end yet, or who has it writes nothing now
+                time.sleep(0.02)
+        return data
 
 
 def _from_command(text: str, environment: Mapping[str, str]) -> str:

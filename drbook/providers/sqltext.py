@@ -27,6 +27,15 @@ class TooLong(Exception):
 
 _MARK = re.compile(rb";|'|\"|\$|\\|--|/\*")
 """What may begin or end something; all that the expression does is to find the next one quickly."""
+_BODY = re.compile(
+    rb"\s*+CREATE\s++(?:OR\s++REPLACE\s++)?(?:FUNCTION|PROCEDURE|(RULE))\b", re.IGNORECASE
+)
+"""What may hold statements of its own outside of quotes: between parentheses, or from `BEGIN ATOMIC` to
+`END`. Depths are counted as psql does (psqlscan.l), which is what cuts a plain dump when it is loaded."""
+_RULE_MARK = re.compile(_MARK.pattern + rb"|[()]")
+_BODY_MARK = re.compile(
+    _RULE_MARK.pattern + rb"|(?<![\w$\x80-\xff])(?:BEGIN|CASE|END)(?![\w$\x80-\xff])", re.IGNORECASE
+)
 _DOLLAR = re.compile(rb"(?<![\w$])\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$")
 _ESCAPED = re.compile(rb"(?<![\w$])[eE]'")
 _COPY = re.compile(rb"\s*+COPY\s.*\sFROM\s+stdin\b.*;\Z", re.IGNORECASE | re.DOTALL)
@@ -74,6 +83,9 @@ class Scanner:
         self._cut = False
         """True while the front of the statement was given out already: it was too long."""
         self._out: list[tuple[bytes, Piece]] = []
+        self._marks: re.Pattern[bytes] | None = None
+        """What is looked for in the statement; None until its first words are known."""
+        self._parens = self._begun = 0
 
     def feed(self, piece: bytes) -> list[tuple[bytes, Piece]]:
         self._held += piece
@@ -112,17 +124,27 @@ class Scanner:
     # Each of these looks on from `at` and says whether there is more to look at.
 
     def _in_sql(self, last: bool) -> bool:
-        match = _MARK.search(self._held, self._at)
+        match = (self._marks or _MARK).search(self._held, self._at)
         safe = len(self._held) if last else max(self._at, len(self._held) - _LONGEST_TOKEN)
         if match is None or (match.end() > safe and not last):
             self._at = min(safe, match.start()) if match else safe
             return False
-        self._at = match.end()
         mark = match.group()
         if self._led and mark in (b"--", b"/*"):
             self._led = not self._held[self._lead : match.start()].strip()
+        if self._marks is None and not (self._led and mark in (b"--", b"/*")):
+            self._marks = _MARK
+            if body := _BODY.match(self._held, self._lead):
+                self._marks = _RULE_MARK if body[1] else _BODY_MARK
+                self._at = self._lead  # from its beginning
+                return True
+        self._at = match.end()
         if mark == b";":
-            self._end_statement()
+            if self._parens == self._begun == 0:
+                self._end_statement()
+        elif mark in b"()" or mark[:1].isalpha():
+            self._led = False
+            self._deeper(mark.upper())
         elif mark == b"/*":
             self._depth, self._inside = 1, self._in_comment
         elif mark == b"$":
@@ -138,6 +160,14 @@ class Scanner:
             self._closing, self._inside = b"\n", self._in_quotes
         return True
 
+    def _deeper(self, mark: bytes) -> None:
+        if mark in b"()":
+            self._parens = max(0, self._parens + (1 if mark == b"(" else -1))
+        elif self._parens == 0 and mark == b"END":
+            self._begun = max(0, self._begun - 1)
+        elif self._parens == 0 and (mark == b"BEGIN" or self._begun):
+            self._begun += 1
+
     def _dollar(self, at: int) -> None:
         if found := _DOLLAR.match(self._held, at):
             self._at = found.end()
@@ -147,6 +177,7 @@ class Scanner:
         copying = not self._cut and _COPY.match(self._held, self._lead, self._at) is not None
         self._give(self._at, "rest" if self._cut else "statement")
         self._cut, self._gone, self._led = False, 0, True
+        self._marks, self._parens, self._begun = None, 0, 0
         if copying:
             self._inside = self._in_copy
 

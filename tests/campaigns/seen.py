@@ -18,6 +18,14 @@ FIRST = 30
 
 
 @dataclass(frozen=True)
+class Limit:
+    """Seconds: for all of some tests, and for the time in which none of them ends."""
+
+    whole: float
+    silence: float
+
+
+@dataclass(frozen=True)
 class Seen:
     """The seconds of each test, and for one module the tests that ran each of its lines."""
 
@@ -30,9 +38,10 @@ class Seen:
         found = {test for number in range(begun, line + 1) for test in self.tests.get(number, ())}
         return sorted(found, key=lambda test: (self.seconds[test], test))[:FIRST]
 
-    def limit(self, tests: Sequence[str]) -> float:
-        """Seconds that these may take before they count as hanging."""
-        return 10 + 3 * sum(self.seconds[test] for test in tests)
+    def limit(self, tests: Sequence[str]) -> "Limit":
+        """How long these may take before they count as hanging."""
+        each = [self.seconds[test] for test in tests]
+        return Limit(10 + 3 * sum(each), 15 + 4 * max(each, default=0))
 
     @classmethod
     def read(cls, written: Iterable[Path], module: Path) -> "Seen":

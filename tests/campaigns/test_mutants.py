@@ -11,7 +11,7 @@ import pytest
 from campaigns.mutants import MODULES, OURS, PROJECT, TABLE, explained, stale_rows, verdict
 from campaigns.mutations import Mutant, mutants_of
 from campaigns.rooms import files_of, measured_modules
-from campaigns.seen import Seen
+from campaigns.seen import Limit, Seen
 from campaigns.trials import Place, Tried, Unfit
 
 _CHANGES = [
@@ -220,7 +220,7 @@ def test_no_more_than_some_come_first_and_a_hanging_one_has_an_end() -> None:
     names = [f"t{number:03}" for number in range(100)]
     seen = Seen(dict.fromkeys(names, 1.0), {1: names})
     assert seen.first("x = 1\n", 1) == names[:30]
-    assert seen.limit(names[:30]) == 100
+    assert seen.limit(names[:30]) == Limit(100, 19)
 
 
 def test_what_runs_in_another_process_meets_all_tests(tmp_path: Path) -> None:
@@ -243,3 +243,21 @@ def test_what_runs_in_another_process_meets_all_tests(tmp_path: Path) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout == "['killed']\n", done.stderr
+
+
+def test_a_mutant_that_hangs_is_not_waited_for_as_long_as_all_tests_take(tmp_path: Path) -> None:
+    """Its tests may take ten minutes; one that is silent for two seconds hangs."""
+    place = toy(tmp_path, "may_pass(20)")
+    done = subprocess.run(
+        [sys.executable, "-c",
+         "import sys; from pathlib import Path; from campaigns.seen import Limit;"
+         "from campaigns.trials import Copy, Place; p = Path(sys.argv[1]);"
+         "place = Place(p, 'toy', {'toy.door': ('test_door.py',)}, p / 'table.toml');"
+         "copy = Copy(place, p / 'copy'); (p / 'copy').chmod(0o755);\n"
+         "with copy.changed('toy.door', 'def may_pass(age):\\n    while True: pass\\n'):\n"
+         "    print(copy.test(place.tests('toy.door'), Limit(600, 2))[0])",
+         str(place.project)],
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "tests")},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "timeout\n", done.stderr

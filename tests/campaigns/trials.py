@@ -24,7 +24,7 @@ import psutil
 import pytest
 
 from campaigns.mutations import Mutant
-from campaigns.seen import Seen, Watcher
+from campaigns.seen import Limit, Seen, Watcher
 
 _HEAVY = (
     "boto3",
@@ -114,7 +114,7 @@ class Copy:
             path.write_text(self._place.source(module), encoding="utf-8")
 
     def test(
-        self, tests: Sequence[str], limit: float, plugins: Sequence[object] = ()
+        self, tests: Sequence[str], limit: Limit, plugins: Sequence[object] = ()
     ) -> tuple[str, str]:
         """Run these tests: (`killed`, `timeout`, `survived`, `broken` where no test of them failed and yet
         not all passed; what pytest printed)."""
@@ -127,7 +127,7 @@ class Copy:
                 log.write_text(traceback.format_exc(), encoding="utf-8")
                 code = 3
             os._exit(code)
-        end = _wait(pid, limit)
+        end = _wait(pid, limit, log)
         _end_descendants()
         shutil.rmtree(self.folder / "t", ignore_errors=True)
         text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
@@ -166,13 +166,19 @@ _ENDS = {0: "survived", 1: "killed"}
 """By pytest's exit codes. Others: the tests could not be read, were not found, or took pytest with them."""
 
 
-def _wait(pid: int, limit: float) -> str:
-    until = time.monotonic() + limit
-    while time.monotonic() < until:
+def _wait(pid: int, limit: Limit, log: Path) -> str:
+    """How it ended. Each test that ends writes a mark into the log."""
+    now = heard = time.monotonic()
+    until, size = now + limit.whole, -1
+    while now < until and now - heard < limit.silence:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return _ENDS.get(os.waitstatus_to_exitcode(status), "broken")
         time.sleep(0.01)
+        now = time.monotonic()
+        written = log.stat().st_size if log.exists() else 0
+        if written != size:
+            size, heard = written, now
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return "timeout"
@@ -255,7 +261,7 @@ class Trial:
 
     def _watch(self, copy: Copy, file: str) -> str:
         watcher = Watcher(copy.folder, self.place.package, self._written(file))
-        end, text = copy.test([file], 900, [watcher])
+        end, text = copy.test([file], Limit(900, 300), [watcher])
         return "" if end == "survived" else f"its tests fail without a change.\n{text[-3000:]}"
 
     def _gone(self, copy: Copy, module: str) -> str:
@@ -263,7 +269,7 @@ class Trial:
             end, _ = copy.test(self.place.tests(module), self._limit(module))
         return "its tests pass where the module is gone." if end == "survived" else ""
 
-    def _limit(self, module: str) -> float:
+    def _limit(self, module: str) -> Limit:
         seen = self._seen[module]
         return seen.limit(list(seen.seconds))
 

@@ -1,6 +1,7 @@
 """Rows counted and needs noted while an archive is read: right, uncounted, or nothing; never wrong."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,20 @@ CASES: dict[str, tuple[bytes, dict[str, int], set[str]]] = {
         set(),
     ),
     "a schema without a data entry": (b"CREATE TABLE public.t (a text);\n", {}, set()),
+    "a procedure that is made of statements": (
+        b"CREATE TABLE public.t (a text);\nCREATE PROCEDURE public.two()\n    LANGUAGE sql\n"
+        b"    BEGIN ATOMIC\n INSERT INTO public.t (a)\n   VALUES (1);\n INSERT INTO public.t DEFAULT VALUES;\n"
+        b" INSERT INTO public.t VALUES (1);\nEND;\nCOPY public.t (a) FROM stdin;\n1\n\\.\n",
+        {"public.t": 1},
+        set(),
+    ),
+    "a rule that is made of statements": (
+        b"CREATE TABLE public.t (a text);\nCREATE RULE r AS\n    ON UPDATE TO public.t DO ALSO (\n"
+        b" INSERT INTO public.t VALUES (1);\n INSERT INTO public.t VALUES (2);\n);\n"
+        b"COPY public.t (a) FROM stdin;\n1\n\\.\n",
+        {"public.t": 1},
+        set(),
+    ),
     "a function that speaks of COPY": (
         b"CREATE TABLE public.t (a text);\nCREATE FUNCTION public.f() AS $$\n"
         b"COPY public.t (a) FROM stdin;\n1\n\\.\n$$;\nCOPY public.t (a) FROM stdin;\n1\n\\.\n",
@@ -413,3 +428,33 @@ def test_parts_of_a_database(
     if options == ("--schema-only",):
         assert set(fact.held.uncounted) == {"public.events"}
     assert found == rows
+
+
+NAMES = ", ".join(f"shipping_address_line_{number}" for number in range(20)).encode()
+HOSTILE: dict[str, bytes] = {
+    "columns with a line break behind": b"INSERT INTO public.t (" + NAMES + b")\nVALUES (1);",
+    "one long column": b"INSERT INTO public.t (" + b"a" * 100_000 + b"\n) VALUES (1);",
+    "columns without commas": b"INSERT INTO public.t (" + b"a " * 100_000 + b") VALUES (1);",
+    "quotes": b'INSERT INTO "' + b'""' * 100_000 + b'" (' + b'"a""b", ' * 10_000 + b");",
+    "parentheses": b"COPY public.t (" + b") " * 100_000 + b" FROM nowhere;",
+    "blanks": b"COPY public.t" + b" " * 200_000 + b"FROM nowhere;",
+    "owners": b"ALTER TABLE x" + b" OWNER TO a" * 20_000 + b" ;",
+    "comments": b"-- \n" * 100_000 + b"INSERT INTO t;",
+    "partitions": b"CREATE TABLE t (" + b") " * 50_000 + b" PARTITION BY RANGE;",
+    "roles": b"GRANT SELECT ON t TO " + b"a, " * 50_000 + b";",
+    "a body": b"CREATE FUNCTION f() " + b"BEGIN CASE ( ; " * 30_000 + b";",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_statement_takes_longer_than_its_length_asks_for(name: str) -> None:
+    """A search that does not come back stops the whole program: nobody could cancel it."""
+    begun = time.process_time()
+    found = read(TOP + b"CREATE TABLE public.t (a text);\n" + HOSTILE[name] + b"\n")
+    assert time.process_time() - begun < 3
+    assert found.source_version == "16.4"
+
+
+def test_an_insert_of_another_form_makes_its_rows_uncounted() -> None:
+    text = b"CREATE TABLE public.t (a text);\n" + HOSTILE["columns with a line break behind"]
+    assert set(read(TOP + text).uncounted) == {"public.t"}

@@ -87,6 +87,29 @@ MOUNTS = {
         ),
         [False, False, False, [INSIDE, ""]],  # hidden is what lies above `between`
     ),
+    "a tablespace's": (
+        (
+            "mkdir|-p|{base}/disk/fast/PG_18_202506291/deep",
+            "mount|--bind|{base}/disk/fast/PG_18_202506291/deep|{base}/mounted",
+        ),
+        [False, False, False, [INSIDE, INSIDE]],
+    ),
+    "an overlay that keeps what is written in it": (
+        (
+            "mkdir|-p|{base}/disk/production data/deep/up|{base}/disk/production data/deep/work",
+            "mount|-t|overlay|overlay|-o|lowerdir={base}/between,upperdir={base}/disk/production data/deep/up,"
+            "workdir={base}/disk/production data/deep/work|{base}/mounted",
+        ),
+        [True, True, False, [INSIDE, INSIDE]],
+    ),
+    "an overlay on another disk": (
+        (
+            "mkdir|-p|{base}/disk/up|{base}/disk/work",
+            "mount|-t|overlay|overlay|-o|lowerdir={base}/between,upperdir={base}/disk/up,"
+            "workdir={base}/disk/work|{base}/mounted",
+        ),
+        [False, False, False, ["", ""]],
+    ),
     "the whole of another disk": (
         ("mount|-t|tmpfs|none|{base}/mounted",),
         [False, False, False, ["", ""]],

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import zstandard
 from support.given import SERVERS, Given, given_server
 from support.pg import drain, signals_of
 
-from drbook.core.errors import StepFailed
+from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.globals import GlobalRole, Globals, Membership
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Milestone
@@ -134,6 +135,28 @@ def text(tmp_path: Path, body: str) -> Globals:
     return read_globals(path)
 
 
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StepFailed, match="it is no regular file"):
+        read_globals(tmp_path / "pipe")
+
+
+def test_it_can_be_cancelled_between_two_statements(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def check() -> None:
+        asked.append(1)
+        if len(asked) > 20:
+            raise Cancelled("enough")
+
+    path = tmp_path / "globals.sql"
+    path.write_text(HEAD + "CREATE ROLE a;\n" * 1000)
+    with pytest.raises(Cancelled):
+        read_globals(path, check)
+    assert len(asked) == 21
+
+
 def test_statements_about_something_else_are_counted_and_left(tmp_path: Path) -> None:
     found = text(
         tmp_path,
@@ -161,13 +184,23 @@ def test_statements_about_something_else_are_counted_and_left(tmp_path: Path) ->
     [
         "ALTER ROLE a SET " + "x = " * 300_000 + ";",
         "GRANT a TO b WITH " + " GRANTED BY" * 90_000 + ";",
+        ("GRANT a TO b WITH " + " GRANTED BY" * 5000 + ' ";" x;\n') * 20,
         "ALTER ROLE a WITH " + "LOGIN " * 150_000 + ";",
         "ALTER ROLE a WITH PASSWORD '" + "''" * 400_000 + ";",
         "ALTER ROLE a SET " + "x = " * 15_000,
         " " * 900_000 + ";",
         'CREATE ROLE "' + '""' * 400_000 + ";",
     ],
-    ids=["settings", "grantors", "words", "quotes", "without an end", "blanks", "names"],
+    ids=[
+        "settings",
+        "grantors",
+        "many grantors",
+        "words",
+        "quotes",
+        "without an end",
+        "blanks",
+        "names",
+    ],
 )
 def test_no_statement_takes_longer_than_its_length_asks_for(tmp_path: Path, statement: str) -> None:
     begun = time.process_time()

@@ -3,8 +3,12 @@
 import copy
 import json
 import logging
+import os
 import pickle
 import pprint
+import threading
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +37,57 @@ LIMIT = 64 * 1024
 )
 def test_resolved(reference: str, environment: dict[str, str], expected: str) -> None:
     assert resolve(reference, environment).reveal() == expected
+
+
+def _written(path: Path, data: bytes, after: float = 0) -> threading.Thread:
+    def write() -> None:
+        time.sleep(after)
+        with path.open("wb") as stream:
+            for byte in data:  # as slowly as somebody may type
+                stream.write(bytes([byte]))
+                stream.flush()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("after", [0, 0.3])
+def test_a_pipe_is_read_to_its_end(tmp_path: Path, after: float) -> None:
+    """As password managers hand secrets out."""
+    os.mkfifo(tmp_path / "pipe")
+    thread = _written(tmp_path / "pipe", b"value-of-a-pipe\n", after)
+    assert resolve(f"file:{tmp_path / 'pipe'}", {}).reveal() == "value-of-a-pipe"
+    thread.join()
+
+
+def test_a_pipe_into_which_nobody_writes_is_not_waited_for_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "PIPE_SECONDS", 0.2)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match=r"a pipe, and nothing came within 0\.2 seconds"):
+        resolve(f"file:{tmp_path / 'pipe'}", {})
+
+
+def test_a_pipe_without_an_end_is_no_secret(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    thread = threading.Thread(target=_flood, args=(tmp_path / "pipe",))
+    thread.start()
+    with pytest.raises(UsageError, match="larger than 64 KiB"):
+        resolve(f"file:{tmp_path / 'pipe'}", {})
+    thread.join()
+
+
+def _flood(path: Path) -> None:
+    with suppress(BrokenPipeError), path.open("wb") as stream:
+        while True:
+            stream.write(b"x" * 4096)
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"\xef\xbb\xbfvalue-with-a-mark\r\n")
+    assert resolve(f"file:{tmp_path / 'secret'}", {}).reveal() == "value-with-a-mark"
 
 
 def test_a_reader_reads_in_its_own_environment() -> None:

@@ -47,6 +47,40 @@ def test_only_whole_statements_are_left_out(size: int, newline: bytes) -> None:
     assert left == expected
 
 
+ATOMIC = b"""SELECT 1;
+CREATE PROCEDURE two(n int DEFAULT (1)) LANGUAGE sql
+BEGIN ATOMIC
+ DROP ME;
+ INSERT INTO t DEFAULT VALUES; -- END
+ SELECT CASE WHEN n > 1 THEN 'END;' ELSE "begin;end" END, (begin_at) FROM x;
+ DROP ME;
+END;
+DROP ME;
+create or replace function begin_end(case_ int, "end" int) returns int as $$ BEGIN ATOMIC; $$ language sql;
+DROP ME;
+CREATE RULE r AS ON INSERT TO t DO ALSO ( UPDATE t SET begin = 1;
+ DROP ME;
+ DELETE FROM ";(" WHERE x = ')'; );
+DROP ME;
+CREATE TABLE begin (n int);
+DROP ME;
+"""
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1 << 20])
+def test_a_body_of_statements_is_one_statement(size: int) -> None:
+    """From PostgreSQL 14 a function may hold them without quotes, and a rule always could."""
+    left = b"".join(without(pieces(ATOMIC, size), unwanted))
+    outside = [b"END;\nDROP ME;", b"sql;\nDROP ME;", b"); );\nDROP ME;", b"(n int);\nDROP ME;"]
+    outside[2] = b"x = ')'; );\nDROP ME;"
+    expected = ATOMIC
+    for each in outside:
+        assert each in expected
+        expected = expected.replace(each, each.removesuffix(b"\nDROP ME;"))
+    assert left == expected
+    assert left.count(b"DROP ME;") == 3
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

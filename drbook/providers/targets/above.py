@@ -6,6 +6,7 @@ the way up is walked from there too, where another mount shows it.
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ class Mount:
     root: str
     """The folder of its file system that is shown."""
     point: str
+    upper: str = ""
+    """The folder in which an overlay keeps what is written to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,19 @@ def mounts() -> tuple[Mount, ...]:
         return ()
     rows = [line.split() for line in table.splitlines()]
     return tuple(
-        Mount(int(row[0]), row[2], _unescaped(row[3]), _unescaped(row[4]))
+        Mount(int(row[0]), row[2], _unescaped(row[3]), _unescaped(row[4]), _upper(row))
         for row in rows
         if len(row) > 4
     )
+
+
+def _upper(row: list[str]) -> str:
+    """Behind a lone dash: the kind of file system, its source, and its own options."""
+    kind, *rest = row[row.index("-") + 1 :] if "-" in row[6:] else [""]
+    if kind != "overlay" or not rest:
+        return ""
+    options = rest[-1].split(",")
+    return _unescaped(next((each[9:] for each in options if each.startswith("upperdir=")), ""))
 
 
 def _unescaped(point: str) -> str:
@@ -118,6 +130,7 @@ class _Way:
             self.hidden.append(top)
             return
         if mount.root == "/":
+            self._below(mount)
             return
         for other in self._wider(mount):
             rest = mount.root[len(other.root.rstrip("/")) :]
@@ -130,6 +143,17 @@ class _Way:
                 return
             os.close(there)
         self.hidden.append(top)
+
+    def _below(self, mount: Mount) -> None:
+        """What is written to an overlay lies in another folder, above which may be anything; where that
+        cannot be seen, the overlay is all that this machine, a container say, has."""
+        if not mount.upper:
+            return
+        try:
+            there = os.open(mount.upper, FOLDER)
+        except OSError:
+            return
+        self.up(there)
 
     def _wider(self, mount: Mount) -> list[Mount]:
         """The mounts that show more of the same file system, the widest first."""
@@ -148,12 +172,27 @@ def _mount_of(folder: int) -> int:
     return int(found[0]) if found else -1
 
 
+_TABLESPACE = re.compile(r"PG_\d+(?:\.\d+)?_\d{9}")
+"""The folder that a server makes in each of its tablespaces: its version and its catalogs' one."""
+
+
 def _may_hold_cluster(folder: int) -> bool:
-    """Whether it is a data directory, by its `PG_VERSION`; what cannot be looked into may be one."""
+    """Whether it is a data directory, by its `PG_VERSION`, or a tablespace; what cannot be looked into may
+    be a data directory."""
     try:
         os.stat("PG_VERSION", dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
-        return False
+        return _holds_tablespace(folder)
     except OSError:
         return True
     return True
+
+
+def _holds_tablespace(folder: int) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(_TABLESPACE.fullmatch(entry.name) for entry in entries)
+    except OSError:
+        return (
+            False  # one that may be passed through and not listed is a home more often than a disk
+        )
