@@ -60,7 +60,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/app/test_secrets_said.py",
     ),
     "drbook.app.aftermath": ("tests/app/test_aftermath.py",),
-    "drbook.app.wiring": ("tests/guard/test_modes.py",),
+    "drbook.app.wiring": ("tests/app/test_wiring.py", "tests/guard/test_modes.py"),
     "drbook.providers.dumps": ("tests/providers/test_dumps.py",),
     "drbook.providers.forms": _MASKS,
     "drbook.providers.hiding": _MASKS,
