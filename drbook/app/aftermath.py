@@ -15,7 +15,7 @@ LONGEST = 60.0
 """Seconds. A launcher ends its program within 20 s at most, then kills it."""
 LOOK_EVERY = 0.1
 
-_CUT_SHORT = frozenset({"timeout", "launcher-killed", "did-not-stop", "internal"})
+_CUT_SHORT = frozenset({"timeout", "launcher-killed", "did-not-stop", "internal", "interrupted"})
 
 
 @dataclass(frozen=True, slots=True)

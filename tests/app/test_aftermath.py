@@ -214,6 +214,11 @@ def left() -> Iterator[Callable[[str], int]]:
         (before(), "cancelled", True),
         (before(), "in-doubt", True),
         (before(), "launcher-killed", True),
+        (before(), "timeout", True),
+        (before(), "did-not-stop", True),
+        (before(), "internal", True),
+        (before(), "interrupted", True),
+        (before(), "process", False),
         (before(), "ended", False),  # a service that a command left behind when it ended by itself
         (before(boot=""), None, True),  # nobody else has that token
     ],
@@ -231,7 +236,7 @@ def test_what_left_its_session_is_told_by_its_token(
                 step="restore",
                 attempt=1,
                 state=states.get(ending, StepEnd.FAILED),
-                code=ending if ending == "launcher-killed" else "",
+                code="" if ending == "ended" else ending,
                 duration_ms=1,
             )
         )
