@@ -23,7 +23,7 @@ QUERIES = frozenset({"key", "accesskey", "auth", "authorization", "code", "sessi
 SIGNATURES = (("sig",), ("signature",))
 """In an address, the last word of one."""
 HEADERS = frozenset(
-    {"authorization", "proxy_authorization", "cookie", "set_cookie", "x_auth", "x_auth_key"}
+    {"authorization", "proxy_authorization", "cookie", "set_cookie", "x_auth"}
     | {"x_functions_key", "ocp_apim_subscription_key", "x_key", "x_signature"}
 )
 OPENS_NOTHING = frozenset(

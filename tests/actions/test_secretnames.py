@@ -1,10 +1,16 @@
 """Names that mean a secret, in every spelling, and those that only sound like one."""
 
+from collections.abc import Callable
+
 import pytest
+from pydantic_core import PydanticCustomError
 
 from drbook.actions.secretnames import (
     header_names_a_secret,
     names_a_secret,
+    no_secret_in_body,
+    no_secret_in_headers,
+    no_secret_in_url,
     query_names_a_secret,
 )
 
@@ -53,3 +59,27 @@ def test_a_token_that_opens_nothing(word: str) -> None:
     assert names_a_secret(f"{word}x_token")
     assert names_a_secret(f"{word}_secret")
     assert not names_a_secret("")
+
+
+@pytest.mark.parametrize(
+    ("refuses", "given", "kind", "said"),
+    [
+        (no_secret_in_url, "https://h/?token=", "secret_in_url", "addresses are recorded"),
+        (no_secret_in_url, "https://h/?token", "secret_in_url", "addresses are recorded"),
+        (no_secret_in_url, "https://[h/", "secret_in_url", "can be read (Invalid IPv6 URL)"),
+        (no_secret_in_headers, {"X-Auth-Key": "x"}, "secret_in_headers", "Give X-Auth-Key under"),
+        (no_secret_in_body, {"a": {"token": "x"}}, "secret_in_body", "Give a.token under"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_named(
+    refuses: Callable[[object], object], given: object, kind: str, said: str
+) -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        refuses(given)
+    assert caught.value.type == kind
+    assert said in caught.value.message()
+
+
+@pytest.mark.parametrize("given", [5, None, "https://h/?page=2", "relative"])
+def test_what_is_no_address_is_for_others_to_refuse(given: object) -> None:
+    assert no_secret_in_url(given) == given

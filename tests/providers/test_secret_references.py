@@ -46,6 +46,7 @@ def _written(path: Path, data: bytes, after: float = 0) -> threading.Thread:
             for byte in data:  # as slowly as somebody may type
                 stream.write(bytes([byte]))
                 stream.flush()
+                time.sleep(0.01)
 
     thread = threading.Thread(target=write)
     thread.start()
