@@ -97,9 +97,11 @@ REFUSALS: Mapping[str, Rule] = {
         AGAIN,
     ),
     "target-inside-production": Rule(
-        "it is production's data directory or lies inside it, by bind mounts too; or inside any other "
-        "data directory; or nobody can see here what lies above a mount of production's disk",
-        "device and inode of it and of every folder above it, in its own file system; `PG_VERSION` there",
+        "it is production's data directory or lies inside it, by bind mounts and overlays too; or inside "
+        "any other data directory or any server's tablespace; or nobody can see here what lies above a "
+        "mount of production's disk",
+        "device and inode of it and of every folder above it, in its own file system; `PG_VERSION` there, "
+        "and the folder that a server makes in a tablespace",
         "Keep incidents elsewhere (`DRBOOK_HOME`), away from production's volume.",
     ),
     "target-parent": Rule(

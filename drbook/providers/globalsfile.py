@@ -18,10 +18,11 @@ from drbook.providers.archive import Meter, Unreadable, chunks, decompressed, op
 from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.sqltext import Scanner, TooLong
 
-LONGEST = 64 * 1024 * 1024
+LONGEST = 16 * 1024 * 1024
 """Bytes of text; ten thousand roles with their grants take about four million."""
 _HEAD = re.compile(r"^-- PostgreSQL database cluster dump\s*$", re.MULTILINE)
 _LEAD = re.compile(r"(?:\s++|--[^\n]*+(?:\n|\Z)|\\[^\n]*+(?:\n|\Z))*+")
+_PIECE = 64 * 1024
 _LONGEST = 64 * 1024
 """Characters of one statement about a role; a longer one, and one that does not end, is not read."""
 _STRING = r"E?'(?:[^'\\]|''|\\.)*+'"
@@ -60,7 +61,7 @@ def read_globals(path: Path, check: Callable[[], None] = lambda: None) -> Global
         decoded = text.decode("utf-8")
         if not _HEAD.search(decoded[:4096]):
             raise Unreadable("it does not begin as pg_dumpall's files do")
-        found = _read(_statements([bytes(text)]), check)
+        found = _read(_statements(_cut(text, check)), check)
     except OSError as error:
         raise _unread(path, error.strerror or str(error)) from None
     except UnicodeDecodeError:
@@ -80,6 +81,12 @@ def _unread(path: Path, why: str) -> StepFailed:
         "stand in without login.",
         code="globals",
     )
+
+
+def _cut(text: bytearray, check: Callable[[], None]) -> Iterable[bytes]:
+    for at in range(0, len(text), _PIECE):
+        check()
+        yield bytes(text[at : at + _PIECE])
 
 
 def _statements(pieces: Iterable[bytes]) -> Iterable[str]:

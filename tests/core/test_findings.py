@@ -236,7 +236,9 @@ def test_a_lock_is_known_by_what_was_tried(mode: Any, tried: Any, expected: Any)
     }
     found = answered(Criterion.LOCKED, **given)
     assert found[:2] == expected
-    assert ("deleted a locked object" in found[2]) is (mode is not None and tried not in (None, True))
+    assert ("deleted a locked object" in found[2]) is (
+        mode is not None and tried not in (None, True)
+    )
 
 
 @pytest.mark.parametrize(
