@@ -124,7 +124,7 @@ class Wiring:
         self._environment = environment
         self._elsewhere = elsewhere or {}
         self.pool = ServerPool()
-        secrets.know(runbook.source.decode("utf-8", "replace"), environment)
+        secrets.know(runbook.source.decode(), environment)
         self.tools = cache(lambda: find_tools(environment))
 
     def switch(self) -> CancelToken:

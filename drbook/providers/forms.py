@@ -22,7 +22,6 @@ _ANY = f"{{0,{FARTHEST}}}+"
 _SOME = f"{{1,{FARTHEST}}}+"
 _GAP = r"(?:[\s\x00]|\\[rnt])" + _ANY
 _BLANKS = (r"[\s\x00+]", r"\\{1,4}+[nrt \t]")
-_CODED_BLANKS = (r"%20", r"%0[ad]", r"&#(?:x0*+20|0*+32);")
 _BACKSLASHES = tuple(
     each + r"(?:[\r\n\x00]{0,3}+[rnt])?+"
     for each in (r"\\", "%5c", r"\\x5c", r"&#(?:x0*+5c|0*+92);")
@@ -87,8 +86,6 @@ def _run(run: str, behind: str) -> str:
         first, more = "|".join(_BACKSLASHES), "|".join((*_BACKSLASHES, r"[\s\x00]"))
         return rf"[\s\x00]{_ANY}(?i:{first})(?i:{more}){_ANY}{last}"
     parts = [*_BLANKS]
-    if not re.match(r"%20|%0[ad]|&#", behind, re.IGNORECASE):  # those are the value's own
-        parts += _CODED_BLANKS
     parts += _BACKSLASHES if "\\" in run else ()
     parts += _PLUSES if "+" in run else ()
     at_least_one = "\\" in run or "+" in run

@@ -1,7 +1,9 @@
 """A terminal that goes away under the application: nothing waits for it, and the application is told."""
 
 import asyncio
+import errno
 import os
+import select
 import signal
 import threading
 from collections.abc import Iterator
@@ -28,6 +30,9 @@ def gone() -> Output:
     master, slave = os.openpty()
     file = os.fdopen(slave, "w")
     os.close(master)
+    looking = select.poll()
+    looking.register(slave, select.POLLHUP)
+    assert looking.poll(10_000), "somebody holds the other end; a write might wait for ever"
     return Output(file)
 
 
@@ -59,9 +64,16 @@ def test_a_closed_file_is_a_terminal_that_is_gone(hung_up: list[int]) -> None:
     assert hung_up == [signal.SIGHUP]
 
 
+class Fails(StringIO):
+    """Answers as a terminal that is gone. (Of a real one's end a child of another test may hold a copy.)"""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
 def test_nobody_waits_for_a_writing_thread_whose_terminal_is_gone(hung_up: list[int]) -> None:
     """Textual's own thread ended at the first error, and its full queue held everybody up."""
-    thread = WriterThread(gone())  # type: ignore[arg-type]
+    thread = WriterThread(Output(Fails()))  # type: ignore[arg-type]
 
     def leave() -> None:
         for _ in range(200):
@@ -73,6 +85,7 @@ def test_nobody_waits_for_a_writing_thread_whose_terminal_is_gone(hung_up: list[
     leaving.start()
     leaving.join(20)
     assert not leaving.is_alive()
+    assert hung_up == [signal.SIGHUP]
 
 
 def test_the_application_writes_through_it() -> None:
