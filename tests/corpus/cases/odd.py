@@ -1,7 +1,5 @@
 """Good backups that look odd, for the shape of what is in them."""
 
-from pathlib import Path
-
 from corpus.case import GOOD, Case, Production, no_manifest
 from corpus.cases.damaged import FOLDER, PLAIN, TAR, in_gzip, in_zstd
 
@@ -49,11 +47,15 @@ INHERITED = """
 CREATE TABLE parent (id int); CREATE TABLE child (more text) INHERITS (parent);
 INSERT INTO parent VALUES (1), (2); INSERT INTO child VALUES (3, 'x');
 """
+BODIES = """
+CREATE TABLE a (id int PRIMARY KEY, what text); INSERT INTO a VALUES (1, 'x'), (2, 'INSERT INTO a VALUES (3);');
+CREATE PROCEDURE twice(n int) BEGIN ATOMIC
+  INSERT INTO a VALUES (n, 'one'); INSERT INTO a SELECT n + 1, CASE WHEN n > 0 THEN 'two' END; DELETE FROM a WHERE id = 9;
+END;
+CREATE FUNCTION seen(n int) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM a WHERE id > n; END;
+CREATE RULE kept AS ON DELETE TO a DO ALSO (INSERT INTO a VALUES (old.id + 100, old.what); NOTIFY gone);
+"""
 EXTRA = "CREATE SCHEMA scratch; CREATE TABLE scratch.notes (id int); INSERT INTO scratch.notes VALUES (1);"
-
-
-def in_gzip_twice_named(path: Path) -> None:
-    in_gzip(path)
 
 
 CASES = (
@@ -80,5 +82,10 @@ CASES = (
     Case("directory", GOOD, of=FOLDER),
     Case("plain, in gzip", GOOD, of=PLAIN, spoil=in_gzip, signed=True),
     Case("custom, in zstd", GOOD, spoil=in_zstd(None), signed=True),
+    Case("statements in bodies", GOOD, of=Production(BODIES)),
+    Case("statements in bodies, plain, no manifest", GOOD, content=False, states=no_manifest,
+         of=Production(BODIES, options=("-Fp",))),
+    Case("statements in bodies, with INSERT statements, no manifest", GOOD, content=False, states=no_manifest,
+         of=Production(BODIES, options=("-Fp", "--inserts"))),
     Case("with INSERT statements", GOOD, of=Production(options=("-Fp", "--inserts"))),
 )  # fmt: skip
