@@ -87,6 +87,18 @@ def test_others_are_not_waited_for(case: str, sleeper: "subprocess.Popen[bytes]"
     assert wait_for_children(records, "here", lambda _: None, longest=0.2).outlived == ()
 
 
+def test_every_one_that_still_runs_is_named(sleeper: "subprocess.Popen[bytes]") -> None:
+    with subprocess.Popen(["sleep", "600"]) as other:
+        events = [begun(each, start_ticks(each)) for each in (sleeper.pid, other.pid)]
+        try:
+            with pytest.raises(Refused) as refused:
+                wait_for_children(recorded(*events), "here", lambda _: None, longest=0.1)
+        finally:
+            other.kill()
+    assert str(sleeper.pid) in refused.value.what
+    assert str(other.pid) in refused.value.what
+
+
 def test_without_start_times_a_process_of_that_number_counts(
     sleeper: "subprocess.Popen[bytes]",
 ) -> None:
@@ -155,6 +167,8 @@ def test_a_system_that_does_not_say_its_boot(
     assert (found.boot, found.pids) == ("", "")
 
 
+SILENT = HERE.model_copy(update={"boot": ""})
+
 CASES: dict[str, tuple[Life | None, str, bool, str]] = {
     "another host name": (before(), "renamed", True, ""),
     "another boot": (before(boot="another"), "here", False, ""),
@@ -165,21 +179,30 @@ CASES: dict[str, tuple[Life | None, str, bool, str]] = {
     "a system that does not say": (before(boot=""), "here", True, ""),
 }
 """The life before, its host's name → whether its numbers are looked for, and what is said."""
+BY_NAME: dict[str, tuple[Life | None, str, bool, str]] = {
+    "this host": (before(), "here", True, ""),
+    "another host": (before(), "there", False, "ran on there:"),
+    "another host that does not say either": (before(boot=""), "there", False, "ran on there:"),
+    "another container that does not say either": (before(boot="", pids="?"), "here", True, ""),
+}
+"""The same where this system does not say its boot."""
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("here", "case"), [*((HERE, each) for each in CASES), *((SILENT, each) for each in BY_NAME)]
+)
 def test_numbers_mean_something_in_the_same_boot_and_namespace(
-    case: str, sleeper: "subprocess.Popen[bytes]"
+    here: Life, case: str, sleeper: "subprocess.Popen[bytes]"
 ) -> None:
-    life, host, looked_for, said = CASES[case]
+    life, host, looked_for, said = (CASES if here is HERE else BY_NAME)[case]
     event = begun(sleeper.pid, start_ticks(sleeper.pid))
     records = recorded(resumed(life), event, host=host)
     told: list[str] = []
     if looked_for:
         with pytest.raises(Refused, match=str(sleeper.pid)):
-            wait_for_children(records, "here", told.append, here=HERE, longest=0.1)
+            wait_for_children(records, "here", told.append, here=here, longest=0.1)
         return
-    found = wait_for_children(records, "here", told.append, here=HERE, longest=0.1)
+    found = wait_for_children(records, "here", told.append, here=here, longest=0.1)
     assert found.outlived == ()
     assert told == ([found.unseen] if found.unseen else [])
     assert said in found.unseen
@@ -250,11 +273,22 @@ def test_what_left_its_session_is_told_by_its_token(
 
 
 @needs_proc
+@pytest.mark.parametrize("here", [SILENT, HERE])
+def test_a_token_is_looked_for_where_a_boot_is_not_known(
+    here: Life, left: Callable[[str], int]
+) -> None:
+    life = before(boot="this boot" if here is SILENT else "")
+    pid = left(f"{life.token}.7")
+    events = [resumed(life), begun(2**22 + 1, 1, f"{life.token}.7")]
+    with pytest.raises(Refused, match=f"{pid} .sleep. of"):
+        wait_for_children(recorded(*events), "here", lambda _: None, here=here, longest=0.1)
+
+
+@needs_proc
 def test_a_launcher_that_is_on_no_record_is_waited_for() -> None:
     """One that only looked, or that was killed for before its record: it is told by its life."""
     script = textwrap.dedent("""
         import time
-        from drbook.providers.child import Child
         from drbook.providers.child import Child
         from drbook.providers.life import this_life
         child = Child(["/bin/sh", "-c", "trap '' TERM; echo; sleep 600; sleep 600"], grace=1.5)
