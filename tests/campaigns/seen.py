@@ -6,7 +6,7 @@ runs in another process, or once for many tests, is not seen here.
 
 import ast
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +32,12 @@ class Seen:
     seconds: Mapping[str, float]
     tests: Mapping[int, Sequence[str]]
 
-    def first(self, source: str, line: int) -> list[str]:
-        """The tests that ran the statement which holds this line, the quick ones first."""
-        begun = _statement(source, line)
-        found = {test for number in range(begun, line + 1) for test in self.tests.get(number, ())}
-        return sorted(found, key=lambda test: (self.seconds[test], test))[:FIRST]
+    def first(self, source: str, line: int, keen: Collection[str] = ()) -> list[str]:
+        """The tests that ran the statement which holds this line, or what reads the names that it binds:
+        the `keen` ones first, which noticed other mutants, then the quick ones."""
+        lines = _concerned(ast.parse(source), line)
+        found = {test for number in lines for test in self.tests.get(number, ())}
+        return sorted(found, key=lambda test: (test not in keen, self.seconds[test], test))[:FIRST]
 
     def limit(self, tests: Sequence[str]) -> "Limit":
         """How long these may take before they count as hanging."""
@@ -56,14 +57,66 @@ class Seen:
         return cls(seconds, tests)
 
 
-def _statement(source: str, line: int) -> int:
-    """The first line of the innermost statement around this one."""
+def _concerned(tree: ast.Module, line: int) -> set[int]:
+    """The lines of the innermost statement around this one, up to it; where the module runs that once,
+    for everybody, also those that read what it binds."""
+    inside = {
+        node
+        for each in ast.walk(tree)
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in each.body
+        for node in ast.walk(statement)
+    }
+    found: set[int] = set()
+    waiting = [(_innermost(tree, line), line)]
+    known: set[ast.stmt] = set()
+    while waiting:
+        statement, last = waiting.pop()
+        if statement is None or statement in known:
+            continue
+        known.add(statement)
+        found |= set(range(statement.lineno, last + 1))
+        if statement not in inside:
+            waiting += [(each, each.end_lineno or last) for each in _readers(tree, statement)]
+    return found
+
+
+def _readers(tree: ast.Module, binding: ast.stmt) -> Iterator[ast.stmt]:
+    """The statements that read what this one binds; of a function or class those in it too."""
+    if isinstance(binding, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        names = {binding.name}
+        yield from binding.body
+    else:
+        stored = (node for node in ast.walk(binding) if isinstance(node, ast.Name))
+        names = {node.id for node in stored if isinstance(node.ctx, ast.Store)}
+    for node in ast.walk(tree):
+        read = (isinstance(node, ast.Name) and node.id in names) or (
+            isinstance(node, ast.Attribute) and node.attr in names
+        )
+        if read and isinstance(node.ctx, ast.Load):
+            reader = _innermost(tree, node.lineno)
+            if reader is not None and reader is not binding:
+                yield reader
+
+
+def _innermost(tree: ast.Module, line: int) -> ast.stmt | None:
     around = [
-        node.lineno
-        for node in ast.walk(ast.parse(source))
+        node
+        for node in ast.walk(tree)
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
     ]
-    return max(around, default=line)
+    return max(around, key=lambda node: node.lineno, default=None)
+
+
+class Failed:
+    """A plug-in of pytest's that writes the name of the test that failed first into a file."""
+
+    def __init__(self, written: Path) -> None:
+        self._written = written
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self._written.exists():
+            self._written.write_text(report.nodeid, encoding="utf-8")
 
 
 class Watcher:

@@ -201,7 +201,8 @@ def may(age):
 @pytest.mark.parametrize(
     ("line", "first"),
     [
-        (1, []),  # runs once for all of them
+        (1, ["quick"]),  # runs once for all of them: where it is read
+        (2, ["quick", "slow"]),
         (3, ["quick", "slow"]),
         (4, ["slow"]),
         (5, ["quick"]),
@@ -214,6 +215,20 @@ def test_the_tests_that_ran_a_statement_come_first(line: int, first: list[str]) 
         {1: [], 3: ["slow", "quick"], 4: ["slow"], 5: ["quick"], 6: ["quick"]},
     )
     assert seen.first(_SOURCE, line) == first
+
+
+def test_the_tests_that_noticed_others_come_before_the_rest() -> None:
+    seen = Seen({"slow": 2.0, "quick": 0.5}, {3: ["slow", "quick"]})
+    assert seen.first(_SOURCE, 3, ["slow", "gone"]) == ["slow", "quick"]
+
+
+def test_readers_are_followed_through_what_the_module_makes_of_a_name() -> None:
+    source = (
+        "A = 1\nB = A + 1\nclass C:\n    d = B\ndef f(c):\n    return c.d\ndef g():\n    return 0\n"
+    )
+    seen = Seen({"f": 1.0, "g": 1.0}, {6: ["f"], 8: ["g"]})
+    assert seen.first(source, 1) == ["f"]
+    assert seen.first(source, 8) == ["g"]
 
 
 def test_no_more_than_some_come_first_and_a_hanging_one_has_an_end() -> None:

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ import psutil
 import pytest
 
 from campaigns.mutations import Mutant
-from campaigns.seen import Limit, Seen, Watcher
+from campaigns.seen import Failed, Limit, Seen, Watcher
 
 _HEAVY = (
     "boto3",
@@ -38,6 +39,9 @@ _HEAVY = (
 )
 """Imported once, before the runs part from this process."""
 _SUBREAPER = 36
+
+KEEN = 12
+"""How many tests that noticed a mutant are remembered, by each worker for each module."""
 
 Item = TypeVar("Item")
 
@@ -93,6 +97,7 @@ class Copy:
     def __init__(self, place: Place, folder: Path) -> None:
         self._place = place
         self.folder = folder
+        self._failed = folder / "failed"
         source = place.project / place.package
         shutil.copytree(
             source, folder / place.package, ignore=shutil.ignore_patterns("__pycache__")
@@ -119,6 +124,7 @@ class Copy:
         """Run these tests: (`killed`, `timeout`, `survived`, `broken` where no test of them failed and yet
         not all passed; what pytest printed)."""
         log = self.folder / "log"
+        self._failed.unlink(missing_ok=True)
         pid = os.fork()
         if pid == 0:
             try:
@@ -159,7 +165,11 @@ class Copy:
         options += ["--assert=plain"]
         # Imported before, on purpose.
         options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-        return int(pytest.main([*options, *tests], [*plugins]))
+        return int(pytest.main([*options, *tests], [Failed(self._failed), *plugins]))
+
+    def failed(self) -> str:
+        """The test of the last run that failed; empty where none did."""
+        return self._failed.read_text(encoding="utf-8") if self._failed.exists() else ""
 
 
 _ENDS = {0: "survived", 1: "killed"}
@@ -232,6 +242,7 @@ class Trial:
     def __init__(self, place: Place, copies: Sequence[Copy]) -> None:
         self.place, self.copies = place, copies
         self._seen: dict[str, Seen] = {}
+        self._keen: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=KEEN))
 
     def look(self, modules: Sequence[str]) -> dict[str, str]:
         """Run every file of tests once, and see which test runs which line; the modules of which nothing
@@ -274,14 +285,17 @@ class Trial:
         return seen.limit(list(seen.seconds))
 
     def end_of(self, copy: Copy, one: tuple[str, Mutant]) -> str:
-        """First the tests that run the changed line, then all."""
+        """First the tests that run the changed line, those that noticed others before the rest; then all."""
         module, mutant = one
         seen = self._seen[module]
-        first = seen.first(self.place.source(module), mutant.line)
+        keen = self._keen[module]
+        first = seen.first(self.place.source(module), mutant.line, keen) or list(keen)
         with copy.changed(module, mutant.source):
             end = copy.test(first, seen.limit(first))[0] if first else "survived"
             if end in ("survived", "broken"):
                 end, _ = copy.test(self.place.tests(module), self._limit(module))
+        if (failed := copy.failed()) in seen.seconds and failed not in keen:
+            keen.append(failed)
         return "killed" if end == "broken" else end
 
 
