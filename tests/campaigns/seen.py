@@ -33,11 +33,15 @@ class Seen:
     tests: Mapping[int, Sequence[str]]
 
     def first(self, source: str, line: int, keen: Collection[str] = ()) -> list[str]:
+        """Some of the tests that can notice a change of this line."""
+        return self.noticing(source, line, keen)[:FIRST]
+
+    def noticing(self, source: str, line: int, keen: Collection[str] = ()) -> list[str]:
         """The tests that ran the statement which holds this line, or what reads the names that it binds:
         the `keen` ones first, which noticed other mutants, then the quick ones."""
         lines = _concerned(ast.parse(source), line)
         found = {test for number in lines for test in self.tests.get(number, ())}
-        return sorted(found, key=lambda test: (test not in keen, self.seconds[test], test))[:FIRST]
+        return sorted(found, key=lambda test: (test not in keen, self.seconds[test], test))
 
     def limit(self, tests: Sequence[str]) -> "Limit":
         """How long these may take before they count as hanging."""

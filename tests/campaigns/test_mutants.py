@@ -170,6 +170,31 @@ def test_the_campaign_tells_strong_tests_from_weak_ones(
     assert ("survived, not explained" in done.stdout) is (code == 1)
 
 
+def test_the_lower_bound_believes_the_table_and_tries_the_rest(tmp_path: Path) -> None:
+    place = toy(tmp_path, "assert [may_pass(age) for age in (17, 19)] == [False, True]")
+    (tmp_path / "table.toml").write_text(
+        '[[survivor]]\nmodule = "toy.door"\nfunction = "may_pass"\n'
+        'change = "age >= 18 → age > 18"\nwhy = "for this test"\n'
+    )
+    script = (
+        "import sys; from pathlib import Path; from campaigns.mutants import run; from campaigns.trials import Place;"
+        "p = Path(sys.argv[1]);"
+        "place = Place(p, 'toy', {'toy.door': ('test_door.py',)}, p / 'table.toml');"
+        "sys.exit(run(place, ['toy.door'], None, 1, 2, near=True))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(place.project)],
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "tests")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    total = len(mutants_of(place.source("toy.door")))
+    assert f"{total} of {total} mutants (seed 1), {total - 2} killed" in done.stdout, done.stderr
+    assert (
+        "survived: toy/door.py:2 may_pass: age >= 18 → age > 18\n    for this test" in done.stdout
+    )
+    assert "survived, not explained: toy/door.py:2 may_pass: 18 → 19" in done.stdout
+
+
 def test_a_module_that_nobody_tests_is_not_passed_over(tmp_path: Path) -> None:
     with pytest.raises(Unfit, match=r"toy\.door: nobody tests it"):
         toy(tmp_path, None).tests("toy.door")

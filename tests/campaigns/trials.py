@@ -213,16 +213,24 @@ def _end_descendants() -> None:
 
 
 def campaign(
-    place: Place, chosen: Sequence[tuple[str, Mutant]], jobs: int, told: Callable[[Tried], None]
+    place: Place,
+    chosen: Sequence[tuple[str, Mutant]],
+    jobs: int,
+    told: Callable[[Tried], None],
+    *,
+    near: bool = False,
 ) -> tuple[list[Tried], dict[str, str]]:
-    """Try the mutants, `jobs` at a time; also the modules whose tests can tell nothing, and why."""
+    """Try the mutants, `jobs` at a time; also the modules whose tests can tell nothing, and why.
+
+    `near`: a mutant meets only the tests that are seen to run its line, where there are any. Another
+    might have noticed it: what is killed is killed, and what survives may be killed by all tests."""
     for name in _HEAVY if place.package == "drbook" else ():
         importlib.import_module(name)
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     with tempfile.TemporaryDirectory(prefix="m") as name:
         base = Path(name)
         base.chmod(0o711)  # servers that run as nobody pass through
-        trial = Trial(place, [Copy(place, base / str(number)) for number in range(jobs)])
+        trial = Trial(place, [Copy(place, base / str(number)) for number in range(jobs)], near)
         unfit = trial.look(list(dict.fromkeys(module for module, _ in chosen)))
         able = [each for each in chosen if each[0] not in unfit]
         tried = []
@@ -239,8 +247,8 @@ def campaign(
 class Trial:
     """What was seen of the tests, and what becomes of a mutant by them."""
 
-    def __init__(self, place: Place, copies: Sequence[Copy]) -> None:
-        self.place, self.copies = place, copies
+    def __init__(self, place: Place, copies: Sequence[Copy], near: bool) -> None:
+        self.place, self.copies, self._near = place, copies, near
         self._seen: dict[str, Seen] = {}
         self._keen: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=KEEN))
 
@@ -289,10 +297,14 @@ class Trial:
         module, mutant = one
         seen = self._seen[module]
         keen = self._keen[module]
-        first = seen.first(self.place.source(module), mutant.line, keen) or list(keen)
+        source = self.place.source(module)
+        noticing = seen.noticing if self._near else seen.first
+        first = noticing(source, mutant.line, keen)
+        enough = self._near and bool(first)
+        first = first or list(keen)
         with copy.changed(module, mutant.source):
             end = copy.test(first, seen.limit(first))[0] if first else "survived"
-            if end in ("survived", "broken"):
+            if end == "broken" or (end == "survived" and not enough):
                 end, _ = copy.test(self.place.tests(module), self._limit(module))
         if (failed := copy.failed()) in seen.seconds and failed not in keen:
             keen.append(failed)
