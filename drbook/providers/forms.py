@@ -4,12 +4,10 @@ Characters that are escaped one by one are for `readings`, the dumps of `xxd` an
 
 The text may be hostile, so no pattern here goes back over what it has read: each run of line breaks,
 blanks and escapes is read once and never given back (possessive repeats), and has an end: a value
-may begin with what stands in such a run, `n` say, and would be looked for at each of its places. Where the value itself holds
-what such a run may hold, they are matched as one run, which masks rather more than less.
+may begin with what stands in such a run, `n` say, and would be looked for at each of its places.
 """
 
 import base64
-import html
 import re
 from collections.abc import Callable, Iterator
 
@@ -18,21 +16,21 @@ LONGEST = 1024
 
 FARTHEST = 100
 """Blanks, line ends and escapes of one between two characters of a value that is still seen as one."""
-_ANY = f"{{0,{FARTHEST}}}+"
-_SOME = f"{{1,{FARTHEST}}}+"
-_GAP = r"(?:[\s\x00]|\\[rnt])" + _ANY
-_BLANKS = (r"[\s\x00+]", r"\\{1,4}+[nrt \t]")
-_BACKSLASHES = tuple(
-    each + r"(?:[\r\n\x00]{0,3}+[rnt])?+"
-    for each in (r"\\", "%5c", r"\\x5c", r"&#(?:x0*+5c|0*+92);")
-)
-_PLUSES = (r"%2b", r"\\x2b", r"\\u002b", r"&#(?:x0*+2b|0*+43);")
-_RUN = re.compile(r"(?:\\[rnt]?|\s|\+(?=[\s+\\]*\s)|(?<=\s)\+|(?<=\+)\+)+")
+_GAP = rf"(?:[\s\x00]|\\[rnt]){{0,{FARTHEST}}}+"
+_BLANKS = rf"(?:[\s\x00+]|\\{{1,4}}+[nrt \t]){{1,{FARTHEST}}}+"
+_PARTS = re.compile(r"\s+|\\+|.", re.DOTALL)
 _HEX_GAP = r"(?:[\s:,-]|0x|00)*+"
 """Between two bytes: blanks, what lists of them hold, and the other half of a UTF-16 character."""
 _B64 = r"[A-Za-z0-9+/_-]{0,3}"
 _FOR_URLS = str.maketrans("+/", "-_")
-_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
+_QUOTED = {
+    "&": ("&amp;",),
+    "<": ("&lt;",),
+    ">": ("&gt;",),
+    '"': ("&quot;", '""'),
+    "'": ("&apos;", "&#x27;", "''", r"'\''", "'\"'\"'"),
+}
+"""How HTML, SQL, CSV and a shell write one character of a value that is otherwise as it is."""
 
 
 def forms(value: str) -> Iterator[str]:
@@ -57,70 +55,36 @@ def cores(value: str) -> Iterator[str]:
 
 
 def written(value: str) -> str:
-    """A pattern for a value as it is or with any of its characters escaped, broken anywhere by lines."""
-    if len(value) > LONGEST:
-        return re.escape(value)
+    """A pattern for a value as it is, and with its quotes and blanks in a usual form, broken by lines."""
     value = value.replace("\x00", "") or value  # it may stand in every gap, or be dropped there
-    head = _RUN.match(value)  # blanks and backslashes alone tell nothing, and stand everywhere
-    rest = value[head.end() :] if head is not None else value
-    return "".join(_elements(rest)) if rest else re.escape(value)
+    as_it_is = re.escape(value)
+    told = value.strip()  # blanks and backslashes alone tell nothing, and stand everywhere
+    if len(value) > LONGEST or not told.strip("\\"):
+        return as_it_is
+    return f"(?:{as_it_is}|{''.join(_elements(told))})"
 
 
 def _elements(value: str) -> Iterator[str]:
-    at, gap = 0, ""
-    while at < len(value):
-        run = _RUN.match(value, at)
-        if run is None or not (any(each.isspace() for each in run[0]) or "\\" in run[0]):
-            yield gap + _character(value[at])
-            at, gap = at + 1, _GAP
+    """No gap beside a backslash, whose letter would be taken for a line end."""
+    gap = ""
+    for part in _PARTS.findall(value):
+        if part.isspace():
+            yield _BLANKS
+            gap = ""
+        elif part[0] == "\\":
+            yield rf"\\{{{len(part)},{4 * len(part)}}}+"
+            gap = ""
         else:
-            # It reads the gaps around it too.
-            yield _run(run[0], value[run.end() :])
-            at, gap = run.end(), _GAP
-
-
-def _run(run: str, behind: str) -> str:
-    """What stands for blanks, and for backslashes and pluses among them, read to its end at once."""
-    last = f"{run[-1]}?" if len(run) > 1 and run[-2] == "\\" and run[-1] in "rnt" else ""
-    if not any(each.isspace() for each in run):
-        first, more = "|".join(_BACKSLASHES), "|".join((*_BACKSLASHES, r"[\s\x00]"))
-        return rf"[\s\x00]{_ANY}(?i:{first})(?i:{more}){_ANY}{last}"
-    parts = [*_BLANKS]
-    parts += _BACKSLASHES if "\\" in run else ()
-    parts += _PLUSES if "+" in run else ()
-    at_least_one = "\\" in run or "+" in run
-    return "(?i:" + "|".join(parts) + ")" + (_SOME if at_least_one else _ANY) + last
+            yield gap + _character(part)
+            gap = _GAP
 
 
 def _character(character: str) -> str:
-    if character.isascii() and character.isalnum():
-        return character
-    found = [rf"\\{{0,4}}{re.escape(character)}"]
-    data = character.encode("utf-8", "surrogateescape")
-    encoded = "".join(f"%{byte:02x}" for byte in data)
-    octets = "".join(rf"\\x{byte:02x}" for byte in data)
-    utf16 = character.encode("utf-16-be", "surrogatepass").hex()
-    units = "".join(rf"\\u{utf16[at : at + 4]}" for at in range(0, len(utf16), 4))
-    number = ord(character)
-    found += [
-        f"(?i:{encoded})",
-        f"(?i:{octets})",
-        rf"(?i:\\{{0,3}}{units})",
-        f"(?i:&#(?:x0*+{number:x}|0*+{number});)",
-    ]
-    if 128 <= number < 256:
-        found.append(rf"(?i:\\x{number:02x})")
-    if character in _NAMED:
-        found.append(re.escape(_NAMED[character]))
-    entity = html.escape(character)
-    if entity != character:
-        found.append(re.escape(entity))
-    if character == "'":
-        found += [r"'\"'\"'", r"'\\''", "''"]
-    if character == '"':
-        found.append('""')
+    found = [re.escape(character), *(re.escape(each) for each in _QUOTED.get(character, ()))]
+    if 128 <= ord(character) < 256:
+        found.append(rf"(?i:\\x{ord(character):02x})")
     # The longer forms first: a doubled quote is not a quote and something else.
-    return "(?:" + "|".join(sorted(found, key=len, reverse=True)) + ")"
+    return "(?:" + "|".join(sorted(found, key=len, reverse=True)) + ")" if found[1:] else found[0]
 
 
 def _base64(data: bytes) -> Iterator[str]:

@@ -16,7 +16,17 @@ from urllib.parse import unquote
 
 from drbook.providers.dumps import dumped
 from drbook.providers.forms import LONGEST, cores, forms, written
-from drbook.providers.readings import Reading, Span, as_said, is_escaped, unescaped
+from drbook.providers.readings import (
+    Reading,
+    Span,
+    as_said,
+    deeper,
+    is_escaped,
+    may_quote,
+    undone,
+    unescaped,
+    without_quoting,
+)
 
 if TYPE_CHECKING:
     from drbook.core.values import Json  # the command line needs this module before pydantic
@@ -37,6 +47,8 @@ MARGIN = 4096
 _URL_PASSWORD = re.compile(r"://[^/?#\s:@]*:([^\s]*)@")
 _CONNINFO = re.compile(r"\b(?:ssl)?password\s*=\s*('(?:[^'\\]|\\.)*'|[^\s&]+)", re.IGNORECASE)
 _DSN = re.compile(r"://|\b(?:host|hostaddr|user|dbname|service)\s*=")
+_QUOTED = re.compile(r"[^A-Za-z0-9]")
+"""What of a value somebody may quote."""
 _BEFORE = re.compile(r"[A-Za-z0-9+/_-]{0,3}\Z")
 _BEHIND = re.compile(r"[A-Za-z0-9+/_-]{0,3}+(?:=|%3d){0,6}+", re.IGNORECASE)
 """What may stand around the core of an encoded value and hold a part of it."""
@@ -97,8 +109,11 @@ class Known:
         self._values: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
         self._typed: re.Pattern[str] | None = None
+        self._typed_said: tuple[str, ...] = ()
+        self._typed_bare: tuple[str, ...] = ()
         self._pieces: tuple[dict[int, frozenset[str]], frozenset[str]] = ({}, frozenset())
         self._said: tuple[str, ...] = ()
+        self._bare: tuple[str, ...] = ()
         self._cores: tuple[str, ...] = ()
         for value in values:
             self.add(value)
@@ -114,12 +129,15 @@ class Known:
             # The longest first: a DSN is masked as a whole, not around its password.
             values = sorted(self._values, key=len, reverse=True)
             self._pattern = re.compile("|".join(each for value in values for each in forms(value)))
-            typed = [written(value) for value in values if len(value) >= TYPED]
-            self._typed = re.compile("|".join(typed)) if typed else None
+            typed = [value for value in values if len(value) >= TYPED]
+            self._typed = re.compile("|".join(map(written, typed))) if typed else None
+            self._typed_said = tuple({each for value in typed for each in _read(value)})
+            self._typed_bare = tuple({each for value in typed for each in _bare(value)})
             pieces = _pieces(values)
             starts = frozenset(each[:PIECE] for known in pieces.values() for each in known)
             self._pieces = (pieces, starts)
             self._said = tuple({each for value in values for each in _read(value)})
+            self._bare = tuple({each for value in values for each in _bare(value)})
             self._cores = tuple(each for value in values for each in cores(value))
 
     def scrub(self, text: str) -> str:
@@ -133,25 +151,41 @@ class Known:
 
     def holds(self, text: str) -> bool:
         """True where a typed text holds a known value that is too long to be there by accident."""
-        return self._typed is not None and self._typed.search(text) is not None
+        if self._typed is None or self._typed.search(text):
+            return self._typed is not None
+        return any(
+            value in said
+            for reading in undone(text)
+            for values, said in (
+                (self._typed_said, reading.said),
+                (self._typed_bare, without_quoting(reading).said),
+            )
+            for value in values
+        )
 
     def _read_in(self, text: str) -> Iterator[Span]:
         """Where known values are written otherwise than in one of their forms."""
         in_one = "".join(text.replace("\\n", "").replace("\\r", "").split())
         cores = [core for core in self._cores if core in in_one]
-        if cores or is_escaped(text):
-            reading = unescaped(text)
-            yield from self._said_in(reading)
-            for core in cores:
-                for found in _all(core, reading.said):
-                    yield from (_widened(text, span) for span in reading.spans(found))
+        quoted = bool(self._bare) and may_quote(text)
+        if cores or quoted or is_escaped(text):
+            for reading in undone(text):
+                yield from self._said_in(reading)
+                yield from self._bare_in(reading)
+                for core in cores:
+                    for found in _all(core, reading.said):
+                        yield from (_widened(text, span) for span in reading.spans(found))
         for reading in dumped(text):
             yield from self._said_in(reading)
 
+    def _bare_in(self, reading: Reading) -> Iterator[Span]:
+        bare = without_quoting(reading)
+        yield from _each_in(self._bare, bare)
+        if is_escaped(bare.said):  # a backslash inside of an entity
+            yield from _each_in(self._bare, without_quoting(deeper(bare)))
+
     def _said_in(self, reading: Reading) -> Iterator[Span]:
-        for value in self._said:
-            for found in _all(value, reading.said):
-                yield from reading.spans(found)
+        yield from _each_in(self._said, reading)
         for found in _pieces_in(reading.said, *self._pieces):
             yield from reading.spans(found)
 
@@ -208,6 +242,21 @@ def _read(value: str) -> Iterator[str]:
         yield from (
             each for each in {as_said(value), unescaped(value).said} if len(each) >= SHORTEST
         )
+
+
+def _bare(value: str) -> Iterator[str]:
+    """What is left of it without what may only quote; of a value that nothing has to quote, nothing."""
+    if len(value) <= LONGEST and _QUOTED.search(value):
+        for said in (unescaped(value), unescaped(value.replace("\\", ""))):
+            bare = without_quoting(said).said
+            if len(bare) >= (LETTERS if bare.isalpha() and bare != said.said else SHORTEST):
+                yield bare
+
+
+def _each_in(values: Iterable[str], reading: Reading) -> Iterator[Span]:
+    for value in values:
+        for found in _all(value, reading.said):
+            yield from reading.spans(found)
 
 
 def _all(wanted: str, text: str) -> Iterator[Span]:

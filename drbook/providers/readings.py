@@ -37,6 +37,10 @@ _TOKEN = re.compile(
     _FLAGS | re.DOTALL,
 )
 _NAMES = {"amp": b"&", "lt": b"<", "gt": b">", "quot": b'"', "apos": b"'"}
+_QUOTING = re.compile(r"[\"'\\+]")
+_SPEAKING = re.compile(r"[^\"'\\+]+")
+LAYERS = 3
+"""How often a text may have been escaped as a whole: a URL in a URL, a JSON text in a JSON text."""
 SILENT = bytes((*range(0x21), 0x7F))
 """Bytes that say nothing."""
 
@@ -83,13 +87,50 @@ def _spoken(data: bytes) -> str:
     return data.translate(None, SILENT).decode("latin-1")
 
 
+def without_quoting(reading: Reading) -> Reading:
+    """Only what can do nothing but speak: a shell, SQL, CSV and JSON each double or escape quotes and
+    backslashes in another way, and a form's plus may be a blank. To be looked for in it is a value that
+    was read so too."""
+    said: list[str] = []
+    begins, ends = array("L"), array("L")
+    for run in _SPEAKING.finditer(reading.said):
+        said.append(run[0])
+        begins.extend(reading.begins[run.start() : run.end()])
+        ends.extend(reading.ends[run.start() : run.end()])
+    return Reading("".join(said), begins, ends)
+
+
+def may_quote(text: str) -> bool:
+    """True where `without_quoting` would leave something out of it, however it is written."""
+    return _QUOTING.search(text) is not None
+
+
 def is_escaped(text: str) -> bool:
     """True where the text says anything in another way than by its own characters."""
     return _ESCAPED.search(text) is not None
 
 
-def unescaped(text: str) -> Reading:
-    """The text with every escape undone."""
+def undone(text: str) -> Iterator[Reading]:
+    """The text with its escapes undone, and again while that still holds some, `LAYERS` times at most."""
+    reading = unescaped(text)
+    yield reading
+    for _ in range(LAYERS - 1):
+        if not is_escaped(reading.said):
+            return
+        reading = deeper(reading)
+        yield reading
+
+
+def deeper(reading: Reading) -> Reading:
+    """What a text says, with the escapes in that undone."""
+    inner = unescaped(reading.said, "latin-1")
+    begins = array("L", (reading.begins[at] for at in inner.begins))
+    ends = array("L", (reading.ends[end - 1] for end in inner.ends))
+    return Reading(inner.said, begins, ends)
+
+
+def unescaped(text: str, encoding: str = "utf-8") -> Reading:
+    """The text with every escape undone once; its other characters as this encoding writes them."""
     said: list[str] = []
     begins, ends = array("L"), array("L")
     for token in _TOKEN.finditer(text):
@@ -99,14 +140,14 @@ def unescaped(text: str) -> Reading:
             begins.extend(range(at, end))
             ends.extend(range(at + 1, end + 1))
         elif kind != "nothing":
-            found = _spoken(_meant(token))
+            found = _spoken(_meant(token, encoding))
             said.append(found)
             begins.extend([at] * len(found))
             ends.extend([end] * len(found))
     return Reading("".join(said), begins, ends)
 
 
-def _meant(token: re.Match[str]) -> bytes:
+def _meant(token: re.Match[str], encoding: str) -> bytes:
     """The bytes that one escape stands for."""
     kind = token.lastgroup or ""
     text = token[kind]
@@ -118,7 +159,7 @@ def _meant(token: re.Match[str]) -> bytes:
         return _NAMES[text.lower()]
     if kind in ("quoted", "other"):
         return text.encode(
-            "utf-8", "surrogateescape" if "\udc80" <= text <= "\udcff" else "surrogatepass"
+            encoding, "surrogateescape" if "\udc80" <= text <= "\udcff" else "surrogatepass"
         )
     if kind == "low":
         return bytes.fromhex(token["high"] + text).decode("utf-16-be").encode()
