@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from drbook.core.errors import Cancelled, NotExercised, Refused, StepFailed, UsageError
+from drbook.core.errors import Cancelled, Interrupted, NotExercised, Refused, StepFailed, UsageError
 from drbook.core.ports import Cancel
 from drbook.core.values import Json
+from drbook.providers import http as door
 from drbook.providers.cancel import CancelToken
-from drbook.providers.hiding import MASK
+from drbook.providers.hiding import MASK, Secret
 from drbook.providers.http import BODY, WHOLE, GuardedTransport, HttpSender, _body
 from drbook.providers.shell import WITHHELD
 
@@ -100,8 +102,8 @@ def send(  # type: ignore[no-untyped-def]
     timeout: timedelta = SECONDS,
     token: str = "marker-4711",
 ):
-    door = HttpSender(hosts, {"TOKEN": token}, cancel or CancelToken(), reads_only=reads_only)
-    return door.send(
+    sender = HttpSender(hosts, {"TOKEN": token}, cancel or CancelToken(), reads_only=reads_only)
+    return sender.send(
         method,
         url,
         headers=headers or {},
@@ -462,6 +464,107 @@ def test_a_cancel_does_not_wait_for_a_server_that_says_nothing(peer: Peer) -> No
         send(peer.url("/hang"), cancel=token)
     assert time.monotonic() - begun < 5  # it hangs for ten seconds
     peer.go_on.set()
+
+
+class Broken(httpx.BaseTransport):
+    """A transport that fails as it is told, and keeps what it was given."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self.given: list[httpx.Request] = []
+        self.timers: list[bool] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.given.append(request)
+        self.timers = [each.daemon for each in timers()]
+        raise self._error
+
+
+def timers() -> list[threading.Thread]:
+    return [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
+
+
+@pytest.mark.parametrize(
+    ("error", "method", "said", "code"),
+    [
+        (
+            httpx.ReadError("it broke\x1b"),
+            "POST",
+            "got no answer: it broke\\x1b",
+            "http-unanswered",
+        ),
+        (httpx.ReadError(""), "POST", "got no answer: ReadError", "http-unanswered"),
+        (httpx.WriteError(""), "GET", "got no answer: WriteError", "http"),
+        (httpx.StreamClosed(), "POST", "the stream has been closed", "http-unanswered"),
+        (httpx.ConnectError("x"), "POST", "got no answer: x", "http"),
+        (httpx.ConnectTimeout("x"), "POST", "got no answer: x", "http"),
+        (httpx.PoolTimeout("x"), "POST", "got no answer: x", "http"),
+        (httpx.UnsupportedProtocol("x"), "POST", "got no answer: x", "http"),
+        (httpx.LocalProtocolError("x"), "POST", "got no answer: x", "http"),
+    ],
+)
+def test_what_each_error_of_the_line_says(
+    error: Exception, method: str, said: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Broken(error)
+    monkeypatch.setattr(door, "GuardedTransport", lambda *_, **__: broken)
+    before = len(timers())
+    with pytest.raises(StepFailed) as caught:
+        send("http://127.0.0.1:9/", method, timeout=timedelta(seconds=600))
+    assert said in caught.value.what
+    assert (caught.value.code, isinstance(caught.value, Interrupted)) == (
+        code,
+        code == "http-unanswered",
+    )
+    (request,) = broken.given
+    assert request.extensions["timeout"] == dict.fromkeys(("connect", "read", "write", "pool"), 600)
+    assert "trace" in request.extensions
+    assert len(broken.timers) == before + 1
+    assert all(broken.timers), "it must not keep the program from its end"
+    for each in timers()[before:]:
+        each.join(5)
+    assert len(timers()) == before
+
+
+@contextmanager
+def line() -> Iterator[tuple[socket.socket, dict[str, Any]]]:
+    """The other end of a connection, and what httpx says of it."""
+    ours, other = socket.socketpair()
+    with ours, other:
+        other.settimeout(0.2)
+        stream = SimpleNamespace(get_extra_info={"socket": ours}.get)
+        yield other, {"return_value": stream}
+
+
+def is_open(other: socket.socket) -> bool:
+    try:
+        return other.recv(1) != b""
+    except TimeoutError:
+        return True
+
+
+TOLD = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+
+
+@pytest.mark.parametrize("event", [*TOLD, "connection.connect_tcp.started", "http11.x.complete"])
+@pytest.mark.parametrize("first", ["told", "cut"])
+def test_a_line_is_cut_however_early(event: str, first: str) -> None:
+    cut = door._Line()
+    with line() as (other, info):
+        if first == "cut":
+            cut.cut()
+        cut.note(event, info)
+        assert is_open(other) == (first == "told" or event not in TOLD)
+        cut.cut()
+        assert is_open(other) == (event not in TOLD)
+        cut.cut()  # what has ended by itself is no error
+
+
+def test_of_a_secret_at_the_end_of_what_is_shown_nothing_stands() -> None:
+    Secret("hunter2hunter2-7f3a9c51")
+    text = b"x\n" * (BODY // 2 - 6) + b"hunter2hunter2-7f3a9c51\n" + b"y\n" * BODY
+    shown = _body(httpx.Response(200, content=[text]))
+    assert shown == "x\n" * (BODY // 2 - 6) + f"{MASK}\ny\ny"
 
 
 def test_a_request_leaves_nothing_to_cancel_behind(peer: Peer) -> None:
