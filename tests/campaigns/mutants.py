@@ -38,6 +38,7 @@ _CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
 _TARGETS = ("tests/providers/test_fresh_targets.py", "tests/providers/test_disguises.py")
 _ARCHIVES = ("tests/providers/test_hostile_archives.py", "tests/providers/test_honest_archives.py")
 _MASKS = (
+    "tests/providers/test_quoting.py",
     "tests/providers/test_hiding.py",
     "tests/providers/test_scrub.py",
     "tests/providers/test_dumps.py",
@@ -67,8 +68,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.app.wiring": ("tests/app/test_wiring.py", "tests/guard/test_modes.py"),
     "drbook.providers.dumps": ("tests/providers/test_dumps.py",),
     "drbook.providers.forms": _MASKS,
-    "drbook.providers.hiding": _MASKS,
-    "drbook.providers.readings": ("tests/providers/test_dumps.py",),
+    "drbook.providers.hiding": ("tests/providers/test_secret_references.py", *_MASKS),
+    "drbook.providers.readings": (
+        "tests/providers/test_quoting.py",
+        "tests/providers/test_dumps.py",
+    ),
     "drbook.providers.life": ("tests/app/test_aftermath.py",),
     "drbook.providers.postgres": (
         "tests/providers/test_postgres_reader.py",

@@ -103,6 +103,18 @@ def test_pieces_of_a_long_value_are_masked_too() -> None:
     assert scrub("01234") == "01234"
 
 
+def test_a_servers_name_in_a_dsn_is_no_piece_of_a_secret() -> None:
+    for before in ("host", "hostaddr ", "user", "dbname", "service"):
+        known = Known([f"{before}=db.internal.example sslmode=disable application_name=nightly"])
+        for piece in ("db.internal.example", "application_name"):
+            assert known.scrub(f"no route to {piece}") == f"no route to {piece}"
+
+
+def test_blanks_do_not_make_a_value_long() -> None:
+    assert Secret("a b c d").short
+    assert not Secret("abcdef").short
+
+
 def test_a_short_value_is_not_looked_for_and_says_so() -> None:
     secret = Secret("abcde")
     assert secret.short
