@@ -144,11 +144,11 @@ def before(token: str = "", **other: str) -> Life:
 
 
 def test_this_life_says_which_boot_and_namespace_it_is_of() -> None:
-    life = this_life()
-    assert life is this_life()
+    assert this_life() is this_life()
+    life = this_life.__wrapped__()
     assert VARIABLE == "DRBOOK_CHILD"  # the README names it
     assert len(life.token) == 32
-    assert child_token().startswith(life.token + ".")
+    assert child_token().startswith(this_life().token + ".")
     assert child_token() != child_token()
     if sys.platform == "linux":
         assert len(life.boot) == 36

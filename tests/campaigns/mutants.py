@@ -14,6 +14,9 @@ what is killed, in a tenth of the time. What survives must be explained in `surv
 explained there must still survive. Exit code 1 where a module has fewer than 85 % killed, or a survivor
 is not explained, or an explanation does not apply; 2 where the tests fail without a change, or do not
 look at the module at all.
+
+A changed rule may end processes that are not its own: where that would do harm, give it a table of
+processes for itself (as root: `unshare --pid --fork --mount-proc`, and then this command).
 """
 
 import argparse
