@@ -152,6 +152,22 @@ def test_the_kernels_own_session_is_nobodys() -> None:
 
 
 @needs_proc
+def test_we_are_in_the_table_with_our_parent_session_and_start() -> None:
+    ours = pids._Process(os.getppid(), os.getsid(0), start_ticks(os.getpid()))
+    assert Table.now().processes[os.getpid()] == ours
+    with subprocess.Popen(["sleep", "600"], process_group=0) as child:
+        found = Table.now().processes[child.pid]
+        child.kill()
+    assert (found.parent, found.session) == (os.getpid(), os.getsid(0))
+
+
+def test_the_first_process_may_lead_a_session_too() -> None:
+    table = Table({1: pids._Process(0, 1, 7), 5: pids._Process(1, 1, 9), 6: pids._Process(2, 0, 9)})
+    assert table.session(1, 7) == {5}
+    assert table.session(0, 7) == set()
+
+
+@needs_proc
 def test_a_session_is_ended_and_the_deaf_are_killed(killed_leader: tuple[int, int, int]) -> None:
     leader, started, _ = killed_leader
     ended = end_left(leader, started, "")
