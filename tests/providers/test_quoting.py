@@ -88,6 +88,14 @@ def test_a_typed_text_is_read_in_the_same_ways() -> None:
     assert not Known([VALUES[3]]).holds(f"it was {VALUES[3]}, which is short")
 
 
+@pytest.mark.parametrize(("value", "meant"), [("a-b-c-d-e-1", False), ("a-b-c-d-e-f1", True)])
+def test_from_twelve_characters_on_a_typed_value_is_no_accident(value: str, meant: bool) -> None:
+    known = Known([value])
+    assert known.holds(value) is meant
+    assert known.holds(value.replace("-", "%2d")) is meant
+    assert known.holds(f"'{value[:5]}''{value[5:]}'") is meant
+
+
 @pytest.mark.parametrize("word", ["o'connor's", "two words", "a-b", "x'y z"])
 def test_a_word_is_not_looked_for_without_its_quotes(word: str) -> None:
     text = f"'{letters(word)}' and \"{letters(word)}\""
