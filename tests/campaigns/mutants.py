@@ -93,10 +93,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
     "drbook.providers.child": (
+        "tests/providers/test_stream_readers.py",
         "tests/providers/test_process.py",
         "tests/providers/test_orphans.py",
     ),
     "drbook.providers.process": (
+        "tests/providers/test_stream_readers.py",
         "tests/providers/test_process.py",
         "tests/providers/test_orphans.py",
     ),
