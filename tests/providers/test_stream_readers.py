@@ -1,9 +1,11 @@
 """How a child's streams are read: line by line, whole for whoever takes them, and never left to block."""
 
 import fcntl
+import itertools
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -13,10 +15,11 @@ import pytest
 from support.pg import drain
 from support.waiting import eventually
 
+from drbook.providers import process
 from drbook.providers.cancel import CancelToken
 from drbook.providers.child import Child, environment, program_folders
 from drbook.providers.pids import Ended
-from drbook.providers.process import TAIL, _killed, _Stream, run
+from drbook.providers.process import TAIL, _empty, _killed, _Stream, run
 
 
 @contextmanager
@@ -108,6 +111,40 @@ def test_a_feed_does_not_keep_the_program_from_its_end_and_nothing_is_left_to_ca
 
     done = drain(run(["/bin/cat"], feed=feed, cancel=token))
     assert (done.stdout, daemons, token._callbacks) == ("fed", [True], {})
+
+
+def test_who_takes_it_does_not_keep_the_program_from_its_end_either() -> None:
+    daemons: list[bool] = []
+    drain(run(["/bin/echo"], take=lambda _: daemons.append(threading.current_thread().daemon)))
+    assert daemons == [True]
+
+
+def test_the_streams_of_a_program_that_ended_are_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[Child] = []
+    monkeypatch.setattr(Child, "leave_streams", left.append)
+    assert drain(run(["/bin/sh", "-c", "echo a; echo b >&2"])).stdout == "a\n"
+    assert left == []
+
+
+def test_readers_are_let_go_until_each_has_ended() -> None:
+    lines: queue.Queue[Any] = queue.Queue()
+    for item in (("out", "a"), None, ("err", "b")):
+        lines.put(item)
+    threading.Timer(0.4, lines.put, args=(None,)).start()
+    begun = time.monotonic()
+    _empty(lines, 2)
+    assert lines.empty()
+    assert 0.2 < time.monotonic() - begun < 4  # it gives up after five
+    lines.put(None)
+    _empty(lines, 0)
+    assert lines.qsize() == 1
+
+
+def test_a_reader_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(process, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    _empty(queue.Queue(), 1)
+    assert next(clock) > 5
 
 
 def test_a_name_from_outside_is_harmless_in_what_a_killed_launcher_leaves() -> None:
