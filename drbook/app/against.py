@@ -4,6 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from drbook.app.places import JOURNAL, RUNBOOK, incident_of
@@ -34,7 +35,7 @@ def held_against(
     there is nothing to compare with, JournalError where the journal's bytes cannot be read.
     """
     lines, opened = _digests(journal)
-    incident = incident_of(journal.parent) or opened or journal.parent.name
+    incident = incident_of(journal.parent) or opened.incident or journal.parent.name
     if not given and not (journal.parent / RUNBOOK).exists():
         raise UsageError(
             f"No {RUNBOOK} lies beside {journal}, which would name its mirrors.",
@@ -42,11 +43,16 @@ def held_against(
             next="Name the place to compare with: --against s3://BUCKET/PREFIX or a folder.",
             code="mirror-place",
         )
-    places = [(one, *named(one, environment)) for one in given] or [
-        (config.place, config, "")
-        for config in first_runbook(journal.parent).mirrors
-        if isinstance(config, OpenableMirror)
-    ]
+    places = [(one, *named(one, environment)) for one in given]
+    if not places:
+        runbook = first_runbook(journal.parent)
+        if opened.runbook and runbook.sha256 != opened.runbook:
+            return [_other_runbook(journal.parent / RUNBOOK)]
+        places = [
+            (config.place, config, "")
+            for config in runbook.mirrors
+            if isinstance(config, OpenableMirror)
+        ]
     if not places:
         raise _no_mirrors(journal.parent)
     return [
@@ -96,6 +102,26 @@ def bring(
     return mirrors.close(wait=1.0)
 
 
+def _other_runbook(path: Path) -> Comparison:
+    """Whoever could change the journal could change where its copies are looked for."""
+    return Comparison(
+        plain(str(path), 300),
+        Verdict.UNREADABLE,
+        0,
+        "This is not the runbook that the record was opened with: where its copies are is not known. "
+        "Name the place: --against s3://BUCKET/PREFIX or a folder.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What the first record says."""
+
+    incident: str = ""
+    runbook: str = ""
+    """The runbook's SHA-256."""
+
+
 def _no_mirrors(folder: Path) -> UsageError:
     return UsageError(
         f"The runbook {folder / RUNBOOK} names no `mirrors:`.",
@@ -125,29 +151,31 @@ def _compared(
         return Comparison(plain(where, 300), Verdict.UNREADABLE, 0, error.what)
 
 
-def _digests(journal: Path) -> tuple[list[str], str]:
-    """The digest of each whole line, whatever it says, and the incident that the first one opens."""
+def _digests(journal: Path) -> tuple[list[str], _Opened]:
+    """The digest of each whole line, whatever it says, and what the first one opens."""
     found: list[str] = []
-    incident = ""
+    opened = _Opened()
     try:
         with journal.open("rb") as stream:
             for line in stream:
                 if not line.endswith(b"\n"):
                     break
                 if not found:
-                    incident = _incident(line[:-1])
+                    opened = _opened(line[:-1])
                 found.append(digest(line[:-1]))
     except OSError as error:
         raise JournalError(
             f"The journal {journal} cannot be read: {error.strerror or error}.",
             code="journal-missing",
         ) from None
-    return found, incident
+    return found, opened
 
 
-def _incident(line: bytes) -> str:
+def _opened(line: bytes) -> _Opened:
     try:
         event = decode(line).event
     except JournalError:
-        return ""
-    return event.incident if isinstance(event, ev.IncidentOpened) else ""
+        return _Opened()
+    if not isinstance(event, ev.IncidentOpened):
+        return _Opened()
+    return _Opened(event.incident, event.runbook_sha256)

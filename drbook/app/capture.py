@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from drbook import __version__
 from drbook.actions.outside import production_database
 from drbook.actions.reading import reading_of
+from drbook.app.refusing import refuse_secret
 from drbook.app.wiring import Wiring
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline, Manifest, TableCounts
@@ -17,6 +18,7 @@ from drbook.core.ports import Baselines, Ports
 from drbook.core.signals import Milestone, Working
 from drbook.core.values import plain
 from drbook.providers.baselines import ABSENT
+from drbook.providers.hiding import scrub
 
 if TYPE_CHECKING:
     from drbook.providers.pgdump import DumpRun
@@ -50,8 +52,10 @@ class Captured:
 def capture(
     order: CaptureOrder, context: StepContext, ports: Ports, wiring: Wiring
 ) -> Working[Captured]:
-    """Raises CouldNotVerify where production cannot be counted, and stores nothing then."""
+    """Raises CouldNotVerify where production cannot be counted, and UsageError where the reason holds a
+    secret; nothing is stored then."""
     wiring.must_keep_baselines()
+    refuse_secret(order.accept, "The reason")
     stored = _stored(ports.baselines)
     production = context.document.production
     reading = yield from reading_of(production_database(None, context), context, ports)
@@ -86,7 +90,7 @@ def capture(
         counts=counts,
         drbook_version=__version__,
         suspect=reasons,
-        accepted=order.accept if reasons else "",
+        accepted=scrub(order.accept) if reasons else "",
     )
     suspect = bool(reasons) and not order.accept
     name = ports.baselines.save(baseline, suspect=suspect)

@@ -30,6 +30,10 @@ _CREDENTIALS = struct.Struct("3i")
 """`struct ucred`: process, user, group."""
 
 
+class ClaimedElsewhere(JournalLocked):
+    """Somebody writes the incident in another folder: no message left in this one would be read."""
+
+
 class Claim:
     """Held until `release`, or the process's end."""
 
@@ -159,8 +163,8 @@ def _holder(address: str) -> str:
     return f" (process {pid} of user {user})" if pid else ""
 
 
-def _held(incident: str, holder: str = "") -> JournalLocked:
-    return JournalLocked(
+def _held(incident: str, holder: str = "") -> ClaimedElsewhere:
+    return ClaimedElsewhere(
         f"Another drbook on this machine{holder} writes incident {plain(incident, 100)}, in another "
         "folder.",
         means="One incident has one writer: two could each do what the other did.",

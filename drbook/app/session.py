@@ -30,7 +30,7 @@ from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.amend import Amendment, amendment
-from drbook.core.errors import JournalError, UsageError
+from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Mode, Record
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
@@ -209,6 +209,32 @@ def writer_of(folder: Path, incident: str, mode: Mode, held: Claim | None = None
         writer.close()
         raise
     return writer
+
+
+def seat(
+    folder: Path, *, environment: Mapping[str, str] = os.environ
+) -> tuple[Writer, tuple[str, ...]]:
+    """A writer for somebody who adds to an incident that nobody leads just now, and the mirrors that
+    did not say whether another machine leads it.
+
+    Raises JournalLocked where somebody writes here, ClaimedElsewhere where it is in another folder,
+    TakenOver where a mirror says that another machine goes on with it.
+    """
+    journal = folder / JOURNAL
+    state = fold(read(journal))
+    writer = writer_of(folder, state.incident, state.mode)
+    try:
+        records = read(journal)
+        state = fold(records)
+        try:
+            runbook = stored_runbook(folder, state.runbook_sha256)
+        except DrbookError as error:  # what is added matters more than the copies' word
+            return writer, (error.what,)
+        digests = [line_digest for _, line_digest in lines(journal)]
+        return writer, _ask_mirrors(runbook, state, records, digests, environment, True)
+    except BaseException:
+        writer.close()
+        raise
 
 
 def _ask_mirrors(

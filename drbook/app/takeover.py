@@ -17,6 +17,7 @@ from drbook.app.aftermath import wait_for_children
 from drbook.app.fencing import TakeOver, fence, gather, lost, source_in
 from drbook.app.onewriter import claim
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, sync_folder
+from drbook.app.refusing import refuse_secret
 from drbook.app.session import Session, operator, session_of, writer_of
 from drbook.app.stored import store
 from drbook.app.vocabulary import vocabulary
@@ -86,7 +87,7 @@ def take_over(
     held = claim(incident)  # a drbook that leads it on this machine is ended, not fenced
     try:
         with ExitStack() as opened:
-            runbook, event = _recover(mirror, attempt, secret, opened)
+            runbook, event = _recover(mirror, attempt, environment, opened)
         folder = where.folder(incident)
         # What this machine itself led may have started more until it saw the fence.
         wait_for_children(read(folder / JOURNAL), attempt.host, tell)
@@ -98,9 +99,13 @@ def take_over(
 
 
 def _recover(
-    mirror: OpenableMirror, attempt: TakeOver, secret: Secrets, opened: ExitStack
+    mirror: OpenableMirror,
+    attempt: TakeOver,
+    environment: Mapping[str, str],
+    opened: ExitStack,
 ) -> tuple[Runbook, ev.IncidentTakenOver]:
     """From the mirror that was named to a folder of this machine. Nothing is executed."""
+    secret = secrets.reader(environment)
     found = source_in(mirror, attempt.incident, secret, opened)
     if found is None:
         raise CouldNotVerify(
@@ -112,6 +117,8 @@ def _recover(
     recovered = _open_incident(longest([found]), attempt.incident)
     data = find_runbook([found.place], recovered.state.runbook_sha256)
     runbook = load(data, RUNBOOK, vocabulary())
+    secrets.know(data.decode("utf-8", "replace"), environment)
+    refuse_secret(attempt.reason, "The reason")
     attempt.vouched = vouched_by(attempt.vouch, found, recovered, runbook, attempt.tell)
     held = gather(runbook, mirror, found, attempt, secret, opened)
     best = longest([found, *held])

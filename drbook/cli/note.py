@@ -1,22 +1,22 @@
 """`drbook note`: write into the record from any seat."""
 
 import os
-import socket
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from drbook.app.desk import NOTE_LENGTH
 from drbook.app.mailbox import Letter, leave
+from drbook.app.onewriter import ClaimedElsewhere
 from drbook.app.places import JOURNAL, RUNBOOK, find_incident, home
 from drbook.app.refusing import refuse_secret
-from drbook.app.session import operator
+from drbook.app.session import operator, seat
 from drbook.cli.output import say
-from drbook.core.errors import JournalError, UsageError
+from drbook.core.errors import JournalLocked, UsageError
 from drbook.core.events import NoteAdded
 from drbook.core.fold import fold
 from drbook.journal.reader import read
-from drbook.journal.writer import Writer
 from drbook.providers.secrets import know
 
 
@@ -33,18 +33,23 @@ def command(text: str, incident: str | None) -> None:
         )
     folder = find_incident(home(), incident)
     state = fold(read(folder / JOURNAL))
-    with suppress(OSError):  # a note is written where there is no runbook any more, too
-        know((folder / RUNBOOK).read_text(encoding="utf-8", errors="replace"), os.environ)
+    for path in folder.glob(f"{Path(RUNBOOK).stem}*.yaml"):  # the amended ones, too
+        with suppress(OSError):  # a note is written where a runbook cannot be read any more, too
+            know(path.read_text(encoding="utf-8", errors="replace"), os.environ)
     refuse_secret(text)
     who = operator()
     try:
-        with Writer(folder / JOURNAL, mode=state.mode, host=socket.gethostname()) as writer:
-            record = writer.append(who, NoteAdded(text=text))
-            say(f"Recorded as {record.seq} in {state.incident}.")
-    except JournalError as error:
-        if error.code != "journal-locked":
+        writer, unseen = seat(folder)
+    except JournalLocked as error:
+        if isinstance(error, ClaimedElsewhere):
             raise
         leave(folder, Letter(who, text))
         say(
             f"Left for the drbook that leads {state.incident}; it records it within a second or two."
         )
+        return
+    for one in unseen:
+        say(f"Not asked whether another machine has taken over: {one}")
+    with writer:
+        record = writer.append(who, NoteAdded(text=text))
+        say(f"Recorded as {record.seq} in {state.incident}.")

@@ -32,7 +32,7 @@ class _Reading:
 
     incident: str = ""
     takeovers: dict[int, str] = field(default_factory=dict)
-    hosts: dict[int, str] = field(default_factory=dict)
+    hosts: dict[int, tuple[str, str]] = field(default_factory=dict)
 
     def line(self, stored: Stored, data: bytes) -> Line:
         seq = number_in(stored.name) or 0
@@ -46,7 +46,7 @@ class _Reading:
             self.incident = record.event.incident
         if isinstance(record.event, ev.IncidentTakenOver):
             self.takeovers[seq] = who_took_over(record)
-            self.hosts[seq] = record.host
+            self.hosts[seq] = (record.event.from_host, record.host)
         return Line(seq, digest(data[:-1]), record.prev)
 
 

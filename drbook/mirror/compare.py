@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from drbook.core.errors import ExitCode
-from drbook.core.values import counted
+from drbook.core.values import counted, plain
 
 
 class Verdict(StrEnum):
@@ -21,9 +21,9 @@ class Verdict(StrEnum):
     DIFFERENT = "different"
     """Other content at one number, in a mirror whose own chain is whole: written anew."""
     TAKEN_OVER = "taken-over"
-    """Another machine took over after a record that both hold."""
+    """Another machine took over from this one, after a record that both hold."""
     TAKEN_OVER_HERE = "taken-over-here"
-    """This machine did: a journal from before, that was kept aside, or lines were cut off."""
+    """Not from this one: a journal from before, that was kept aside, or lines were cut off."""
     FORKED = "forked"
     """Another machine took over, and this journal went on all the same."""
     MIRROR_DAMAGED = "mirror-damaged"
@@ -70,8 +70,9 @@ class Copy:
     takeovers: Mapping[int, str] = field(default_factory=dict)
     """Number of a record that says that another machine took over → who and why, in words."""
     remarks: tuple[str, ...] = ()
-    hosts: Mapping[int, str] = field(default_factory=dict)
-    """Number of such a record → the machine that took over."""
+    hosts: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    """Number of such a record → the machine that was left, which wrote the last record before, and the
+    one that took over."""
 
     @property
     def newest(self) -> int:
@@ -190,12 +191,14 @@ def _different(found: Found, journal: Sequence[str], copy: Copy, at: int) -> Com
 
 def _longer(found: Found, copy: Copy, agreed: int, host: str) -> Comparison:
     follow = copy.whole - agreed
-    if agreed + 1 in copy.takeovers and host and copy.hosts.get(agreed + 1) == host:
+    left, taker = copy.hosts.get(agreed + 1, ("", ""))
+    if agreed + 1 in copy.takeovers and not (left == host != taker):
         return found(
             Verdict.TAKEN_OVER_HERE,
-            f"All {counted(agreed, 'record')} agree. This machine itself took over after them, and the "
-            f"mirror holds {counted(follow, 'record')} more: this is a journal from before that, kept "
-            "aside, or lines were cut off its end.",
+            f"All {counted(agreed, 'record')} agree. {copy.takeovers[agreed + 1]} took over after them, "
+            f"and the mirror holds {counted(follow, 'record')} more. This is not the machine that was "
+            f"left ({plain(left, 100)}), by its name, or it is the one that took over: this is a journal "
+            "from before that, kept aside, or lines were cut off its end.",
         )
     if agreed + 1 in copy.takeovers:
         return found(

@@ -1,34 +1,18 @@
 """An archive's table of contents: what it holds, in which order, and which roles it speaks of."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working
-from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed, feed_of
+from drbook.providers.archive import Archive, Meter, feed_of
 from drbook.providers.archive_check import last_error
+from drbook.providers.archive_needs import Needs, needs_in
 from drbook.providers.pgtools import ENGLISH, PgTools
 from drbook.providers.process import Completed, run
-from drbook.providers.sqlnames import IDENTIFIER, bare, roles_in
-
-_ROLE = IDENTIFIER
-_STATEMENT = re.compile(
-    rb"^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|CREATE POLICY|CREATE USER MAPPING) ?"
-)
-_EXTENSION = re.compile(
-    rf"^CREATE EXTENSION (?:IF NOT EXISTS )?({_ROLE})(?: WITH SCHEMA ({_ROLE}))?", re.MULTILINE
-)
-_EVERYTHING = re.compile(
-    rf"^(?:CREATE|ALTER) PUBLICATION ({_ROLE}) (?:FOR ALL|FOR TABLES IN|ADD TABLES IN) ",
-    re.MULTILINE,
-)
-_NEEDY = (b"CREATE EXTENSION ", b"CREATE PUBLICATION ", b"ALTER PUBLICATION ")
-_LINE = 1024 * 1024
-_MOST = 64 * 1024 * 1024
-"""Bytes of statements that name roles and extensions; they are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +42,6 @@ def _table(line: str) -> set[str]:
     return {name, f"{schema}.{name}"}
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What an archive wants of its server beyond what the role that loads it may create."""
-
-    roles: frozenset[str] = frozenset()
-    extensions: Mapping[str, str] = field(default_factory=dict)
-    """Each with its schema; an empty text where none is named."""
-    everything: frozenset[str] = frozenset()
-    """Publications of all tables, or of whole schemas."""
-
-
 def contents(archive: Archive, tools: PgTools, cancel: Cancel) -> Working[Contents]:
     """The archive's own list. Raises StepFailed where it cannot be read."""
     done = yield from _listed(archive, tools, ["--list"], cancel)
@@ -87,46 +60,6 @@ def needy(entries: Iterable[str]) -> list[str]:
     """The entries that name roles, and those that ask for extensions and publications."""
     kinds = r" (?:ACL|DEFAULT ACL|POLICY|USER MAPPING|EXTENSION|PUBLICATION\b.*?) "
     return [line for line in entries if re.search(kinds, line)]
-
-
-def needs_in(text: str) -> Needs:
-    """What these statements need."""
-    naming = "\n".join(
-        line for line in text.split("\n") if not line.startswith(("CREATE EXT", "COMMENT ON"))
-    )
-    return Needs(
-        frozenset(roles_in(naming)),
-        {bare(name): bare(schema) for name, schema in _EXTENSION.findall(text)},
-        frozenset(bare(name) for name in _EVERYTHING.findall(text)),
-    )
-
-
-def needs_in_plain(archive: Archive, cancel: Cancel) -> Working[Needs]:
-    """What a plain dump needs, outside its data; reads it once, in constant memory."""
-    meter = Meter("look for roles", archive.path.stat().st_size)
-    found: dict[str, None] = {}
-    size = 0
-    copying = False
-    rest = b""
-    with decompressed(archive.path, archive.compression) as reading:
-        for number, chunk in enumerate(chunks(reading, meter)):
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _LINE:
-                rest = rest[-16:]
-            for line in lines:
-                if copying:
-                    copying = line != b"\\."
-                elif line.startswith(b"COPY ") and line.endswith(b"FROM stdin;"):
-                    copying = True
-                elif _STATEMENT.match(line) or line.startswith(_NEEDY):
-                    found[line.decode("utf-8", "replace")] = None
-                    size += len(line)
-                    if size > _MOST:
-                        raise Unreadable("it grants and creates more than any dump does")
-            if number % 32 == 0:
-                cancel.raise_if_requested()
-                yield meter.signal()
-    return needs_in("\n".join(found))
 
 
 def source_major_of_plain(head: bytes) -> int | None:

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings, Provider
-from drbook.providers.sqlnames import IDENTIFIER, bare, roles_in
+from drbook.providers.archive_needs import NOTHING, needs_of, statement_of
+from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.sqltext import Piece, Scanner, TooLong
 
 _NAME = IDENTIFIER.encode()
 _TABLE = rb"(?:(" + _NAME + rb")\.)?(" + _NAME + rb")"
-_LEAD = re.compile(rb"(?:\s++|--[^\n]*+(?:\n|\Z)|\\[^\n]*+(?:\n|\Z))*+")
 _VERSION = re.compile(rb"^-- Dumped (from database|by pg_dump) version (\d+(?:\.\d+)*)", re.M)
 _COPY = re.compile(rb"COPY " + _TABLE + rb"\s+(?:\(.*\)\s+)?(FROM stdin;)?", re.DOTALL)
 _INSERT = re.compile(
@@ -28,13 +28,8 @@ _ATTACH = re.compile(rb"ALTER TABLE (?:ONLY )?" + _TABLE + rb" ATTACH PARTITION 
 _PARTITIONED = re.compile(rb"\)\s*PARTITION BY (?:RANGE|LIST|HASH) \(")
 _PATH = re.compile(rb"SET search_path = (" + _NAME + rb")[,;]")
 _OWNER = re.compile(rb"ALTER .* OWNER TO (" + _NAME + rb");\Z", re.DOTALL)
-_EXTENSION = re.compile(rb"CREATE EXTENSION (?:IF NOT EXISTS )?(" + _NAME + rb")")
 _TABLESPACE = re.compile(rb"SET default_tablespace = '?(" + _NAME + rb")'?;")
 _ENCODING = re.compile(rb"SET client_encoding = '(\w+)';")
-_NAMES_ROLES = re.compile(
-    rb"GRANT |REVOKE |ALTER DEFAULT PRIVILEGES |CREATE POLICY |CREATE USER MAPPING "
-)
-_CONDITION = re.compile(rb"\s(?:USING|WITH CHECK) \(")
 _DATABASE = re.compile(rb"CREATE DATABASE " + _NAME + rb" WITH ")
 _OPTION = re.compile(rb"([A-Z_]+) = (?:'((?:[^']|'')*)'|(\w+))")
 _PROVIDERS: dict[str, Provider] = {"libc": "libc", "icu": "icu", "builtin": "builtin"}
@@ -135,20 +130,20 @@ class ArchiveReader:
                 what: version.decode("ascii") for what, version in _VERSION.findall(text[:_HEAD])
             }
             self._begun = True
-        lead = _LEAD.match(text)
-        start = lead.end() if lead else 0
-        if text.startswith(b"INSERT INTO ", start):
-            self._insert(text[start : start + 64 * _HEAD])
-        elif text.startswith(b"COPY ", start):
-            self._copy(text[start:])
-        elif text.startswith((b"CREATE ", b"ALTER "), start):
-            self._definition(text[start:])
-        elif text.startswith(b"SET ", start):
-            self._setting(text[start : start + _HEAD])
-        elif text.startswith(b"SELECT pg_catalog.set_config('search_path', ''", start):
+        text = statement_of(text)
+        if text.startswith(b"INSERT INTO "):
+            self._insert(text[: 64 * _HEAD])
+        elif text.startswith(b"COPY "):
+            self._copy(text)
+        elif text.startswith(b"SET "):
+            self._setting(text[:_HEAD])
+        elif text.startswith(b"SELECT pg_catalog.set_config('search_path', ''"):
             self._schema = b""
-        elif _NAMES_ROLES.match(text, start):
-            self._name(self._roles, *roles_in(text[start:].decode("utf-8", "replace")))
+        elif (found := needs_of(text)) is not NOTHING:
+            self._name(self._roles, *found.roles)
+            self._name(self._extensions, *found.extensions)
+        elif text.startswith((b"CREATE ", b"ALTER ")):
+            self._definition(text)
 
     def _copy(self, text: bytes) -> None:
         match = _COPY.match(text)
@@ -188,15 +183,10 @@ class ArchiveReader:
             self._rows.created(table, parent, split)
         elif match := _ATTACH.match(text):
             self._rows.attached(self._table(match[3], match[4]), self._table(match[1], match[2]))
-        elif match := _EXTENSION.match(text):
-            self._name(self._extensions, bare(match[1].decode("utf-8", "replace")))
         elif _DATABASE.match(text):
             self._database(text)
         elif len(text) < _HEAD and (match := _OWNER.match(text)):
             self._name(self._owners, bare(match[1].decode("utf-8", "replace")))
-        elif _NAMES_ROLES.match(text):
-            naming = _CONDITION.split(text, maxsplit=1)[0]
-            self._name(self._roles, *roles_in(naming.decode("utf-8", "replace")))
 
     def _database(self, text: bytes) -> None:
         said = {

@@ -11,6 +11,8 @@ import base64
 import re
 from collections.abc import Callable, Iterator
 
+SHORTEST = 6
+"""Characters below which a value cannot be told from any text, even of a command that was given it."""
 LONGEST = 1024
 """Characters up to which a value is looked for in any other form than its own."""
 
@@ -45,7 +47,7 @@ def forms(value: str) -> Iterator[str]:
 
 def cores(value: str) -> Iterator[str]:
     """What every base64 text around a value in UTF-16 holds, and every base32 text around it as it is."""
-    if not 8 <= len(value) <= LONGEST:
+    if not SHORTEST <= len(value) <= LONGEST:
         return
     for encoding in ("utf-16-le", "utf-16-be"):
         data = value.encode(encoding, "surrogatepass")
@@ -89,7 +91,7 @@ def _character(character: str) -> str:
 
 def _base64(data: bytes) -> Iterator[str]:
     """What every base64 text around these bytes holds, for each of the three ways to stand in it."""
-    if len(data) < 8:
+    if len(data) < SHORTEST:
         return
     for core in _encoded(data, base64.b64encode, 6, 3):
         yield _GAP.join({"+": r"[+-]", "/": "[/_]"}.get(each, each) for each in core)

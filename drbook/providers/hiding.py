@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from drbook.providers.dumps import dumped
-from drbook.providers.forms import LONGEST, cores, forms, written
+from drbook.providers.forms import LONGEST, SHORTEST, cores, forms, written
 from drbook.providers.readings import (
     Reading,
     Span,
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from drbook.core.values import Json  # the command line needs this module before pydantic
 
 MASK = "[secret]"
-SHORTEST = 6
-"""Characters below which a value cannot be told from any text, even of a command that was given it."""
 ODD, LETTERS = 8, 16
 """Characters from which a value is looked for in everything: fewer, or fewer letters alone, may be a
 word like `rental`, and a mask in its place would damage what is true."""

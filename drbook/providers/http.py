@@ -4,7 +4,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -148,6 +148,7 @@ class HttpSender:
             for given in (secret_headers, secret_body or {})
         )
         sent = _filled(body, inside)
+        secrets = (*known.values(), *inside.values())
         begun = time.monotonic()
         transport = GuardedTransport(self._hosts, reads_only=self._reads_only)
         with httpx.Client(
@@ -163,13 +164,12 @@ class HttpSender:
                         text = _body(response)
                 except (httpx.HTTPError, httpx.StreamError) as error:
                     self._cancel.raise_if_requested()
-                    said = "timed out" if late.is_set() else str(error) or type(error).__name__
+                    said = _without(secrets, str(error)) or type(error).__name__
+                    said = "timed out" if late.is_set() else said
                     raise _no_answer(f"{method} {shown}", method, status, error, said) from None
-        secrets = (*known.values(), *inside.values())
-        if text and any(secret.short for secret in secrets):
-            text = WITHHELD
-        text = Known((one.reveal() for one in secrets), words_too=True).scrub(text)
-        return HttpResult(status=status, seconds=int(time.monotonic() - begun), body=text)
+        return HttpResult(
+            status=status, seconds=int(time.monotonic() - begun), body=_without(secrets, text)
+        )
 
     @contextmanager
     def _bounded(self, request: httpx.Request, timeout: timedelta) -> Iterator[threading.Event]:
@@ -229,6 +229,13 @@ _NOT_SENT = (
     httpx.LocalProtocolError,
 )
 """Errors that come before the first byte of a request has left."""
+
+
+def _without(given: Collection[Secret], text: str) -> str:
+    """What is told of an answer, or of an error that quotes one, to a request that was given these."""
+    if text and any(secret.short for secret in given):
+        return WITHHELD
+    return Known((one.reveal() for one in given), words_too=True).scrub(text)
 
 
 def _no_answer(shown: str, method: str, status: int, error: Exception, said: str) -> StepFailed:

@@ -228,19 +228,28 @@ def prepare(connection: Connection, timeout: timedelta) -> None:
         )
 
 
-_STRONG_ROLES = (
-    "pg_execute_server_program",
-    "pg_write_server_files",
-    "pg_signal_backend",
-    "pg_maintain",
+_READING_ROLES = (
+    "pg_checkpoint",
+    "pg_create_subscription",
+    "pg_database_owner",
+    "pg_monitor",
+    "pg_read_all_data",
+    "pg_read_all_settings",
+    "pg_read_all_stats",
+    "pg_read_server_files",
+    "pg_stat_scan_tables",
+    "pg_use_reserved_connections",
+    "pg_write_all_data",
 )
-"""Predefined roles whose rights are effects and not reading. (Monitoring roles only read.)"""
+"""Predefined roles whose rights a read-only transaction bounds. Any other, of a newer server too, may
+have effects behind it: programs, files, maintenance, signals to other sessions."""
 
 _STRONG = """
 SELECT CASE WHEN r.rolsuper THEN 'superuser' WHEN r.rolreplication THEN 'replication'
             ELSE r.rolname END, r.rolname = session_user
   FROM pg_catalog.pg_roles r
- WHERE (r.rolsuper OR r.rolreplication OR r.rolname = ANY (%s))
+ WHERE (r.rolsuper OR r.rolreplication
+        OR (pg_catalog.starts_with(r.rolname::text, 'pg_') AND r.rolname <> ALL (%s)))
    AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
  ORDER BY r.rolsuper DESC, 2 DESC, 1
 """
@@ -249,7 +258,7 @@ SELECT CASE WHEN r.rolsuper THEN 'superuser' WHEN r.rolreplication THEN 'replica
 
 
 def _refuse_strong(connection: Connection, ref: DatabaseRef) -> None:
-    row = connection.execute(_STRONG, (list(_STRONG_ROLES),)).fetchone()
+    row = connection.execute(_STRONG, (list(_READING_ROLES),)).fetchone()
     if row is None:
         return
     right, itself = row

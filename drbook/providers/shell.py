@@ -9,7 +9,8 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Working
 from drbook.core.targets import ProcessResult
 from drbook.core.values import plain, plain_lines
-from drbook.providers.hiding import MARGIN, SHORTEST, Known, scrub
+from drbook.providers.forms import SHORTEST
+from drbook.providers.hiding import MARGIN, Known, scrub
 from drbook.providers.process import TAIL, run
 from drbook.providers.secrets import resolve
 

@@ -186,6 +186,12 @@ def test_rows_that_are_gone_make_a_capture_suspect(drbook, shop: Shop) -> None: 
     # Judged against the good one again, until somebody says why it is well.
     assert capture(drbook, shop).code == 1
     assert capture(drbook, shop, "--max-drop", "50").code == 1  # a table is still missing
+    plain_dsn = shop.environment["PROD_DSN"]
+    shop.environment["PROD_DSN"] += "&password=marker-of-a-password"
+    refused = capture(drbook, shop, "--accept", "the password is marker-of-a-password")
+    shop.environment["PROD_DSN"] = plain_dsn
+    assert refused.code == 2, refused.err
+    assert "holds the value of a secret" in refused.err
     accepted = capture(drbook, shop, "--accept", "archived the first orders")
     assert accepted.code == 0, accepted.err
     assert accepted.json()["baseline"]["accepted"] == "archived the first orders"

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from drbook.app import onewriter
+
 
 def until(true: Callable[[], bool], seconds: float = 30) -> None:
     end = time.monotonic() + seconds
@@ -86,6 +88,52 @@ def test_an_amended_runbook_is_gone_on_with(drbook, tmp_path: Path) -> None:  # 
     assert drbook("journal", "verify", str(folder / "journal.jsonl")).code == 0
     stored = folder.glob("runbook-*.yaml")
     assert [path.read_bytes() for path in stored] == [third.read_bytes()]
+
+
+def test_a_note_is_held_against_what_only_an_amendment_refers_to(  # type: ignore[no-untyped-def]
+    drbook, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "1.yaml", tmp_path / "2.yaml"
+    led = LED.replace("steps:", "hosts: [127.0.0.1]\nsteps:", 1)
+    first.write_text(led)
+    incident = drbook("run", str(first), "--headless", "--json").json()["incident"]
+    second.write_text(
+        led.replace(
+            'do: manual, with: {instructions: "Revoke the wrong token."}',
+            "do: http, with: {method: GET, url: 'http://127.0.0.1:9/',"
+            " secret_headers: {X-Token: 'env:NEW_TOKEN'}}",
+        )
+    )
+    token = {"NEW_TOKEN": "hunter2hunter2-7f3a9c51"}
+    drbook("resume", incident, "--headless", "--amend", str(second), **token)
+    noted = drbook("note", "it was hunter2hunter2-7f3a9c51", "--incident", incident, **token)
+    assert noted.code == 2, noted.err
+    assert "holds the value of a secret" in noted.err
+    journal = drbook.home / "incidents" / incident / "journal.jsonl"
+    assert "runbook-" in journal.read_text()
+    assert "hunter2" not in journal.read_text()
+
+
+def test_a_note_is_not_left_in_a_copy_of_an_incident_that_somebody_leads(  # type: ignore[no-untyped-def]
+    drbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onewriter, "PREFIX", "drbook-writes-")
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(LED)
+    incident = drbook("run", str(runbook), "--headless", "--json").json()["incident"]
+    folder = drbook.home / "incidents" / incident
+    copies = tmp_path / "copies"
+    copies.mkdir(mode=0o700)
+    shutil.copytree(folder, copies / "incidents" / incident)
+    held = onewriter.claim(incident)
+    try:
+        noted = drbook("note", "lost", "--incident", incident, DRBOOK_HOME=str(copies))
+    finally:
+        held.release()
+    assert noted.code == 4, noted.err
+    assert "in another folder" in noted.err
+    assert not (copies / "incidents" / incident / "mailbox").exists()
+    assert drbook("note", "kept", "--incident", incident).code == 0
 
 
 def test_a_changed_stored_runbook_is_refused(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -48,6 +48,7 @@ CREATE ROLE filer LOGIN; GRANT pg_write_server_files TO filer;
 CREATE ROLE runner LOGIN; GRANT pg_execute_server_program TO runner;
 CREATE ROLE killer LOGIN; GRANT pg_signal_backend TO killer;
 CREATE ROLE keeper LOGIN; GRANT pg_maintain TO keeper;
+CREATE ROLE ender LOGIN; GRANT pg_signal_autovacuum_worker TO ender;
 CREATE ROLE monitor LOGIN; GRANT pg_monitor, pg_read_all_data TO monitor;
 CREATE ROLE switcher LOGIN; GRANT EXECUTE ON FUNCTION pg_switch_wal() TO switcher;
 SELECT lo_from_bytea(424242, 'x');
@@ -57,7 +58,7 @@ DROP VIEW harmless; DROP SEQUENCE counter; DROP PROCEDURE tidy();
 DROP FUNCTION sneaky(), loosening(), ending(), calling(), copying();
 DROP EXTENSION dblink;
 REVOKE EXECUTE ON FUNCTION pg_switch_wal() FROM switcher;
-DROP ROLE climber, between, far, replicator, filer, runner, killer, keeper, monitor, switcher;
+DROP ROLE climber, between, far, replicator, filer, runner, killer, keeper, ender, monitor, switcher;
 SELECT lo_unlink(424242);
 """
 
@@ -407,6 +408,7 @@ LOGINS = {
     "runner": ("strong-login", "pg_execute_server_program"),
     "killer": ("strong-login", "pg_signal_backend"),
     "keeper": ("strong-login", "pg_maintain"),
+    "ender": ("strong-login", "pg_signal_autovacuum_worker"),
     "reader": ("", ""),
     "monitor": ("", ""),
     "switcher": ("", ""),
@@ -438,6 +440,26 @@ def test_a_superuser_behind_another_role_is_refused_in_a_dry_run(attacked: Postg
     with pytest.raises(Refused) as caught:
         query(dry, DatabaseRef(dsn="env:DSN"), "SELECT 1")
     assert caught.value.code == "superuser"
+
+
+def test_what_stays_possible_in_a_dry_run_is_the_upkeep_of_ones_own_indexes(
+    attacked: Postgres,
+) -> None:
+    """These functions do not ask whether the transaction only reads. No row changes by them."""
+    dry = PostgresReader(os.environ, CancelToken(), refuse_strong=True)
+    with attacked.connect() as admin:
+        admin.execute(
+            "CREATE TABLE public.bins (a int[]); ALTER TABLE public.bins OWNER TO reader;"
+            "CREATE INDEX bins_a ON public.bins USING gin (a) WITH (fastupdate = on);"
+            "INSERT INTO public.bins SELECT ARRAY[n, n + 1] FROM generate_series(1, 200) n"
+        )
+        try:
+            clean = "SELECT gin_clean_pending_list('public.bins_a') > 0"
+            found = [query(dry, login(attacked, "reader"), clean) for _ in range(2)]
+            assert found == [(("t",),), (("f",),)]
+            assert admin.execute("SELECT count(*) FROM public.bins").fetchone() == (200,)
+        finally:
+            admin.execute("DROP TABLE public.bins")
 
 
 def test_what_stays_possible_in_a_dry_run_is_what_was_granted_by_itself(attacked: Postgres) -> None:

@@ -1,5 +1,7 @@
 """A journal against a mirror, as a table: every tampering, and on which side it happened."""
 
+from dataclasses import replace
+
 import pytest
 
 from drbook.core.errors import ExitCode
@@ -69,13 +71,27 @@ def test_what_is_found(case: str) -> None:
 
 def test_a_take_over_is_told_from_tampering() -> None:
     there = chain("a", "b", "c", "T", "e")
-    left = compare(["a", "b", "c"], copy(there, {4: "bob on spare"}))
+    took = replace(copy(there, {4: "bob on spare"}), hosts={4: ("old", "spare")})
+    left = compare(["a", "b", "c"], took, "old")
     assert left.verdict is Verdict.TAKEN_OVER
     assert "bob on spare took over" in left.problem
     assert "2 records more" in left.problem
     forked = compare(["a", "b", "c", "x", "y"], copy(there, {4: "bob on spare"}))
     assert forked.verdict is Verdict.FORKED
     assert "went on for 2 records" in forked.problem
+
+
+@pytest.mark.parametrize(
+    ("left", "taker", "host"),
+    [("old", "spare", "spare"), ("old", "spare", "renamed"), ("old", "old", "old"), ("", "", "")],
+)
+def test_only_on_the_machine_that_was_left_is_a_take_over_no_cut(
+    left: str, taker: str, host: str
+) -> None:
+    took = copy(chain("a", "b", "T", "d"), {3: "bob on spare"})
+    found = compare(["a", "b"], replace(took, hosts={3: (left, taker)}), host)
+    assert found.verdict is Verdict.TAKEN_OVER_HERE
+    assert found.code == ExitCode.COULD_NOT_VERIFY
 
 
 def test_only_what_agreed_to_its_end_passes() -> None:

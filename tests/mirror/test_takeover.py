@@ -47,6 +47,7 @@ from drbook.mirror.fence import Fence, lay
 from drbook.mirror.mirrors import HAVE_WAIT, Mirrors
 from drbook.mirror.place import Place, record_name
 from drbook.mirror.status import Standing
+from drbook.providers import hiding
 from drbook.providers.life import this_life
 from drbook.providers.targets.kinds import ClusterTarget
 
@@ -661,6 +662,85 @@ def test_a_journal_that_was_cut_is_not_gone_on_with(machines: Machines, share: P
     taken = machines.take(f"{share}/{session.folder.name}", "a")
     assert machines.event.records == len(lines)
     assert not taken.driver.broken
+
+
+def test_a_runbook_that_was_changed_does_not_say_where_the_copies_are(
+    machines: Machines, share: Path, tmp_path: Path
+) -> None:
+    """Whoever can cut the journal can write the file beside it, too."""
+    session = machines.run()
+    ask(session, cmd.WriteNote("one"))
+    mirrored(session)
+    session.close()
+    journal, runbook = session.folder / "journal.jsonl", session.folder / "runbook.yaml"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join(lines[:-1]))
+    other = tmp_path / "other"
+    shutil.copytree(share, other)
+    (other / session.folder.name / "records" / f"{len(lines):08}.jsonl").unlink()
+    (found,) = held_against(journal, ())
+    assert found.verdict is Verdict.CUT
+    (found,) = held_against(journal, (f"{other}/{session.folder.name}",))
+    assert found.verdict is Verdict.SAME  # it was named, and is believed
+    runbook.chmod(0o600)
+    runbook.write_bytes(runbook.read_bytes().replace(str(share).encode(), str(other).encode()))
+    (found,) = held_against(journal, ())
+    assert (found.verdict, found.code) == (Verdict.UNREADABLE, 5)
+    assert found.where == str(runbook)
+    assert "--against" in found.problem
+
+
+def test_a_reason_with_a_secret_takes_nothing_over(tmp_path: Path, share: Path) -> None:
+    """It would stand in the mirror's fence, which nobody may delete."""
+    machines = Machines(
+        tmp_path, f"  - {{kind: directory, path: {share}}}", {"PW": "hunter2hunter2-7f3a9c51"}
+    )
+    text = machines.runbook.source.replace(
+        b"title: T\n", b"title: T\nproduction: {database: {host: h, password: 'env:PW'}}\n"
+    )
+    machines.runbook = load(text, "r.yaml", vocabulary())
+    session = machines.run()
+    mirrored(session)
+    session.close()
+    session.folder.rename(session.folder.with_name("aside"))
+    hiding.KNOWN.__init__()  # type: ignore[misc]
+    for reason in ("its password was hunter2hunter2-7f3a9c51", "hunter2hunter2%2d7f3a9c51 leaked"):
+        with pytest.raises(UsageError) as caught:
+            take_over(
+                f"{share}/{session.folder.name}",
+                machines.home("b"),
+                reason,
+                environment=machines.environment,
+            )
+        assert caught.value.code == "secret-typed"
+    assert not (share / session.folder.name / "fence").exists()
+    assert not any(b"hunter2" in one.read_bytes() for one in share.rglob("*") if one.is_file())
+
+
+def test_nothing_is_added_to_a_record_that_another_machine_goes_on_with(
+    machines: Machines, share: Path
+) -> None:
+    lost = machines.run()
+    mirrored(lost)
+    lost.close()
+    held = (lost.folder / "journal.jsonl").read_bytes()
+    writer, unseen = sessions.seat(lost.folder, environment={})
+    writer.close()
+    assert unseen == ()
+    machines.take(f"{share}/{lost.folder.name}")
+    machines.on("a")
+    with pytest.raises(DrbookError) as caught:
+        sessions.seat(lost.folder, environment={})
+    assert caught.value.code == "taken-over"
+    share.rename(share.with_name("away"))
+    writer, (unseen,) = sessions.seat(lost.folder, environment={})
+    writer.close()
+    assert str(share) in unseen
+    (lost.folder / "runbook.yaml").unlink()
+    writer, (unseen,) = sessions.seat(lost.folder, environment={})
+    writer.close()
+    assert "runbook" in unseen
+    assert (lost.folder / "journal.jsonl").read_bytes() == held
 
 
 def test_a_mirror_that_does_not_answer_does_not_stop_a_resume(

@@ -10,8 +10,11 @@ import zstandard
 from support.pg import COUNTS, Postgres, drain
 
 from drbook.core.points import ByteFact
-from drbook.providers.archive import open_archive
+from drbook.providers import archive_needs
+from drbook.providers.archive import Unreadable, open_archive
 from drbook.providers.archive_check import check_structure
+from drbook.providers.archive_needs import Needs, NeedsReader, needs_in
+from drbook.providers.archive_read import ArchiveReader
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgtools import PgTools, choose, parse_version, show_version
 from drbook.providers.sqlnames import roles_in
@@ -211,10 +214,87 @@ def test_clients_alone_make_no_cluster(tmp_path: Path) -> None:
             {"maker", "app"},
         ),
         ("GRANT SELECT ON a TO pg_monitor;", set()),
+        (
+            "GRANT SELECT(a, b) ON TABLE t TO app WITH GRANT OPTION GRANTED BY boss;",
+            {"app", "boss"},
+        ),
+        ('GRANT ALL ON TABLE "x TO y", "FROM z" TO "a, b", c;', {"a, b", "c"}),
+        ("GRANT ALL ON FUNCTION f(a date DEFAULT extract(day FROM b)) TO app;", {"app"}),
+        ("GRANT ALL ON TABLE granted TO app;", {"app"}),
+        ("CREATE SCHEMA x AUTHORIZATION boss;", {"boss"}),
+        (
+            "CREATE POLICY p ON t FOR SELECT TO app, other USING (a IN (SELECT b FROM s.u));",
+            {"app", "other"},
+        ),
+        (
+            "CREATE POLICY p ON t USING ((a IS DISTINCT FROM b)) WITH CHECK (x = ANY (ARRAY[1]));",
+            set(),
+        ),
+        ("CREATE POLICY \"p TO q\" ON t AS RESTRICTIVE TO PUBLIC USING ((') TO x' = y));", set()),
+        (
+            "CREATE USER MAPPING FOR app SERVER s OPTIONS (\"user\" 'a TO b', password 'it''s FROM x');",
+            {"app"},
+        ),
+        ("CREATE USER MAPPING FOR PUBLIC SERVER s OPTIONS (x ') TO y');", set()),
+        ("GRANT a TO b, ;", {"b"}),
     ],
 )
 def test_roles_that_statements_name(text: str, roles: set[str]) -> None:
     assert roles_in(text) == roles
+
+
+LOOKS_LIKE = """
+--
+-- GRANT ALL ON TABLE a TO comment_role;
+--
+CREATE FUNCTION public.howto() RETURNS text
+    LANGUAGE sql
+    AS $_$ SELECT '
+COPY orders FROM stdin;
+GRANT ALL ON TABLE a TO body_role;
+CREATE EXTENSION IF NOT EXISTS pg_cron;
+CREATE PUBLICATION p FOR ALL TABLES;
+' $_$;
+CREATE EXTENSION IF NOT EXISTS hstore WITH SCHEMA "my ""own"" one";
+CREATE EXTENSION citext;
+COPY public.a (x) FROM stdin;
+GRANT ALL ON TABLE a TO row_role;
+\\.
+
+-- Name: FUNCTION howto(); Type: ACL
+GRANT ALL ON FUNCTION public.howto() TO reporting;
+CREATE PUBLICATION everything FOR ALL TABLES WITH (publish = 'insert');
+CREATE PUBLICATION some;
+ALTER PUBLICATION whole ADD TABLES IN SCHEMA public;
+"""
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_only_statements_need_something(size: int) -> None:
+    reader = NeedsReader()
+    data = LOOKS_LIKE.encode()
+    for at in range(0, len(data), size):
+        reader.feed(data[at : at + size])
+    reader.feed(b"", last=True)
+    assert reader.needs() == needs_in(LOOKS_LIKE)
+    assert needs_in(LOOKS_LIKE) == Needs(
+        frozenset({"reporting"}),
+        {"hstore": 'my "own" one', "citext": ""},
+        frozenset({"everything", "whole"}),
+    )
+
+
+def test_the_page_before_loading_and_the_load_read_the_same() -> None:
+    reader = ArchiveReader()
+    reader.feed(LOOKS_LIKE.encode())
+    facts, needs = reader.facts(), needs_in(LOOKS_LIKE)
+    assert (set(facts.roles), set(facts.extensions)) == (needs.roles, set(needs.extensions))
+
+
+def test_more_grants_than_any_dump_has_are_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_needs, "_MOST", 100)
+    with pytest.raises(Unreadable, match="more than any dump does"):
+        needs_in("GRANT a TO b;\n" * 10)
 
 
 # --- psql's own commands ---------------------------------------------------------------------

@@ -115,6 +115,16 @@ def test_blanks_do_not_make_a_value_long() -> None:
     assert not Secret("abcdef").short
 
 
+@pytest.mark.parametrize("value", ["hunter", "hunter2"])
+def test_a_short_value_is_masked_in_base64_for_whoever_was_given_it(value: str) -> None:
+    known = Known([value], words_too=True)
+    for before in ("", "x", "ad", "admin:"):
+        for encode in (base64.b64encode, base64.b32encode):
+            text = encode(f"{before}{value}{before}".encode()).decode()
+            assert MASK in known.scrub(f"Authorization: {text}"), (before, encode)
+    assert known.scrub("an ordinary text about nothing") == "an ordinary text about nothing"
+
+
 def test_a_short_value_is_not_looked_for_and_says_so() -> None:
     secret = Secret("abcde")
     assert secret.short

@@ -19,7 +19,7 @@ from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import LocalCopy, Target
 from drbook.providers import pgsession, sqltext
-from drbook.providers.archive_list import Needs
+from drbook.providers.archive_needs import Needs
 from drbook.providers.cancel import CancelToken
 from drbook.providers.kinds import TARGETS
 from drbook.providers.pgserver import ClusterServer, server_user

@@ -526,6 +526,21 @@ def test_what_each_error_of_the_line_says(
     assert len(timers()) == before
 
 
+@pytest.mark.parametrize(
+    ("token", "said"), [("hunter2", MASK), ("rental", MASK), ("ab1", "the text is withheld")]
+)
+def test_an_error_that_quotes_the_requests_own_secret_says_none(token: str, said: str) -> None:
+    """A server that repeats a header in a malformed one: the library quotes that in its error."""
+
+    def echo(client: socket.socket) -> None:
+        client.sendall(f"HTTP/1.1 200 OK\r\nBad Header {token}\r\n\r\n".encode())
+
+    with raw(echo) as url, pytest.raises(StepFailed) as caught:
+        send(url, "POST", secret_headers={"X-Token": "env:TOKEN"}, token=token)
+    assert token not in caught.value.explain()
+    assert (said if said == MASK else WITHHELD) in caught.value.what
+
+
 @contextmanager
 def line() -> Iterator[tuple[socket.socket, dict[str, Any]]]:
     """The other end of a connection, and what httpx says of it."""

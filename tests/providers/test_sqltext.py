@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drbook.providers import sqltext
-from drbook.providers.archive_list import Needs, needs_in, needy
+from drbook.providers.archive_list import needy
+from drbook.providers.archive_needs import Needs, needs_in
 from drbook.providers.sqltext import without
 from drbook.providers.targets.ground import Ground, Leaving, left_out
 from drbook.providers.targets.psqltext import without_own_pair

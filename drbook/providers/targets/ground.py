@@ -18,7 +18,7 @@ from drbook.core.signals import Milestone, Working
 from drbook.core.targets import Target
 from drbook.core.values import counted, plain
 from drbook.providers import pgsession
-from drbook.providers.archive_list import Needs
+from drbook.providers.archive_needs import Needs
 from drbook.providers.pgsession import Connection
 from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.targets.lease import lease

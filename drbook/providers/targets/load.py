@@ -30,13 +30,12 @@ from drbook.providers.archive import (
 )
 from drbook.providers.archive_list import (
     Contents,
-    Needs,
     contents,
     needs,
-    needs_in_plain,
     needy,
     source_major_of_plain,
 )
+from drbook.providers.archive_needs import Needs, needs_in_plain
 from drbook.providers.archive_toc import why_not_read
 from drbook.providers.hiding import Secret
 from drbook.providers.pgtools import ENGLISH, PgTools, choose, show_version

@@ -55,6 +55,18 @@ END;
 CREATE FUNCTION seen(n int) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM a WHERE id > n; END;
 CREATE RULE kept AS ON DELETE TO a DO ALSO (INSERT INTO a VALUES (old.id + 100, old.what); NOTIFY gone);
 """
+SHOWN = """
+CREATE TABLE a (id int PRIMARY KEY, what text); INSERT INTO a VALUES (1, 'x');
+CREATE FUNCTION howto() RETURNS text LANGUAGE sql AS $f$ SELECT '
+COPY orders FROM stdin;
+GRANT ALL ON TABLE a TO nobody_known;
+CREATE EXTENSION IF NOT EXISTS pg_cron;
+' $f$;
+CREATE SCHEMA tenant; CREATE TABLE tenant.members (id int, who text); INSERT INTO tenant.members VALUES (1, 'a');
+ALTER TABLE a ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON a USING (id IN (SELECT m.id FROM tenant.members m WHERE m.who IS DISTINCT FROM a.what));
+GRANT EXECUTE ON FUNCTION howto() TO app_user;
+"""
 EXTRA = "CREATE SCHEMA scratch; CREATE TABLE scratch.notes (id int); INSERT INTO scratch.notes VALUES (1);"
 
 
@@ -87,5 +99,7 @@ CASES = (
          of=Production(BODIES, options=("-Fp",))),
     Case("statements in bodies, with INSERT statements, no manifest", GOOD, content=False, states=no_manifest,
          of=Production(BODIES, options=("-Fp", "--inserts"))),
+    Case("what only looks like statements", GOOD, of=Production(SHOWN)),
+    Case("what only looks like statements, plain", GOOD, of=Production(SHOWN, options=("-Fp",))),
     Case("with INSERT statements", GOOD, of=Production(options=("-Fp", "--inserts"))),
 )  # fmt: skip
