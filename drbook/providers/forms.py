@@ -23,7 +23,7 @@ _BLANKS = rf"(?:[\s\x00+]|\\{{1,4}}+[nrt \t]){{1,{FARTHEST}}}+"
 _PARTS = re.compile(r"\s+|\\+|.", re.DOTALL)
 _HEX_GAP = r"(?:[\s:,-]|0x|00)*+"
 """Between two bytes: blanks, what lists of them hold, and the other half of a UTF-16 character."""
-_B64 = r"[A-Za-z0-9+/_-]{0,3}"
+_UTF16 = ("utf-16-le", "utf-16-be")
 _FOR_URLS = str.maketrans("+/", "-_")
 _QUOTED = {
     "&": ("&amp;",),
@@ -36,24 +36,23 @@ _QUOTED = {
 
 
 def forms(value: str) -> Iterator[str]:
-    """Patterns for a value: as it is or escaped, in hexadecimal, as a list of numbers, in base64."""
+    """Patterns for a value: as it is or quoted, in hexadecimal, as a list of numbers."""
     yield written(value)
     data = value.encode("utf-8", "surrogateescape")
     if len(value) <= LONGEST:
         yield "(?i:" + _HEX_GAP.join(f"{byte:02x}" for byte in data) + ")"
         yield r"[\s,]{1,100}+".join(str(byte) for byte in data) + r"(?!\d)"
-        yield from (_B64 + core + _B64 + "={0,2}" for core in _base64(data))
 
 
 def cores(value: str) -> Iterator[str]:
-    """What every base64 text around a value in UTF-16 holds, and every base32 text around it as it is."""
+    """What every base64 text around a value holds, as it is and in UTF-16, and every base32 text."""
     if not SHORTEST <= len(value) <= LONGEST:
         return
-    for encoding in ("utf-16-le", "utf-16-be"):
-        data = value.encode(encoding, "surrogatepass")
-        for core in _encoded(data, base64.b64encode, 6, 3):
+    data = value.encode("utf-8", "surrogateescape")
+    for each in (data, *(value.encode(one, "surrogatepass") for one in _UTF16)):
+        for core in _encoded(each, base64.b64encode, 6, 3):
             yield from {core, core.translate(_FOR_URLS)}
-    yield from _encoded(value.encode("utf-8", "surrogateescape"), base64.b32encode, 5, 5)
+    yield from _encoded(data, base64.b32encode, 5, 5)
 
 
 def written(value: str) -> str:
@@ -87,14 +86,6 @@ def _character(character: str) -> str:
         found.append(rf"(?i:\\x{ord(character):02x})")
     # The longer forms first: a doubled quote is not a quote and something else.
     return "(?:" + "|".join(sorted(found, key=len, reverse=True)) + ")" if found[1:] else found[0]
-
-
-def _base64(data: bytes) -> Iterator[str]:
-    """What every base64 text around these bytes holds, for each of the three ways to stand in it."""
-    if len(data) < SHORTEST:
-        return
-    for core in _encoded(data, base64.b64encode, 6, 3):
-        yield _GAP.join({"+": r"[+-]", "/": "[/_]"}.get(each, each) for each in core)
 
 
 def _encoded(data: bytes, encode: Callable[[bytes], bytes], bits: int, ways: int) -> Iterator[str]:

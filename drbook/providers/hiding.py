@@ -106,9 +106,7 @@ class Known:
         self._lock = threading.Lock()
         self._values: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
-        self._typed: re.Pattern[str] | None = None
-        self._typed_said: tuple[str, ...] = ()
-        self._typed_bare: tuple[str, ...] = ()
+        self._typed: tuple[str, ...] = ()
         self._pieces: tuple[dict[int, frozenset[str]], frozenset[str]] = ({}, frozenset())
         self._said: tuple[str, ...] = ()
         self._bare: tuple[str, ...] = ()
@@ -127,10 +125,7 @@ class Known:
             # The longest first: a DSN is masked as a whole, not around its password.
             values = sorted(self._values, key=len, reverse=True)
             self._pattern = re.compile("|".join(each for value in values for each in forms(value)))
-            typed = [value for value in values if len(value) >= TYPED]
-            self._typed = re.compile("|".join(map(written, typed))) if typed else None
-            self._typed_said = tuple({each for value in typed for each in _read(value)})
-            self._typed_bare = tuple({each for value in typed for each in _bare(value)})
+            self._typed = tuple(value for value in values if len(value) >= TYPED)
             pieces = _pieces(values)
             starts = frozenset(each[:PIECE] for known in pieces.values() for each in known)
             self._pieces = (pieces, starts)
@@ -149,15 +144,15 @@ class Known:
 
     def holds(self, text: str) -> bool:
         """True where a typed text holds a known value that is too long to be there by accident."""
-        if self._typed is None or self._typed.search(text):
-            return self._typed is not None
+        typed = self._typed
+        if any(re.search(written(value), text) for value in typed):
+            return True
+        said = {each for value in typed for each in _read(value)}
+        bare = {each for value in typed for each in _bare(value)}
         return any(
-            value in said
+            value in read
             for reading in undone(text)
-            for values, said in (
-                (self._typed_said, reading.said),
-                (self._typed_bare, without_quoting(reading).said),
-            )
+            for values, read in ((said, reading.said), (bare, without_quoting(reading).said))
             for value in values
         )
 
