@@ -87,8 +87,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         *_TARGETS,
     ),
     "drbook.providers.targets.ground": _ARCHIVES,
-    "drbook.providers.targets.psqltext": _ARCHIVES,
-    "drbook.providers.targets.roles": _ARCHIVES,
+    "drbook.providers.targets.psqltext": ("tests/providers/test_archives.py", *_ARCHIVES),
+    "drbook.providers.targets.roles": ("tests/providers/test_given_logins.py", *_ARCHIVES),
     "drbook.providers.archive": ("tests/providers/test_archives.py", *_ARCHIVES),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
@@ -123,7 +123,7 @@ MODULES: dict[str, tuple[str, ...]] = {
 Every module of the guard is here (`test_mutants.py`)."""
 
 
-OURS = Place(PROJECT, "drbook", MODULES, TABLE)
+OURS = Place(PROJECT, "drbook", MODULES, TABLE, frozenset({"drbook.providers.launcher"}))
 
 
 # --- the table of survivors --------------------------------------------------------------------

@@ -58,6 +58,8 @@ class Place:
     package: str
     modules: Mapping[str, Sequence[str]]
     table: Path
+    elsewhere: frozenset[str] = frozenset()
+    """Modules that run in processes of their own, where nobody sees which test runs which line."""
 
     def tests(self, module: str) -> list[str]:
         """The files of a module's tests. Raises Unfit where there are none."""
@@ -298,9 +300,10 @@ class Trial:
         seen = self._seen[module]
         keen = self._keen[module]
         source = self.place.source(module)
-        noticing = seen.noticing if self._near else seen.first
+        near = self._near and module not in self.place.elsewhere
+        noticing = seen.noticing if near else seen.first
         first = noticing(source, mutant.line, keen)
-        enough = self._near and bool(first)
+        enough = near and bool(first)
         first = first or list(keen)
         with copy.changed(module, mutant.source):
             end = copy.test(first, seen.limit(first))[0] if first else "survived"

@@ -1,13 +1,15 @@
 """How a child's streams are read: line by line, whole for whoever takes them, and never left to block."""
 
+import errno
 import fcntl
 import itertools
 import os
 import queue
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from types import SimpleNamespace
 from typing import IO, Any
 
@@ -15,6 +17,7 @@ import pytest
 from support.pg import drain
 from support.waiting import eventually
 
+from drbook.core.errors import StepFailed
 from drbook.providers import process
 from drbook.providers.cancel import CancelToken
 from drbook.providers.child import Child, environment, program_folders
@@ -174,3 +177,34 @@ def test_a_child_that_nobody_killed_left_nothing() -> None:
     child = Child(["/bin/true"])
     assert child.leavings == Ended()
     child.close()
+
+
+def test_why_a_program_could_not_be_started_is_told_once_it_is_known() -> None:
+    with closing(Child(["/nonexistent/program"])) as child:
+        child.go()
+        child.popen.wait(20)
+        assert child.why_not_started() == os.strerror(errno.ENOENT)
+        assert child.why_not_started() == ""
+    with closing(Child(["/bin/sleep", "600"])) as child:
+        child.go()
+        assert child.why_not_started() == ""  # it runs, and nobody waits for a word
+        child.ask_to_stop()
+        assert child.why_not_started() == ""
+        child.go()  # nothing happens any more
+
+
+def test_what_a_child_held_is_given_back() -> None:
+    child = Child(["/bin/cat"], stdin=subprocess.PIPE)
+    child.go()
+    streams = (child.popen.stdin, child.popen.stdout, child.popen.stderr)
+    assert not any(stream is None or stream.closed for stream in streams)
+    child.close()
+    assert all(stream is not None and stream.closed for stream in streams)
+
+
+@pytest.mark.parametrize(
+    "given", [{"argv": ["/bin/echo", "a\0b"]}, {"argv": ["/bin/echo"], "env": {"A=B": "c"}}]
+)
+def test_what_no_system_takes_is_no_program(given: dict[str, Any]) -> None:
+    with pytest.raises(StepFailed, match="an argument or a variable's name is none"):
+        Child(**given)
