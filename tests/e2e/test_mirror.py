@@ -208,8 +208,9 @@ def test_a_killed_machines_incident_goes_on_on_another(
     assert wrong.code == 2
     assert "go with --from" in wrong.err
     left = typed(lost, "journal", "verify", "--mirrors")
-    assert left.code == 0, left.out
-    assert "taken-over" in left.out
+    # Both were one machine by name, so that it may be one's own journal with its end cut off.
+    assert left.code == 5, left.out
+    assert "taken-over-here" in left.out
 
 
 def test_a_machine_that_lives_stops_by_itself(site: Site, running: Any, typed: Typed) -> None:
