@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from drbook.providers.dumps import dumped
-from drbook.providers.forms import LONGEST, SHORTEST, cores, forms, written
+from drbook.providers.forms import LONGEST, SHORTEST, cores, forms
 from drbook.providers.readings import (
     Reading,
     Span,
@@ -107,6 +107,8 @@ class Known:
         self._values: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
         self._typed: tuple[str, ...] = ()
+        self._typed_said: tuple[str, ...] = ()
+        self._typed_bare: tuple[str, ...] = ()
         self._pieces: tuple[dict[int, frozenset[str]], frozenset[str]] = ({}, frozenset())
         self._said: tuple[str, ...] = ()
         self._bare: tuple[str, ...] = ()
@@ -126,6 +128,8 @@ class Known:
             values = sorted(self._values, key=len, reverse=True)
             self._pattern = re.compile("|".join(each for value in values for each in forms(value)))
             self._typed = tuple(value for value in values if len(value) >= TYPED)
+            self._typed_said = tuple({each for value in self._typed for each in _read(value)})
+            self._typed_bare = tuple({each for value in self._typed for each in _bare(value)})
             pieces = _pieces(values)
             starts = frozenset(each[:PIECE] for known in pieces.values() for each in known)
             self._pieces = (pieces, starts)
@@ -144,15 +148,13 @@ class Known:
 
     def holds(self, text: str) -> bool:
         """True where a typed text holds a known value that is too long to be there by accident."""
-        typed = self._typed
-        if any(re.search(written(value), text) for value in typed):
-            return True
-        said = {each for value in typed for each in _read(value)}
-        bare = {each for value in typed for each in _bare(value)}
-        return any(
-            value in read
+        return any(value in text for value in self._typed) or any(
+            value in said
             for reading in undone(text)
-            for values, read in ((said, reading.said), (bare, without_quoting(reading).said))
+            for values, said in (
+                (self._typed_said, reading.said),
+                (self._typed_bare, without_quoting(reading).said),
+            )
             for value in values
         )
 
@@ -172,6 +174,8 @@ class Known:
             yield from self._said_in(reading)
 
     def _bare_in(self, reading: Reading) -> Iterator[Span]:
+        if not self._bare:
+            return
         bare = without_quoting(reading)
         yield from _each_in(self._bare, bare)
         if is_escaped(bare.said):  # a backslash inside of an entity
