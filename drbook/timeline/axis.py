@@ -9,6 +9,8 @@ from drbook.timeline.model import Attempt, Timeline
 WIDTH = 1000.0
 LEAST = 4.0
 """Width of a step that took no time, so that it can be seen."""
+LABEL = 60.0
+"""Room for the longest label of a tick, `100:00:00` in 11 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class Bar:
 class Tick:
     x: float
     label: str
+
+    @property
+    def before(self) -> bool:
+        """The label stands before its line: behind it the chart would end in the middle of it."""
+        return self.x > WIDTH - LABEL
 
 
 @dataclass(frozen=True, slots=True)
