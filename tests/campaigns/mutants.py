@@ -87,7 +87,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         *_TARGETS,
     ),
     "drbook.providers.targets.ground": _ARCHIVES,
-    "drbook.providers.targets.psqltext": ("tests/providers/test_archives.py", *_ARCHIVES),
+    "drbook.providers.targets.psqltext": ("tests/providers/test_psqltext.py", *_ARCHIVES),
     "drbook.providers.targets.roles": ("tests/providers/test_given_logins.py", *_ARCHIVES),
     "drbook.providers.archive": ("tests/providers/test_archives.py", *_ARCHIVES),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),

@@ -18,7 +18,6 @@ from drbook.providers.archive_read import ArchiveReader
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgtools import PgTools, choose, parse_version, show_version
 from drbook.providers.sqlnames import roles_in
-from drbook.providers.targets.psqltext import knows_restrict, restricted, without_own_pair
 
 FORMS = {"custom": "-Fc", "tar": "-Ft", "plain": "-Fp"}
 
@@ -295,43 +294,3 @@ def test_more_grants_than_any_dump_has_are_not_held(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(archive_needs, "_MOST", 100)
     with pytest.raises(Unreadable, match="more than any dump does"):
         needs_in("GRANT a TO b;\n" * 10)
-
-
-# --- psql's own commands ---------------------------------------------------------------------
-
-DUMP = b"-- PostgreSQL database dump\n\\restrict abc\nSELECT 1;\n%s\n\\unrestrict abc\n-- end\n"
-
-
-@pytest.mark.parametrize("size", [1, 7, 4096, 1 << 20])
-@pytest.mark.parametrize("body", [b"", b"x" * 50_000 + b"\n"])
-def test_a_dumps_own_restriction_is_taken_out_wherever_chunks_end(size: int, body: bytes) -> None:
-    data = DUMP % body
-    pieces = [data[at : at + size] for at in range(0, len(data), size)]
-    text = b"".join(without_own_pair(pieces))
-    assert text == b"-- PostgreSQL database dump\nSELECT 1;\n%s\n-- end\n" % body
-
-
-def test_what_a_dump_hides_in_its_middle_stays_behind_our_restriction() -> None:
-    body = b"x" * 20_000 + b"\n\\unrestrict abc\n\\! touch /tmp/never\n" + b"y" * 20_000
-    text = b"".join(restricted([DUMP % body], "SELECT 'guard';\n", "token", 180006))
-    assert text.startswith(b"\\restrict token\nSELECT 'guard';\n")
-    assert text.endswith(b"\\unrestrict token\n")
-    assert b"\n\\unrestrict abc\n\\!" in text
-
-
-@pytest.mark.parametrize(
-    ("version", "known"),
-    [
-        (180000, True),
-        (170006, True),
-        (170005, False),
-        (150018, True),
-        (120022, False),
-        (190000, True),
-    ],
-)
-def test_which_versions_know_the_restriction(version: int, known: bool) -> None:
-    assert knows_restrict(version) is known
-    text = b"".join(restricted([b"SELECT 1;"], "guard;\n", "token", version))
-    assert (b"\\restrict" in text) is known
-    assert b"guard;\n" in text
