@@ -7,6 +7,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pytest
 from support.evidence import located, restored, verified
@@ -279,7 +280,7 @@ def test_no_label_of_the_axis_runs_out_of_the_chart(seconds: int) -> None:
         left = float(x) - (wide if ends else 0)
         places.append((left, left + wide))
     assert places[-1][1] <= 1300
-    assert all(before[1] < after[0] for before, after in zip(places, places[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(places))
 
 
 # --- hostile text ---------------------------------------------------------------------------------
