@@ -13,6 +13,7 @@ from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
 from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.explaining import Side, explained, wanted
+from drbook.core.pages import PAGES, page_remarks
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports
 from drbook.core.remarks import Question, Remark
@@ -31,6 +32,9 @@ class VerifyParams(Frozen):
     """`before_incident`, `newest`, the id of one, or null for none."""
     content: bool = False
     """Also compare content hashes where the manifest holds them."""
+    pages: bool = False
+    """Also read every page of every table and index: what came back as files may be damaged where no
+    query looks. It takes as long as reading all of the database, and more for its indexes."""
     assertions: tuple[Assertion, ...] = Field(default=(), max_length=1000)
     """What else must hold: queries with the answer that they must give."""
     assertion_timeout: Duration = parse_duration("5m")
@@ -55,6 +59,11 @@ class Verify(Action[VerifyParams]):
         )
         if params.baseline:
             does.append(f"compares with the baseline `{params.baseline}`: what users have lost")
+        if params.pages:
+            does.append(
+                "reads every page of every table and index (amcheck, pg_visibility), and takes back what "
+                "that needs to be made"
+            )
         does += [f"asks: {plain(one.name, 200)}" for one in params.assertions]
         return Plan(
             does=tuple(does),
@@ -83,7 +92,9 @@ class Verify(Action[VerifyParams]):
             except CouldNotVerify as error:
                 described = f"none: {error.what}"
                 yield Milestone(f"the loss cannot be told: {error.what}")
-        asserted = yield from _assertions(params, ports)
+        more = yield from _assertions(params, ports)
+        if params.pages:
+            more += tuple(page_remarks((yield from ports.targets.pages(params.target))))
         # The archive's own rows, where no manifest says what to expect.
         loaded = restored_from(params.target, context)
         held = loaded.copy_used.held if loaded is not None and loaded.point == point else None
@@ -93,7 +104,7 @@ class Verify(Action[VerifyParams]):
             manifest.counts if manifest else None,
             baseline,
             point.taken_at if point else None,
-            asserted,
+            more,
             archive=expected_of(held, counts, ignored) if held is not None else None,
         )
         sides: tuple[tuple[Side, TableCounts | None], ...] = (
@@ -235,6 +246,8 @@ def _beside(comparison: Comparison) -> str:
     said = [f", {counted(asserted, 'assertion')} hold"] if asserted else []
     if not any(one.startswith("structure") for one in comparison.not_compared):
         said.append(", structure too")
+    if any(one.check == PAGES for one in comparison.remarks):
+        said.append(", and every page was read")
     left = "; ".join(comparison.not_compared)
     return "".join(said) + (f"; not compared: {left}" if left else "")
 

@@ -15,6 +15,7 @@ from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import Baseline, Identity, Manifest, Place, TableCounts
 from drbook.core.difference import Difference, Wish
 from drbook.core.globals import Globals
+from drbook.core.pages import Pages
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.preflight import Preflight
 from drbook.core.ranges import Ranges
@@ -216,6 +217,10 @@ class Targets(Protocol):
 
     def reach(self, target: Target) -> Working[DatabaseRef]:
         """How to ask the target, whose server is started again where it had stopped."""
+
+    def pages(self, target: Target) -> Working[Pages]:
+        """Every page of the target's tables and indexes, read and held against each other; nothing
+        stays of what that takes. Raises CouldNotVerify where the server goes away."""
 
     def look(self, spec: TargetSpec, name: str) -> TargetLook: ...
 

@@ -14,6 +14,7 @@ from drbook.core.assertions import Assertion
 from drbook.core.baseline import TableCount, TableCounts
 from drbook.core.errors import Cancelled, CouldNotVerify, DrbookError, StepFailed
 from drbook.core.events import Mode, StepEnd
+from drbook.core.pages import PageFlaw, Pages, PagesUnread
 from drbook.core.ports import Ports
 from drbook.core.remarks import Question, TableVerdict
 from drbook.core.runbook import RunbookDocument
@@ -42,7 +43,9 @@ def verified(
     answers: Sequence[QueryResult | DrbookError],
     assertions: Sequence[dict[str, Any]],
     cancelled: bool = False,
+    pages: Pages | None = None,
 ) -> Finished:
+    """`pages` are those that the target has, where they are asked for."""
     left = list(answers)
 
     def count(target: Target, **_: object) -> Working[TableCounts]:
@@ -59,12 +62,17 @@ def verified(
             raise answer
         return answer
 
+    def read_pages(target: Target) -> Working[Pages]:
+        assert pages is not None
+        yield from ()
+        return pages
+
     def raise_if_requested() -> None:
         if cancelled and len(left) < len(answers):
             raise Cancelled("Stopped.")
 
     ports = SimpleNamespace(
-        targets=SimpleNamespace(count=count, reach=reach),
+        targets=SimpleNamespace(count=count, reach=reach, pages=read_pages),
         databases=SimpleNamespace(query=query),
         cancel=SimpleNamespace(raise_if_requested=raise_if_requested),
     )
@@ -75,6 +83,7 @@ def verified(
     params = VerifyParams(
         target=TARGET,
         baseline=None,
+        pages=pages is not None,
         assertions=tuple(Assertion.model_validate(one) for one in assertions),
     )
     return finish(Verify().perform(params, context, cast("Ports", ports)))
@@ -111,6 +120,30 @@ def test_without_anything_to_compare_with_good_assertions_do_not_verify_the_rows
     found = verified([said("1")], [ONE])
     assert found.state is StepEnd.COULD_NOT_VERIFY
     assert "0 tables are equal" in found.reason
+
+
+def test_damaged_pages_fail_it_and_pages_that_could_not_be_read_are_not_verified() -> None:
+    sound = Pages(tables=3, indexes=2, bytes=8192, checksums=True)
+    flaw = PageFlaw(relation="public.t", check="index", words="lacks matching index tuple")
+    unread = PagesUnread(relation="public.t", why="permission denied")
+    found = verified([], [], pages=sound.model_copy(update={"flaws": (flaw,)}))
+    assert found.state is StepEnd.FAILED
+    assert "pages public.t: index: lacks matching index tuple" in found.reason
+    found = verified([], [], pages=sound.model_copy(update={"unread": (unread,)}))
+    assert found.state is StepEnd.COULD_NOT_VERIFY
+    assert "pages public.t: permission denied" in found.reason
+
+
+def test_pages_are_read_only_where_it_is_asked_for_and_the_plan_says_so() -> None:
+    document = RunbookDocument.model_validate(
+        {"drbook": 1, "title": "Lost", "steps": [{"id": "v", "phase": "verify", "do": "note"}]}
+    )
+    context = StepContext("i", Mode.DRILL, "v", 1, "v", AT, document)
+    for asked in (True, False):
+        plan = Verify().plan(VerifyParams(target=TARGET, pages=asked), context)
+        assert any("every page" in one for one in plan.does) is asked
+    found = verified([], [])  # without pages, asking for them would fail here
+    assert not any(one.check == "pages" for one in cast("Any", found.result).comparison.remarks)
 
 
 def test_a_cancel_between_assertions_is_none_of_their_answers() -> None:

@@ -98,6 +98,8 @@ class Case:
     during: "Callable[[Restored], AbstractContextManager[None]] | None" = None
     """What happens while it is verified."""
     content: bool = True
+    pages: bool = False
+    """Whether every page is read, as for what came back as files."""
     assertions: tuple[Assertion, ...] = ()
     ignore: tuple[str, ...] = ()
     seen: Callable[[PointFacts], PointFacts] = lambda facts: facts

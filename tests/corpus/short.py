@@ -53,6 +53,8 @@ NEEDED: tuple[str, ...] = (
     "text sorts otherwise",
     "the reader may not see a table",
     "what only a superuser could make is left out",
+    "an index has not all rows of its table",
+    "pages are asked for, and the login may not read them",
     "a lock that the place repeats and does not enforce",
     "a lock that nobody tried, where it must be observed",
 )

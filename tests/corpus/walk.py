@@ -102,6 +102,7 @@ def _verify(case: Case, ports: Ports, context: StepContext, result: RestoreResul
         {
             "target": result.target,
             "content": case.content,
+            "pages": case.pages,
             "baseline": "before_incident" if case.of.baseline else None,
             "assertions": case.assertions,
         }

@@ -61,6 +61,16 @@ def _unanswered() -> Iterator[None]:
         yield
 
 
+def _pages(verdict: TableVerdict) -> Net:
+    """Without the remarks on pages of this verdict."""
+    real = verify.page_remarks
+
+    def fewer(*args: Any) -> list[Remark]:
+        return [one for one in real(*args) if one.verdict is not verdict]
+
+    return lambda: patch.object(verify, "page_remarks", fewer)
+
+
 _FLAWED = frozenset(
     {"index", "constraint", "trigger", "rule", "materialized view", "event trigger"}
 )
@@ -79,6 +89,8 @@ NETS: Mapping[str, Net] = {
     "content that is unproven": lambda: patch.object(
         comparison, "_content", lambda *args: ([], ())
     ),
+    "pages that are damaged": _pages(TableVerdict.FAIL),
+    "pages that could not be read": _pages(TableVerdict.COULD_NOT_VERIFY),
     "assertions": _assertions,
     "assertions without an answer": _unanswered,
     "rows of the archive": lambda: patch.object(verify, "expected_of", lambda *args: None),

@@ -379,6 +379,34 @@ def test_counting_something_else_is_refused(
         drain(targets.count(target.model_copy(update={"connect": postgres.ref})))
 
 
+# --- its pages -------------------------------------------------------------------------------
+
+
+def test_every_page_of_a_new_cluster_is_read_by_its_superuser(
+    postgres: Postgres, targets: FreshTargets, production: Known, tmp_path: Path
+) -> None:
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
+    drain(targets.load(target, dumped(postgres, tmp_path, "-Fc")))
+    before = drain(targets.count(target))
+    pages = drain(targets.pages(target))
+    assert (pages.flaws, pages.unread) == ((), ())
+    assert pages.tables > 60
+    after = drain(targets.count(target))
+    assert after.structure == before.structure
+
+
+def test_pages_of_something_else_are_not_read(
+    postgres: Postgres, targets: FreshTargets, production: Known, other: DatabaseRef
+) -> None:
+    target = drain(targets.create(DatabaseTarget(server=other), "restore-1", production))
+    for login in ("connect", "loader", "admin"):
+        with pytest.raises(Refused):
+            drain(targets.pages(target.model_copy(update={login: postgres.ref})))
+    may_not = drain(targets.pages(target))
+    assert may_not.tables == 0
+    assert "permission denied" in may_not.unread[0].why
+
+
 # --- a dry run -------------------------------------------------------------------------------
 
 
@@ -390,6 +418,7 @@ def test_a_dry_run_makes_nothing(targets: FreshTargets, production: Known, tmp_p
         nothing.create(ClusterTarget(), "restore-2", production),
         nothing.load(target, LocalCopy(name="x", size=1, sha256="", checked="nothing")),
         nothing.count(target),
+        nothing.pages(target),
     ):
         with pytest.raises(NotExercised):
             drain(work)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from drbook.core.baseline import TableCounts
 from drbook.core.errors import CouldNotVerify, UsageError
 from drbook.core.freshness import Answer, prove_same_target
 from drbook.core.globals import Globals
+from drbook.core.pages import Pages
 from drbook.core.ports import ProductionIdentity
 from drbook.core.preflight import CopyFacts, Preflight
 from drbook.core.preflightrules import judge
@@ -21,9 +22,11 @@ from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, Targ
 from drbook.core.values import plain
 from drbook.providers.archive_check import read_needs
 from drbook.providers.globalsfile import read_globals
+from drbook.providers.pgpages import read_pages
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.targets.base import OpenableTarget, Workshop
 from drbook.providers.targets.foresee import best_known
+from drbook.providers.targets.lease import proven
 from drbook.providers.targets.load import Loader
 
 
@@ -113,6 +116,14 @@ class FreshTargets:
     def reach(self, target: Target) -> Working[DatabaseRef]:
         """How to ask the target, whose server is started again where it had stopped."""
         return (yield from self._ready(target)).connect
+
+    def pages(self, target: Target) -> Working[Pages]:
+        """Every page, by the login that may. Raises Refused where something else answers there."""
+        target = yield from self._ready(target)
+        shop = self._workshop
+        login = target.admin or target.loader or target.connect
+        with proven(target, shop.environment, shop.cancel, login) as connection:
+            return (yield from read_pages(connection, shop.cancel))
 
     def look(self, spec: TargetSpec, name: str) -> TargetLook:
         """Whether something exists under a derived name."""

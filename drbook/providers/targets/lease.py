@@ -35,7 +35,19 @@ def lease(
 
     Raises Refused where something else answers there, or somebody put something into it.
     """
-    ref = login or target.loader or target.connect
+    with proven(
+        target, environment, cancel, login or target.loader or target.connect
+    ) as connection:
+        prove_empty(contents(connection), target.ignored, f"The target {target.name}")
+        yield connection
+
+
+@contextmanager
+def proven(
+    target: Target, environment: Mapping[str, str], cancel: Cancel, ref: DatabaseRef
+) -> Iterator[Connection]:
+    """A connection that may write, to the same target that was created, whatever is in it by now.
+    Raises Refused where something else answers there, StepFailed where nobody does."""
     try:
         connection = pgsession.connect(ref, environment, autocommit=True, read_only=False)
     except psycopg.OperationalError as error:
@@ -51,7 +63,6 @@ def lease(
             connection.execute("SET search_path = pg_catalog")
             prove_same_target(target, asked(connection, f"target {target.name}"))
             _marked(connection, target)
-            prove_empty(contents(connection), target.ignored, f"The target {target.name}")
             yield connection
         finally:
             unregister()

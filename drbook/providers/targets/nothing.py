@@ -7,6 +7,7 @@ from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import TableCounts
 from drbook.core.errors import NotExercised
 from drbook.core.globals import Globals
+from drbook.core.pages import Pages
 from drbook.core.ports import ProductionIdentity
 from drbook.core.preflight import UNKNOWN, Item, Preflight
 from drbook.core.signals import Working
@@ -61,6 +62,10 @@ class NoTargets:
 
     def reach(self, target: Target) -> Working[DatabaseRef]:
         raise NotExercised(f"A dry run has no target {target.name} to ask.")
+        yield
+
+    def pages(self, target: Target) -> Working[Pages]:
+        raise NotExercised(f"A dry run has no target {target.name} whose pages to read.")
         yield
 
     def look(self, spec: TargetSpec, name: str) -> TargetLook:

@@ -113,6 +113,20 @@ def broken_page(restored: Restored) -> None:
     drain(restored.server.start())
 
 
+def index_of_before(restored: Restored) -> None:
+    """The files of an index are older than those of its table: equal rows, equal definitions."""
+    path = path_of(restored, "a_pkey")
+    restored.execute("CHECKPOINT")
+    kept = path.read_bytes()
+    restored.execute(
+        "UPDATE a SET id = id + 1000 WHERE id > 60; UPDATE a SET id = id - 1000 WHERE id > 1000"
+    )
+    restored.execute("CHECKPOINT")
+    restored.server.stop()
+    path.write_bytes(kept)
+    drain(restored.server.start({"autovacuum": "off"}))
+
+
 TWO = Production(SMALL + "CREATE TABLE b (id int); INSERT INTO b SELECT generate_series(1, 100);")
 
 
@@ -139,9 +153,18 @@ CASES = (
          harm=broken_page),
     Case("rows are gone, and a stale visibility map hides it", BAD, ("rows",), of=Production(SMALL),
          target="cluster", harm=stale_visibility),
+    Case("rows are gone, and every page is read", BAD, ("rows", "pages"), of=Production(SMALL),
+         target="cluster", pages=True, harm=stale_visibility),
+    Case("a page is damaged on the disk, and every page is read", BAD, ("pages",), of=TWO,
+         target="cluster", pages=True, harm=broken_page),
+    Case("an index has not all rows of its table", BAD, ("pages",), of=Production(SMALL),
+         target="cluster", pages=True, harm=index_of_before),
+    Case("pages are asked for, and the login may not read them", UNSURE, ("pages",), bad=False,
+         of=Production(SMALL), pages=True),
     Case("a dump of a newer major than the server", BAD, ("server-older",), of=Production(SMALL),
          target="older database", needs=two_majors),
     # --- good ones that look odd
+    Case("every page is read", GOOD, ("pages",), target="cluster", pages=True),
     Case("roles stand in", GOOD, ("role",), target="cluster"),
     Case("another encoding than UTF8", GOOD, of=LATIN),
     Case("restored into a newer major", GOOD, of=Production(SMALL, server="other major"), needs=two_majors),
