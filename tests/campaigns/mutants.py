@@ -41,6 +41,7 @@ _CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
 _TARGETS = ("tests/providers/test_fresh_targets.py", "tests/providers/test_disguises.py")
 _ARCHIVES = ("tests/providers/test_hostile_archives.py", "tests/providers/test_honest_archives.py")
 _MASKS = (
+    "tests/providers/test_known.py",
     "tests/providers/test_quoting.py",
     "tests/providers/test_hiding.py",
     "tests/providers/test_scrub.py",

@@ -105,9 +105,10 @@ def test_pieces_of_a_long_value_are_masked_too() -> None:
 
 def test_a_servers_name_in_a_dsn_is_no_piece_of_a_secret() -> None:
     for before in ("host", "hostaddr ", "user", "dbname", "service"):
-        known = Known([f"{before}=db.internal.example sslmode=disable application_name=nightly"])
-        for piece in ("db.internal.example", "application_name"):
-            assert known.scrub(f"no route to {piece}") == f"no route to {piece}"
+        for rest in ("", " sslmode=disable application_name=nightly"):
+            known = Known([f"{before}=db.internal.example{rest}"])
+            for piece in ("db.internal.example", "application_name"):
+                assert known.scrub(f"no route to {piece}") == f"no route to {piece}"
 
 
 def test_blanks_do_not_make_a_value_long() -> None:
@@ -198,6 +199,8 @@ def test_a_piece_is_masked_from_exactly_so_many_characters_on(value: str, bound:
         assert known.scrub(f"> {value[at : at + bound]}") == f"> {MASK}"
         short = value[at : at + bound - 1]
         assert known.scrub(f"> {short}") == f"> {short}"
+    tail = value[-(bound - 1) :]
+    assert known.scrub(f"> {tail}") == f"> {tail}"
     folded = "> ".join(["", *(value[at : at + bound] + "\n" for at in range(0, len(value), bound))])
     assert known.scrub(folded).startswith(f"> {MASK}\n")
 

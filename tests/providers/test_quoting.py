@@ -14,7 +14,7 @@ import pytest
 
 from drbook.providers.forms import LONGEST, written
 from drbook.providers.hiding import MASK, Known
-from drbook.providers.readings import undone
+from drbook.providers.readings import as_said, undone, unescaped
 
 VALUES = (
     "quo'te a \\ b + c word-7788",
@@ -113,6 +113,34 @@ def test_as_often_as_it_was_escaped_up_to_three_times() -> None:
         assert list(readings[-1].spans((0, len(readings[-1].said)))) == [(0, len(texts[times]))]
 
 
+MEANT = [
+    ("a\\/b", "a/b"),
+    ("a\\\\'b", "a'b"),
+    ("a&AMP;b&lt;c", "a&b<c"),
+    ("a!b\x7fc d\x1f", "a!bcd"),
+    ("\u0080", "\xc2\x80"),
+    ("a\udc80b\udcff", "a\x80b\xff"),
+    ("\udc7f\udd00\ud800", "\xed\xb1\xbf\xed\xb4\x80\xed\xa0\x80"),
+    ("&#1114111;", "\xf4\x8f\xbf\xbf"),
+    ("a&#1114112;b&#x110000;c", "abc"),
+    ("\\ud83d\\ude00", "\xf0\x9f\x98\x80"),
+    ("\\u{0000041}\\U00000042\\103\\x44%45", "ABCDE"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), MEANT)
+def test_what_a_text_says(text: str, said: str) -> None:
+    assert unescaped(text).said == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("a!b\x7fc d\x1f", "a!bcd"), ("\u0080\udcff", "\xc2\x80\xff"), ("%41", "%41")],
+)
+def test_what_a_value_says_as_it_stands(value: str, said: str) -> None:
+    assert as_said(value) == said
+
+
 WRITTEN: list[tuple[str, str, bool]] = [
     ("a-b", "a-b", True),
     ("a-b", "a \n\x00-\\r\\n\\tb", True),
@@ -144,6 +172,7 @@ WRITTEN: list[tuple[str, str, bool]] = [
     ("a\\b", "a\\\\\\\\b", True),
     ("a\\b", "a\\\\\\\\\\b", False),
     ("a\\b", "ab", False),
+    ("X\\X", "X\\\\X", True),
     ("a\\\\b", "a\\b", False),
     ("a\\nb", "a\\nb", True),
     ("a\\\\b", "a" + "\\" * 8 + "b", True),
