@@ -202,6 +202,12 @@ def test_a_typed_text_holds_a_value_however_it_is_written(value: str) -> None:
         assert not known.holds(text), text
 
 
+def test_a_typed_text_holds_a_very_long_value_as_it_stands() -> None:
+    value = "k7-" * LONGEST
+    assert Known([value]).holds(f"it was {value}")
+    assert not Known([value]).holds(f"it was {value[:-2]}")
+
+
 # --- pieces ---------------------------------------------------------------------------------------
 
 
