@@ -137,9 +137,12 @@ def read_pages(connection: Connection, cancel: Cancel) -> Working[Pages]:
     Raises CouldNotVerify where the server goes away, Cancelled where somebody asked to stop.
     """
     with _rolled_back(connection):
-        prepare(
-            connection, timedelta(0)
-        )  # an index of a terabyte takes its time: the step's own bounds it
+        # An index of a terabyte takes its time: the step's own bounds it.
+        prepare(connection, timedelta(0))
+        if unsafe := _unsafe(connection.info.server_version):
+            return Pages(
+                tables=0, indexes=0, bytes=0, unread=(PagesUnread(relation=EVERY, why=unsafe),)
+            )
         try:
             unmade = _make_extensions(connection)
             functions = _functions(connection)
@@ -169,6 +172,21 @@ def read_pages(connection: Connection, cancel: Cancel) -> Working[Pages]:
         unknown_methods=found.methods,
         checksums=checksums,
         checksum_failures=failures,
+    )
+
+
+_MENDED = {11: 16, 12: 11, 13: 7, 14: 3}
+"""The minor version of each major one in which amcheck calls the functions of an index with its owner's
+rights and no longer with the reader's (CVE-2022-1552); all later major ones do."""
+
+
+def _unsafe(version: int) -> str:
+    major, minor = divmod(version, 10000)
+    if major > max(_MENDED) or minor >= _MENDED.get(major, 10000):
+        return ""
+    return (
+        f"PostgreSQL {major}.{minor} would call functions of the restored database with the reader's "
+        "rights (CVE-2022-1552): restore into a later minor version"
     )
 
 

@@ -14,7 +14,7 @@ from drbook.core.signals import Progress
 from drbook.core.targets import DatabaseRef
 from drbook.providers import pgsession
 from drbook.providers.cancel import CancelToken
-from drbook.providers.pgpages import EVERY, read_pages
+from drbook.providers.pgpages import EVERY, _unsafe, read_pages
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools, find_tools
 
@@ -291,6 +291,44 @@ def test_event_triggers_of_the_restored_database_do_not_fire(damaged: Damaged) -
     pages = damaged.pages()
     assert (pages.flaws, pages.unread) == ((), ())
     assert pages.tables > 60
+
+
+CODE = """
+CREATE SCHEMA own AUTHORIZATION plain;
+SET SESSION AUTHORIZATION plain;
+CREATE FUNCTION own.f(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+  $$ BEGIN IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+     RAISE EXCEPTION 'mine now'; END IF; RETURN x; END $$;
+CREATE TABLE own.t (id int);
+INSERT INTO own.t SELECT generate_series(1, 1000);
+CREATE INDEX t_f ON own.t (own.f(id)) WHERE own.f(id) > 0;
+CREATE FUNCTION own.count(text) RETURNS bigint LANGUAGE plpgsql AS
+  $$ BEGIN RAISE EXCEPTION 'mine now'; END $$;
+ALTER ROLE plain SET search_path = own, pg_catalog;
+"""
+
+
+def test_functions_of_an_index_run_with_its_owners_rights_and_not_with_ours(
+    damaged: Damaged,
+) -> None:
+    damaged.run(CODE)
+    pages = damaged.pages()
+    assert (pages.flaws, pages.unread) == ((), ())
+    # The bad counterpart: whoever calls them with our rights is told.
+    with pytest.raises(psycopg.errors.RaiseException, match="mine now"):
+        damaged.run("SELECT own.f(1)")
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        (100023, False), (110015, False), (110016, True), (120010, False), (120011, True),
+        (130006, False), (130007, True), (140002, False), (140003, True), (150000, True),
+        (180006, True), (190000, True),
+    ],
+)  # fmt: skip
+def test_servers_that_would_run_them_with_ours_are_left_alone(version: int, safe: bool) -> None:
+    assert (_unsafe(version) == "") is safe
 
 
 @pytest.mark.parametrize("when", ["ALWAYS", "REPLICA"])

@@ -46,6 +46,10 @@ def test_only_one_pair_is_a_dumps_own() -> None:
     )
 
 
+def test_of_a_short_dump_two_are_taken_out() -> None:
+    assert b"".join(without_own_pair([FIRST * 3 + b"SELECT 1;\n"])) == FIRST + b"SELECT 1;\n"
+
+
 def test_little_is_held_back_of_a_long_dump() -> None:
     taken = 0
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 KEPT = 8192
 """How far from its ends a dump's own pair may stand."""
 
-_FIRST = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6, 18: 0}
-"""The minor version of each major one that first knew `\\restrict`."""
+_FIRST = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
+"""The minor version of each major one that first knew `\\restrict`; all later major ones do."""
 
 _OWN = re.compile(rb"^\\(?:un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*\r?\n?", re.MULTILINE)
 
@@ -47,7 +47,7 @@ def without_own_pair(pieces: Iterable[bytes]) -> Iterator[bytes]:
         if not begun and len(held) >= KEPT:
             held = _OWN.sub(b"", held[:KEPT], count=1) + held[KEPT:]
             begun = True
-        if begun and len(held) > KEPT:
+        if begun:
             yield held[:-KEPT]
             held = held[-KEPT:]
     if not begun:

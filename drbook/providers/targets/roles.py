@@ -1,7 +1,8 @@
 """Whose rights an archive has. An archive is code: loading it runs what somebody put into it.
 
 A cluster of our own has three logins. `drbook_admin` made it, and is used before anything of the
-archive is in it, never after. `drbook_loader` loads: it owns what it creates, but neither the
+archive is in it; after that only to read pages, where nothing of the archive runs with its rights
+(`pgpages`). `drbook_loader` loads: it owns what it creates, but neither the
 database nor anything outside, and is no superuser. `drbook_reader` looks afterwards. Each has a
 password of its own in a file that only we can read, so that no function of an archive can come back
 through the socket as somebody else.
