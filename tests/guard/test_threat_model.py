@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 GUARD = Path(__file__).parent
-SHOWN_IN = (*sorted(GUARD.glob("test_*.py")), GUARD.parent / "providers" / "test_disguises.py")
+ELSEWHERE = ("test_disguises.py", "test_pages.py")
+SHOWN_IN = (
+    *sorted(GUARD.glob("test_*.py")),
+    *(GUARD.parent / "providers" / name for name in ELSEWHERE),
+)
 README = GUARD.parent.parent / "README.md"
 _NAMED = re.compile(r"`(test_[a-z0-9_]+\.py)::(test_[a-z0-9_]+)`")
 
