@@ -83,6 +83,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/guard/test_sql.py",
     ),
     "drbook.providers.pgidentity": (
+        "tests/providers/test_pgidentity.py",
         "tests/providers/test_postgres_reader.py",
         "tests/actions/test_restore_identity.py",
         *_TARGETS,

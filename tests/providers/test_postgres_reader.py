@@ -43,14 +43,6 @@ def test_params_are_values_and_never_text(postgres: Postgres, reader: PostgresRe
     assert {row[0] for row in found.rows} == {"3", "4"}
 
 
-def test_an_identity_names_the_socket_that_answered(
-    postgres: Postgres, reader: PostgresReader
-) -> None:
-    found = reader.probe(postgres.ref).identity
-    assert found is not None
-    assert found.addresses == (f"{postgres.server.socket}/.s.PGSQL.5432",)
-
-
 def test_more_rows_than_the_limit_are_said(postgres: Postgres, reader: PostgresReader) -> None:
     assert query(reader, postgres.ref, "SELECT id FROM customers").truncated
     assert not query(reader, postgres.ref, "VALUES (1), (2), (3)").truncated
