@@ -8,6 +8,7 @@ from drbook.app.exports import build_with
 from drbook.app.model import Snapshot
 from drbook.core.engine import Outcome
 from drbook.core.points import Judgement
+from drbook.core.targets import ADMIN
 from drbook.core.values import Json, counted, format_time, plain
 from drbook.timeline import words
 from drbook.timeline.model import JournalFacts, Measured, Timeline
@@ -148,8 +149,6 @@ def report_lines(
 
 
 def _login(location: str) -> str:
-    from drbook.providers.targets.roles import ADMIN  # psycopg is loaded where a cluster was made
-
     return f"as {ADMIN}, whose password is in {plain(f'{location}/{ADMIN}.key', 400)}"
 
 

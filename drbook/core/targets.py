@@ -94,6 +94,12 @@ class TargetSpec(Frozen):
         return f"only the new {self.kind}"
 
 
+ADMIN = "drbook_admin"
+LOADER = "drbook_loader"
+READER = "drbook_reader"
+"""The logins of a cluster that drbook makes: who made it, who loads, who looks."""
+
+
 class Target(Frozen):
     """A target that was created in this incident. It is the key to writing: a lease is bound to it."""
 

@@ -11,6 +11,7 @@ from psycopg import sql
 from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Working
 from drbook.core.structure import DbObject, Orphans, SequenceState, Structure, digested
+from drbook.core.targets import ADMIN, LOADER, READER
 from drbook.providers import pgobjects
 from drbook.providers.hiding import scrub
 from drbook.providers.pgsession import Connection, broke_off, said
@@ -18,7 +19,7 @@ from drbook.providers.pgsession import Connection, broke_off, said
 LONGEST = 2000
 """Characters of a definition that are kept as they are."""
 
-_LOGINS = ("drbook_admin", "drbook_loader", "drbook_reader")
+_LOGINS = (ADMIN, LOADER, READER)
 _PARTS: tuple[tuple[str, str], ...] = (
     ("schemas", pgobjects.SCHEMAS),
     ("tables", pgobjects.TABLES),

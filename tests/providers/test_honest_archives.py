@@ -175,6 +175,35 @@ def test_an_extension_that_reaches_outside_needs_the_runbooks_word(
     drain(targets.load(target, held))
 
 
+STAYING = (
+    "amcheck", "bloom", "pg_buffercache", "pg_freespacemap", "pg_stat_statements", "pg_visibility",
+    "pgrowlocks", "pgstattuple", "plpgsql", "vector",
+)  # fmt: skip
+"""Of the extensions that only a superuser may create and that stay inside of their database, those that
+the tests' server has."""
+
+
+def test_extensions_that_stay_inside_need_no_word_of_the_runbook(
+    postgres: Postgres, targets: FreshTargets, production: Known, tmp_path: Path
+) -> None:
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE extended")
+    try:
+        with postgres.connect("extended") as connection:
+            for name in STAYING:
+                connection.execute(f"CREATE EXTENSION IF NOT EXISTS {name}".encode())
+        held = dumped(postgres, "extended", tmp_path / "copies", "-Fc")
+    finally:
+        with postgres.connect("postgres") as connection:
+            connection.execute("DROP DATABASE extended")
+    target = drain(targets.create(ClusterTarget(), "restore-1", production))
+    drain(targets.load(target, held))
+    assert target.loader is not None
+    with pgsession.connect(target.loader, os.environ) as connection:
+        rows = connection.execute("SELECT extname::text FROM pg_extension").fetchall()
+    assert {name for (name,) in rows} == set(STAYING)
+
+
 def test_a_superusers_login_on_a_given_server_is_refused(
     targets: FreshTargets, postgres: Postgres, production: Known
 ) -> None:

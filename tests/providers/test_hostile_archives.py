@@ -17,7 +17,7 @@ from support.pg import Postgres, drain, signals_of
 from drbook.core.errors import Cancelled, CouldNotVerify, StepFailed
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Milestone, Working
-from drbook.core.targets import LocalCopy, Target
+from drbook.core.targets import ADMIN, LOADER, READER, LocalCopy, Target
 from drbook.providers import pgsession, sqltext
 from drbook.providers.archive_needs import Needs
 from drbook.providers.cancel import CancelToken
@@ -31,7 +31,6 @@ from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.fresh import FreshTargets
 from drbook.providers.targets.kinds import ClusterTarget
 from drbook.providers.targets.pool import ServerPool
-from drbook.providers.targets.roles import ADMIN, LOADER, READER
 
 Known = list[ProductionIdentity]
 FORMATS = {"plain": "-Fp", "custom": "-Fc", "directory": "-Fd", "tar": "-Ft"}

@@ -12,7 +12,7 @@ from drbook.core.freshness import Answer
 from drbook.core.ports import ProductionIdentity
 from drbook.core.refusals import refused
 from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Working
-from drbook.core.targets import Target, TargetLook
+from drbook.core.targets import ADMIN, LOADER, READER, Target, TargetLook
 from drbook.core.textsettings import usual
 from drbook.core.values import plain
 from drbook.providers import private
@@ -23,7 +23,7 @@ from drbook.providers.targets.create import make_database, settings_in
 from drbook.providers.targets.folder import make_fresh, still
 from drbook.providers.targets.foresee import best_known, cluster_settings, cluster_tools
 from drbook.providers.targets.pool import MARKER, marker_of
-from drbook.providers.targets.roles import ADMIN, LOADER, READER, login, make_roles
+from drbook.providers.targets.roles import login, make_roles
 
 
 class ClusterMaker:

@@ -15,14 +15,14 @@ from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.globals import Globals
 from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Working
-from drbook.core.targets import Target
+from drbook.core.targets import ADMIN, LOADER, READER, Target
 from drbook.core.values import counted, plain
 from drbook.providers import pgsession
 from drbook.providers.archive_needs import Needs
 from drbook.providers.pgsession import Connection
 from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.targets.lease import lease
-from drbook.providers.targets.roles import ADMIN, HARMLESS, LOADER, READER
+from drbook.providers.targets.roles import HARMLESS
 
 
 @dataclass(frozen=True, slots=True)

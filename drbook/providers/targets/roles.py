@@ -15,19 +15,16 @@ from psycopg import sql
 
 from drbook.core.errors import StepFailed
 from drbook.core.refusals import refused
-from drbook.core.targets import DatabaseRef
+from drbook.core.targets import ADMIN, LOADER, READER, DatabaseRef
 from drbook.core.values import plain
 from drbook.providers import pgsession, secrets
 from drbook.providers.pgidentity import pinned
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgsession import Connection
 
-ADMIN = "drbook_admin"
-LOADER = "drbook_loader"
-READER = "drbook_reader"
-
 HARMLESS = frozenset(
     [
+        "amcheck",
         "bloom",
         "earthdistance",
         "pg_buffercache",
