@@ -110,6 +110,7 @@ ATTEMPTS: dict[str, Attempt] = {
     ),
     "Targets.count": lambda p, w: drain(p.targets.count(forged())),
     "Targets.reach": lambda p, w: drain(p.targets.reach(forged())),
+    "Targets.pages": lambda p, w: drain(p.targets.pages(forged())),
     "Processes.run outside": lambda p, w: drain(
         p.processes.run(["/bin/sh", "-c", "touch never"], declared="outside")
     ),
