@@ -13,7 +13,7 @@ from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
 from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.explaining import Side, explained, wanted
-from drbook.core.pages import PAGES, page_remarks
+from drbook.core.pages import PAGES, not_read, page_remarks
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports
 from drbook.core.remarks import Question, Remark
@@ -33,7 +33,7 @@ class VerifyParams(Frozen):
     content: bool = False
     """Also compare content hashes where the manifest holds them."""
     pages: bool = False
-    """Also read every page of every table and index: what came back as files may be damaged where no
+    """Also read every page of every table and B-tree index: what came back as files may be damaged where no
     query looks. It takes as long as reading all of the database, and more for its indexes."""
     assertions: tuple[Assertion, ...] = Field(default=(), max_length=1000)
     """What else must hold: queries with the answer that they must give."""
@@ -61,7 +61,7 @@ class Verify(Action[VerifyParams]):
             does.append(f"compares with the baseline `{params.baseline}`: what users have lost")
         if params.pages:
             does.append(
-                "reads every page of every table and index (amcheck, pg_visibility), and takes back what "
+                "reads every page of every table and B-tree index (amcheck, pg_visibility), and takes back what "
                 "that needs to be made"
             )
         does += [f"asks: {plain(one.name, 200)}" for one in params.assertions]
@@ -93,8 +93,7 @@ class Verify(Action[VerifyParams]):
                 described = f"none: {error.what}"
                 yield Milestone(f"the loss cannot be told: {error.what}")
         more = yield from _assertions(params, ports)
-        if params.pages:
-            more += tuple(page_remarks((yield from ports.targets.pages(params.target))))
+        flawed, left = yield from _pages(params, ports)
         # The archive's own rows, where no manifest says what to expect.
         loaded = restored_from(params.target, context)
         held = loaded.copy_used.held if loaded is not None and loaded.point == point else None
@@ -104,9 +103,10 @@ class Verify(Action[VerifyParams]):
             manifest.counts if manifest else None,
             baseline,
             point.taken_at if point else None,
-            more,
+            more + flawed,
             archive=expected_of(held, counts, ignored) if held is not None else None,
         )
+        comparison = comparison.model_copy(update={"not_compared": comparison.not_compared + left})
         sides: tuple[tuple[Side, TableCounts | None], ...] = (
             ("held", manifest.counts if manifest else None),
             ("before", baseline),
@@ -178,6 +178,16 @@ def _assertions(params: VerifyParams, ports: Ports) -> Working[tuple[Remark, ...
     return tuple(found)
 
 
+def _pages(
+    params: VerifyParams, ports: Ports
+) -> Working[tuple[tuple[Remark, ...], tuple[str, ...]]]:
+    """What reading every page showed, and what nobody can look at; nothing where it was not asked for."""
+    if not params.pages:
+        return (), ()
+    pages = yield from ports.targets.pages(params.target)
+    return tuple(page_remarks(pages)), not_read(pages)
+
+
 def _finish(result: VerifyResult, comparison: Comparison, *, loss_unknown: bool) -> Finished:
     total = len(comparison.tables)
     if comparison.verdict is TableVerdict.PASS:
@@ -247,7 +257,7 @@ def _beside(comparison: Comparison) -> str:
     if not any(one.startswith("structure") for one in comparison.not_compared):
         said.append(", structure too")
     if any(one.check == PAGES for one in comparison.remarks):
-        said.append(", and every page was read")
+        said.append(", pages too")
     left = "; ".join(comparison.not_compared)
     return "".join(said) + (f"; not compared: {left}" if left else "")
 

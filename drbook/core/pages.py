@@ -71,17 +71,22 @@ def page_remarks(pages: Pages) -> Iterator[Remark]:
             f"{counted(pages.indexes, 'index', 'indexes')} "
             f"was read ({show_size(pages.bytes)}), the catalogue's included{without}",
         )
-    for method, number in sorted(pages.unknown_methods.items()):
-        which = counted(number, f"{plain(method, 63)} index", f"{plain(method, 63)} indexes")
-        yield _remark(
-            "",
-            TableVerdict.PASS,
-            f"{which}: this server has no program that tells whether they are sound; REINDEX makes "
-            "them anew",
-        )
+
+
+def not_read(pages: Pages) -> tuple[str, ...]:
+    """What nobody here can look at, in words: it is in no verdict, and never called read."""
+    return tuple(
+        f"the pages of {counted(number, f'{plain(method, 63)} index', f'{plain(method, 63)} indexes')}: "
+        "no program of this server tells whether they are sound (REINDEX makes them anew)"
+        for method, number in sorted(pages.unknown_methods.items())
+    )
 
 
 def _remark(subject: str, verdict: TableVerdict, words: str) -> Remark:
     return Remark(
-        question=Question.SOUNDNESS, check=PAGES, subject=subject, verdict=verdict, words=words
+        question=Question.SOUNDNESS,
+        check=PAGES,
+        subject=plain(subject, 300),
+        verdict=verdict,
+        words=words,
     )

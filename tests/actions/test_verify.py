@@ -142,6 +142,10 @@ def test_pages_are_read_only_where_it_is_asked_for_and_the_plan_says_so() -> Non
     for asked in (True, False):
         plan = Verify().plan(VerifyParams(target=TARGET, pages=asked), context)
         assert any("every page" in one for one in plan.does) is asked
+    unknown = Pages(tables=3, indexes=2, bytes=8192, unknown_methods={"gist": 1})
+    found = verified([], [], pages=unknown)
+    left = cast("Any", found.result).comparison.not_compared
+    assert any(one.startswith("the pages of 1 gist index") for one in left)
     found = verified([], [])  # without pages, asking for them would fail here
     assert not any(one.check == "pages" for one in cast("Any", found.result).comparison.remarks)
 

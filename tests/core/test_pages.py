@@ -2,7 +2,7 @@
 
 import pytest
 
-from drbook.core.pages import PageFlaw, Pages, PagesUnread, page_remarks
+from drbook.core.pages import PageFlaw, Pages, PagesUnread, not_read, page_remarks
 from drbook.core.remarks import Question, TableVerdict, worst
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -17,8 +17,6 @@ UNREAD = PagesUnread(relation="b", why="rows: permission denied")
         ({}, GOOD, "every page of 3 tables and 2 indexes was read"),
         ({"checksums": False}, GOOD, "they carry no checksums"),
         ({"checksums": None}, GOOD, "every page of 3 tables"),
-        ({"unknown_methods": {"gist": 1}}, GOOD, "1 gist index: this server has no program"),
-        ({"unknown_methods": {"gist": 2}}, GOOD, "2 gist indexes"),
         ({"flaws": (FLAW,)}, BAD, "rows: block 0, line 3: broken"),
         ({"flaws": (FLAW,), "unread": (UNREAD,)}, BAD, "rows: permission denied"),
         ({"unread": (UNREAD,)}, UNSURE, "rows: permission denied"),
@@ -37,12 +35,22 @@ def test_what_was_found_decides(
     assert {one.check for one in remarks} == {"pages"}
 
 
+def test_indexes_that_nobody_can_look_at_are_never_called_read() -> None:
+    pages = SOUND.model_copy(update={"unknown_methods": {"gist": 2, "brin": 1}})
+    assert [one.split(":")[0] for one in not_read(pages)] == [
+        "the pages of 1 brin index",
+        "the pages of 2 gist indexes",
+    ]
+    assert not any("gist" in one.words for one in page_remarks(pages))
+    assert not_read(SOUND) == ()
+
+
 def test_checksums_are_only_spoken_of_where_there_are_none() -> None:
     assert not any("checksum" in one.words for one in page_remarks(SOUND))
 
 
 def test_what_a_server_says_cannot_lead_the_terminal() -> None:
-    flaw = FLAW.model_copy(update={"words": "\x1b[2Jgone"})
+    flaw = FLAW.model_copy(update={"words": "\x1b[2Jgone", "relation": "\x1b[2Ja"})
     unread = UNREAD.model_copy(update={"why": "\x1b[2Jgone"})
     pages = SOUND.model_copy(update={"flaws": (flaw,), "unread": (unread,)})
-    assert not any("\x1b" in one.words for one in page_remarks(pages))
+    assert not any("\x1b" in one.subject + one.words for one in page_remarks(pages))

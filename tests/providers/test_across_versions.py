@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from support.alltypes import ASKED, KINDS, NO_INPUT, VALUES, every_type, plain_tables
-from support.pg import Postgres, drain
+from support.pg import Postgres, drain, started
 
 from drbook.core.baseline import TableCounts
 from drbook.core.comparison import compare
@@ -17,7 +17,6 @@ from drbook.core.remarks import TableVerdict
 from drbook.providers import pgcapture
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgcatalog import Method
-from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgsession import Connection
 from drbook.providers.pgtools import PgTools
 from drbook.providers.postgres import PostgresReader
@@ -43,15 +42,7 @@ def versions(
     made = []
     try:
         for each in (with_server[0], with_server[-1]):
-            folder = tmp_path_factory.mktemp(f"pg{each.major}")
-            if server_user() == "nobody":
-                for part in (folder, *folder.parents[:2]):
-                    part.chmod(0o711)
-            server = ClusterServer(each, folder / "server", name=f"v{each.major}")
-            server.make_folder()
-            drain(server.create())
-            drain(server.start({"fsync": "off"}))
-            made.append(Postgres(server, each))
+            made.append(started(each, tmp_path_factory.mktemp(f"pg{each.major}")))
         yield Versions(*made)
     finally:
         for one in made:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from support.pg import Postgres, drain
+from support.pg import Postgres, drain, started
 
 from drbook.core.errors import Cancelled, CouldNotVerify
 from drbook.core.pages import Pages
@@ -15,7 +15,6 @@ from drbook.core.targets import DatabaseRef
 from drbook.providers import pgsession
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgpages import EVERY, _unsafe, read_pages
-from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools, find_tools
 
 MAJORS = sorted({one.major for one in find_tools() if one.has_server})
@@ -102,22 +101,14 @@ def made(
     """One of each major version, with the database that is copied for each test."""
     chosen = max((one for one in tools if one.has_server and one.major == request.param),
                  key=lambda one: one.version)  # fmt: skip
-    folder = tmp_path_factory.mktemp(f"pages{chosen.major}-")
-    if server_user() == "nobody":
-        for part in (folder, *folder.parents[:2]):
-            part.chmod(0o711)
-    server = ClusterServer(chosen, folder / "server", name=f"v{chosen.major}")
-    server.make_folder()
-    drain(server.create())
-    drain(server.start({"fsync": "off", "autovacuum": "off"}))
-    postgres = Postgres(server, chosen)
+    postgres = started(chosen, tmp_path_factory.mktemp(f"pages{chosen.major}-"), autovacuum="off")
     with postgres.connect("postgres") as connection:
         connection.execute("CREATE DATABASE rental")
     with postgres.connect() as connection:
         connection.execute(SCHEMA)
         connection.execute("VACUUM FREEZE")
     yield postgres
-    server.stop()
+    postgres.server.stop()
 
 
 @pytest.fixture
@@ -170,7 +161,6 @@ def test_a_row_whose_bytes_were_changed(damaged: Damaged) -> None:
     said = " ".join(one.words for one in pages.flaws)
     assert ("invalid page" in said) is (damaged.major >= 18)
     assert pages.tables > 60
-    assert pages.checksum_failures >= 0
 
 
 def test_a_page_that_does_not_match_its_checksum_is_counted(damaged: Damaged) -> None:

@@ -8,7 +8,7 @@ import psycopg
 
 from drbook.core.signals import Signal, Working, finish
 from drbook.core.targets import DatabaseRef
-from drbook.providers.pgserver import ClusterServer
+from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import complete
 
@@ -80,3 +80,15 @@ class Postgres:
         done = complete(argv)
         assert done.exit_code == 0, done.stderr
         return path
+
+
+def started(tools: PgTools, folder: Path, **settings: str) -> Postgres:
+    """A running server of exactly these programs, in a folder below; whoever asks for it stops it."""
+    if server_user() == "nobody":
+        for part in (folder, *folder.parents[:2]):
+            part.chmod(0o711)
+    server = ClusterServer(tools, folder / "server", name=f"v{tools.major}")
+    server.make_folder()
+    drain(server.create())
+    drain(server.start({"fsync": "off", **settings}))
+    return Postgres(server, tools)
