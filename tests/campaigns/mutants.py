@@ -86,7 +86,6 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/providers/test_pgidentity.py",
         "tests/providers/test_postgres_reader.py",
         "tests/actions/test_restore_identity.py",
-        *_TARGETS,
     ),
     "drbook.providers.targets.ground": _ARCHIVES,
     "drbook.providers.targets.psqltext": ("tests/providers/test_psqltext.py", *_ARCHIVES),
