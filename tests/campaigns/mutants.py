@@ -87,7 +87,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/providers/test_postgres_reader.py",
         "tests/actions/test_restore_identity.py",
     ),
-    "drbook.providers.targets.ground": _ARCHIVES,
+    "drbook.providers.targets.ground": ("tests/providers/test_ground.py", *_ARCHIVES),
     "drbook.providers.targets.psqltext": ("tests/providers/test_psqltext.py", *_ARCHIVES),
     "drbook.providers.targets.roles": ("tests/providers/test_given_logins.py", *_ARCHIVES),
     "drbook.providers.archive": ("tests/providers/test_archives.py", *_ARCHIVES),

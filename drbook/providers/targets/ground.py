@@ -160,14 +160,13 @@ def _extensions(
 ) -> tuple[list[str], list[str]]:
     """Creates them, before any of the archive's code is there to stand in their way; the names of
     extensions and of their schemas."""
-    trusted = {
-        name: bool(loadable)
-        for name, loadable in connection.execute(
-            "SELECT a.name, v.trusted FROM pg_available_extensions a"
-            " JOIN pg_available_extension_versions v"
-            " ON v.name = a.name AND v.version = a.default_version"
-        )
-    }
+    available = connection.execute(
+        "SELECT a.name, v.trusted, coalesce(v.schema, 'public') FROM pg_available_extensions a"
+        " JOIN pg_available_extension_versions v"
+        " ON v.name = a.name AND v.version = a.default_version"
+    ).fetchall()
+    trusted = {name: bool(loadable) for name, loadable, _ in available}
+    home = {name: schema for name, _, schema in available}
     if absent := sorted(set(wanted) - set(trusted)):
         raise StepFailed(
             f"The dump needs extensions that the target's server does not have: {_shown(absent)}.",
@@ -196,15 +195,13 @@ def _extensions(
             )
         )
     for name, schema in wanted.items():  # in the dump's order: what others require comes first
-        _create(connection, name, schema)
+        _create(connection, name, schema or home[name])
     return list(wanted), schemas
 
 
 def _create(connection: Connection, name: str, schema: str) -> None:
-    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
-    if schema and schema != "pg_catalog":
-        statement += sql.SQL(" WITH SCHEMA {}").format(sql.Identifier(schema))
-    connection.execute(statement)
+    statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {}")
+    connection.execute(statement.format(sql.Identifier(name), sql.Identifier(schema)))
     loader = sql.Identifier(LOADER)
     wrappers = connection.execute(
         "SELECT w.fdwname FROM pg_foreign_data_wrapper w JOIN pg_depend d ON d.objid = w.oid"
