@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -72,6 +73,10 @@ def test_its_own_path_is_pinned_and_put_back(postgres: Postgres) -> None:
         with pytest.raises(psycopg.errors.UndefinedTable), pinned(connection):
             connection.execute("SELECT * FROM customers")
         assert connection.execute("SHOW search_path").fetchone() == ("public, pg_catalog",)
+        with connection.transaction():  # which does not end with what is asked
+            with pinned(connection):
+                assert connection.execute("SHOW search_path").fetchone() == ("",)
+            assert connection.execute("SHOW search_path").fetchone() == ("public, pg_catalog",)
 
 
 def test_what_a_database_holds_is_told_by_kind_schema_and_name(postgres: Postgres) -> None:
@@ -146,7 +151,8 @@ WRONG: dict[str, Callable[[Listener], object]] = {
     "not a number": lambda it: it.say(pid="x"),
     "started six seconds later": lambda it: it.say(started=int(STARTED.timestamp()) + 6),
     "started six seconds before": lambda it: it.say(started=int(STARTED.timestamp()) - 6),
-    "started at no time": lambda it: it.say(started=10**18),
+    "started in no year": lambda it: it.say(started=10**18),
+    "started at no time": lambda it: it.say(started=10**30),
     "a file that ends early": lambda it: it.pid_file.write_text(f"{os.getpid()}\n"),
     "an empty file": lambda it: it.pid_file.write_text(""),
     "no file": lambda it: it.pid_file.unlink(),
@@ -201,6 +207,18 @@ def test_who_listens_is_told_of_a_unix_socket_alone(
         assert pgidentity._listener(ends["tcp"]) is None  # type: ignore[arg-type]
     monkeypatch.setattr(sys, "platform", "darwin")
     assert pgidentity._listener(ends["unix"]) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("number", "known"), [(-1, None), (0, None), (1, 1)])
+def test_a_process_of_another_namespace_has_no_number_here(
+    ends: dict[str, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    known: int | None,
+) -> None:
+    said = struct.pack("3i", number, 0, 0)
+    monkeypatch.setattr(socket.socket, "getsockopt", lambda *_: said)
+    assert pgidentity._listener(ends["unix"]) == known  # type: ignore[arg-type]
 
 
 def test_a_process_has_a_number_in_each_namespace(
