@@ -80,6 +80,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.providers.life": ("tests/app/test_aftermath.py",),
     "drbook.providers.postgres": (
         "tests/providers/test_probe.py",
+        "tests/providers/test_reading.py",
         "tests/providers/test_postgres_reader.py",
         "tests/guard/test_sql.py",
     ),
