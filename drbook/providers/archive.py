@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, Protocol
 
 import zstandard
 
@@ -19,6 +19,8 @@ Compression = Literal["none", "gzip", "zstd"]
 
 CHUNK = 256 * 1024
 _HEAD = 4096
+_PIECE = 1024
+"""Bytes of a zstd file that are unpacked at once: at most 256 blocks, which hold 128 KiB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def open_archive(path: Path) -> Archive:
         return Archive(path, "directory" if (path / "toc.dat").is_file() else "unknown")
     with path.open("rb") as stream:
         start = stream.read(_HEAD)
-    compression = _compression(start)
+    compression = compression_of(start)
     if compression == "none":
         return Archive(path, sniff(start), "none", start)
     try:
@@ -63,10 +65,15 @@ def open_archive(path: Path) -> Archive:
     return Archive(path, sniff(head) if head else "unknown", compression, head)
 
 
-def _compression(head: bytes) -> Compression:
+_SKIPPED = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""A frame that holds no data (RFC 8878, 3.1.2): `pzstd` begins a file with one."""
+
+
+def compression_of(head: bytes) -> Compression:
+    """What a file that begins like this is compressed with."""
     if head.startswith(b"\x1f\x8b"):
         return "gzip"
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
+    if head.startswith(b"\x28\xb5\x2f\xfd") or _SKIPPED.match(head):
         return "zstd"
     return "none"
 
@@ -101,10 +108,14 @@ def packed_by(head: bytes) -> str:
     return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
 
 
+class _Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Reading:
     """A decompressed stream whose every kind of damage is `Unreadable`."""
 
-    def __init__(self, stream: IO[bytes], source: IO[bytes]) -> None:
+    def __init__(self, stream: _Stream, source: IO[bytes]) -> None:
         self._stream = stream
         self.source = source
 
@@ -115,18 +126,43 @@ class _Reading:
             raise Unreadable(plain(str(error), 200)) from None
 
 
+class _Frames:
+    """What a zstd file's frames hold, one behind the other. One that ends early is damage, which the
+    library's own reader takes for the end of the file."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        # A small window: a hostile frame may not claim gigabytes.
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._held = bytearray()
+
+    def read(self, size: int) -> bytes:
+        while len(self._held) < size and (piece := self._source.read(_PIECE)):
+            self._unpack(piece)
+        if not self._held and self._frame is not None:
+            raise EOFError("the last frame has no end")
+        found = bytes(self._held[:size])
+        del self._held[:size]
+        return found
+
+    def _unpack(self, piece: bytes) -> None:
+        while piece:
+            frame = self._frame or self._decompressor.decompressobj()
+            self._held += frame.decompress(piece)
+            self._frame = None if frame.eof else frame
+            piece = frame.unused_data
+
+
 @contextmanager
 def decompressed(path: Path, compression: Compression) -> Iterator[_Reading]:
     """The file's content as it was before compression, in constant memory."""
     with path.open("rb") as source:
         if compression == "gzip":
             with gzip.GzipFile(fileobj=source) as stream:
-                yield _Reading(stream, source)  # type: ignore[arg-type]
-        elif compression == "zstd":
-            # A decompressor with a small window: a hostile frame may not claim gigabytes.
-            decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
-            with decompressor.stream_reader(source, read_across_frames=True) as stream:
                 yield _Reading(stream, source)
+        elif compression == "zstd":
+            yield _Reading(_Frames(source), source)
         else:
             yield _Reading(source, source)
 

@@ -4,12 +4,10 @@ from collections.abc import Callable
 
 from drbook.core.points import ByteFact, RecoveryPoint
 from drbook.core.values import plain
-from drbook.providers.archive import packed_by, sniff
+from drbook.providers.archive import compression_of, packed_by, sniff
 
 HEAD = 4096
 """Bytes that are read to tell what a file is."""
-
-_PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
 
 
 def quick(
@@ -37,7 +35,7 @@ def quick(
         return ByteFact(
             state="unread", reason=f"it is packed with {by}, which nothing here unpacks"
         )
-    if not start.startswith(_PACKED) and sniff(start) == "unknown":
+    if compression_of(start) == "none" and sniff(start) == "unknown":
         shown = plain(start[:40].decode("utf-8", "replace"), 60)
         return ByteFact(
             state="damaged", reason=f"it is no pg_dump archive: it begins with {shown!r}"

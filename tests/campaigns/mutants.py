@@ -92,7 +92,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.providers.targets.ground": ("tests/providers/test_ground.py", *_ARCHIVES),
     "drbook.providers.targets.psqltext": ("tests/providers/test_psqltext.py", *_ARCHIVES),
     "drbook.providers.targets.roles": ("tests/providers/test_given_logins.py", *_ARCHIVES),
-    "drbook.providers.archive": ("tests/providers/test_archives.py", *_ARCHIVES),
+    "drbook.providers.archive": (
+        "tests/providers/test_archive_forms.py",
+        "tests/providers/test_archives.py",
+    ),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
     "drbook.providers.child": (

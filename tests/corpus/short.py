@@ -14,6 +14,7 @@ NEEDED: tuple[str, ...] = (
     "directory, a data file is gone",
     "bit flipped, gzip, without a manifest",
     "bit flipped, a zstd stream, with a manifest",
+    "a zstd stream without its last bytes",
     "bit flipped, uncompressed, without a manifest",
     "an lz4 stream, which nothing here unpacks",
     "a table is missing",

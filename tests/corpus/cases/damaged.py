@@ -51,6 +51,24 @@ def in_zstd(then: Callable[[Path], None] | None) -> Callable[[Path], None]:
     return spoil
 
 
+def without_its_check(path: Path) -> None:
+    """The last bytes of a zstd stream: all rows are there, and nobody can say whether they are right."""
+    path.write_bytes(path.read_bytes()[:-4])
+
+
+def in_pieces(path: Path) -> None:
+    """As `pzstd` writes it: before each frame one without data, which says how long the next one is."""
+    data = path.read_bytes()
+    half = len(data) // 2
+    frames = [zstandard.compress(part) for part in (data[:half], data[half:])]
+    path.write_bytes(
+        b"".join(
+            b"\x50\x2a\x4d\x18\x04\0\0\0" + len(frame).to_bytes(4, "little") + frame
+            for frame in frames
+        )
+    )
+
+
 def in_gzip(path: Path) -> None:
     path.write_bytes(gzip.compress(path.read_bytes()))
 
@@ -173,6 +191,8 @@ CASES = (
          spoil=in_zstd(flipped)),
     Case("bit flipped, a zstd stream, without a manifest", BAD, ("bytes",), of=PLAIN,
          spoil=in_zstd(flipped), states=no_manifest),
+    Case("a zstd stream without its last bytes", BAD, ("bytes",), of=PLAIN,
+         spoil=in_zstd(without_its_check), states=no_manifest),
     Case("bit flipped, lz4, with a manifest", BAD, ("bytes",), of=LZ4, spoil=flipped,
          needs=writes("lz4")),
     Case("bit flipped, zstd, with a manifest", BAD, ("bytes",), of=ZSTD, spoil=flipped,

@@ -1,7 +1,7 @@
 """Good backups that look odd, for the shape of what is in them."""
 
 from corpus.case import GOOD, Case, Production, no_manifest
-from corpus.cases.damaged import FOLDER, PLAIN, TAR, in_gzip, in_zstd
+from corpus.cases.damaged import FOLDER, PLAIN, TAR, in_gzip, in_pieces, in_zstd
 
 ODD = r"""
 CREATE SCHEMA "Odd ""Schema"" %s";
@@ -94,6 +94,7 @@ CASES = (
     Case("directory", GOOD, of=FOLDER),
     Case("plain, in gzip", GOOD, of=PLAIN, spoil=in_gzip, signed=True),
     Case("custom, in zstd", GOOD, spoil=in_zstd(None), signed=True),
+    Case("plain, as pzstd writes it", GOOD, of=PLAIN, spoil=in_pieces, signed=True),
     Case("statements in bodies", GOOD, of=Production(BODIES)),
     Case("statements in bodies, plain, no manifest", GOOD, content=False, states=no_manifest,
          of=Production(BODIES, options=("-Fp",))),
