@@ -232,7 +232,7 @@ def _drain(
     )
     for stream in streams:
         threading.Thread(target=stream.run, name=f"read-{stream.name}", daemon=True).start()
-    open_streams, quiet = 2, 0
+    open_streams, quiet, lost = 2, 0, False
     try:
         while open_streams:
             if timeout is not None and time.monotonic() - begun > timeout.total_seconds():
@@ -241,18 +241,18 @@ def _drain(
                     f"{show_duration(timeout)} and was stopped.",
                     code="timeout",
                 )
+            # Without its launcher, its program would hold the streams open for as long as it likes.
+            lost = lost or child.lost()
             signal_now: Signal | None = None
             try:
                 item = lines.get(timeout=0.25)
             except queue.Empty:
-                child.lost()  # its program would hold the streams open for as long as it likes
                 quiet = 0 if child.popen.poll() is None else quiet + 1
                 if quiet > _QUIET:
                     open_streams = 0
                     child.leave_streams()
                     streams[0].deaf = streams[1].deaf = True
                     break
-                item = ("out", "")
             else:
                 if item is None:
                     open_streams -= 1

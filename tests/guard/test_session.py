@@ -32,6 +32,26 @@ BOUNDS_AND_PINS = {
 }
 
 
+LOOSE = (
+    "row_security TO on",
+    "statement_timeout TO 0",
+    "lock_timeout TO 0",
+    "idle_in_transaction_session_timeout TO 0",
+    "default_transaction_read_only TO off",
+    "default_transaction_isolation TO 'read committed'",
+    "TimeZone TO 'Asia/Tokyo'",
+    "DateStyle TO 'SQL, DMY'",
+    "IntervalStyle TO postgres_verbose",
+    "extra_float_digits TO 0",
+    "bytea_output TO 'escape'",
+    "xmlbinary TO hex",
+    "lc_monetary TO 'POSIX'",
+    "quote_all_identifiers TO on",
+    "search_path TO public",
+    "enable_indexonlyscan TO on",
+)
+
+
 def _settings(connection: psycopg.Connection[tuple[object, ...]]) -> dict[str, object]:
     names = list(BOUNDS_AND_PINS)
     rows = connection.execute(
@@ -53,8 +73,7 @@ def test_a_login_that_loosens_them_by_its_own_settings_does_not(postgres: Postgr
     """A role's settings stand before a session's, not behind them."""
     with postgres.connect() as admin:
         admin.execute("CREATE ROLE loose LOGIN")
-        for setting in ("row_security TO on", "lock_timeout TO 0", "bytea_output TO 'escape'",
-                        "default_transaction_read_only TO off", "TimeZone TO 'Asia/Tokyo'"):  # fmt: skip
+        for setting in LOOSE:
             admin.execute(f"ALTER ROLE loose SET {setting}".encode())
         try:
             ref = postgres.ref.model_copy(update={"user": "loose"})

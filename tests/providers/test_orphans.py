@@ -113,13 +113,20 @@ def test_orphans_that_ended_are_not_kept_as_zombies() -> None:
 
 
 @needs_proc
-@pytest.mark.parametrize("script", ["sleep {m}; echo done", "trap '' TERM; sleep {m}; sleep {m}"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "sleep {m}; echo done",
+        "trap '' TERM; sleep {m}; sleep {m}",
+        "trap '' TERM; sleep {m} & while sleep 0.1; do echo talks; done",
+    ],
+)
 def test_a_launcher_that_is_killed_leaves_nothing_and_says_so(script: str, marker: str) -> None:
     """The machine without memory kills whom it likes; what was started must not run on alone."""
     work = run(["/bin/sh", "-c", script.format(m=marker)], tick=lambda: Output("runs"))
     started = next(work)
     assert isinstance(started, ProcessStarted)
-    assert next(work) == Output("runs")
+    assert isinstance(next(work), Output)
     assert eventually(lambda: len(_runs(marker)) == 1)
     os.kill(started.pid, signal.SIGKILL)
     with pytest.raises(StepFailed) as caught:
