@@ -85,7 +85,7 @@ def _export(leader: Connection, what: Counting) -> tuple[str | None, str]:
     try:
         row = leader.execute("SELECT pg_export_snapshot()").fetchone()
     except psycopg.Error as error:
-        if leader.closed or leader.broken or what.cancel.requested:
+        if leader.closed or what.cancel.requested:
             raise broke_off(leader, error, what.cancel, "was asked for a snapshot") from None
         why = said(error)
         leader.rollback()
@@ -115,7 +115,7 @@ def _large_objects(leader: Connection, what: Counting, who: Identity) -> TableCo
     try:
         return count_large_objects(leader, content=what.content, version=who.server_version)
     except psycopg.Error as error:
-        if leader.closed or leader.broken or what.cancel.requested:
+        if leader.closed or what.cancel.requested:
             raise
         leader.execute(BACK)
         return TableCount(

@@ -209,7 +209,7 @@ class _Crew:
         cancel = self.what.cancel
         done = f"{self.done} of {counted(len(self.tables), 'table')} were done"
         what = f"counted {plain(table.shown, 100)} ({done})"
-        if connection.closed or connection.broken or cancel.requested:
+        if connection.closed or cancel.requested:
             raise broke_off(connection, error, cancel, what) from None
         try:
             connection.execute(BACK)

@@ -74,7 +74,7 @@ def differ(left: Side, right: Side, wish: Wish) -> TableDifference:
         return _Differ(left, right, wish.sample, show).run()
     except psycopg.Error as error:
         for side in (left, right):
-            if side.connection.closed or side.connection.broken:
+            if side.connection.closed:
                 raise
             side.connection.execute(BACK)
         return _unknown(left, said(error))

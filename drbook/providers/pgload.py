@@ -62,7 +62,7 @@ class Gate:
             self._connection.execute("SELECT pg_stat_clear_snapshot()")
             row = self._connection.execute(_ACTIVE).fetchone()
         except psycopg.Error as error:
-            if self._connection.closed or self._connection.broken:
+            if self._connection.closed:
                 raise CouldNotVerify(
                     f"The server went away while it was asked how busy it is: {said(error)}",
                     means="What was counted so far is not a result.",

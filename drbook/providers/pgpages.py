@@ -196,7 +196,7 @@ def _rolled_back(connection: Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        if not connection.closed and not connection.broken:
+        if not connection.closed:
             connection.execute(b"ROLLBACK")
 
 
@@ -226,7 +226,7 @@ def _make_extensions(connection: Connection) -> str:
             )
         connection.execute(b"SET LOCAL session_replication_role = origin")
     except psycopg.Error as error:
-        if connection.closed or connection.broken:
+        if connection.closed:
             raise
         connection.execute(_BACK)
         return f"{names} could not be made for it: {said(error)}"
@@ -315,6 +315,6 @@ class _Look:
         broken = broke_off(
             self.connection, error, self.cancel, f"read the pages of {plain(one.name, 200)}"
         )
-        if self.connection.closed or self.connection.broken or self.cancel.requested:
+        if self.connection.closed or self.cancel.requested:
             raise broken from None
         self.connection.execute(_BACK)

@@ -127,7 +127,7 @@ def _one(what: Pairing, left: _Read, right: _Read, name: str) -> TableDifference
 
 
 def _lost(what: Pairing, left: _Read, right: _Read, error: psycopg.Error, name: str) -> DrbookError:
-    gone = left if left.connection.closed or left.connection.broken else right
+    gone = left if left.connection.closed else right
     return broke_off(gone.connection, error, what.cancel, f"compared {plain(name, 100)}")
 
 
@@ -150,7 +150,7 @@ def in_stretches(
                 key = Key(given.column, given.kind)
                 ranges, _ = read_ranges(connection, table, key, given.width)
             except psycopg.Error:
-                if connection.closed or connection.broken or cancel.requested:
+                if connection.closed or cancel.requested:
                     raise
                 connection.execute(BACK)
             else:

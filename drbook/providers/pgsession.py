@@ -333,7 +333,7 @@ def broke_off(
             next="Write the query so that it only reads.",
             code="read-only",
         )
-    if connection.closed or connection.broken:
+    if connection.closed:
         return CouldNotVerify(
             f"The server went away while it {what}: {said(error)}",
             means="What was read so far is not a result.",

@@ -125,7 +125,7 @@ sequences fit into the server's table of locks."""
 
 
 def _back(connection: Connection) -> None:
-    if not connection.closed and not connection.broken:
+    if not connection.closed:
         connection.execute(b"ROLLBACK TO SAVEPOINT drbook_structure")
 
 
@@ -157,7 +157,7 @@ def _our_logins(connection: Connection, cancel: Cancel) -> list[int]:
 def _go_on(connection: Connection, error: psycopg.Error, cancel: Cancel, what: str) -> None:
     """Raises where the error is not of this one query alone."""
     broken = broke_off(connection, error, cancel, f"read its {what}")
-    if connection.closed or connection.broken or cancel.requested:
+    if connection.closed or cancel.requested:
         raise broken from None
 
 

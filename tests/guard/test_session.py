@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from support.pg import Postgres
 
+from drbook.core.errors import Refused
 from drbook.providers import pgsession
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import KNOWN
@@ -184,3 +185,51 @@ def test_what_a_server_said_is_its_first_line(postgres: Postgres) -> None:
 def test_a_password_that_is_no_text_is_known_all_the_same() -> None:
     pgsession._know(b"marker-\xff-of-bytes")
     assert KNOWN.scrub("marker-\udcff-of-bytes") == "[secret]"
+
+
+READS_ONLY = {
+    "pg_checkpoint",
+    "pg_create_subscription",
+    "pg_database_owner",
+    "pg_monitor",
+    "pg_read_all_data",
+    "pg_read_all_settings",
+    "pg_read_all_stats",
+    "pg_read_server_files",
+    "pg_stat_scan_tables",
+    "pg_use_reserved_connections",
+    "pg_write_all_data",
+}
+
+
+def test_which_predefined_roles_a_dry_run_takes(postgres: Postgres) -> None:
+    """Of all that this server has: what is not known to be bound by a reading session is refused."""
+    ref = postgres.ref.model_copy(update={"user": "member"})
+    taken: set[str] = set()
+    refused: dict[str, str] = {}
+    with postgres.connect() as admin:
+        names = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'pg\\_%'"
+        there = {str(name) for (name,) in admin.execute(names)}
+        admin.execute("CREATE ROLE member LOGIN")
+        try:
+            for name in there - {"pg_database_owner"}:  # nobody is given that one
+                admin.execute(f"GRANT {name} TO member".encode())
+                try:
+                    with pgsession.guarded(
+                        ref, {}, CancelToken(), timeout=timedelta(seconds=5), refuse_strong=True
+                    ):
+                        taken.add(name)
+                except Refused as error:
+                    refused[name] = error.code
+                admin.execute(f"REVOKE {name} FROM member".encode())
+            admin.execute("ALTER DATABASE rental OWNER TO member")
+            with pgsession.guarded(
+                ref, {}, CancelToken(), timeout=timedelta(seconds=5), refuse_strong=True
+            ):
+                taken.add("pg_database_owner")
+        finally:
+            admin.execute("ALTER DATABASE rental OWNER TO postgres")
+            admin.execute("DROP ROLE member")
+    assert taken == READS_ONLY
+    assert refused == dict.fromkeys(there - READS_ONLY, "strong-login")
+    assert {"pg_execute_server_program", "pg_signal_backend"} <= set(refused)

@@ -118,14 +118,20 @@ def test_many_roles_are_not_all_named(made: Target) -> None:
     error = failed(target, Needs(names))
     assert error.code == "roles-missing"
     assert "does not have: a" in error.what
-    assert "r08." in error.what
     assert "r09" not in error.what
     assert "\x1b" not in error.what
     assert "x" * 63 not in error.what
     assert "Loading would stop at the first grant" in error.means
     assert "NOLOGIN is enough" in error.next
+    assert error.what.endswith("r08.")
     _, (said,) = ground(made, Needs(names - {"a\x1b" + "x" * 80}))
     assert said.endswith(": " + ", ".join(f"r{number:02}" for number in range(10)))
+
+
+def test_names_from_outside_are_harmless_where_they_are_told(made: Target) -> None:
+    assert "e\\x1bf." in failed(made, Needs(extensions={"e\x1bf": ""})).what
+    _, (said,) = ground(made, Needs(frozenset({"a\x1bb"})))
+    assert said == "roles stand in without login, to be replaced: a\\x1bb"
 
 
 def test_a_given_server_that_has_them_gets_none(made: Target, postgres: Postgres) -> None:
@@ -240,10 +246,11 @@ def test_what_a_globals_file_says_at_length_is_cut(made: Target) -> None:
     assert said.endswith("W4")
 
 
-def test_as_many_as_are_shown_leave_no_more(made: Target) -> None:
-    many = [GlobalRole(name=f"r{number:02}", attributes=("LOGIN",)) for number in range(10)]
+@pytest.mark.parametrize(("count", "end"), [(10, "r09: LOGIN"), (11, "r09: LOGIN and 1 more")])
+def test_as_many_as_are_shown_leave_no_more(made: Target, count: int, end: str) -> None:
+    many = [GlobalRole(name=f"r{number:02}", attributes=("LOGIN",)) for number in range(count)]
     _, (said,) = ground(made, Needs(), globals_of(roles=many))
-    assert said.endswith("r09: LOGIN")
+    assert said.endswith(end)
 
 
 # --- extensions --------------------------------------------------------------------------------
@@ -354,6 +361,7 @@ STAYS = [
     "12; 3079 1 EXTENSION - cube ",
     "12; 3079 1 EXTENSION - shapes ",
     "14; 2615 1 SCHEMA - hstore postgres",
+    "14; 2615 1 SCHEMA - all postgres",
     "15; 0 0 COMMENT - SCHEMA shapes postgres",
     "15; 0 0 ACL - SCHEMA shapes postgres",
     "16; 1259 1 TABLE public subscription postgres",
@@ -427,6 +435,13 @@ def test_an_owner_is_looked_for_in_short_statements_only(
     begun, end = "ALTER TABLE ", " OWNER TO a;"
     text = lead + begun + "t" * (length - len(begun) - len(end)) + end
     assert made_out(text) == (left, [])
+
+
+def test_what_a_long_statement_quotes_is_no_end_of_it() -> None:
+    begun, end = 'ALTER TABLE t RENAME TO "', " OWNER TO a;"
+    text = begun + "x" * (4096 - len(begun) - len(end)) + end + 'more";'
+    assert made_out(text) == (False, [])
+    assert made_out(text[:4096]) == (True, [])
 
 
 def test_only_so_many_are_told() -> None:

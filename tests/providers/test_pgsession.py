@@ -168,15 +168,14 @@ def test_what_was_said_is_one_safe_line() -> None:
     assert len(said(psycopg.OperationalError("x" * 1000))) < 450
 
 
-def connection(closed: bool = False, broken: bool = False) -> Any:
-    return SimpleNamespace(closed=closed, broken=broken)
+def connection(closed: bool = False) -> Any:
+    return SimpleNamespace(closed=closed)
 
 
 _BROKEN = [
     (psycopg.errors.ReadOnlySqlTransaction("w"), connection(), Refused, "read-only"),
     (psycopg.errors.ReadOnlySqlTransaction("w"), connection(closed=True), Refused, "read-only"),
     (psycopg.OperationalError("w"), connection(closed=True), CouldNotVerify, "server-gone"),
-    (psycopg.OperationalError("w"), connection(broken=True), CouldNotVerify, "server-gone"),
     (psycopg.errors.UndefinedTable("w"), connection(), StepFailed, "sql"),
 ]
 

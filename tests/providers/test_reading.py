@@ -139,7 +139,7 @@ ERRORS: dict[str, tuple[Exception, tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", ERRORS)
 def test_what_an_error_of_a_query_is_taken_for(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     error, told = ERRORS[name]
-    Sessions(monkeypatch, SimpleNamespace(closed=False, broken=False))
+    Sessions(monkeypatch, SimpleNamespace(closed=False))
     monkeypatch.setattr(reading, "_behind_cursor", raising(error))
     with pytest.raises(StepFailed) as caught:
         asked(reader())
@@ -148,7 +148,7 @@ def test_what_an_error_of_a_query_is_taken_for(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_server_that_went_away_answered_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    Sessions(monkeypatch, SimpleNamespace(closed=True, broken=True))
+    Sessions(monkeypatch, SimpleNamespace(closed=True))
     monkeypatch.setattr(reading, "_behind_cursor", raising(psycopg.OperationalError("w")))
     with pytest.raises(CouldNotVerify, match="went away while it ran the query: w"):
         asked(reader())

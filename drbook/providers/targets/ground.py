@@ -76,7 +76,7 @@ def make_ground(
 
 def _not_made(connection: Connection, error: psycopg.Error, cancel: Cancel) -> DrbookError:
     """Names come from the archive: those that no server accepts are the archive's fault."""
-    if cancel.requested or connection.closed or connection.broken:
+    if cancel.requested or connection.closed:
         return pgsession.broke_off(connection, error, cancel, "made what the dump needs")
     return StepFailed(
         "What the dump speaks of could not be made before it is loaded: " + pgsession.said(error),
