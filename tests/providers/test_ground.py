@@ -444,6 +444,13 @@ def test_what_a_long_statement_quotes_is_no_end_of_it() -> None:
     assert made_out(text[:4096]) == (True, [])
 
 
+def test_a_name_that_is_no_text_is_nobodys() -> None:
+    leaving = Leaving(NEEDS, MADE)
+    assert not leaving(b'CREATE SCHEMA "\xff";')
+    assert leaving(b"CREATE SUBSCRIPTION \"\xff\" CONNECTION '' PUBLICATION p;")
+    assert leaving.found == ["subscription �"]
+
+
 def test_only_so_many_are_told() -> None:
     leaving = Leaving(NEEDS, MADE)
     for number in range(201):

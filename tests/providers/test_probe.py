@@ -91,15 +91,15 @@ def test_a_volume_s_name_is_text_from_outside(tmp_path: Path, look: PostgresRead
 # --- what did not come to a session -------------------------------------------------------------
 
 FAILURES = {
-    "denied": ("denied", "A server answered and refused: w\\x1b.", "unknown"),
-    "starting": ("denied", "w\\x1b.", "outage"),
-    "unknown": ("unknown", "w\\x1b.", "unknown"),
-    "unreachable": ("unreachable", "w\\x1b.", "loss"),
+    "denied": ("denied", "A server answered and refused: w\\x1bX.", "unknown"),
+    "starting": ("denied", "w\\x1bX.", "outage"),
+    "unknown": ("unknown", "w\\x1bX.", "unknown"),
+    "unreachable": ("unreachable", "w\\x1bX.", "loss"),
 }
 
 
 @pytest.mark.parametrize("how", FAILURES)
-@pytest.mark.parametrize("words", ["w\x1b", "w\x1b."])
+@pytest.mark.parametrize("words", ["w\x1bX", "w\x1bX."])
 def test_what_a_failure_is_taken_for(
     look: PostgresReader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str, words: str
 ) -> None:

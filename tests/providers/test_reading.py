@@ -285,13 +285,23 @@ def test_what_is_shown_of_all_rows_is_bounded(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_no_result_is_larger_than_a_record_should_be() -> None:
-    assert reading.RESULT == 4 * 1024 * 1024
+    found, _ = read([(b"x" * 2000,)] * 2200, 9999)
+    assert (len(found.rows), found.truncated) == (4 * 1024 * 1024 // 2000, True)
 
 
 @pytest.mark.parametrize("length", [1999, 2000, 2001, 6095, 6096, 6097, 9000])
 def test_a_long_value_is_cut_and_says_how_long_it_was(length: int) -> None:
     text = reading._text(b"x" * length)
     assert text == ("x" * length if length <= 2000 else "x" * 2000 + f" … ({length} characters)")
+
+
+def test_no_more_is_searched_than_is_shown_and_the_mask_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[int] = []
+    monkeypatch.setattr(reading, "scrub", lambda text: searched.append(len(text)) or text)
+    reading._text(b"x" * 9000)
+    assert searched == [2000 + reading.MARGIN]
 
 
 def test_a_secret_across_the_cut_leaves_no_beginning() -> None:
