@@ -77,7 +77,7 @@ def test_a_beginning_that_cannot_be_unpacked(tmp_path: Path, packed: str) -> Non
 
 
 def test_a_folder_is_one_by_its_list(tmp_path: Path) -> None:
-    assert open_archive(tmp_path) == Archive(tmp_path, "unknown")
+    assert open_archive(tmp_path) == Archive(tmp_path, "unknown", "none", b"")
     (tmp_path / "toc.dat").mkdir()
     assert open_archive(tmp_path).kind == "unknown"
     (tmp_path / "toc.dat").rmdir()
