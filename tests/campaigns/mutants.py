@@ -91,7 +91,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "drbook.providers.targets.ground": ("tests/providers/test_ground.py", *_ARCHIVES),
     "drbook.providers.targets.psqltext": ("tests/providers/test_psqltext.py", *_ARCHIVES),
-    "drbook.providers.targets.roles": ("tests/providers/test_given_logins.py", *_ARCHIVES),
+    "drbook.providers.targets.roles": (
+        "tests/providers/test_cluster_roles.py",
+        "tests/providers/test_ground.py",
+        "tests/providers/test_given_logins.py",
+    ),
     "drbook.providers.archive": (
         "tests/providers/test_archive_forms.py",
         "tests/providers/test_archives.py",

@@ -307,6 +307,18 @@ def test_an_extension_that_reaches_outside(made: Target, postgres: Postgres) -> 
     ]  # fmt: skip
 
 
+STAYING = (
+    "amcheck", "bloom", "cube", "earthdistance", "pg_buffercache", "pg_freespacemap",
+    "pg_stat_statements", "pg_visibility", "pgrowlocks", "pgstattuple", "plpgsql", "vector",
+)  # fmt: skip
+"""Of the extensions that stay inside of their database, those that the tests' server has."""
+
+
+def test_extensions_that_stay_inside_need_no_word_of_the_runbook(made: Target) -> None:
+    found, _ = ground(made, Needs(extensions=dict.fromkeys(STAYING, "")))
+    assert found.extensions == set(STAYING)
+
+
 def test_a_given_server_s_archive_makes_its_own(made: Target, postgres: Postgres) -> None:
     target = made.model_copy(update={"admin": None})
     found, said = ground(target, Needs(extensions={"hstore": "", "dblink": "far"}))

@@ -33,7 +33,6 @@ HARMLESS = frozenset(
         "pg_visibility",
         "pgrowlocks",
         "pgstattuple",
-        "plpgsql",
         "postgis",
         "postgis_topology",
         "vector",
