@@ -89,7 +89,6 @@ def child(lifeline: int, run_as: str, argv: list[str], parent: int) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, it must be said before this process ends
         why = (error.strerror or error) if isinstance(error, OSError) else error
         os.write(lifeline, str(why).encode("utf-8", "replace")[:500])
-        print(f"{argv[0]}: {why}", file=sys.stderr, flush=True)
     finally:
         os._exit(code)
 

@@ -465,7 +465,11 @@ def test_a_pipe_ends_when_the_program_closes_it_and_not_when_its_launcher_ends()
 
 def test_a_launcher_is_not_interrupted_by_its_operator() -> None:
     """An interrupt is drbook's to hear; what runs is asked to stop through the lifeline only."""
-    child = Child(["/bin/sh", "-c", "while :; do sleep 0.02; done"])
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:  # whoever started the tests may ignore it, and then what they start does too
+        child = Child(["/bin/sh", "-c", "while :; do sleep 0.02; done"])
+    finally:
+        signal.signal(signal.SIGINT, before)
     child.go()
 
     def ignores() -> bool:

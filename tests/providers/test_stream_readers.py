@@ -181,8 +181,10 @@ def test_a_child_that_nobody_killed_left_nothing() -> None:
 def test_why_a_program_could_not_be_started_is_told_once_it_is_known() -> None:
     with closing(Child(["/nonexistent/program"])) as child:
         child.go()
-        child.popen.wait(20)
+        assert child.popen.wait(20) == 127
         assert child.why_not_started() == os.strerror(errno.ENOENT)
+        assert child.popen.stderr is not None
+        assert child.popen.stderr.read() == b""
         assert child.why_not_started() == ""
     with closing(Child(["/bin/sleep", "600"])) as child:
         child.go()
