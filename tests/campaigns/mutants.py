@@ -114,6 +114,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "drbook.providers.pids": ("tests/providers/test_pids.py", "tests/providers/test_orphans.py"),
     "drbook.providers.launcher": (
+        "tests/providers/test_launcher.py",
         "tests/providers/test_stream_readers.py",
         "tests/providers/test_process.py",
         "tests/providers/test_orphans.py",
