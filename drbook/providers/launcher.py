@@ -61,13 +61,13 @@ def become_nobody() -> None:
 def die_with_parent() -> None:
     """Should the launcher itself be killed, the kernel ends the program (Linux)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def adopt_orphans() -> None:
     """What leaves its parent becomes ours and no stranger's: it can be ended (Linux)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def child(lifeline: int, run_as: str, argv: list[str], parent: int) -> None:
@@ -88,7 +88,7 @@ def child(lifeline: int, run_as: str, argv: list[str], parent: int) -> None:
         os.execvp(argv[0], argv)
     except Exception as error:  # noqa: BLE001 - whatever it is, it must be said before this process ends
         why = (error.strerror or error) if isinstance(error, OSError) else error
-        os.write(lifeline, str(why).encode("utf-8", "replace")[:500])
+        os.write(lifeline, str(why).encode("utf-8", "replace"))
     finally:
         os._exit(code)
 
@@ -97,7 +97,7 @@ def watch(pid: int, lifeline: int, stop: signal.Signals, grace: float) -> int:
     """Wait for the program, or end it when the lifeline closes; returns the exit code."""
     ended, wake = os.pipe()
     os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.set_wakeup_fd(wake)
     asked = killed = False
     kill_at: float | None = None
 

@@ -38,9 +38,10 @@ STRONG = (
 )
 RIGHTS: Mapping[str, tuple[str, str]] = {
     "a superuser": ("ALTER ROLE restorer SUPERUSER", "is a superuser"),
-    "createrole": ("ALTER ROLE restorer CREATEROLE", "has CREATEROLE"),
-    "replication": ("ALTER ROLE restorer REPLICATION", "has REPLICATION"),
-    "bypassrls": ("ALTER ROLE restorer BYPASSRLS", "has BYPASSRLS"),
+    "a superuser with more": ("ALTER ROLE restorer SUPERUSER CREATEROLE", " is a superuser."),
+    "createrole": ("ALTER ROLE restorer CREATEROLE", "has CREATEROLE."),
+    "replication": ("ALTER ROLE restorer REPLICATION", "has REPLICATION."),
+    "bypassrls": ("ALTER ROLE restorer BYPASSRLS", "has BYPASSRLS."),
     **{
         name: (f"GRANT {name} TO restorer", f"is a member of {name}")
         for name in STRONG

@@ -410,8 +410,15 @@ def test_what_a_program_leaves_behind_goes_with_it() -> None:
 
 
 def test_a_program_starts_with_signals_as_they_are() -> None:
-    """Python ignores SIGPIPE, and a launcher SIGINT; what it starts must not inherit that."""
-    done = complete(["/bin/sh", "-c", "grep SigIgn /proc/self/status"])
+    """Python ignores SIGPIPE, a launcher SIGINT, and whoever started us may ignore more (`nohup`, a job
+    in a shell's background); what it starts must not inherit that."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        done = complete(["/bin/sh", "-c", "grep SigIgn /proc/self/status"])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     ignored = int(done.stdout.split()[1], 16)
     for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM):
         assert not ignored & (1 << (number - 1))
