@@ -108,14 +108,16 @@ def packed_by(head: bytes) -> str:
     return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
 
 
-class _Stream(Protocol):
+class Readable(Protocol):
+    """What gives at most so many bytes at a time, and none at its end."""
+
     def read(self, size: int, /) -> bytes: ...
 
 
 class _Reading:
     """A decompressed stream whose every kind of damage is `Unreadable`."""
 
-    def __init__(self, stream: _Stream, source: IO[bytes]) -> None:
+    def __init__(self, stream: Readable, source: IO[bytes]) -> None:
         self._stream = stream
         self.source = source
 

@@ -7,6 +7,7 @@ the same reading, so that a restore can be held to them where nothing else says 
 
 import re
 import tarfile
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from drbook.providers.archive import (
     CHUNK,
     Archive,
     Meter,
+    Readable,
     Unreadable,
     chunks,
     decompressed,
@@ -85,19 +87,40 @@ def _check_plain(archive: Archive, cancel: Cancel) -> Working[ByteFact]:
         return ByteFact(
             state="damaged", reason="it is cut short: the line that ends a complete dump is missing"
         )
-    return ByteFact(
-        state="structure", reason="read to its end; content unproven", held=reader.facts()
-    )
+    held = reader.facts()
+    if reader.too_long:
+        return ByteFact(state="damaged", reason=f"{reader.too_long}, which is never loaded")
+    return ByteFact(state="structure", reason="read to its end; content unproven", held=held)
+
+
+_TAR_END = bytes(1024)
+_LAST = "restore.sql"
+"""What a tar of pg_dump ends with: this file, and two empty blocks (`_CloseArchive` in pg_backup_tar.c)."""
+
+
+@dataclass(slots=True)
+class _Tailed:
+    """A stream that remembers its end."""
+
+    stream: Readable
+    tail: bytes = b""
+
+    def read(self, size: int = CHUNK) -> bytes:
+        piece = self.stream.read(size)
+        self.tail = (self.tail + piece)[-len(_TAR_END) :]
+        return piece
 
 
 def _cut_short(archive: Archive, cancel: Cancel) -> Working[str]:
-    """Why a tar is not whole, or nothing. pg_restore itself never ends on one that is cut short
-    (seen with 18.6), so this comes before it."""
+    """Why a tar is not whole, or nothing. pg_restore itself never ends on one that is cut inside a file
+    (seen with 18.6), and takes one that is cut between two for whole, so this comes before it."""
     meter = Meter("read the dump to its end", archive.path.stat().st_size)
     with decompressed(archive.path, archive.compression) as reading:
+        whole, names = _Tailed(reading), set[str]()
         try:
-            with tarfile.open(fileobj=reading, mode="r|") as tar:  # type: ignore[call-overload]
+            with tarfile.open(fileobj=whole, mode="r|") as tar:  # type: ignore[call-overload]
                 for member in tar:
+                    names.add(member.name.removeprefix("./"))
                     meter.done = reading.source.tell()
                     cancel.raise_if_requested()
                     yield meter.signal()
@@ -107,7 +130,11 @@ def _cut_short(archive: Archive, cancel: Cancel) -> Working[str]:
                         yield meter.signal()
         except tarfile.TarError as error:
             return plain(str(error), 200)
-    return ""
+        while whole.read():
+            cancel.raise_if_requested()
+    if _LAST not in names:
+        return f"{_LAST}, with which pg_dump ends, is missing"
+    return "" if whole.tail == _TAR_END else "the two empty blocks behind its last file are missing"
 
 
 def read_needs(

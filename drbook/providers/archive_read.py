@@ -47,6 +47,8 @@ class ArchiveReader:
 
     def __init__(self) -> None:
         self.bytes = 0
+        self.too_long = ""
+        """Why psql is not given this text, where it is not: it holds a statement without an end in sight."""
         self._scanner: Scanner | None = Scanner()
         self._why = ""
         self._complete = True
@@ -71,7 +73,8 @@ class ArchiveReader:
         try:
             self._take(self._scanner.feed(piece))
         except TooLong as error:
-            self._stop(str(error))
+            self.too_long = str(error)
+            self._stop(self.too_long)
 
     def facts(self, *, data: bool = True) -> ArchiveFacts:
         """What was read, once; `data` False where the archive's data was left out of it."""
@@ -80,7 +83,8 @@ class ArchiveReader:
                 self._take(self._scanner.finish())
                 self._settle()
             except TooLong as error:
-                self._stop(str(error))
+                self.too_long = str(error)
+                self._stop(self.too_long)
         why = self._why if data else "its data was not read"
         rows, uncounted = self._rows.totals() if not why else (None, {})
         encoding = DatabaseSettings(encoding=self._encoding) if self._encoding else None

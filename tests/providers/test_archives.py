@@ -10,7 +10,7 @@ import zstandard
 from support.pg import COUNTS, Postgres, drain
 
 from drbook.core.points import ByteFact
-from drbook.providers import archive_needs
+from drbook.providers import archive_needs, sqltext
 from drbook.providers.archive import Unreadable, open_archive
 from drbook.providers.archive_check import check_structure
 from drbook.providers.archive_needs import Needs, NeedsReader, needs_in
@@ -294,3 +294,17 @@ def test_more_grants_than_any_dump_has_are_not_held(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(archive_needs, "_MOST", 100)
     with pytest.raises(Unreadable, match="more than any dump does"):
         needs_in("GRANT a TO b;\n" * 10)
+
+
+def test_a_statement_that_is_never_loaded_is_no_backup(
+    tools: tuple[PgTools, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else an older whole copy would be passed over for it, again and again."""
+    monkeypatch.setattr(sqltext, "MOST", 2**20)
+    path = tmp_path / "endless.sql"
+    for blanks, state in ((2**19, "structure"), (2**22, "damaged")):
+        body = b"SELECT" + b" " * blanks + b"1;\n--\n-- PostgreSQL database dump complete\n--\n"
+        path.write_bytes(b"--\n-- PostgreSQL database dump\n--\n\n" + body)
+        assert check(path, tools).state == state
+    fact = check(path, tools)
+    assert fact.reason == "it holds a statement of more than 1 MiB, which is never loaded"

@@ -385,6 +385,22 @@ def test_lines_of_an_archive_s_list() -> None:
     assert left_out([*STAYS, *LEFT, *STAYS], NEEDS, MADE) == LEFT
 
 
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [
+        (["shapes deploy user"], ["shapes deploy user"]),
+        (["shapes postgres", "shapes deploy user"], ["shapes postgres"]),
+        (["shapes a b", "shapes c d"], []),  # which of them, nothing tells: the load says so
+        (["shapesx deploy user", "shape user"], []),
+        (["shapes "], ["shapes "]),
+    ],
+)
+def test_a_schema_whose_owner_has_a_name_of_two_words(names: list[str], left: list[str]) -> None:
+    lines = [f"14; 2615 1 SCHEMA - {name}" for name in names]
+    expected = {f"14; 2615 1 SCHEMA - {name}": "" for name in left}
+    assert left_out(lines, NEEDS, MADE) == expected
+
+
 # --- what is left out: a plain dump's statements -----------------------------------------------
 
 LOST = {

@@ -21,15 +21,15 @@ def test_a_dumps_own_restriction_is_taken_out_wherever_chunks_end(size: int, bod
 @pytest.mark.parametrize("size", [1, 4096, KEPT - 1, KEPT, KEPT + 1, 1 << 20])
 def test_the_pair_is_looked_for_as_far_from_the_ends_as_is_said_and_no_further(size: int) -> None:
     def passed(before: int, after: int) -> bytes:
-        lead, tail = b"a" * (before - 1) + b"\n", b"\n" + b"z" * (after - 1)
+        lead, tail = b"-" * (before - 1) + b"\n", b"\n" + b"-" * (after - 1)
         data = lead + FIRST + b"b" * 3 * KEPT + b"\n" + LAST + tail
         pieces = [data[at : at + size] for at in range(0, len(data), size)]
         return b"".join(without_own_pair(pieces))
 
     within = passed(KEPT - len(FIRST), KEPT - len(LAST))
     assert b"restrict" not in within
-    assert b"\\restrict" in passed(KEPT + 1, 2)
-    assert b"\\unrestrict" in passed(2, KEPT + 1)
+    assert b"\\restrict" in passed(KEPT + 1, 1)
+    assert b"\\unrestrict" in passed(1, KEPT + 1)
 
 
 @pytest.mark.parametrize("length", [0, KEPT - 1, KEPT, KEPT + 1, 3 * KEPT])
@@ -46,8 +46,27 @@ def test_only_one_pair_is_a_dumps_own() -> None:
     )
 
 
-def test_of_a_short_dump_two_are_taken_out() -> None:
-    assert b"".join(without_own_pair([FIRST * 3 + b"SELECT 1;\n"])) == FIRST + b"SELECT 1;\n"
+ROW = b"COPY t (a, b) FROM stdin;\n1\tx\n\\restrict abc the rest\t2\n\\unrestrict abc\t3\n\\.\n\n"
+"""Two values that begin with a carriage return and a line feed's neighbour, as COPY writes them."""
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@pytest.mark.parametrize("lead", [b"", b"-- PostgreSQL database dump\n\n", b"-- one\r\n\t\n--\n"])
+@pytest.mark.parametrize("tail", [b"", b"\n-- PostgreSQL database dump complete\n--\n\n"])
+def test_a_row_that_looks_like_one_is_a_row(size: int, lead: bytes, tail: bytes) -> None:
+    for data, expected in (
+        (lead + ROW + tail, lead + ROW + tail),
+        (lead + FIRST + ROW + tail + LAST, lead + ROW + tail),
+        (lead + FIRST + ROW + LAST + tail, lead + ROW + tail),
+        (lead + FIRST + ROW + tail, lead + ROW + tail),
+        (lead + ROW + LAST + tail, lead + ROW + LAST + tail),  # psql refuses it
+        (lead + FIRST + ROW + b"\\unrestrict abcd\n", lead + ROW + b"\\unrestrict abcd\n"),
+        (lead + FIRST + ROW + b"x" + LAST, lead + ROW + b"x" + LAST),
+        (lead + FIRST + ROW + b"\\unrestrict abc", lead + ROW),
+        (lead + b"x;\n" + FIRST + ROW, lead + b"x;\n" + FIRST + ROW),
+    ):
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        assert b"".join(without_own_pair(pieces)) == expected
 
 
 def test_little_is_held_back_of_a_long_dump() -> None:

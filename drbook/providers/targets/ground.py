@@ -5,7 +5,7 @@ the server yet. What only a superuser could create and no data depends on is lef
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import psycopg
@@ -240,7 +240,7 @@ def left_out(entries: Iterable[str], needs: Needs, ground: Ground) -> dict[str, 
 
     An empty text stands for what drbook made itself, or what only speaks of something left out.
     """
-    found = {}
+    found, schemas = {}, {}
     for line in entries:
         match = _LINE.match(line)
         if match is None:
@@ -248,11 +248,20 @@ def left_out(entries: Iterable[str], needs: Needs, ground: Ground) -> dict[str, 
         kind, name = match["kind"], match["name"].rsplit(" ", 1)[0]
         if kind in _LEFT or (kind.startswith("PUBLICATION") and _one_of(name, needs.everything)):
             found[line] = "" if match["about"] else f"{kind.lower()} {name}"
-        elif (kind == "EXTENSION" and name in ground.extensions) or (
-            kind == "SCHEMA" and name in ground.schemas and not match["about"]
-        ):
+        elif kind == "EXTENSION" and name in ground.extensions:
             found[line] = ""
-    return found
+        elif kind == "SCHEMA" and not match["about"]:
+            schemas[line] = match["name"]
+    return found | dict.fromkeys(_made(schemas, ground.schemas), "")
+
+
+def _made(lines: Mapping[str, str], schemas: Iterable[str]) -> Iterator[str]:
+    """The lines of schemas that are there already. A line ends with its owner, and nothing says where
+    that begins: a role of two words is told where only one schema's line begins with the name."""
+    for schema in schemas:
+        fits = [line for line, rest in lines.items() if rest.startswith(f"{schema} ")]
+        exact = [line for line in fits if lines[line].rsplit(" ", 1)[0] == schema]
+        yield from exact or (fits if len(fits) == 1 else ())
 
 
 def _one_of(name: str, publications: Iterable[str]) -> bool:

@@ -15,7 +15,11 @@ KEPT = 8192
 _FIRST = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
 """The minor version of each major one that first knew `\\restrict`; all later major ones do."""
 
-_OWN = re.compile(rb"^\\(?:un)?restrict[ \t]+[A-Za-z0-9]+[ \t]*\r?\n?", re.MULTILINE)
+_LEAD = rb"(?:\s|--[^\n]*+(?:\n|\Z))*+"
+_BEGIN = re.compile(rb"(" + _LEAD + rb")\\restrict[ \t]+([A-Za-z0-9]+)[ \t]*\r?\n")
+_END = rb"^\\unrestrict[ \t]+%b[ \t]*\r?\n?(?=" + _LEAD + rb"\Z)"
+"""Nothing but blanks and comments stands before the one and behind the other: a row may look like either
+(a value that begins with a carriage return is written `\\r`, and `estrict` may follow)."""
 
 
 def knows_restrict(version: int) -> bool:
@@ -36,20 +40,26 @@ def restricted(pieces: Iterable[bytes], guard: str, token: str, version: int) ->
 
 
 def without_own_pair(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The text with `\\restrict` taken out of its beginning and `\\unrestrict` out of its end.
+    """The text without the `\\restrict` that it begins with and the `\\unrestrict` of the same token that
+    it ends with.
 
-    Anywhere else they stay, and psql refuses them: only a dump's own pair is expected.
+    Anywhere else they stay: psql refuses them, and of a row they are the value.
     """
     held = b""
-    begun = False
+    token: bytes | None = None
     for piece in pieces:
         held += piece
-        if not begun and len(held) >= KEPT:
-            held = _OWN.sub(b"", held[:KEPT], count=1) + held[KEPT:]
-            begun = True
-        if begun:
+        if token is None and len(held) >= KEPT:
+            held, token = _begun(held)
+        if token is not None:
             yield held[:-KEPT]
             held = held[-KEPT:]
-    if not begun:
-        held = _OWN.sub(b"", held, count=1)
-    yield _OWN.sub(b"", held, count=1)
+    if token is None:
+        held, token = _begun(held)
+    yield re.sub(_END % token, b"", held, count=1, flags=re.MULTILINE) if token else held
+
+
+def _begun(text: bytes) -> tuple[bytes, bytes]:
+    """A dump's beginning without its own restriction, and the token of that; empty where it has none."""
+    own = _BEGIN.match(text[:KEPT])
+    return (own[1] + text[own.end() :], own[2]) if own else (text, b"")

@@ -1,6 +1,7 @@
 """Copies whose bytes are not what was written: cut, flipped, emptied, lost, exchanged."""
 
 import gzip
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def without_its_check(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4])
 
 
+def without_its_restriction(path: Path) -> None:
+    """As a pg_dump of before August 2025 wrote it."""
+    lines = path.read_bytes().split(b"\n")
+    own = [
+        number
+        for number, line in enumerate(lines)
+        if line.startswith((b"\\restrict ", b"\\unrestrict ")) and len(line) > 60
+    ]
+    assert len(own) == 2
+    path.write_bytes(b"\n".join(line for number, line in enumerate(lines) if number not in own))
+
+
 def in_pieces(path: Path) -> None:
     """As `pzstd` writes it: before each frame one without data, which says how long the next one is."""
     data = path.read_bytes()
@@ -71,6 +84,23 @@ def in_pieces(path: Path) -> None:
 
 def in_gzip(path: Path) -> None:
     path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+def cut_before(start: str) -> Callable[[Path], None]:
+    """A tar that ends where a file of it ends, before the last one whose name begins like this."""
+
+    def spoil(path: Path) -> None:
+        with tarfile.open(path) as tar:
+            at = max(member.offset for member in tar if member.name.startswith(start))
+        path.write_bytes(path.read_bytes()[:at])
+
+    return spoil
+
+
+def without_end_blocks(path: Path) -> None:
+    path.write_bytes(path.read_bytes().rstrip(b"\0"))
+    with path.open("ab") as stream:
+        stream.write(bytes(-path.stat().st_size % 512))
 
 
 def cut_at_a_row(path: Path) -> None:
@@ -169,6 +199,12 @@ CASES = (
     Case("plain in gzip, cut short", BAD, ("bytes",), of=PLAIN,
          spoil=lambda path: (in_gzip(path), cut(0.7)(path))[1], states=no_manifest),
     Case("tar, cut short", BAD, ("bytes",), of=TAR, spoil=cut(0.7), states=no_manifest),
+    Case("tar, cut between two of its files", BAD, ("bytes",), of=TAR, spoil=cut_before("blob"),
+         states=no_manifest),
+    Case("tar, cut before its last file", BAD, ("bytes",), of=TAR, spoil=cut_before("restore.sql"),
+         states=no_manifest),
+    Case("tar, without the blocks that end it", BAD, ("bytes",), of=TAR, spoil=without_end_blocks,
+         states=no_manifest),
     Case("directory, a data file is gone", BAD, ("bytes",), of=FOLDER, spoil=a_file_is_gone,
          states=no_manifest),
     Case("directory, a data file is gone, with a manifest", BAD, ("bytes",), of=FOLDER,

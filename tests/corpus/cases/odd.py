@@ -1,7 +1,15 @@
 """Good backups that look odd, for the shape of what is in them."""
 
 from corpus.case import GOOD, Case, Production, no_manifest
-from corpus.cases.damaged import FOLDER, PLAIN, TAR, in_gzip, in_pieces, in_zstd
+from corpus.cases.damaged import (
+    FOLDER,
+    PLAIN,
+    TAR,
+    in_gzip,
+    in_pieces,
+    in_zstd,
+    without_its_restriction,
+)
 
 ODD = r"""
 CREATE SCHEMA "Odd ""Schema"" %s";
@@ -67,6 +75,18 @@ ALTER TABLE a ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON a USING (id IN (SELECT m.id FROM tenant.members m WHERE m.who IS DISTINCT FROM a.what));
 GRANT EXECUTE ON FUNCTION howto() TO app_user;
 """
+COMMANDS = r"""
+CREATE TABLE notes (t text, n int); CREATE TABLE words (w text);
+INSERT INTO notes VALUES ('first', 1), (chr(13) || 'estrict abc the rest of it', 2), (E'\\\\.', 3), (chr(13) || 'estrict', 4);
+INSERT INTO words VALUES (chr(13) || 'estrict abc'), (E'\\\\! touch /nowhere'), ('unrestrict abc');
+"""
+"""Values that COPY writes as psql writes its own commands: `\\r` stands for a carriage return."""
+OWNED = """
+CREATE ROLE "deploy user"; CREATE SCHEMA ext AUTHORIZATION "deploy user"; CREATE EXTENSION hstore SCHEMA ext;
+CREATE SCHEMA "other one" AUTHORIZATION "deploy user"; CREATE TABLE "other one".t (id int);
+CREATE TABLE t (id int PRIMARY KEY, h ext.hstore); INSERT INTO t VALUES (1, 'a=>b');
+"""
+"""The schema of an extension belongs to a role of two words."""
 EXTRA = "CREATE SCHEMA scratch; CREATE TABLE scratch.notes (id int); INSERT INTO scratch.notes VALUES (1);"
 
 
@@ -102,5 +122,10 @@ CASES = (
          of=Production(BODIES, options=("-Fp", "--inserts"))),
     Case("what only looks like statements", GOOD, of=Production(SHOWN)),
     Case("what only looks like statements, plain", GOOD, of=Production(SHOWN, options=("-Fp",))),
+    Case("values that look like psql's commands, plain", GOOD, of=Production(COMMANDS, options=("-Fp",))),
+    Case("values that look like psql's commands, plain of an older pg_dump", GOOD, signed=True,
+         of=Production(COMMANDS, options=("-Fp",)), spoil=without_its_restriction),
+    Case("values that look like psql's commands, through psql", GOOD, of=Production(COMMANDS), target="database"),
+    Case("an extension's schema of a role of two words", GOOD, of=Production(OWNED), target="cluster"),
     Case("with INSERT statements", GOOD, of=Production(options=("-Fp", "--inserts"))),
 )  # fmt: skip
