@@ -31,9 +31,10 @@ def roles_in(statement: str) -> set[str]:
             expected = listing and text == "," and depth == 0
         elif kind == "name" and depth == 0:
             if expected:
-                found.add(bare(text))
+                if text not in _NO_ROLES:  # in quotes they are names like others
+                    found.add(bare(text))
                 expected = False
             else:
                 listing = expected = not _BEFORE_ROLES.isdisjoint((text, f"{before} {text}"))
             before = text
-    return {role for role in found if role not in _NO_ROLES and not role.startswith("pg_")}
+    return {role for role in found if not role.startswith("pg_")}

@@ -207,6 +207,8 @@ def test_clients_alone_make_no_cluster(tmp_path: Path) -> None:
         ("GRANT SELECT ON TABLE a TO app;", {"app"}),
         ('GRANT ALL ON SCHEMA x TO "Odd ""R""", app;', {'Odd "R"', "app"}),
         ("REVOKE ALL ON FUNCTION f() FROM PUBLIC;", set()),
+        ('GRANT ALL ON TABLE t TO "PUBLIC";', {"PUBLIC"}),
+        ('GRANT ALL ON TABLE t TO CURRENT_USER, "CURRENT_USER";', {"CURRENT_USER"}),
         ("ALTER TABLE a OWNER TO boss;", {"boss"}),
         (
             "ALTER DEFAULT PRIVILEGES FOR ROLE maker GRANT SELECT ON TABLES TO app;",

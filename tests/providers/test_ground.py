@@ -157,6 +157,20 @@ def test_a_name_that_no_server_takes_is_the_archive_s_fault(made: Target) -> Non
     assert "Choose another recovery point" in error.next
 
 
+def test_a_role_that_is_called_as_drbook_s_own_login_is_told(
+    made: Target, postgres: Postgres
+) -> None:
+    found, said = ground(made, Needs(frozenset({LOADER, "anna"})))
+    assert found.roles == ("anna",)
+    assert said == [
+        "roles stand in without login, to be replaced: anna",
+        "what the dump grants to drbook_loader is granted to drbook's own login of that name",
+    ]
+    assert members(postgres) == {("anna", LOADER, False)}
+    given = made.model_copy(update={"whole_server": False})
+    assert ground(given, Needs(frozenset({LOADER}))) == (Ground(), [])
+
+
 @pytest.mark.parametrize("how", ["cancelled", "ended"])
 def test_a_session_that_ends_is_not_the_archive_s_fault(
     made: Target, postgres: Postgres, how: str, monkeypatch: pytest.MonkeyPatch

@@ -62,6 +62,10 @@ def make_ground(
     if roles:
         shown = ", ".join(plain(name, 63) for name in roles[:10])
         yield Milestone(f"roles stand in without login, to be replaced: {shown}")
+    if target.whole_server and (own := sorted(needs.roles & {ADMIN, LOADER, READER})):
+        yield Milestone(
+            f"what the dump grants to {', '.join(own)} is granted to drbook's own login of that name"
+        )
     if extensions:
         shown = ", ".join(plain(name, 63) for name in extensions)
         yield Milestone(f"extensions made by drbook, not by the archive: {shown}")
