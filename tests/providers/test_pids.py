@@ -309,3 +309,77 @@ def test_a_system_without_a_process_table_says_so(
     assert Table.now().sees is False
     assert end_left(1, 1, f"{TOKEN}.1") == Ended(seen=False)
     assert names([1]) == {}
+
+
+# --- a table as it might be -----------------------------------------------------------------------
+
+
+def table_of(**carried: tuple[int, str | None]) -> Table:
+    """Processes `p7=(parent, token)`, all begun at tick 100."""
+    rows = {int(name[1:]): row for name, row in carried.items()}
+    return Table(
+        {pid: pids._Process(parent, 1, 100) for pid, (parent, _) in rows.items()},
+        {pid: token for pid, (_, token) in rows.items()},
+    )
+
+
+def test_we_and_what_we_come_of_are_never_among_the_found() -> None:
+    us = f"p{os.getpid()}"
+    table = table_of(**{us: (5, "t.1"), "p5": (6, "t.1"), "p6": (5, "t.1"), "p7": (1, "t.1")})
+    assert table.carrying("t.1") == {7}
+
+
+def test_the_kernel_s_own_threads_are_not_counted_as_closed_to_us() -> None:
+    table = table_of(p8=(2, None), p9=(3, None), p10=(3, ""), p11=(3, "t.1"))
+    assert (table.unreadable(100), table.unreadable(101)) == (1, 0)
+
+
+def test_what_shows_nothing_carries_nothing() -> None:
+    table = table_of(p8=(3, None), p9=(3, ""))
+    assert table.carrying("X") == set()
+    assert table.launchers("X") == set()
+
+
+def test_one_that_has_just_ended_is_not_closed_to_us() -> None:
+    assert pids._token_of(NOBODY) == ""
+
+
+@needs_proc
+def test_a_name_that_is_no_text_is_shown_as_such(sleeper: subprocess.Popen[bytes]) -> None:
+    assert names([sleeper.pid, NOBODY]) == {sleeper.pid: "a) Z 1 �"}
+
+
+def test_a_token_is_read_from_the_environment_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pids, "PROC", tmp_path)
+    (tmp_path / "7").mkdir()
+    name = VARIABLE.encode()
+    for variables, token in (
+        (b"A=b\0" + name + b"=t.1\0", "t.1"),
+        (name + b"=\xff", "�"),
+        (b"A=" + name + b"=t.1\0", ""),
+        (b"", ""),
+    ):
+        (tmp_path / "7" / "environ").write_bytes(variables)
+        assert pids._token_of(7) == token
+
+
+@pytest.mark.parametrize(
+    ("argv", "is_one"),
+    [
+        (["python", "-I", "/x/launcher.py", "7"], True),
+        (["python", "-I", "/x/launcher.py"], False),
+        (["python", "-S", "/x/launcher.py", "7"], False),
+        (["python", "-I", "launcher.py", "7"], False),
+        (["python", "-I", "/x/other.py", "7"], False),
+        ([], False),
+    ],
+)
+def test_what_a_launcher_looks_like(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: list[str], is_one: bool
+) -> None:
+    monkeypatch.setattr(pids, "PROC", tmp_path)
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cmdline").write_bytes("\0".join(argv).encode())
+    assert pids._is_launcher(7) is is_one

@@ -56,7 +56,7 @@ def without_own_pair(pieces: Iterable[bytes]) -> Iterator[bytes]:
             held = held[-KEPT:]
     if token is None:
         held, token = _begun(held)
-    yield re.sub(_END % token, b"", held, count=1, flags=re.MULTILINE) if token else held
+    yield re.sub(_END % token, b"", held, flags=re.MULTILINE) if token else held
 
 
 def _begun(text: bytes) -> tuple[bytes, bytes]:
