@@ -132,6 +132,7 @@ def _cut_short(archive: Archive, cancel: Cancel) -> Working[str]:
             return plain(str(error), 200)
         while whole.read():
             cancel.raise_if_requested()
+            yield meter.signal()
     if _LAST not in names:
         return f"{_LAST}, with which pg_dump ends, is missing"
     return "" if whole.tail == _TAR_END else "the two empty blocks behind its last file are missing"
