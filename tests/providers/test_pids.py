@@ -330,8 +330,8 @@ def test_we_and_what_we_come_of_are_never_among_the_found() -> None:
 
 
 def test_the_kernel_s_own_threads_are_not_counted_as_closed_to_us() -> None:
-    table = table_of(p8=(2, None), p9=(3, None), p10=(3, ""), p11=(3, "t.1"))
-    assert (table.unreadable(100), table.unreadable(101)) == (1, 0)
+    table = table_of(p8=(2, None), p9=(3, None), p10=(3, ""), p11=(3, "t.1"), p12=(4, None))
+    assert (table.unreadable(100), table.unreadable(101)) == (2, 0)
 
 
 def test_what_shows_nothing_carries_nothing() -> None:
