@@ -169,6 +169,10 @@ def test_a_role_that_is_called_as_drbook_s_own_login_is_told(
     assert members(postgres) == {("anna", LOADER, False)}
     given = made.model_copy(update={"whole_server": False})
     assert ground(given, Needs(frozenset({LOADER}))) == (Ground(), [])
+    _, said = ground(made, Needs(frozenset(OWN)))
+    assert said[-1].startswith(
+        "what the dump grants to drbook_admin, drbook_loader, drbook_reader is"
+    )
 
 
 @pytest.mark.parametrize("how", ["cancelled", "ended"])
