@@ -14,13 +14,15 @@ from itertools import chain
 from drbook.providers.readings import SILENT, Reading, Row, Span
 
 _CELL = r"(?:0x)?[0-9a-f]{1,16}+(?!\S)"
-_EIGHT = r"[0-9a-f]{2}(?:[ ][0-9a-f]{2}){7}+[ ](?=[ ][0-9a-f]{2}[ ])"
+_EIGHT = r"[0-9a-f]{2}(?:[ ][0-9a-f]{2}){7}[ ](?=[ ][0-9a-f]{2}[ ])"
+# Groups that keep what they took are written `(?>...)`: before 3.11.5 Python loses matches of `(?:...)*+`
+# with more than one way inside (CPython, gh-106052).
 _LINE = re.compile(
     r"(?:(?<![0-9a-z])|(?<=\\n))(?P<offset>(?:0x)?[0-9a-f]{4,16}+)"
     # Behind a colon two blanks end the bytes: the text behind them may look like more of those.
-    rf"(?P<cells>:(?:[ \t](?=[ \t]))?+(?:[ \t]{_EIGHT})?+(?:[ \t]{_CELL}){{1,64}}+"
-    rf"|(?:[ \t]{{1,4}}+{_CELL}){{1,64}}+)"
-    r"(?P<beside>(?:(?!\\n)[^\r\n]){0,300}+)",
+    rf"(?P<cells>:(?>(?:[ \t](?=[ \t]))?)(?>(?:[ \t]{_EIGHT})?)(?>(?:[ \t]{_CELL}){{1,64}})"
+    rf"|(?>(?:[ \t]{{1,4}}+{_CELL}){{1,64}}))"
+    r"(?P<beside>(?>(?:(?!\\n)[^\r\n]){0,300}))",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"(?<![0-9a-z])(?:0x)?([0-9a-f]{1,16})", re.IGNORECASE)
