@@ -243,7 +243,7 @@ def test_what_carries_a_token_is_ended_and_the_deaf_are_killed(
 ) -> None:
     deaf = carriers("trap '' TERM; sleep 600; sleep 600")
     assert eventually(lambda: len(psutil.Process(deaf).children()) == 1)
-    assert end_left(0, 0, f"{TOKEN}.1", grace=0.3) == Ended()
+    assert end_left(0, 0, f"{TOKEN}.1", grace=2) == Ended()
     assert Table.now().carrying(f"{TOKEN}.1") == set()
 
 
