@@ -18,7 +18,7 @@ _TABLE = rb"(?:(" + _NAME + rb")\.)?(" + _NAME + rb")"
 _VERSION = re.compile(rb"^-- Dumped (from database|by pg_dump) version (\d+(?:\.\d+)*)", re.M)
 _COPY = re.compile(rb"COPY " + _TABLE + rb"\s+(?:\(.*\)\s+)?(FROM stdin;)?", re.DOTALL)
 _INSERT = re.compile(
-    rb"INSERT INTO " + _TABLE + rb" (?:\(" + _NAME + rb"(?:, " + _NAME + rb")*+\) )?"
+    rb"INSERT INTO " + _TABLE + rb" (?:\(" + _NAME + rb"(?>(?:, " + _NAME + rb")*)\) )?"
     rb"(?:OVERRIDING \w+ VALUE )?(VALUES \(|DEFAULT VALUES)?"
 )
 _CREATE = re.compile(

@@ -21,12 +21,6 @@ EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;
 """
 
 
-def with_endless(dump: bytes) -> bytes:
-    """The dump with that before the line that ends its restriction: behind it, psql would read no more."""
-    at = dump.rindex(b"\n\\unrestrict ") + 1
-    return dump[:at] + ENDLESS + dump[at:]
-
-
 @pytest.fixture
 def other(shop: Shop, tmp_path: Path) -> Iterator[ClusterServer]:
     """A server that is given, with a login for restores; the runbook restores into it."""
@@ -67,7 +61,7 @@ def _running(server: ClusterServer) -> bool:
 def test_a_timeout_ends_what_runs_on_the_given_server(  # type: ignore[no-untyped-def]
     drbook, shop: Shop, other: ClusterServer
 ) -> None:
-    shop.store("shop.sql", with_endless(shop.dump("-Fp")))
+    shop.store("shop.sql", shop.dump("-Fp") + ENDLESS)
     text = shop.runbook.read_text()
     shop.runbook.write_text(
         text.replace("do: postgres.restore", "do: postgres.restore\n    timeout: 10s")
@@ -89,7 +83,7 @@ def test_a_timeout_ends_what_runs_on_the_given_server(  # type: ignore[no-untype
 def test_resume_ends_what_a_crash_left_on_the_given_server(  # type: ignore[no-untyped-def]
     drbook, shop: Shop, other: ClusterServer, reachable: bool
 ) -> None:
-    shop.store("shop.sql", with_endless(shop.dump("-Fp")))
+    shop.store("shop.sql", shop.dump("-Fp") + ENDLESS)
     arguments = ["run", str(shop.runbook), "--headless", "--set", occurred()]
     with drbook.start(*arguments, **shop.environment) as process:
         assert eventually(lambda: _running(other), 60)

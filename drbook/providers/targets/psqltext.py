@@ -17,9 +17,10 @@ _FIRST = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
 
 _LEAD = rb"(?:\s|--[^\n]*+(?:\n|\Z))*+"
 _BEGIN = re.compile(rb"(" + _LEAD + rb")\\restrict[ \t]+([A-Za-z0-9]+)[ \t]*\r?\n")
-_END = rb"^\\unrestrict[ \t]+%b[ \t]*\r?\n?(?=" + _LEAD + rb"\Z)"
-"""Nothing but blanks and comments stands before the one and behind the other: a row may look like either
-(a value that begins with a carriage return is written `\\r`, and `estrict` may follow)."""
+_END = rb"^\\unrestrict[ \t]+%b[ \t]*(?:\r?\n|\Z)"
+"""A row may look like either (a value that begins with a carriage return is written `\\r`, and `estrict`
+may follow): nothing but blanks and comments stands before the one, and the other has the same token,
+which nobody knew who wrote a row before the dump was made."""
 
 
 def knows_restrict(version: int) -> bool:
@@ -40,8 +41,7 @@ def restricted(pieces: Iterable[bytes], guard: str, token: str, version: int) ->
 
 
 def without_own_pair(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The text without the `\\restrict` that it begins with and the `\\unrestrict` of the same token that
-    it ends with.
+    """The text without the `\\restrict` that it begins with, and the last `\\unrestrict` of the same token.
 
     Anywhere else they stay: psql refuses them, and of a row they are the value.
     """
@@ -56,7 +56,9 @@ def without_own_pair(pieces: Iterable[bytes]) -> Iterator[bytes]:
             held = held[-KEPT:]
     if token is None:
         held, token = _begun(held)
-    yield re.sub(_END % token, b"", held, flags=re.MULTILINE) if token else held
+    for own in [*re.finditer(_END % token, held, re.MULTILINE)][-1:] if token else ():
+        held = held[: own.start()] + held[own.end() :]
+    yield held
 
 
 def _begun(text: bytes) -> tuple[bytes, bytes]:
