@@ -45,6 +45,9 @@ class ArchiveFacts(Frozen):
     uncounted: Mapping[str, str] = {}
     """Tables whose rows could not be counted, and why."""
     why_no_rows: str = ""
+    large_objects: int | None = None
+    """None where not all of them are in it with their bytes, where its data was not read, and in what
+    was read by a version that did not count them."""
     text_bytes: int | None = None
     """Bytes of SQL that it unpacks to, data included; None where its data was not read."""
     source_version: str = ""

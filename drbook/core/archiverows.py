@@ -6,12 +6,14 @@ That proves that everything in the archive arrived, not that the archive holds w
 from collections.abc import Sequence
 
 from drbook.core.archivefacts import ArchiveFacts
-from drbook.core.baseline import TableCount, TableCounts
+from drbook.core.baseline import LARGE_OBJECTS, TableCount, TableCounts
 from drbook.core.values import counted, plain
 
-_NOT_TABLES = ("materialized view", "large objects")
-"""What an archive has no rows of: the restore computes the first anew, and the others are not counted."""
+_NOT_TABLES = ("materialized view", LARGE_OBJECTS)
+"""What an archive has no rows of: the restore computes the first anew, the others have an entry of their
+own."""
 _NO_DATA = "the archive holds no data for it"
+_NOT_WHOLE = "it is not known that the archive holds all of them with their bytes"
 
 
 def shown_rows(held: ArchiveFacts) -> str:
@@ -19,6 +21,8 @@ def shown_rows(held: ArchiveFacts) -> str:
     if held.rows is None:
         return f"its rows could not be counted: {plain(held.why_no_rows, 200)}"
     text = f"{counted(sum(held.rows.values()), 'row')} in {counted(len(held.rows), 'table')}"
+    if held.large_objects:
+        text += f", {counted(held.large_objects, 'large object')}"
     if held.uncounted:
         return f"{text}; {counted(len(held.uncounted), 'table')} could not be counted"
     return text
@@ -47,4 +51,11 @@ def expected_of(
         if table in found or not table.startswith(prefixes)
         if table not in found or found[table].kind not in _NOT_TABLES
     ]
+    if LARGE_OBJECTS in found or held.large_objects:
+        tables.append(_objects(held.large_objects))
     return TableCounts(identity=restored.identity, taken_at=restored.taken_at, tables=tuple(tables))
+
+
+def _objects(total: int | None) -> TableCount:
+    why = _NOT_WHOLE if total is None else ""
+    return TableCount(table=LARGE_OBJECTS, rows=total, why_unknown=why, kind=LARGE_OBJECTS)

@@ -61,6 +61,10 @@ class Identity(Frozen):
         return Place(device=device, inode=inode, boot=boot)
 
 
+LARGE_OBJECTS = "large objects"
+"""The kind and the name of the entry for all of them; no table's name is without a dot."""
+
+
 class TableCount(Frozen):
     """One table in one place at one moment."""
 

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from drbook.core.baseline import TableCounts
+from drbook.core.baseline import LARGE_OBJECTS, TableCounts
 from drbook.core.comparison import TableVerdict, compare_production
 from drbook.core.values import Frozen
 
-COVERED = ("table", "partitioned table", "unlogged table", "materialized view", "large objects")
+COVERED = ("table", "partitioned table", "unlogged table", "materialized view", LARGE_OBJECTS)
 """The kinds that a count of today looks for."""
 
 

@@ -6,7 +6,7 @@ Each check can be taken away by itself, which is how the tests show that none of
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from drbook.core.baseline import TableCount
+from drbook.core.baseline import LARGE_OBJECTS, TableCount
 from drbook.core.hashes import comparable, read
 from drbook.core.remarks import TableVerdict
 
@@ -84,7 +84,7 @@ def _in_the_backup(case: Case) -> Judged | None:
         return UNSURE, f"{case.found.kind} are not counted in an archive"
     if not case.covers and case.derived:
         return GOOD, "computed by the restore; the manifest does not speak of it"
-    if not case.covers and case.found.kind == "large objects":
+    if not case.covers and case.found.kind == LARGE_OBJECTS:
         return UNSURE, "the manifest does not speak of large objects"
     return FAIL, "not in the backup's manifest"
 

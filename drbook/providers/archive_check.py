@@ -90,7 +90,14 @@ def _check_plain(archive: Archive, cancel: Cancel) -> Working[ByteFact]:
     held = reader.facts()
     if reader.too_long:
         return ByteFact(state="damaged", reason=f"{reader.too_long}, which is never loaded")
-    return ByteFact(state="structure", reason="read to its end; content unproven", held=held)
+    return _whole(reader, held, "read to its end; content unproven")
+
+
+def _whole(reader: ArchiveReader, held: ArchiveFacts, reason: str) -> ByteFact:
+    """Of an archive that has its end: whether anything is missing before it."""
+    if reader.lost:
+        return ByteFact(state="damaged", reason=f"it {reader.lost}")
+    return ByteFact(state="structure", reason=reason, held=held)
 
 
 _TAR_END = bytes(1024)
@@ -189,11 +196,8 @@ def _check_with_tools(
                 raise
             return ByteFact(state="unknown", reason=f"it was not read to its end: {error.what}")
         if done.exit_code == 0:
-            return ByteFact(
-                state="structure",
-                reason=f"read to its end by pg_restore {one.version // 10000}; content unproven",
-                held=reader.facts(),
-            )
+            by = f"pg_restore {one.version // 10000}"
+            return _whole(reader, reader.facts(), f"read to its end by {by}; content unproven")
         reason = last_error(done)
         if not _TOO_NEW.search(done.stderr):
             return ByteFact(

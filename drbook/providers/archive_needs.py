@@ -21,8 +21,8 @@ _NAMES_ROLES = re.compile(
 _EXTENSION = re.compile(
     rf"CREATE EXTENSION (?:IF NOT EXISTS )?({IDENTIFIER})(?: WITH SCHEMA ({IDENTIFIER}))?"
 )
-_EVERYTHING = re.compile(
-    rf"(?:CREATE|ALTER) PUBLICATION ({IDENTIFIER}) (?:FOR ALL|FOR TABLES IN|ADD TABLES IN) "
+_PUBLICATION = re.compile(
+    rf"(CREATE|ALTER) PUBLICATION ({IDENTIFIER})( (?:FOR ALL|FOR TABLES IN|ADD TABLES IN) )?"
 )
 _NEEDY = (b"CREATE EXTENSION ", b"CREATE PUBLICATION ", b"ALTER PUBLICATION ")
 _MOST = 64 * 1024 * 1024
@@ -36,8 +36,9 @@ class Needs:
     roles: frozenset[str] = frozenset()
     extensions: Mapping[str, str] = field(default_factory=dict)
     """Each with its schema; an empty text where none is named."""
+    publications: frozenset[str] = frozenset()
     everything: frozenset[str] = frozenset()
-    """Publications of all tables, or of whole schemas."""
+    """Those of the publications that are of all tables, or of whole schemas."""
 
 
 NOTHING = Needs()
@@ -57,8 +58,10 @@ def needs_of(statement: bytes) -> Needs:
         text = statement.decode("utf-8", "replace")
         if match := _EXTENSION.match(text):
             return Needs(extensions={bare(match[1]): bare(match[2] or "")})
-        if match := _EVERYTHING.match(text):
-            return Needs(everything=frozenset((bare(match[1]),)))
+        match = _PUBLICATION.match(text)
+        if match and (match[1] == "CREATE" or match[3]):
+            name = frozenset((bare(match[2]),))
+            return Needs(publications=name, everything=name if match[3] else frozenset())
     return NOTHING
 
 
@@ -69,6 +72,7 @@ class NeedsReader:
         self._scanner = Scanner()
         self._roles: set[str] = set()
         self._extensions: dict[str, str] = {}
+        self._publications: set[str] = set()
         self._everything: set[str] = set()
         self._size = 0
 
@@ -88,13 +92,19 @@ class NeedsReader:
             return
         self._roles |= found.roles
         self._extensions |= found.extensions
+        self._publications |= found.publications
         self._everything |= found.everything
         self._size += size
         if self._size > _MOST:
             raise Unreadable("it grants and creates more than any dump does")
 
     def needs(self) -> Needs:
-        return Needs(frozenset(self._roles), self._extensions, frozenset(self._everything))
+        return Needs(
+            frozenset(self._roles),
+            self._extensions,
+            frozenset(self._publications),
+            frozenset(self._everything),
+        )
 
 
 def needs_in(text: str) -> Needs:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings, Provider
 from drbook.providers.archive_needs import NOTHING, needs_of, statement_of
+from drbook.providers.archive_tally import Objects, Rows
 from drbook.providers.sqlnames import IDENTIFIER, bare
 from drbook.providers.sqltext import Piece, Scanner, TooLong
 
@@ -31,6 +32,8 @@ _OWNER = re.compile(rb"ALTER .* OWNER TO (" + _NAME + rb");\Z", re.DOTALL)
 _TABLESPACE = re.compile(rb"SET default_tablespace = '?(" + _NAME + rb")'?;")
 _ENCODING = re.compile(rb"SET client_encoding = '(\w+)';")
 _DATABASE = re.compile(rb"CREATE DATABASE " + _NAME + rb" WITH ")
+_OBJECT = re.compile(rb"SELECT pg_catalog\.lo_(create|open)\('\d+'")
+"""Makes a large object, and begins its bytes (`StartRestoreLO` in pg_backup_archiver.c)."""
 _OPTION = re.compile(rb"([A-Z_]+) = (?:'((?:[^']|'')*)'|(\w+))")
 _PROVIDERS: dict[str, Provider] = {"libc": "libc", "icu": "icu", "builtin": "builtin"}
 _MOST = 64 * 1024 * 1024
@@ -61,10 +64,11 @@ class ArchiveReader:
         self._extensions: set[str] = set()
         self._tablespaces: set[str] = set()
         self._held = 0
-        self._rows = _Rows()
+        self._rows = Rows()
         self._schema = b""
         self._copying = ""
         self._lines = 0
+        self._objects = Objects()
 
     def feed(self, piece: bytes) -> None:
         self.bytes += len(piece)
@@ -92,6 +96,7 @@ class ArchiveReader:
             rows=rows,
             uncounted=uncounted,
             why_no_rows=why,
+            large_objects=self._objects.total if rows is not None else None,
             text_bytes=self.bytes if data else None,
             source_version=self._versions.get(b"from database", ""),
             dump_version=self._versions.get(b"by pg_dump", ""),
@@ -102,6 +107,13 @@ class ArchiveReader:
             extensions=tuple(sorted(self._extensions)),
             tablespaces=tuple(sorted(self._tablespaces)),
         )
+
+    @property
+    def lost(self) -> str:
+        """What this archive has lost on its way, where it holds data at all: an archive of definitions
+        alone (`--section=pre-data`) has the bytes of no large object. Asked when `facts` were."""
+        read = self._complete and (self._rows.any or self._objects.held > 0)
+        return self._objects.lost if read else ""
 
     def _stop(self, why: str) -> None:
         """Nothing more is looked at; what was found so far is not all."""
@@ -143,6 +155,8 @@ class ArchiveReader:
             self._setting(text[:_HEAD])
         elif text.startswith(b"SELECT pg_catalog.set_config('search_path', ''"):
             self._schema = b""
+        elif match := _OBJECT.match(text):
+            self._objects.add(match[1])
         elif (found := needs_of(text)) is not NOTHING:
             self._name(self._roles, *found.roles)
             self._name(self._extensions, *found.extensions)
@@ -223,68 +237,3 @@ class ArchiveReader:
             if each not in names:
                 self._held += len(each)
                 names.add(each)
-
-
-class _Rows:
-    """Rows by table, and which table is whose partition."""
-
-    def __init__(self) -> None:
-        self._own: dict[str, int] = {}
-        self._uncounted: dict[str, str] = {}
-        self._created: set[str] = set()
-        self._split: set[str] = set()
-        self._parent: dict[str, str] = {}
-        self.held = 0
-        """Bytes of names, about."""
-
-    def add(self, table: str, rows: int) -> None:
-        if table not in self._own:
-            self.held += len(table)
-        self._own[table] = self._own.get(table, 0) + rows
-
-    def give_up(self, table: str, why: str) -> None:
-        if table not in self._uncounted:
-            self.held += len(table)
-        self._uncounted[table] = why
-
-    def created(self, table: str, parent: str, split: bool) -> None:
-        self._created.add(table)
-        self.held += len(table) + len(parent)
-        if split:
-            self._split.add(table)
-        if parent:
-            self._parent[table] = parent
-
-    def attached(self, table: str, parent: str) -> None:
-        self.held += len(table) + len(parent)
-        self._parent[table] = parent
-
-    def _root(self, table: str) -> str:
-        seen = {table}
-        while (above := self._parent.get(table, "")) and above not in seen:
-            seen.add(above)
-            table = above
-        return table
-
-    def totals(self) -> tuple[dict[str, int], dict[str, str]]:
-        """Rows of each table that a count of the restored database shows, and what stays uncounted.
-
-        A partition without data, below a table that has none of its own either (as it has in a dump
-        with `--load-via-partition-root`), leaves the whole uncounted.
-        """
-        uncounted = {self._root(table): why for table, why in self._uncounted.items()}
-        rows = {table: 0 for table in self._split if table not in self._parent}
-        for table, own in self._own.items():
-            root = self._root(table)
-            rows[root] = rows.get(root, 0) + own
-        for table in self._parent:
-            root = self._root(table)
-            if not {table, root} & self._own.keys() and table not in self._split:
-                uncounted.setdefault(root, f"the archive holds no data of its partition {table}")
-        known = {
-            table: own
-            for table, own in rows.items()
-            # Data of a table that the archive does not create goes into an extension's own table.
-            if table not in uncounted and (table in self._created or not self._created)
-        }
-        return known, uncounted

@@ -36,12 +36,13 @@ _QUOTED = {
 
 
 def forms(value: str) -> Iterator[str]:
-    """Patterns for a value: as it is or quoted, in hexadecimal, as a list of numbers."""
+    """Patterns for a value: as it is or quoted, in hexadecimal, as a list of numbers
+    with anything but letters between them."""
     yield written(value)
     data = value.encode("utf-8", "surrogateescape")
     if len(value) <= LONGEST:
         yield "(?i:" + _HEX_GAP.join(f"{byte:02x}" for byte in data) + ")"
-        yield r"[\s,]{1,100}+".join(str(byte) for byte in data) + r"(?!\d)"
+        yield r"[\W_]{1,100}+".join(str(byte) for byte in data) + r"(?!\d)"
 
 
 def cores(value: str) -> Iterator[str]:

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg import sql
 
-from drbook.core.baseline import Identity, TableCount, TableCounts
+from drbook.core.baseline import LARGE_OBJECTS, Identity, TableCount, TableCounts
 from drbook.core.capture import COVERED
 from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.signals import Working
 from drbook.core.structure import Structure
 from drbook.providers import pgsession
 from drbook.providers.pgcatalog import Catalog, catalog
-from drbook.providers.pgcount import LARGE_OBJECTS, count_large_objects
+from drbook.providers.pgcount import count_large_objects
 from drbook.providers.pgcounting import Counting
 from drbook.providers.pgcrew import count_tables
 from drbook.providers.pghashes import methods

@@ -9,7 +9,7 @@ from dataclasses import replace
 import psycopg
 from psycopg import sql
 
-from drbook.core.baseline import TableCount
+from drbook.core.baseline import LARGE_OBJECTS, TableCount
 from drbook.core.hashes import RECORD, TEXT, written
 from drbook.providers.pgcatalog import Key, Table
 from drbook.providers.pgranges import BACK, ROW_HASH, read_ranges, time_of
@@ -22,9 +22,6 @@ _COUNT = sql.SQL("SELECT count(*), ")
 _NEWEST = (sql.SQL("to_char(max("), sql.SQL('), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'))
 _NONE, _NEXT, _FROM, _THEN = sql.SQL("NULL"), sql.SQL(", "), sql.SQL(" FROM "), sql.SQL(" t; ")
 _Parts = list[sql.Composable]
-
-LARGE_OBJECTS = "large objects"
-"""The name of the entry for all of them; no table's name is without a dot."""
 
 
 def count_query(tables: Sequence[Table], *, content: bool) -> sql.Composed:

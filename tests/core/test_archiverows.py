@@ -6,7 +6,7 @@ import pytest
 
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.archiverows import expected_of, shown_rows
-from drbook.core.baseline import Identity, TableCount, TableCounts
+from drbook.core.baseline import LARGE_OBJECTS, Identity, TableCount, TableCounts
 from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -17,6 +17,13 @@ WHO = Identity(system_identifier="7412345678901234567", database="shop", databas
 def counts(rows: int | None, table: str = "public.t") -> TableCounts:
     counted = TableCount(table=table, rows=rows, why_unknown="" if rows is not None else "denied")
     return TableCounts(identity=WHO, taken_at=AT, tables=(counted,))
+
+
+def objects(number: int | None) -> TableCounts:
+    found = TableCount(
+        table=LARGE_OBJECTS, rows=number, why_unknown="" if number else "denied", kind=LARGE_OBJECTS
+    )
+    return TableCounts(identity=WHO, taken_at=AT, tables=(found,))
 
 
 NOTHING = TableCounts(identity=WHO, taken_at=AT, tables=())
@@ -56,6 +63,17 @@ _CASES: list[
     ("fewer than before: deleted, or missing", counts(5), HELD, counts(9), UNSURE, ARCHIVE, "older than the backup"),
     ("empty in both, and was full", counts(0), ArchiveFacts(rows={"public.t": 0}), counts(9), UNSURE,
      ARCHIVE, "empty, where the baseline, which is older than the backup, has 9"),
+    ("large objects, as many", objects(2), ArchiveFacts(rows={}, large_objects=2), None, GOOD, ARCHIVE,
+     "as many as in the archive"),
+    ("large objects, one fewer", objects(1), ArchiveFacts(rows={}, large_objects=2), None, BAD, ARCHIVE,
+     "the archive held 2 rows, 1 were"),
+    ("large objects, all lost", NOTHING, ArchiveFacts(rows={}, large_objects=2), None, BAD, ARCHIVE, "missing"),
+    ("large objects from nowhere", objects(1), ArchiveFacts(rows={}, large_objects=0), None, BAD, ARCHIVE,
+     "the archive held 0 rows, 1 were"),
+    ("large objects, not counted", objects(1), ArchiveFacts(rows={}), None, UNSURE, ARCHIVE,
+     "not known that the archive holds all of them"),
+    ("large objects that cannot be read", objects(None), ArchiveFacts(rows={}, large_objects=2), None,
+     UNSURE, ARCHIVE, "denied"),
     ("in neither, and was there", NOTHING, ArchiveFacts(rows={}), counts(9), UNSURE, ARCHIVE, "nothing says"),
 ]  # fmt: skip
 
@@ -96,6 +114,13 @@ def test_nothing_at_all_is_no_pass() -> None:
     assert judged(NOTHING, ArchiveFacts(rows={})).verdict is UNSURE
 
 
+def test_no_large_objects_are_no_entry() -> None:
+    for none in (0, None):
+        expected = expected_of(ArchiveFacts(rows={"public.t": 5}, large_objects=none), counts(5))
+        assert expected is not None
+        assert [one.table for one in expected.tables] == ["public.t"]
+
+
 def test_nothing_counted_is_nothing_expected() -> None:
     assert expected_of(ArchiveFacts(), counts(5)) is None
 
@@ -105,6 +130,7 @@ def test_nothing_counted_is_nothing_expected() -> None:
     [
         (HELD, "5 rows in 1 table"),
         (ArchiveFacts(rows={"a.b": 1, "a.c": 0}), "1 row in 2 tables"),
+        (ArchiveFacts(rows={"a.b": 1}, large_objects=2), "1 row in 1 table, 2 large objects"),
         (ArchiveFacts(rows={}, uncounted={"a.b": "x"}), "1 table could not be counted"),
         (ArchiveFacts(why_no_rows="a\x1b"), "could not be counted: a\\x1b"),
     ],

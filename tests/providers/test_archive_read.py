@@ -197,6 +197,62 @@ def test_what_cannot_be_followed_is_no_number(name: str) -> None:
     assert found.text_bytes is not None
 
 
+_MADE = b"SELECT pg_catalog.lo_create('%d');\n"
+_HELD = (
+    b"BEGIN;\n\nSELECT pg_catalog.lo_open('%d', 131072);\nSELECT pg_catalog.lowrite(0, '\\x3b');\n"
+    b"SELECT pg_catalog.lo_close(0);\n\nCOMMIT;\n"
+)
+_ROW = b"CREATE TABLE public.t (a text);\nCOPY public.t (a) FROM stdin;\n%b\\.\n"
+OBJECTS: dict[str, tuple[bytes, int | None, str]] = {
+    # what, its text, how many large objects, what is lost
+    "none": (b"", 0, ""),
+    "whole": (_MADE % 7 + _MADE % 8 + _ROW % b"1\n" + _HELD % 7 + _HELD % 8, 2, ""),
+    "without the bytes of one": (
+        _MADE % 7 + _MADE % 8 + _HELD % 8,
+        None,
+        "makes 2 large objects and holds the bytes of 1",
+    ),
+    "without the bytes of all": (
+        _MADE % 7 + _ROW % b"",
+        None,
+        "makes 1 large object and holds the bytes of 0",
+    ),
+    "bytes of one that nobody makes": (
+        _MADE % 7 + _HELD % 7 + _HELD % 8,
+        None,
+        "makes 1 large object and holds the bytes of 2",
+    ),
+    "definitions alone": (b"CREATE TABLE public.t (a text);\n" + _MADE % 7 + _MADE % 8, None, ""),
+    "a row that looks like one": (_ROW % (_MADE % 7), 0, ""),
+    "a text that looks like one": (b"SELECT '\n" + _MADE.replace(b"'", b"''") % 7 + b"';\n", 0, ""),
+}
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_large_objects(name: str, size: int) -> None:
+    text, number, lost = OBJECTS[name]
+    reader = ArchiveReader()
+    for at in range(0, len(text), size):
+        reader.feed(text[at : at + size])
+    assert (reader.facts().large_objects, reader.lost) == (number, lost)
+
+
+def test_what_was_not_read_to_its_end_has_lost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_read, "_MOST", 100)
+    reader = ArchiveReader()
+    reader.feed(_MADE % 7 + _ROW % b"" + b"".join(b"CREATE ROLE r%d;\n" % n for n in range(9)))
+    reader.feed(b"".join(b"CREATE TABLE public.t%d (a int);\n" % n for n in range(100)))
+    found = reader.facts()
+    assert (found.complete, found.large_objects, reader.lost) == (False, None, "")
+
+
+def test_without_data_nobody_asks_for_large_objects() -> None:
+    reader = ArchiveReader()
+    reader.feed(_MADE % 7)
+    assert reader.facts(data=False).large_objects is None
+
+
 def test_a_statement_without_end_stops_the_counting_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqltext, "MOST", 1 << 20)
     text = TOP + b"SELECT '" + b"x" * (3 << 20)
@@ -348,6 +404,7 @@ def test_an_archive_holds_what_the_database_held(
     assert held is not None
     there = drain(reader.count(postgres.ref.model_copy(update={"dbname": varied}))).tables
     aside = ("materialized view", "large objects")  # an archive holds no rows of these
+    assert held.large_objects == 1
     assert held.rows == {row.table: row.rows for row in there if row.kind not in aside}
     assert held.uncounted == {}
     assert held.source_major == postgres.tools.major

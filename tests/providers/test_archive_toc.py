@@ -164,6 +164,14 @@ def test_so_is_a_list_of_large_objects_that_does(folder: Path, name: str, called
     assert "/" in kept.reason
 
 
+def test_a_list_that_was_emptied_is_damage(folder: Path, tools: tuple[PgTools, ...]) -> None:
+    """pg_restore reads such an archive to its end without a word (seen with 15 and 18)."""
+    list_of(folder).write_bytes(b"")
+    fact = checked(folder, tools)
+    assert fact.state == "damaged"
+    assert fact.reason == "it makes 1 large object and holds the bytes of 0"
+
+
 def test_another_file_cannot_be_the_list(folder: Path) -> None:
     renamed(folder, list_of(folder).name, data_of(folder).encode())
     (folder / data_of(folder)).write_bytes(b"16392 /etc/passwd\n")

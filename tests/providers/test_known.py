@@ -94,6 +94,9 @@ def test_blanks_do_not_make_a_value_long_enough() -> None:
 
 WAYS: dict[str, Callable[[str], str]] = {
     "hexadecimal": lambda text: text.encode().hex(),
+    "dotted numbers": lambda text: ".".join(str(each) for each in text.encode()),
+    "quoted numbers": lambda text: str([str(each) for each in text.encode()]),
+    "numbers behind a stroke": lambda text: "".join(f"\\{each:d}" for each in text.encode()),
     "numbers": lambda text: " ".join(str(each) for each in text.encode()),
     "base64": lambda text: base64.b64encode(text.encode()).decode(),
     "URL": lambda text: "".join(f"%{each:02x}" for each in text.encode()),

@@ -64,6 +64,7 @@ def test_a_row_that_looks_like_one_is_a_row(size: int, lead: bytes, tail: bytes)
         (lead + FIRST + ROW + b"x" + LAST, lead + ROW + b"x" + LAST),
         (lead + FIRST + ROW + b"\\unrestrict abc", lead + ROW),
         (lead + FIRST + ROW + LAST + ROW + b"SELECT 2;\n", lead + ROW + ROW + b"SELECT 2;\n"),
+        (lead + FIRST + ROW + LAST + ROW + LAST, lead + ROW + LAST + ROW),
         (lead + FIRST + ROW + LAST + b"\\unrestrict abcd\n", lead + ROW + b"\\unrestrict abcd\n"),
         (lead + b"x;\n" + FIRST + ROW, lead + b"x;\n" + FIRST + ROW),
     ):

@@ -250,7 +250,7 @@ def left_out(entries: Iterable[str], needs: Needs, ground: Ground) -> dict[str, 
         if match is None:
             continue
         kind, name = match["kind"], match["name"].rsplit(" ", 1)[0]
-        if kind in _LEFT or (kind.startswith("PUBLICATION") and _one_of(name, needs.everything)):
+        if kind in _LEFT or (kind.startswith("PUBLICATION") and _of_everything(name, needs)):
             found[line] = "" if match["about"] else f"{kind.lower()} {name}"
         elif kind == "EXTENSION" and name in ground.extensions:
             found[line] = ""
@@ -268,9 +268,11 @@ def _made(lines: Mapping[str, str], schemas: Iterable[str]) -> Iterator[str]:
         yield from exact or (fits if len(fits) == 1 else ())
 
 
-def _one_of(name: str, publications: Iterable[str]) -> bool:
-    """A publication's own entry, or one for something in it, which names that behind it."""
-    return any(name == one or name.startswith(f"{one} ") for one in publications)
+def _of_everything(name: str, needs: Needs) -> bool:
+    """Whether that is a publication's own entry, or one for something in it, which names that behind it.
+    Where the names of several begin it, the longest is meant."""
+    fits = [one for one in needs.publications if name == one or name.startswith(f"{one} ")]
+    return bool(fits) and max(fits, key=len) in needs.everything
 
 
 _LINE = re.compile(

@@ -86,6 +86,12 @@ def in_gzip(path: Path) -> None:
     path.write_bytes(gzip.compress(path.read_bytes()))
 
 
+def without_its_objects(path: Path) -> None:
+    """Every list of large objects in a directory, emptied: pg_restore takes it without a word."""
+    for each in path.glob("blobs*.toc"):
+        each.write_bytes(b"")
+
+
 def cut_before(start: str) -> Callable[[Path], None]:
     """A tar that ends where a file of it ends, before the last one whose name begins like this."""
 
@@ -198,6 +204,8 @@ CASES = (
     Case("plain, cut at a row", BAD, ("bytes",), of=PLAIN, spoil=cut_at_a_row, states=no_manifest),
     Case("plain in gzip, cut short", BAD, ("bytes",), of=PLAIN,
          spoil=lambda path: (in_gzip(path), cut(0.7)(path))[1], states=no_manifest),
+    Case("directory, without what its large objects hold", BAD, ("bytes",), of=FOLDER,
+         spoil=without_its_objects, states=no_manifest),
     Case("tar, cut short", BAD, ("bytes",), of=TAR, spoil=cut(0.7), states=no_manifest),
     Case("tar, cut between two of its files", BAD, ("bytes",), of=TAR, spoil=cut_before("blob"),
          states=no_manifest),

@@ -91,6 +91,9 @@ CREATE TABLE papers (id int CONSTRAINT papers_pkey PRIMARY KEY, body json, grade
 INSERT INTO papers SELECT id, body, grade, weight FROM old; DROP TABLE old;
 ALTER TABLE papers OWNER TO restorer;
 """
+TWO_OBJECTS = Production(
+    "CREATE TABLE a (id int); SELECT lo_create(5); SELECT lo_from_bytea(6, 'six')"
+)
 
 CASES = (
     Case("half the rows deleted after the load", BAD, ("rows",),
@@ -127,6 +130,10 @@ CASES = (
     Case("a table is missing", BAD, ("restored",), harm="DROP TABLE papers"),
     Case("a table too many", BAD, ("in the backup",), harm="CREATE TABLE more (id int); ALTER TABLE more OWNER TO restorer"),
     Case("a large object is lost", BAD, ("restored",), harm="SELECT lo_unlink(4711)"),
+    Case("a large object is lost, no manifest", BAD, ("restored",), states=no_manifest, content=False,
+         harm="SELECT lo_unlink(4711)"),
+    Case("one of two large objects is lost, no manifest", BAD, ("rows",), of=TWO_OBJECTS,
+         states=no_manifest, content=False, harm="SELECT lo_unlink(5)"),
     Case("a large object has other bytes", BAD, ("content",),
          harm=r"SELECT lo_put(4711, 0, '\xff')"),
     Case("another database's dump, this one's figures", BAD, ("rows", "restored"), of=OTHER,
@@ -162,6 +169,8 @@ CASES = (
          assertions=(Assertion(name="all", sql="SELECT count(*) FROM orders", equals=1000),)),
     Case("no manifest, rows as in the archive", GOOD, states=no_manifest, content=False,
          of=Production("CREATE TABLE a (id int); INSERT INTO a VALUES (1)")),
+    Case("no manifest, large objects as in the archive", GOOD, of=TWO_OBJECTS, states=no_manifest,
+         content=False),
     Case("no manifest, content as in the baseline", GOOD, of=Production(
          "CREATE TABLE a (id int); INSERT INTO a VALUES (1)", baseline="older"), states=no_manifest),
     Case("no manifest, content unproven", UNSURE, ("content",), bad=False, states=no_manifest,

@@ -1,0 +1,103 @@
+"""What of an archive's data is counted while it passes: the rows of each table, and large objects."""
+
+from dataclasses import dataclass
+
+from drbook.core.values import counted
+
+
+@dataclass(slots=True)
+class Objects:
+    """Large objects, which have no rows: each is made in one place, and has its bytes in another."""
+
+    made: int = 0
+    held: int = 0
+    """Those whose bytes were there, if none at all."""
+
+    def add(self, what: bytes) -> None:
+        """`create` for one that is made, `open` for one whose bytes begin."""
+        if what == b"create":
+            self.made += 1
+        else:
+            self.held += 1
+
+    @property
+    def lost(self) -> str:
+        """Why they are not whole, in words that follow on `it `; empty where they are."""
+        if self.made == self.held:
+            return ""
+        return f"makes {counted(self.made, 'large object')} and holds the bytes of {self.held}"
+
+    @property
+    def total(self) -> int | None:
+        """How many a restore makes; None where not all of them are whole."""
+        return None if self.lost else self.made
+
+
+class Rows:
+    """Rows by table, and which table is whose partition."""
+
+    def __init__(self) -> None:
+        self._own: dict[str, int] = {}
+        self._uncounted: dict[str, str] = {}
+        self._created: set[str] = set()
+        self._split: set[str] = set()
+        self._parent: dict[str, str] = {}
+        self.held = 0
+        """Bytes of names, about."""
+
+    @property
+    def any(self) -> bool:
+        """Whether there is data of a table, if of no row."""
+        return bool(self._own or self._uncounted)
+
+    def add(self, table: str, rows: int) -> None:
+        if table not in self._own:
+            self.held += len(table)
+        self._own[table] = self._own.get(table, 0) + rows
+
+    def give_up(self, table: str, why: str) -> None:
+        if table not in self._uncounted:
+            self.held += len(table)
+        self._uncounted[table] = why
+
+    def created(self, table: str, parent: str, split: bool) -> None:
+        self._created.add(table)
+        self.held += len(table) + len(parent)
+        if split:
+            self._split.add(table)
+        if parent:
+            self._parent[table] = parent
+
+    def attached(self, table: str, parent: str) -> None:
+        self.held += len(table) + len(parent)
+        self._parent[table] = parent
+
+    def _root(self, table: str) -> str:
+        seen = {table}
+        while (above := self._parent.get(table, "")) and above not in seen:
+            seen.add(above)
+            table = above
+        return table
+
+    def totals(self) -> tuple[dict[str, int], dict[str, str]]:
+        """Rows of each table that a count of the restored database shows, and what stays uncounted.
+
+        A partition without data, below a table that has none of its own either (as it has in a dump
+        with `--load-via-partition-root`), leaves the whole uncounted.
+        """
+        uncounted = {self._root(table): why for table, why in self._uncounted.items()}
+        rows = {table: 0 for table in self._split if table not in self._parent}
+        for table, own in self._own.items():
+            root = self._root(table)
+            rows[root] = rows.get(root, 0) + own
+        for table in self._parent:
+            root = self._root(table)
+            if not {table, root} & self._own.keys() and table not in self._split:
+                uncounted.setdefault(root, f"the archive holds no data of its partition {table}")
+        known = {
+            table: own
+            for table, own in rows.items()
+            # Data of a table that the archive does not create goes into an extension's own table.
+            if table not in uncounted and (table in self._created or not self._created)
+        }
+        return known, uncounted
