@@ -270,9 +270,9 @@ def _made(lines: Mapping[str, str], schemas: Iterable[str]) -> Iterator[str]:
 
 def _of_everything(name: str, needs: Needs) -> bool:
     """Whether that is a publication's own entry, or one for something in it, which names that behind it.
-    Where the names of several begin it, the longest is meant."""
+    Where the names of several begin it, the longest is meant: the last one, for each begins the next."""
     fits = [one for one in needs.publications if name == one or name.startswith(f"{one} ")]
-    return bool(fits) and max(fits, key=len) in needs.everything
+    return bool(fits) and max(fits) in needs.everything
 
 
 _LINE = re.compile(
