@@ -68,6 +68,9 @@ class RecoveryPoint(Frozen):
     digest: str | None = None
     """Expected SHA-256 of the bytes (hex), from a manifest or the store; None where nobody recorded one."""
     digest_by: Literal["manifest", "store", "none"] = "none"
+    seen: str = ""
+    """What tells these bytes from others that the place may hold under the same name later: size
+    and time of the last write, of each file. Empty where a version pins them."""
     manifest: str | None = None
     """The id of the manifest that describes this copy."""
     manifest_version: str | None = None

@@ -1,9 +1,6 @@
 """The catalogue of backups: every configured source behind one door, and checked local copies."""
 
 import hashlib
-import json
-import os
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,18 +16,18 @@ from drbook.core.points import (
     SourceFacts,
 )
 from drbook.core.ports import Cancel
-from drbook.core.signals import Progress, Working
-from drbook.core.targets import LocalCopy
+from drbook.core.signals import Working
 from drbook.core.values import plain
-from drbook.providers import private
-from drbook.providers.download import Received, download, sync_folder
+from drbook.providers.copies import Copies, Fetched
+from drbook.providers.download import Received, download
 from drbook.providers.secrets import Secrets
-from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source
+from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source, seen_of
 
-COPIES = "copies"
 CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
-_CHUNK = 1024 * 1024
-_Fetched = tuple[ByteFact, LocalCopy | None]
+
+_WRITTEN_AGAIN = (
+    "it was written again since it was found: time and size on record are those of other bytes"
+)
 
 
 class BackupCatalog:
@@ -56,6 +53,7 @@ class BackupCatalog:
         self._secrets = secrets
         self._check = check_structure
         self._opened: dict[str, Source] = {}
+        self._copies = Copies(folder, cancel)
 
     def close(self) -> None:
         for source in self._opened.values():
@@ -122,7 +120,7 @@ class BackupCatalog:
 
     # --- fetching ------------------------------------------------------------------------------
 
-    def fetch(self, point: RecoveryPoint) -> Working[_Fetched]:
+    def fetch(self, point: RecoveryPoint) -> Working[Fetched]:
         """See `core.ports.Backups.fetch`. Raises UsageError where the source cannot be opened."""
         try:
             return (yield from self._fetch(point))
@@ -135,9 +133,9 @@ class BackupCatalog:
                 code="disk",
             ) from error
 
-    def _fetch(self, point: RecoveryPoint) -> Working[_Fetched]:
-        target = self._target(point)
-        here = yield from self._already_here(point, target)
+    def _fetch(self, point: RecoveryPoint) -> Working[Fetched]:
+        target = self._copies.target(point)
+        here = yield from self._copies.here(point, target)
         if here is not None:
             return here
         source = self._open(point.source)
@@ -147,6 +145,8 @@ class BackupCatalog:
             # A dump is worth having without its manifest; nothing is then proven by it.
             manifest = None
         files = source.files(point)
+        if point.seen and point.seen != seen_of([(name, blob.seen) for name, blob in files]):
+            return ByteFact(state="unknown", reason=_WRITTEN_AGAIN), None
         total = sum(blob.size for _, blob in files)
         damage = _too_short(manifest, total)
         if damage is not None:
@@ -155,17 +155,9 @@ class BackupCatalog:
             return (yield from self._fetch_file(point, files[0][1], target, manifest))
         return (yield from self._fetch_folder(point, files, target, manifest))
 
-    def _target(self, point: RecoveryPoint) -> Path:
-        """A name of our own making: what a store calls an object never becomes a path."""
-        copies = self._folder / COPIES
-        copies.mkdir(mode=0o700, exist_ok=True)
-        last = re.sub(r"[^A-Za-z0-9._-]", "_", point.id.rsplit("/", 1)[-1])[-80:].lstrip(".-")
-        tag = hashlib.sha256(point.key.encode("utf-8", "backslashreplace")).hexdigest()[:12]
-        return copies / f"{point.source}-{tag}-{last or 'copy'}"
-
     def _fetch_file(
         self, point: RecoveryPoint, blob: Blob, target: Path, manifest: Manifest | None
-    ) -> Working[_Fetched]:
+    ) -> Working[Fetched]:
         expected = manifest.sha256 if manifest is not None else point.digest
         received = yield from self._download(point, blob, target)
         if expected is None:
@@ -187,11 +179,13 @@ class BackupCatalog:
                 target.unlink()
                 return read.model_copy(update={"reason": f"{reason}, but {read.reason}"}), None
             fact = fact.model_copy(update={"held": read.held})
-        return self._keep(fact, target, received.size, received.sha256, "digest", manifest)
+        return self._copies.keep(
+            point, fact, target, received.size, received.sha256, "digest", manifest
+        )
 
     def _judge_unstated(
         self, point: RecoveryPoint, blob: Blob, received: Received
-    ) -> Working[_Fetched]:
+    ) -> Working[Fetched]:
         """Without a manifest: the store's checksum shows what was uploaded, not that it is whole."""
         target = received.path
         same = blob.sha256 == received.sha256
@@ -210,8 +204,8 @@ class BackupCatalog:
             reason = f"its SHA-256 is the one the store took at upload, and it was {fact.reason}"
             reason = reason.removesuffix("; content unproven")
             fact = ByteFact(state="intact", reason=reason, held=fact.held)
-            return self._keep(fact, target, received.size, received.sha256, "digest")
-        return self._keep(fact, target, received.size, received.sha256, _proven(fact))
+            return self._copies.keep(point, fact, target, received.size, received.sha256, "digest")
+        return self._copies.keep(point, fact, target, received.size, received.sha256, _proven(fact))
 
     def _fetch_folder(
         self,
@@ -219,17 +213,16 @@ class BackupCatalog:
         files: Sequence[tuple[str, Blob]],
         target: Path,
         manifest: Manifest | None,
-    ) -> Working[_Fetched]:
+    ) -> Working[Fetched]:
         """A manifest states the digest of the lines `SHA256  NAME` of its files, in their order."""
-        target.mkdir(mode=0o700, exist_ok=True)
+        names = [name for name, _ in files]
+        if any(name != Path(name).name or name in ("", ".", "..") for name in names):
+            return ByteFact(state="damaged", reason="it holds a file with a path for a name"), None
+        self._copies.begin(target, names)
         total = hashlib.sha256()
         size = 0
         for name, blob in files:
-            if name != Path(name).name or name in ("", ".", ".."):
-                return ByteFact(
-                    state="damaged", reason="it holds a file with a path for a name"
-                ), None
-            received = yield from self._download(point, blob, target / name)
+            received = yield from self._download_of(point, blob, target, name)
             total.update(f"{received.sha256}  {name}\n".encode())
             size += received.size
         digest = total.hexdigest()
@@ -242,97 +235,27 @@ class BackupCatalog:
             shutil.rmtree(target)
             return fact, None
         if manifest is None:
-            return self._keep(fact, target, size, digest, _proven(fact))
+            return self._copies.keep(point, fact, target, size, digest, _proven(fact))
         reason = "its files' SHA-256 is the one that its manifest states"
         fact = ByteFact(state="intact", reason=reason, held=fact.held)
-        return self._keep(fact, target, size, digest, "digest", manifest)
+        return self._copies.keep(point, fact, target, size, digest, "digest", manifest)
+
+    def _download_of(
+        self, point: RecoveryPoint, blob: Blob, folder: Path, name: str
+    ) -> Working[Received]:
+        """One file of several: where it has changed, what came of the others belongs to other bytes too."""
+        try:
+            return (yield from self._download(point, blob, folder / name))
+        except StepFailed as error:
+            if error.code == "changed":
+                shutil.rmtree(folder)
+            raise
 
     def _download(self, point: RecoveryPoint, blob: Blob, target: Path) -> Working[Received]:
         label = f"download {plain(target.name, 100)}"
         return (
             yield from download(blob, target, self._cancel, label=label, location=point.location)
         )
-
-    # --- what is here --------------------------------------------------------------------------
-
-    def _keep(
-        self,
-        fact: ByteFact,
-        target: Path,
-        size: int,
-        sha256: str,
-        checked: str,
-        manifest: Manifest | None = None,
-    ) -> _Fetched:
-        """Note beside the copy what was proven of it; what a `manifest` says of it counts only where its
-        digest was."""
-        counts = manifest.counts if manifest is not None else None
-        copy = LocalCopy.model_validate(
-            {
-                "name": str(target.relative_to(self._folder)),
-                "size": size,
-                "sha256": sha256,
-                "checked": checked,
-                "held": fact.held,
-                "database_bytes": counts.database_bytes if counts is not None else None,
-            }
-        )
-        note = _note_of(target)
-        fresh = note.with_name(note.name + ".new")
-        with private.replace(fresh) as stream:
-            # What the archive holds stands in both, and is written once.
-            noted = {"copy": copy.model_dump(), "fact": fact.model_dump(exclude={"held"})}
-            json.dump(noted, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(note)
-        sync_folder(note.parent)
-        return fact, copy
-
-    def _already_here(self, point: RecoveryPoint, target: Path) -> Working[_Fetched | None]:
-        """An earlier checked copy whose bytes are read again and still match."""
-        try:
-            noted = json.loads(_note_of(target).read_text())
-            copy = LocalCopy.model_validate(noted["copy"])
-            fact = ByteFact.model_validate(noted["fact"] | {"held": copy.held})
-            digest = yield from self._digest(target, copy.size)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        if digest != copy.sha256 or (point.digest is not None and digest != point.digest):
-            return None
-        return fact, copy
-
-    def _digest(self, target: Path, size: int) -> Working[str]:
-        if target.is_file():
-            return (yield from self._hash(target, 0, size))
-        total = hashlib.sha256()
-        done = 0
-        for path in sorted(target.iterdir()):
-            found = yield from self._hash(path, done, size)
-            done += path.stat().st_size
-            total.update(f"{found}  {path.name}\n".encode())
-        return total.hexdigest()
-
-    def _hash(self, path: Path, done: int, size: int) -> Working[str]:
-        """The file's SHA-256; `done` of `size` bytes were read before it."""
-        digest = hashlib.sha256()
-        name = plain(path.name, 100)
-        unsaid = 0
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                self._cancel.raise_if_requested()
-                digest.update(chunk)
-                done += len(chunk)
-                unsaid += len(chunk)
-                if unsaid >= 16 * _CHUNK:
-                    unsaid = 0
-                    yield Progress("read again", done, size, "bytes", name)
-        yield Progress("read again", done, size, "bytes", name)
-        return digest.hexdigest()
-
-
-def _note_of(target: Path) -> Path:
-    return target.with_name(target.name + ".checked.json")
 
 
 def _proven(fact: ByteFact) -> str:

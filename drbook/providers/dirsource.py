@@ -29,7 +29,7 @@ from drbook.providers.naming import (
     read_manifest,
     taken,
 )
-from drbook.providers.sources.base import Blob, Changed, Opening, Unreachable
+from drbook.providers.sources.base import Blob, Changed, Opening, Unreachable, seen_of
 from drbook.providers.sources.directory import DirectorySource
 
 CHUNK = 256 * 1024
@@ -149,6 +149,12 @@ class DirectoryReader:
             taken_by=when.by,
             taken_note="; ".join(part for part in (when.note, note) if part),
             size=sum(info.st_size for info in infos),
+            seen=seen_of(
+                [
+                    ("" if one else each.name, _seen(info))
+                    for each, info in zip(files, infos, strict=True)
+                ]
+            ),
             format=self._config.format,
             digest=manifest.sha256 if manifest and one else None,
             digest_by="manifest" if manifest and one else "none",
@@ -212,6 +218,7 @@ class FileBlob:
             info = os.fstat(stream.fileno())
         self.size = info.st_size
         self.sha256: str | None = None
+        self.seen = _seen(info)
         self.identity = _identity(info)
 
     @contextmanager
@@ -246,6 +253,11 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
 
 def _identity(info: os.stat_result) -> str:
     return f"{info.st_dev}:{info.st_ino} {info.st_size} {info.st_mtime_ns}"
+
+
+def _seen(info: os.stat_result) -> str:
+    """Without device and inode, which another machine numbers in its own way."""
+    return f"{info.st_size} {info.st_mtime_ns}"
 
 
 def _moment(seconds: float) -> datetime:

@@ -112,13 +112,17 @@ def _store(
             yield Progress(label, part.done, blob.size, "bytes")
 
 
+def part_of(name: str) -> tuple[str, str]:
+    """The names of the file that grows, and of its sidecar, beside the file of that name."""
+    return f"{name}.part", f"{name}.part.json"
+
+
 class _Part:
     """The file that grows, and its sidecar."""
 
     def __init__(self, target: Path, blob: Blob) -> None:
         self._target = target
-        self._path = target.with_name(target.name + ".part")
-        self._side = target.with_name(target.name + ".part.json")
+        self._path, self._side = (target.with_name(name) for name in part_of(target.name))
         self._blob = blob
         self._stream: IO[bytes] | None = None
         self._synced = 0

@@ -6,6 +6,7 @@ import base64
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from drbook.core.errors import StepFailed
@@ -38,6 +39,7 @@ class S3Blob:
         self._location = location
         self.size = int(head["ContentLength"])
         self.sha256 = _full_checksum(head)
+        self.seen = seen_at(where.get("VersionId"), self.size, head.get("LastModified"))
         self.identity = f"{where.get('VersionId', '')} {self._etag} {self.size}"
 
     @contextmanager
@@ -80,6 +82,13 @@ class S3Blob:
             next=why.next,
             code="download",
         )
+
+
+def seen_at(version: str | None, size: int, stored: datetime | None) -> str:
+    """What tells an object without a version from a later one under its key. A list and a HEAD agree on
+    its size and on the second in which it was stored; not on its ETag with every store."""
+    pinned = bool(version) and version != "null"
+    return "" if pinned or stored is None else f"{size} {int(stored.timestamp())}"
 
 
 def _shut(body: Any) -> None:

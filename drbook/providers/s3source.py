@@ -19,7 +19,7 @@ from drbook.core.signals import Progress, Working
 from drbook.core.values import plain
 from drbook.providers import bytefacts
 from drbook.providers.naming import MAX_MANIFEST, read_manifest, taken
-from drbook.providers.s3blob import S3Blob
+from drbook.providers.s3blob import S3Blob, seen_at
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, code_of, explain, status_of
 from drbook.providers.s3facts import lock_default, lock_of, survey
 from drbook.providers.s3guard import READ_BACKUPS
@@ -94,6 +94,7 @@ class S3Reader:
             taken_by=when.by,
             taken_note="; ".join(part for part in (when.note, note) if part),
             size=dump.size,
+            seen=seen_at(dump.version, dump.size, dump.stored_at),
             format=self._config.format,
             digest=manifest.sha256 if manifest else None,
             digest_by="manifest" if manifest else "none",

@@ -10,7 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from drbook.core.points import ByteFact
 from drbook.core.signals import Output, Progress
 from drbook.providers import download as downloading
 from drbook.providers.cancel import CancelToken
+from drbook.providers.s3blob import seen_at
 
 MIB = 1024 * 1024
 BIG = b"PGDMP" + bytes((index * 7 + index // 251) % 256 for index in range(MIB - 5)) * 1
@@ -359,7 +360,8 @@ def test_other_bytes_under_the_same_name_start_over(
     other = BIG[:-1] + b"?"
     client.put_object(Bucket=bucket, Key="a.dump", Body=other)
     catalog_of.cancel = CancelToken()
-    (_, copy), signals = drain(catalog_of(bucket).fetch(point))
+    again = catalog_of(bucket)
+    (_, copy), signals = drain(again.fetch(one_point(again, drain)))
     assert (catalog_of.folder / copy.name).read_bytes() == other
     assert not any("re-read" in each.label for each in signals if isinstance(each, Progress))
 
@@ -510,7 +512,28 @@ def test_a_full_disk_at_the_last_note(
     def full(folder: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("drbook.providers.backups.sync_folder", full)
+    monkeypatch.setattr("drbook.providers.copies.sync_folder", full)
     with pytest.raises(StepFailed) as caught:
         drain(catalog.fetch(point))
     assert caught.value.code == "disk"
+
+
+def test_an_object_that_was_stored_again_is_another_copy(
+    s3_server: Any, catalog_of: Any, drain: Any
+) -> None:
+    bucket = s3_server.bucket()
+    client = s3_server.client()
+    client.put_object(Bucket=bucket, Key="a.dump", Body=BIG)
+    catalog = catalog_of(bucket)
+    point = one_point(catalog, drain)
+    assert point.seen == f"{len(BIG)} {int(point.taken_at.timestamp())}"
+    before = point.model_copy(update={"seen": f"{len(BIG)} 1"})
+    fact, copy = drain(catalog.fetch(before))[0]
+    assert (fact.state, copy) == ("unknown", None)
+    assert drain(catalog.fetch(point))[0][1].size == len(BIG)
+
+
+@pytest.mark.parametrize(("version", "seen"), [(None, "7 60"), ("null", "7 60"), ("v1", "")])
+def test_a_version_pins_what_is_stored(version: str | None, seen: str) -> None:
+    assert seen_at(version, 7, datetime(1970, 1, 1, 0, 1, 0, 900_000, UTC)) == seen
+    assert seen_at(version, 7, None) == ""

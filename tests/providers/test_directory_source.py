@@ -277,3 +277,120 @@ def test_fetching_a_folder(world: World, drain: Any) -> None:
     (path / "3001.dat").unlink()
     assert drain(world.catalog.fetch(point))[0] == (world.fact, None)
     assert not path.exists()
+
+
+def names_in(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
+
+
+def stopped_at(world: World, point: RecoveryPoint, word: str) -> None:
+    """Fetch until a signal names this file, and break off there as a process does that is killed."""
+    work = world.catalog.fetch(point)
+    for signal in work:
+        if word in getattr(signal, "label", ""):
+            break
+    work.close()
+
+
+def test_nothing_of_an_older_folder_is_taken_for_the_newer_one_s(world: World, drain: Any) -> None:
+    """pg_restore prefers `1.dat` to `1.dat.gz`, whichever of them the manifest is of."""
+    for name in ("1.dat", "2.dat", "toc.dat"):
+        world.put(f"folder/{name}", DUMP)
+    stopped_at(world, points(world, drain)["folder"], "toc.dat")
+    (left,) = (world.incident / "copies").iterdir()
+    assert {"1.dat", "2.dat"} <= names_in(left)
+    for name in ("1.dat", "2.dat"):
+        (world.root / "folder" / name).unlink()
+    world.put("folder/1.dat.gz", b"new")
+    (_, copy), _ = drain(world.catalog.fetch(points(world, drain)["folder"]))
+    assert world.incident / copy.name == left
+    assert names_in(left) == {"1.dat.gz", "toc.dat"}
+
+
+def test_what_came_of_a_folder_s_other_files_is_gone_on_with(world: World, drain: Any) -> None:
+    world.put("folder/1.dat", b"first")
+    world.put("folder/toc.dat", DUMP)
+    point = points(world, drain)["folder"]
+    stopped_at(world, point, "toc.dat")
+    (left,) = (world.incident / "copies").iterdir()
+    assert "toc.dat.part" in names_in(left)
+    assert drain(world.catalog.fetch(point))[0][1].size == len(DUMP) + 5
+    assert names_in(left) == {"1.dat", "toc.dat"}
+
+
+def test_a_folder_that_changes_while_it_is_read_leaves_nothing(world: World, drain: Any) -> None:
+    world.put("folder/1.dat", b"first")
+    world.put("folder/toc.dat", DUMP)
+    point = points(world, drain)["folder"]
+
+    def run() -> None:
+        for signal in world.catalog.fetch(point):
+            if "1.dat" in getattr(signal, "label", ""):
+                world.put("folder/toc.dat", DUMP + b"more")
+
+    with pytest.raises(StepFailed) as caught:
+        run()
+    assert caught.value.code == "changed"
+    assert list((world.incident / "copies").iterdir()) == []
+
+
+def test_a_file_that_is_called_like_a_part_is_a_file(world: World, drain: Any) -> None:
+    files = {"1.dat": b"one", "1.dat.part": b"two", "1.dat.part.json": b"3", "toc.dat": DUMP}
+    for name, data in files.items():
+        world.put(f"folder/{name}", data)
+    for _ in range(2):
+        (_, copy), _ = drain(world.catalog.fetch(points(world, drain)["folder"]))
+        folder = world.incident / copy.name
+        assert {each.name: each.read_bytes() for each in folder.iterdir()} == files
+        (folder / "1.dat").write_bytes(b"spoiled")
+
+
+def test_a_link_among_what_is_left_is_removed_and_not_followed(
+    world: World, drain: Any, tmp_path: Path
+) -> None:
+    world.put("folder/toc.dat")
+    point = points(world, drain)["folder"]
+    (_, copy), _ = drain(world.catalog.fetch(point))
+    others = tmp_path / "others"
+    others.mkdir()
+    (others / "kept").write_text("ours")
+    (world.incident / copy.name / "1.dat").symlink_to(others)
+    (world.incident / copy.name / "inner").mkdir()
+    drain(world.catalog.fetch(point))
+    assert names_in(world.incident / copy.name) == {"toc.dat"}
+    assert (others / "kept").read_text() == "ours"
+
+
+@pytest.mark.parametrize("shape", ["a.dump", "folder"])
+def test_a_copy_of_what_stood_there_before_is_none_of_what_stands_there_now(
+    shape: str, world: World, drain: Any
+) -> None:
+    name = shape if shape == "a.dump" else "folder/toc.dat"
+    path = world.put(name)
+    old = points(world, drain)[shape]
+    (_, copy), _ = drain(world.catalog.fetch(old))
+    written = path.stat().st_mtime_ns
+    world.put(name, DUMP[:-1] + b"?")
+    os.utime(path, ns=(written + 10**9, written + 10**9))
+    # The copy of the older one is that one's still, and nobody else's.
+    assert drain(world.catalog.fetch(old))[0][1] == copy
+    (_, newer), _ = drain(world.catalog.fetch(points(world, drain)[shape]))
+    assert newer.sha256 != copy.sha256
+    # It has taken the older one's place, whose bytes are nowhere now.
+    (fact, none), _ = drain(world.catalog.fetch(old))
+    assert (fact.state, none) == ("unknown", None)
+    assert "written again since it was found" in fact.reason
+
+
+def test_a_note_without_its_point_is_not_believed(world: World, drain: Any) -> None:
+    """As versions before this one wrote it."""
+    path = world.put("a.dump")
+    point = points(world, drain)["a.dump"]
+    (_, copy), _ = drain(world.catalog.fetch(point))
+    note = world.incident / f"{copy.name}.checked.json"
+    noted = json.loads(note.read_text())
+    del noted["point"]
+    note.write_text(json.dumps(noted))
+    path.unlink()
+    with pytest.raises(StepFailed):
+        drain(world.catalog.fetch(point))

@@ -1,5 +1,6 @@
 """What every kind of backup source offers, and what a plug-in's configuration must be able to do."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -33,6 +34,11 @@ class Blob(Protocol):
         """Changes when the bytes may have changed: an ETag with its version, or inode and mtime."""
 
     @property
+    def seen(self) -> str:
+        """What a list says of these bytes too, and tells them from others under the same name; it is the
+        same on every machine. Empty where nothing does."""
+
+    @property
     def sha256(self) -> str | None:
         """The place's own digest of these bytes (hex), made when they were stored; None without."""
 
@@ -42,6 +48,13 @@ class Blob(Protocol):
         Raises Unreachable where the connection breaks, Changed where the bytes are others now,
         StepFailed where trying again cannot help.
         """
+
+
+def seen_of(files: Sequence[tuple[str, str]]) -> str:
+    """What was seen of each file of a copy, in one text; several are told by a digest of all."""
+    if len(files) == 1 and not files[0][0]:
+        return files[0][1]
+    return hashlib.sha256(repr(sorted(files)).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 class Source(Protocol):
