@@ -32,7 +32,7 @@ _OWNER = re.compile(rb"ALTER .* OWNER TO (" + _NAME + rb");\Z", re.DOTALL)
 _TABLESPACE = re.compile(rb"SET default_tablespace = '?(" + _NAME + rb")'?;")
 _ENCODING = re.compile(rb"SET client_encoding = '(\w+)';")
 _DATABASE = re.compile(rb"CREATE DATABASE " + _NAME + rb" WITH ")
-_OBJECT = re.compile(rb"SELECT pg_catalog\.lo_(create|open)\('\d+'")
+_OBJECT = re.compile(rb"SELECT pg_catalog\.lo_(create|open)\('(\d{1,10})'")
 """Makes a large object, and begins its bytes (`StartRestoreLO` in pg_backup_archiver.c)."""
 _OPTION = re.compile(rb"([A-Z_]+) = (?:'((?:[^']|'')*)'|(\w+))")
 _PROVIDERS: dict[str, Provider] = {"libc": "libc", "icu": "icu", "builtin": "builtin"}
@@ -112,7 +112,7 @@ class ArchiveReader:
     def lost(self) -> str:
         """What this archive has lost on its way, where it holds data at all: an archive of definitions
         alone (`--section=pre-data`) has the bytes of no large object. Asked when `facts` were."""
-        read = self._complete and (self._rows.any or self._objects.held > 0)
+        read = self._complete and (self._rows.any or self._objects.any_held)
         return self._objects.lost if read else ""
 
     def _stop(self, why: str) -> None:
@@ -156,7 +156,7 @@ class ArchiveReader:
         elif text.startswith(b"SELECT pg_catalog.set_config('search_path', ''"):
             self._schema = b""
         elif match := _OBJECT.match(text):
-            self._objects.add(match[1])
+            self._objects.add(match[1], int(match[2]))
         elif (found := needs_of(text)) is not NOTHING:
             self._name(self._roles, *found.roles)
             self._name(self._extensions, *found.extensions)

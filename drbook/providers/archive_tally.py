@@ -1,36 +1,53 @@
 """What of an archive's data is counted while it passes: the rows of each table, and large objects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drbook.core.values import counted
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Which large objects, in constant memory: two of these are equal where the same ones were added."""
+
+    number: int = 0
+    plain: int = 0
+    square: int = 0
+
+    def add(self, oid: int) -> None:
+        self.number += 1
+        self.plain += oid
+        self.square += oid * oid
 
 
 @dataclass(slots=True)
 class Objects:
     """Large objects, which have no rows: each is made in one place, and has its bytes in another."""
 
-    made: int = 0
-    held: int = 0
+    made: _Sums = field(default_factory=_Sums)
+    held: _Sums = field(default_factory=_Sums)
     """Those whose bytes were there, if none at all."""
 
-    def add(self, what: bytes) -> None:
+    def add(self, what: bytes, oid: int) -> None:
         """`create` for one that is made, `open` for one whose bytes begin."""
-        if what == b"create":
-            self.made += 1
-        else:
-            self.held += 1
+        (self.made if what == b"create" else self.held).add(oid)
+
+    @property
+    def any_held(self) -> bool:
+        return self.held.number > 0
 
     @property
     def lost(self) -> str:
         """Why they are not whole, in words that follow on `it `; empty where they are."""
         if self.made == self.held:
             return ""
-        return f"makes {counted(self.made, 'large object')} and holds the bytes of {self.held}"
+        others = "" if self.made.number != self.held.number else ", not all of them the same"
+        made = counted(self.made.number, "large object")
+        return f"makes {made} and holds the bytes of {self.held.number}{others}"
 
     @property
     def total(self) -> int | None:
         """How many a restore makes; None where not all of them are whole."""
-        return None if self.lost else self.made
+        return None if self.lost else self.made.number
 
 
 class Rows:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from drbook.core.values import plain, show_size
-from drbook.providers.archive import CHUNK, Archive
+from drbook.providers.archive import Archive
 
 LARGEST = 256 * 1024 * 1024
 """Bytes of a table of contents; pg_restore holds all of it in memory."""
@@ -26,6 +26,12 @@ _DATA = re.compile(rb"[0-9]{1,10}\.dat|blobs(?:_[0-9]{1,10})?\.toc")
 """The names that pg_dump gives; those of large objects are in the lists."""
 _LIST = re.compile(r"blobs(?:_[0-9]+)?\.toc")
 _PACKED = re.compile(r"blobs.*\.toc\.")
+_SUFFIXES = (".gz", ".lz4", ".zst")
+"""Of packed files; pg_restore looks for them where there is none with the name alone."""
+_DATA_END = b"\n\n"
+"""Behind the rows of a table, as COPY and as INSERT statements (`dumpTableData_*` in pg_dump.c)."""
+_OBJECT = re.compile(rb"([0-9]{1,10}) blob_\1\.dat\n")
+_LINE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,10 @@ def why_not_read(archive: Archive) -> Kept | None:
 
 
 def _look(folder: Path) -> Kept | None:
-    names = sorted(os.listdir(folder))
-    for name in names:
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
-            return _outside(name)
-        if _PACKED.match(name):
-            return Kept("unknown", f"has a packed list of large objects: {plain(name, 100)}")
+    names = frozenset(os.listdir(folder))
+    for name in sorted(names):
+        if found := _odd_file(folder / name, names):
+            return found
     toc = folder / "toc.dat"
     if toc.stat().st_size > LARGEST:
         return Kept("unknown", f"has a table of contents of more than {show_size(LARGEST)}")
@@ -76,9 +79,28 @@ def _look(folder: Path) -> Kept | None:
             wrong = kind == b"BLOBS" and reading.minor >= 16 and not file.endswith(b".toc")
             if wrong or not _DATA.fullmatch(file):
                 return _outside(file.decode("utf-8", "replace"))
-    for name in filter(_LIST.fullmatch, names):
-        if found := _path_in(folder / name):
-            return _outside(found)
+            if kind == b"TABLE DATA" and _cut(name := file.decode("ascii"), folder, names):
+                return Kept("damaged", f"ends early in {name}, which holds rows of a table")
+    for name in filter(_LIST.fullmatch, sorted(names)):
+        if found := _listed(folder / name):
+            return found
+    return None
+
+
+def _odd_file(path: Path, names: frozenset[str]) -> Kept | None:
+    """A file that pg_dump does not leave in a directory."""
+    shown = plain(path.name, 100)
+    if path.is_symlink() or not path.is_file():
+        return _outside(path.name)
+    if _PACKED.match(path.name):
+        return Kept("unknown", f"has a packed list of large objects: {shown}")
+    if path.suffix in _SUFFIXES and path.stem in names:
+        return Kept(
+            "damaged", f"holds two files for one entry: {shown}, and one that is not packed"
+        )
+    if path.suffix in _SUFFIXES and not path.stat().st_size:
+        # pg_restore takes an empty one for the packed form of nothing.
+        return Kept("damaged", f"holds a packed file without a byte: {shown}")
     return None
 
 
@@ -86,18 +108,29 @@ def _outside(name: str) -> Kept:
     return Kept("damaged", f"names a file outside itself: {plain(name, 100)}")
 
 
-def _path_in(listing: Path) -> str:
-    """The first path that stands in a list of large objects, or nothing.
+def _cut(name: str, folder: Path, names: frozenset[str]) -> bool:
+    """Whether a table's data, where it is not packed, lacks the empty line that pg_dump ends it with."""
+    if name not in names:
+        return False
+    with (folder / name).open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - len(_DATA_END)))
+        return stream.read() != _DATA_END
 
-    pg_restore reads it in pieces of a kilobyte, so that one line may be several: no slash is let by.
+
+def _listed(listing: Path) -> Kept | None:
+    """What is wrong with a list of large objects, each of which has a file of its own name.
+
+    pg_restore reads it in pieces of a kilobyte, so that one line may be several: none is as long.
     """
     with listing.open("rb") as stream:
-        while piece := stream.read(CHUNK):
-            at = piece.find(b"/")
-            if at >= 0:
-                begins = max(piece.rfind(blank, 0, at) for blank in (b" ", b"\t", b"\n")) + 1
-                return piece[begins : at + 100].decode("utf-8", "replace")
-    return ""
+        while line := stream.readline(_LINE):
+            if b"/" in line:
+                name = line[: line.index(b"/") + 100].split()[-1]
+                return _outside(name.decode("utf-8", "replace"))
+            if not _OBJECT.fullmatch(line):
+                shown = plain(line.decode("utf-8", "replace").strip(), 100)
+                return Kept("damaged", f"lists a large object as pg_dump does not: {shown!r}")
+    return None
 
 
 class _Toc:

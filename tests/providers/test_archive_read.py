@@ -222,6 +222,17 @@ OBJECTS: dict[str, tuple[bytes, int | None, str]] = {
         None,
         "makes 1 large object and holds the bytes of 2",
     ),
+    "the bytes of one twice": (
+        _MADE % 7 + _MADE % 8 + _HELD % 7 + _HELD % 7,
+        None,
+        "makes 2 large objects and holds the bytes of 2, not all of them the same",
+    ),
+    "others with the same sum": (
+        _MADE % 2 + _MADE % 5 + _HELD % 3 + _HELD % 4,
+        None,
+        "makes 2 large objects and holds the bytes of 2, not all of them the same",
+    ),
+    "in another order": (_MADE % 7 + _MADE % 8 + _HELD % 8 + _HELD % 7, 2, ""),
     "definitions alone": (b"CREATE TABLE public.t (a text);\n" + _MADE % 7 + _MADE % 8, None, ""),
     "a row that looks like one": (_ROW % (_MADE % 7), 0, ""),
     "a text that looks like one": (b"SELECT '\n" + _MADE.replace(b"'", b"''") % 7 + b"';\n", 0, ""),

@@ -161,7 +161,79 @@ def test_so_is_a_list_of_large_objects_that_does(folder: Path, name: str, called
     assert time.monotonic() - began < 10
     assert kept is not None
     assert kept.state == "damaged"
-    assert "/" in kept.reason
+    assert ("/" in kept.reason) is (name != "beyond what a line may hold")
+    assert len(kept.reason) < 300
+
+
+ODD_LINES = {
+    "another's file": b"16392 blob_16393.dat\n",
+    "cut": b"16392 blob_16392.da",
+    "without its end": b"16392 blob_16392.dat",
+    "another one's beginning": b"16392 blob_163921.dat\n",
+    "two blanks": b"16392  blob_16392.dat\n",
+    "an empty line": b"\n",
+    "no file": b"16392\n",
+    "bytes": b"\xff\0\x1b" * 2000,
+}
+
+
+@pytest.mark.parametrize("name", ODD_LINES)
+def test_each_large_object_has_a_file_of_its_own_name(folder: Path, name: str) -> None:
+    path = list_of(folder)
+    path.write_bytes(path.read_bytes() + ODD_LINES[name])
+    kept = why_not_read(open_archive(folder))
+    assert kept is not None
+    assert kept.state == "damaged"
+    assert "lists a large object as pg_dump does not" in kept.reason
+    assert "\x1b" not in kept.reason
+    assert len(kept.reason) < 300
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".lz4", ".zst"])
+def test_two_files_for_one_entry_are_damage(folder: Path, suffix: str) -> None:
+    """pg_restore takes the one that is not packed, whoever left it there."""
+    name = data_of(folder).removesuffix(".gz")
+    (folder / name).write_bytes(b"1\n\\.\n\n\n")
+    (folder / f"{name}{suffix}").write_bytes(b"packed")
+    kept = why_not_read(open_archive(folder))
+    assert kept == Kept(
+        "damaged", f"holds two files for one entry: {name}{suffix}, and one that is not packed"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".lz4", ".zst"])
+def test_a_packed_file_without_a_byte_is_damage(folder: Path, suffix: str) -> None:
+    (folder / f"blob_1.dat{suffix}").write_bytes(b"")
+    kept = why_not_read(open_archive(folder))
+    assert kept == Kept("damaged", f"holds a packed file without a byte: blob_1.dat{suffix}")
+    (folder / f"blob_1.dat{suffix}").write_bytes(b"x")
+    assert why_not_read(open_archive(folder)) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "cut"),
+    [
+        (b"1\n\\.\n\n\n", False),
+        (b"INSERT INTO t VALUES (1);\n\n\n", False),
+        (b"INSERT INTO t VALUES (1);\n\n", False),
+        (b"\n\n", False),
+        (b"INSERT INTO t VALUES (1);\n", True),
+        (b"INSERT INTO t VALUES (1);", True),
+        (b"1\n", True),
+        (b"\n", True),
+        (b"", True),
+    ],
+)
+def test_rows_that_are_not_packed_end_with_an_empty_line(
+    folder: Path, data: bytes, cut: bool
+) -> None:
+    packed = folder / data_of(folder)
+    name = packed.name.removesuffix(".gz")
+    packed.unlink()
+    (folder / name).write_bytes(data)
+    kept = why_not_read(open_archive(folder))
+    expected = Kept("damaged", f"ends early in {name}, which holds rows of a table")
+    assert kept == (expected if cut else None)
 
 
 def test_a_list_that_was_emptied_is_damage(folder: Path, tools: tuple[PgTools, ...]) -> None:
@@ -174,7 +246,7 @@ def test_a_list_that_was_emptied_is_damage(folder: Path, tools: tuple[PgTools, .
 
 def test_another_file_cannot_be_the_list(folder: Path) -> None:
     renamed(folder, list_of(folder).name, data_of(folder).encode())
-    (folder / data_of(folder)).write_bytes(b"16392 /etc/passwd\n")
+    (folder / data_of(folder)).write_bytes(b"16392 /etc/passwd\n\n")
     kept = why_not_read(open_archive(folder))
     assert kept == Kept("damaged", f"names a file outside itself: {data_of(folder)}")
 
