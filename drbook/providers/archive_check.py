@@ -34,8 +34,8 @@ from drbook.providers.archive_toc import why_not_read
 from drbook.providers.pgtools import ENGLISH, PgTools
 from drbook.providers.process import Completed, Take, run
 
-END_MARK = b"-- PostgreSQL database dump complete"
-"""The last comment of a whole plain dump; patched versions put one more line after it."""
+END_MARK = re.compile(rb"^-- PostgreSQL database dump complete\s*$", re.MULTILINE)
+"""The last comment of a whole plain dump, in its last bytes."""
 _TAIL = 4096
 
 
@@ -83,11 +83,12 @@ def _check_plain(archive: Archive, cancel: Cancel) -> Working[ByteFact]:
             if number % 16 == 0:
                 cancel.raise_if_requested()
                 yield meter.signal()
-    if END_MARK not in tail:
+    held = reader.facts()
+    # Where nobody can say what is a statement and what is a row, a line like it must do.
+    if not (reader.ended if reader.ended is not None else END_MARK.search(tail)):
         return ByteFact(
             state="damaged", reason="it is cut short: the line that ends a complete dump is missing"
         )
-    held = reader.facts()
     if reader.too_long:
         return ByteFact(state="damaged", reason=f"{reader.too_long}, which is never loaded")
     return _whole(reader, held, "read to its end; content unproven")

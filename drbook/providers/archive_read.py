@@ -31,6 +31,8 @@ _PATH = re.compile(rb"SET search_path = (" + _NAME + rb")[,;]")
 _OWNER = re.compile(rb"ALTER .* OWNER TO (" + _NAME + rb");\Z", re.DOTALL)
 _TABLESPACE = re.compile(rb"SET default_tablespace = '?(" + _NAME + rb")'?;")
 _ENCODING = re.compile(rb"SET client_encoding = '(\w+)';")
+_MARK = re.compile(rb"^-- PostgreSQL database dump( complete)?\s*$", re.MULTILINE)
+"""The comments with which a plain dump begins and ends; patched versions put one more line behind it."""
 _DATABASE = re.compile(rb"CREATE DATABASE " + _NAME + rb" WITH ")
 _OBJECT = re.compile(rb"SELECT pg_catalog\.lo_(create|open)\('(\d{1,10})'")
 """Makes a large object, and begins its bytes (`StartRestoreLO` in pg_backup_archiver.c)."""
@@ -55,7 +57,8 @@ class ArchiveReader:
         self._scanner: Scanner | None = Scanner()
         self._why = ""
         self._complete = True
-        self._begun = False
+        self._odd_strings = False
+        self._begun = self._ended = False
         self._versions: dict[bytes, str] = {}
         self._settings: DatabaseSettings | None = None
         self._encoding = ""
@@ -82,10 +85,13 @@ class ArchiveReader:
 
     def facts(self, *, data: bool = True) -> ArchiveFacts:
         """What was read, once; `data` False where the archive's data was left out of it."""
-        if self._scanner is not None:
+        if (scanner := self._scanner) is not None:
             try:
-                self._take(self._scanner.finish())
+                found = scanner.finish()
+                self._take(found)
                 self._settle()
+                if found and found[-1][1] == "rest" and not scanner.cut:
+                    self._between(found[-1][0])
             except TooLong as error:
                 self.too_long = str(error)
                 self._stop(self.too_long)
@@ -107,6 +113,12 @@ class ArchiveReader:
             extensions=tuple(sorted(self._extensions)),
             tablespaces=tuple(sorted(self._tablespaces)),
         )
+
+    @property
+    def ended(self) -> bool | None:
+        """Whether a plain dump's end was seen where no statement, row or text is, which may hold the same
+        line; None where that could not be followed. Asked when `facts` were."""
+        return self._ended if self._complete and not self._odd_strings else None
 
     @property
     def lost(self) -> str:
@@ -146,7 +158,7 @@ class ArchiveReader:
                 what: version.decode("ascii") for what, version in _VERSION.findall(text[:_HEAD])
             }
             self._begun = True
-        text = statement_of(text)
+        text = self._between(text)
         if text.startswith(b"INSERT INTO "):
             self._insert(text[: 64 * _HEAD])
         elif text.startswith(b"COPY "):
@@ -162,6 +174,13 @@ class ArchiveReader:
             self._name(self._extensions, *found.extensions)
         elif text.startswith((b"CREATE ", b"ALTER ")):
             self._definition(text)
+
+    def _between(self, text: bytes) -> bytes:
+        """The statement without what stands before it, where a dump's first and last line are."""
+        statement = statement_of(text)
+        for mark in _MARK.finditer(text, 0, len(text) - len(statement)):
+            self._ended = mark[1] is not None
+        return statement
 
     def _copy(self, text: bytes) -> None:
         match = _COPY.match(text)
@@ -191,6 +210,7 @@ class ArchiveReader:
         elif match := _ENCODING.match(text):
             self._encoding = self._encoding or match[1].decode("ascii")
         elif text.startswith(b"SET standard_conforming_strings = off"):
+            self._odd_strings = True
             self._why = "its strings are written in a way that is not read here"
 
     def _definition(self, text: bytes) -> None:

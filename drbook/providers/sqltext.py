@@ -80,7 +80,7 @@ class Scanner:
         self._closing = b""
         self._depth = 0
         self._gone = 0
-        self._cut = False
+        self.cut = False
         """True while the front of the statement was given out already: it was too long."""
         self._out: list[tuple[bytes, Piece]] = []
         self._marks: re.Pattern[bytes] | None = None
@@ -105,8 +105,8 @@ class Scanner:
         if self._at - self._start > LONGEST:
             if self._inside != self._in_copy:
                 self._gone += self._at - self._start
-            self._give(self._at, "rest" if self._cut else "head")
-            self._cut = True
+            self._give(self._at, "rest" if self.cut else "head")
+            self.cut = True
         # Once for all that was given out: a dump of INSERT statements has thousands in a piece.
         self._held = self._held[self._start :]
         self._at -= self._start
@@ -174,9 +174,9 @@ class Scanner:
             self._closing, self._inside, self._led = found.group(), self._in_quotes, False
 
     def _end_statement(self) -> None:
-        copying = not self._cut and _COPY.match(self._held, self._lead, self._at) is not None
-        self._give(self._at, "rest" if self._cut else "statement")
-        self._cut, self._gone, self._led = False, 0, True
+        copying = not self.cut and _COPY.match(self._held, self._lead, self._at) is not None
+        self._give(self._at, "rest" if self.cut else "statement")
+        self.cut, self._gone, self._led = False, 0, True
         self._marks, self._parens, self._begun = None, 0, 0
         if copying:
             self._inside = self._in_copy

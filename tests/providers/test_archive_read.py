@@ -264,6 +264,83 @@ def test_without_data_nobody_asks_for_large_objects() -> None:
     assert reader.facts(data=False).large_objects is None
 
 
+_END = b"--\n-- PostgreSQL database dump complete\n--\n\n"
+_BEGIN = b"--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\n"
+_LINE = b"\n-- PostgreSQL database dump complete\n"
+ENDS: dict[str, tuple[bytes, bool | None]] = {
+    "whole": (_BEGIN + _ROW % b"1\n" + b"\n\n" + _END, True),
+    "with what newer versions put behind it": (
+        _ROW % b"1\n" + _END + b"\\unrestrict abc\n\n",
+        True,
+    ),
+    "without its last line break": (
+        _ROW % b"1\n" + b"--\n-- PostgreSQL database dump complete",
+        True,
+    ),
+    "with line breaks of another system": (_ROW % b"" + _END.replace(b"\n", b"\r\n"), True),
+    "nothing but its end": (_END, True),
+    "with a statement behind it": (_ROW % b"1\n" + _END + b"ANALYZE;\n", True),
+    "two, one behind the other": (2 * (_BEGIN + _ROW % b"1\n" + _END), True),
+    "cut": (_BEGIN + _ROW % b"1\n", False),
+    "cut inside its last line": (_ROW % b"1\n" + _END[:20], False),
+    "cut behind a row of INSERT that holds it": (
+        b"INSERT INTO public.t VALUES (1, '-- PostgreSQL database dump complete');\n",
+        False,
+    ),
+    "cut behind a text that holds it as a line": (
+        b"INSERT INTO public.t VALUES (1, '" + _LINE + b"');\n",
+        False,
+    ),
+    "cut inside such a text": (b"INSERT INTO public.t VALUES (1, '" + _LINE, False),
+    "cut inside a long one": (
+        b"INSERT INTO public.t VALUES (1, '" + b"x" * (3 << 20) + 2 * _LINE,
+        False,
+    ),
+    "cut inside a function": (b"CREATE FUNCTION f() AS $$" + _LINE, False),
+    "cut in COPY's data": (b"COPY public.t (a) FROM stdin;" + _LINE, False),
+    "cut behind COPY's data": (b"COPY public.t (a) FROM stdin;" + _LINE + b"\\.\n\n", False),
+    "the second of two cut": (_BEGIN + _END + _BEGIN + _ROW % b"1\n", False),
+    "a word behind what looks like it": (_ROW % b"" + _LINE[:-1] + b" now\n", False),
+    "strings of another kind": (b"SET standard_conforming_strings = off;\n" + _END, None),
+}
+
+
+@pytest.mark.parametrize("size", [7, 1 << 18])
+@pytest.mark.parametrize("name", ENDS)
+def test_where_a_plain_dump_ends(name: str, size: int) -> None:
+    text, ended = ENDS[name]
+    reader = ArchiveReader()
+    for at in range(0, len(text), size):
+        reader.feed(text[at : at + size])
+    reader.facts()
+    assert reader.ended is ended
+
+
+def test_where_it_ends_is_not_known_of_what_was_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_read, "_MOST", 100)
+    reader = ArchiveReader()
+    reader.feed(b"".join(b"CREATE TABLE public.t%d (a int);\n" % n for n in range(100)) + _END)
+    reader.facts()
+    assert reader.ended is None
+
+
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        (_END, "structure"),
+        (b"SET standard_conforming_strings = off;\n" + _END, "structure"),
+        (b"SET standard_conforming_strings = off;\n", "damaged"),
+        (b"INSERT INTO public.t VALUES ('-- PostgreSQL database dump complete');\n", "damaged"),
+    ],
+)
+def test_a_plain_dump_without_its_end_is_damaged(tmp_path: Path, text: bytes, state: str) -> None:
+    path = tmp_path / "a.sql"
+    path.write_bytes(_BEGIN + text)
+    fact = drain(check_structure(path, (), CancelToken()))
+    assert fact.state == state
+    assert ("cut short" in fact.reason) is (state == "damaged")
+
+
 def test_a_statement_without_end_stops_the_counting_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqltext, "MOST", 1 << 20)
     text = TOP + b"SELECT '" + b"x" * (3 << 20)

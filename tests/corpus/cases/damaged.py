@@ -7,7 +7,7 @@ from pathlib import Path
 
 import zstandard
 
-from corpus.case import BAD, UNSURE, Case, Production, no_manifest
+from corpus.case import BAD, GOOD, UNSURE, Case, Production, no_manifest
 from corpus.world import World
 from drbook.core.baseline import Manifest
 
@@ -92,6 +92,12 @@ def without_its_objects(path: Path) -> None:
         each.write_bytes(b"")
 
 
+def cut_behind_its_last_line(path: Path) -> None:
+    """A row holds the line with which a plain dump ends."""
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"dump complete');\n") + len(b"dump complete');\n")])
+
+
 def cut_before(start: str) -> Callable[[Path], None]:
     """A tar that ends where a file of it ends, before the last one whose name begins like this."""
 
@@ -160,6 +166,11 @@ OTHER = Production(
 PLAIN = Production(options=("-Fp",))
 RAW = Production(options=("-Fc", "-Z0"))
 GZIP = Production(options=("-Fc", "-Z6"))
+ENDING = Production(
+    "CREATE TABLE a (line text);"
+    " INSERT INTO a VALUES ('one'), ('-- PostgreSQL database dump complete'), ('three')",
+    options=("-Fp", "--inserts"),
+)
 TAR = Production(options=("-Ft",))
 FOLDER = Production(options=("-Fd",))
 RAW_FOLDER = Production(options=("-Fd", "-Z0"))
@@ -204,6 +215,10 @@ CASES = (
     Case("plain, cut at a row", BAD, ("bytes",), of=PLAIN, spoil=cut_at_a_row, states=no_manifest),
     Case("plain in gzip, cut short", BAD, ("bytes",), of=PLAIN,
          spoil=lambda path: (in_gzip(path), cut(0.7)(path))[1], states=no_manifest),
+    Case("plain INSERTs, cut behind a row that looks like its last line", BAD, ("bytes",), of=ENDING,
+         spoil=cut_behind_its_last_line, states=no_manifest, target="cluster"),
+    Case("plain INSERTs, a row that looks like its last line", GOOD, of=ENDING, states=no_manifest,
+         content=False, target="cluster"),
     Case("directory, without what its large objects hold", BAD, ("bytes",), of=FOLDER,
          spoil=without_its_objects, states=no_manifest),
     Case("tar, cut short", BAD, ("bytes",), of=TAR, spoil=cut(0.7), states=no_manifest),
