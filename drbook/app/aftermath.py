@@ -35,9 +35,8 @@ class _Known:
     event: ev.ProcessStarted
     number_holds: bool
     """Its process number means here what it meant there."""
-    carried: str
-    """The token to look for; empty where it is not, for what a command left behind when it ended by
-    itself is a service."""
+    service: bool
+    """What it left behind is none of ours: it ended by itself, or under another boot."""
 
     @property
     def words(self) -> str:
@@ -104,8 +103,7 @@ def _past(records: tuple[Record, ...], here: Life, host: str) -> _Past:
                 past.lives.append(life.token)
         elif isinstance(event, ev.ProcessStarted):
             left_alone = (event.step, event.attempt) in ended or _other_boot(life, here)
-            carried = "" if left_alone else event.token
-            past.known.append(_Known(event, _number_holds(life, record, past), carried))
+            past.known.append(_Known(event, _number_holds(life, record, past), left_alone))
     if records:
         past.unseen = _why_unseen(life, records[-1].host, past)
     return past
@@ -162,7 +160,9 @@ def _on_record(table: Table, known: Iterable[_Known]) -> Iterator[tuple[int, str
         if each.number_holds and still_runs(event.pid, event.started):
             yield event.pid, each.words
             continue
+        if each.service:
+            continue
         left = table.session(event.pid, event.started) if each.number_holds else set[int]()
-        left |= table.carrying(each.carried)
+        left |= table.carrying(event.token)
         for pid, name in names(left).items():
             yield pid, f"{pid} ({plain(name, 60)}) of {each.words}"

@@ -14,9 +14,8 @@ from drbook.core import events as ev
 from drbook.core.errors import Refused, UsageError
 from drbook.core.runbook import Runbook
 from drbook.core.values import counted
+from drbook.journal.reader import noted_head
 from drbook.mirror.recover import Recovered, Source
-
-_HEAD = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def vouched_by(
     """
     held = []
     if vouch.head:
-        _hold_head(vouch.head.strip().lower(), found, recovered)
+        _hold_head(noted_head(vouch.head, means="Nothing was taken over."), found, recovered)
         held.append("head")
     if vouch.runbook is not None:
         _hold_runbook(vouch.runbook, runbook)
@@ -78,12 +77,6 @@ def what_it_runs(runbook: Runbook) -> str:
 
 
 def _hold_head(head: str, found: Source, recovered: Recovered) -> None:
-    if not _HEAD.fullmatch(head):
-        raise UsageError(
-            "--head is no head: 64 hexadecimal digits.",
-            means="Nothing was taken over.",
-            next="Copy it from the end of a run, or from an export.",
-        )
     at = next((line.seq for line in found.copy.lines if line.digest == head), None)
     if at is None:
         raise Refused(

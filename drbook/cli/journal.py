@@ -11,7 +11,7 @@ from drbook.app.places import JOURNAL, find_incident, home, incident_of
 from drbook.cli.output import print_json, say, tell
 from drbook.core.errors import ExitCode, UsageError
 from drbook.core.values import Json, counted, parse_duration, plain
-from drbook.journal.reader import Verification, verify
+from drbook.journal.reader import Verification, noted_head, verify
 from drbook.mirror.compare import Comparison
 from drbook.mirror.status import Standing
 
@@ -48,6 +48,7 @@ def verify_command(
 
     A torn last line, left by a crash, is said and does not count as tampering.
     """
+    head = noted_head(head, means="Nothing was looked at.") if head is not None else None
     journal = _journal(path)
     found = verify(journal, head, incident_of(journal.parent))
     compared = held_against(journal, against) if against else []

@@ -4,16 +4,32 @@ A last line without its line end is *torn*: the machine stopped while it was wri
 apart from every other change, which is *tampering* or damage.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from drbook.core.errors import DrbookError, JournalError
+from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Record
 from drbook.core.fold import evolve
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
 from drbook.journal.codec import FIRST, decode, digest
+
+_HEAD = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+def noted_head(text: str, *, means: str) -> str:
+    """A head as somebody noted it, without what copying added. Raises UsageError for what is none: it
+    says nothing about a record."""
+    found = text.strip().lower()
+    if not _HEAD.fullmatch(found):
+        raise UsageError(
+            "--head is no head: 64 hexadecimal digits.",
+            means=means,
+            next="Copy it from the end of a run, or from an export.",
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ program could not be started is written into it, for no exit code tells that fro
 When it closes later, because drbook asked for a stop or because drbook is gone, the program's group
 gets STOP_SIGNAL and, after the grace, KILL; then everything else that it started ends, where Linux
 says what that is. The program's
-exit code is passed on (128 + signal where it was killed). What it left running in a group of its own
-when it ended by itself, a service say, is left alone.
+exit code is passed on (128 + signal where it was killed). What it left running when it ended by
+itself, a service say, is left alone; where a signal ended it, the rest of its group ends with it.
 
 The program stays in the launcher's session, so that what outlives a launcher that was killed can
 still be told by the launcher's number.
@@ -113,6 +113,8 @@ def watch(pid: int, lifeline: int, stop: signal.Signals, grace: float) -> int:
         if (code := reaped(pid)) is not None:
             if asked:
                 end_descendants(stop, time.monotonic() + grace if kill_at is None else kill_at)
+            if asked or code < 0:
+                kill_group_of(pid)
             return code if code >= 0 else 128 - code
         timeout = None if kill_at is None or killed else max(0.0, kill_at - time.monotonic())
         readable, _, _ = select.select(waiting, [], [], timeout)
@@ -198,6 +200,14 @@ def signal_group(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
+def kill_group_of(pid: int) -> None:
+    """What is left of the group of a program that is gone."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
 def main(arguments: list[str]) -> int:
     lifeline, stop, grace, run_as = arguments[:4]
     argv = arguments[5:]
@@ -213,17 +223,7 @@ def main(arguments: list[str]) -> int:
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
-    code = watch(pid, int(lifeline), signal.Signals[stop], float(grace))
-    # What the program left behind in its group goes with it.
-    signal_group_quietly(pid)
-    return code
-
-
-def signal_group_quietly(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
+    return watch(pid, int(lifeline), signal.Signals[stop], float(grace))
 
 
 if __name__ == "__main__":

@@ -130,6 +130,34 @@ def test_what_outlived_a_launcher_that_was_killed_is_found_and_named() -> None:
     )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose session it is")
+@pytest.mark.parametrize("state", [StepEnd.SUCCEEDED, StepEnd.FAILED])
+def test_a_service_in_the_session_of_a_command_that_ended_is_left_alone(state: StepEnd) -> None:
+    """`nohup server &`: its launcher is gone, and its session is still the launcher's."""
+    script = (
+        "import subprocess,sys\n"
+        "print(subprocess.Popen(['sleep', '600'], stdout=-3).pid, flush=True); sys.stdin.read()"
+    )
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert launcher.stdout is not None
+    member = int(launcher.stdout.readline())
+    event = begun(launcher.pid, start_ticks(launcher.pid))
+    launcher.communicate()
+    ended = ev.StepFinished(step="restore", attempt=1, state=state, duration_ms=1)
+    try:
+        with pytest.raises(Refused):
+            wait_for_children(recorded(event), "here", lambda _: None, longest=0.1)
+        found = wait_for_children(recorded(event, ended), "here", lambda _: None, longest=0.1)
+        assert found.outlived == ()
+    finally:
+        os.kill(member, signal.SIGKILL)
+
+
 # --- by boot and token, whatever the host is called now -------------------------------------------
 
 HERE = Life(token="a1" * 16, boot="this boot", pids="pid:[1]")

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drbook.core import events as ev
-from drbook.core.errors import JournalError
+from drbook.core.errors import JournalError, UsageError
 from drbook.core.events import Event, Mode, Record, StepEnd
 from drbook.core.fold import fold
 from drbook.core.values import Json
 from drbook.journal.codec import FIRST, decode, digest, encode, normal
 from drbook.journal.disk import OsDisk
-from drbook.journal.reader import read, torn_tail, verify
+from drbook.journal.reader import noted_head, read, torn_tail, verify
 from drbook.journal.writer import Writer
 
 OPENED = ev.IncidentOpened(
@@ -657,3 +657,19 @@ def test_a_journal_that_is_not_as_it_was_left_takes_no_record(
         assert caught.value.code == code
     for path in full.parent.glob("*.jsonl"):
         assert b"one more" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("text", ["{}", " {} \n", "\t{}"])
+def test_a_head_that_was_copied_is_read(text: str) -> None:
+    head = "0123456789abcdef" * 4
+    assert noted_head(text.format(head.upper()), means="Nothing.") == head
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "0" * 63, "0" * 65, "g" * 64, "latest", "0" * 32 + " " + "0" * 31]
+)
+def test_what_is_no_head_accuses_nobody(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        noted_head(text, means="Nothing was looked at.")
+    assert "64 hexadecimal digits" in caught.value.what
+    assert caught.value.means == "Nothing was looked at."

@@ -403,9 +403,23 @@ def test_a_program_that_does_not_hear_is_killed_after_its_grace() -> None:
     child.close()
 
 
-def test_what_a_program_leaves_behind_goes_with_it() -> None:
-    done = complete(["/bin/sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"])
-    assert done.exit_code == 0
+_LEAVES = "sleep 600 >/dev/null 2>&1 & echo $!"
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_service_that_a_program_leaves_behind_runs_on(code: int) -> None:
+    done = complete(["/bin/sh", "-c", f"{_LEAVES}; exit {code}"])
+    left = int(done.stdout)
+    try:
+        assert done.exit_code == code
+        assert not gone(left, within=0.5)
+    finally:
+        os.kill(left, signal.SIGKILL)
+
+
+def test_what_a_program_leaves_behind_that_a_signal_ended_goes_with_it() -> None:
+    done = complete(["/bin/sh", "-c", f"{_LEAVES}; kill -9 $$"])
+    assert done.exit_code == 128 + signal.SIGKILL
     assert gone(int(done.stdout))
 
 
