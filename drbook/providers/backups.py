@@ -21,7 +21,7 @@ from drbook.core.values import plain
 from drbook.providers.copies import Copies, Fetched
 from drbook.providers.download import Received, download
 from drbook.providers.secrets import Secrets
-from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source, seen_of
+from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source, same_bytes, seen_of
 
 CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
 
@@ -145,7 +145,8 @@ class BackupCatalog:
             # A dump is worth having without its manifest; nothing is then proven by it.
             manifest = None
         files = source.files(point)
-        if point.seen and point.seen != seen_of([(name, blob.seen) for name, blob in files]):
+        now = seen_of([(name, blob.seen) for name, blob in files])
+        if point.seen and not same_bytes(point.seen, now):
             return ByteFact(state="unknown", reason=_WRITTEN_AGAIN), None
         total = sum(blob.size for _, blob in files)
         damage = _too_short(manifest, total)

@@ -23,6 +23,7 @@ from drbook.core.signals import Output, Progress
 from drbook.providers import download as downloading
 from drbook.providers.cancel import CancelToken
 from drbook.providers.s3blob import seen_at
+from drbook.providers.sources.base import same_bytes
 
 MIB = 1024 * 1024
 BIG = b"PGDMP" + bytes((index * 7 + index // 251) % 256 for index in range(MIB - 5)) * 1
@@ -531,6 +532,24 @@ def test_an_object_that_was_stored_again_is_another_copy(
     fact, copy = drain(catalog.fetch(before))[0]
     assert (fact.state, copy) == ("unknown", None)
     assert drain(catalog.fetch(point))[0][1].size == len(BIG)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "same"),
+    [
+        ("7 60", "7 60", True),
+        ("7 60", "7 61", True),
+        ("7 61", "7 60", True),
+        ("7 60", "7 62", False),
+        ("7 60", "8 60", False),
+        ("7 60", "", False),
+        ("7 60", "7 ", False),
+        ("ab12", "ab13", False),
+        ("ab12", "ab12", True),
+    ],
+)
+def test_a_second_that_is_rounded_otherwise_is_the_same(then: str, now: str, same: bool) -> None:
+    assert same_bytes(then, now) is same
 
 
 @pytest.mark.parametrize(("version", "seen"), [(None, "7 60"), ("null", "7 60"), ("v1", "")])
