@@ -29,6 +29,10 @@ _PIECE = 256 * 1024
 _QUIET = 4
 """Quarters of a second without a word, after which streams that outlive their program are left."""
 
+LAST_WORDS = 2.0
+"""Seconds in which a program that was asked to stop is still listened to. What it had printed before may
+be a thousand lines without an end, and each takes its time."""
+
 Feed = Callable[[IO[bytes]], None]
 """Writes a child's standard input, in a thread of its own."""
 Take = Callable[[bytes], None]
@@ -164,7 +168,9 @@ def run(
         feeder = _Feeder(feed, child) if feed else None
         if feeder is not None:
             threading.Thread(target=feeder.run, name="feed", daemon=True).start()
-        out, err = yield from _drain(child, begun, timeout, on_line or _as_output, tick, take)
+        out, err = yield from _drain(
+            child, begun, timeout, cancel, on_line or _as_output, tick, take
+        )
         code = child.popen.wait()
         if cancel is not None:
             cancel.raise_if_requested()
@@ -217,6 +223,7 @@ def _drain(
     child: Child,
     begun: float,
     timeout: timedelta | None,
+    cancel: Cancel | None,
     on_line: OnLine,
     tick: Callable[[], Signal | None] | None,
     take: Take | None,
@@ -233,6 +240,7 @@ def _drain(
     for stream in streams:
         threading.Thread(target=stream.run, name=f"read-{stream.name}", daemon=True).start()
     open_streams, quiet, lost = 2, 0, False
+    until: float | None = None
     try:
         while open_streams:
             if timeout is not None and time.monotonic() - begun > timeout.total_seconds():
@@ -243,6 +251,8 @@ def _drain(
                 )
             # Without its launcher, its program would hold the streams open for as long as it likes.
             lost = lost or child.lost()
+            if until is None and cancel is not None and cancel.requested:
+                until = time.monotonic() + LAST_WORDS
             signal_now: Signal | None = None
             try:
                 item = lines.get(timeout=0.25)
@@ -257,7 +267,8 @@ def _drain(
                 if item is None:
                     open_streams -= 1
                     continue
-                signal_now = on_line(*item)
+                if until is None or time.monotonic() < until:
+                    signal_now = on_line(*item)
             if signal_now is not None:
                 yield signal_now
             if tick is not None and (ticked := tick()) is not None:

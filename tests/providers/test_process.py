@@ -21,7 +21,7 @@ from support.waiting import eventually
 from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.signals import Output, ProcessStarted
 from drbook.providers import child as children
-from drbook.providers import launcher
+from drbook.providers import launcher, process
 from drbook.providers.cancel import CancelToken
 from drbook.providers.child import Child, environment
 from drbook.providers.pids import start_ticks
@@ -290,6 +290,24 @@ def test_a_timeout_lets_the_readers_of_a_flood_go() -> None:
         finish(run(["/usr/bin/yes"], timeout=timedelta(seconds=0.3), on_line=lambda *_: time.sleep(0.01)))  # fmt: skip
     assert caught.value.code == "timeout"
     assert eventually(lambda: threading.active_count() <= before)
+
+
+def test_a_cancel_does_not_wait_for_all_that_was_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand lines are in the queue when it comes, and masking one may take its time."""
+    token = CancelToken()
+    monkeypatch.setattr(process, "LAST_WORDS", 0.5)
+    heard = 0
+
+    def slow(stream: str, line: str) -> None:
+        nonlocal heard
+        heard += 1
+        time.sleep(0.01)
+        if heard == 20:
+            token.request("cancel")
+
+    with pytest.raises(Cancelled):
+        finish(run(["/usr/bin/yes"], cancel=token, on_line=slow))
+    assert 20 < heard <= 20 + 50  # its last words, half a second of them
 
 
 def test_what_a_child_inherits_is_on_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
