@@ -105,7 +105,7 @@ def _without_digest() -> Iterator[None]:
     def trusting(self: BackupCatalog, point: Any, blob: Any, target: Path, manifest: Any) -> Any:
         received = yield from self._download(point, blob, target)
         fact = ByteFact(state="intact", reason="taken on trust")
-        return self._keep(fact, target, received.size, received.sha256, "digest")
+        return self._copies.keep(point, fact, target, received.size, received.sha256, "digest")
 
     with patch.object(BackupCatalog, "_fetch_file", trusting):
         yield
