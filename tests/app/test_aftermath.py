@@ -132,7 +132,9 @@ def test_what_outlived_a_launcher_that_was_killed_is_found_and_named() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whose session it is")
 @pytest.mark.parametrize("state", [StepEnd.SUCCEEDED, StepEnd.FAILED])
-def test_a_service_in_the_session_of_a_command_that_ended_is_left_alone(state: StepEnd) -> None:
+def test_a_service_in_the_session_of_a_command_that_ended_is_left_alone(
+    state: StepEnd, sleeper: "subprocess.Popen[bytes]"
+) -> None:
     """`nohup server &`: its launcher is gone, and its session is still the launcher's."""
     script = (
         "import subprocess,sys\n"
@@ -154,6 +156,12 @@ def test_a_service_in_the_session_of_a_command_that_ended_is_left_alone(state: S
             wait_for_children(recorded(event), "here", lambda _: None, longest=0.1)
         found = wait_for_children(recorded(event, ended), "here", lambda _: None, longest=0.1)
         assert found.outlived == ()
+        # What still runs is named whoever was left alone before it.
+        other = begun(sleeper.pid, start_ticks(sleeper.pid)).model_copy(update={"step": "verify"})
+        with pytest.raises(Refused) as refused:
+            wait_for_children(recorded(event, ended, other), "here", lambda _: None, longest=0.1)
+        assert str(sleeper.pid) in refused.value.what
+        assert str(member) not in refused.value.what
     finally:
         os.kill(member, signal.SIGKILL)
 
