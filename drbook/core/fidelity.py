@@ -104,7 +104,8 @@ def _rows(case: Case) -> Judged | None:
             UNSURE,
             f"held {held.rows} rows; the restore computed it anew, and found {found.rows}",
         )
-    return FAIL, f"the {case.holder} held {held.rows} rows, {found.rows} were restored"
+    what = "" if found.kind == LARGE_OBJECTS else " rows"
+    return FAIL, f"the {case.holder} held {held.rows}{what}, {found.rows} were restored"
 
 
 def _content(case: Case) -> Judged | None:

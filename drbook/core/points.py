@@ -88,6 +88,12 @@ class RecoveryPoint(Frozen):
         """One string that names the point within an incident."""
         return f"{self.source}:{self.id}" + (f"@{self.version}" if self.version else "")
 
+    @property
+    def bytes_key(self) -> str:
+        """One string that names these very bytes: what is said about them, as when they were taken or
+        whose domain they lie in, may change beside them."""
+        return f"{self.key} {self.size} {self.seen}"
+
 
 class Criterion(StrEnum):
     """What makes a copy independent of production, in the order in which it is shown."""

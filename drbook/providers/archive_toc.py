@@ -28,6 +28,8 @@ _LIST = re.compile(r"blobs(?:_[0-9]+)?\.toc")
 _PACKED = re.compile(r"blobs.*\.toc\.")
 _SUFFIXES = (".gz", ".lz4", ".zst")
 """Of packed files; pg_restore looks for them where there is none with the name alone."""
+_EMPTY_OBJECT = re.compile(r"blob_[0-9]+\.dat\.lz4")
+"""What may honestly have no byte: where nothing is written, `compress_lz4.c` writes no frame either."""
 _DATA_END = b"\n\n"
 """Behind the rows of a table, as COPY and as INSERT statements (`dumpTableData_*` in pg_dump.c)."""
 _OBJECT = re.compile(rb"([0-9]{1,10}) blob_\1\.dat\n")
@@ -98,8 +100,12 @@ def _odd_file(path: Path, names: frozenset[str]) -> Kept | None:
         return Kept(
             "damaged", f"holds two files for one entry: {shown}, and one that is not packed"
         )
-    if path.suffix in _SUFFIXES and not path.stat().st_size:
-        # pg_restore takes an empty one for the packed form of nothing.
+    if (
+        path.suffix in _SUFFIXES
+        and not path.stat().st_size
+        and not _EMPTY_OBJECT.fullmatch(path.name)
+    ):
+        # pg_restore takes it for the packed form of nothing.
         return Kept("damaged", f"holds a packed file without a byte: {shown}")
     return None
 
@@ -125,7 +131,7 @@ def _listed(listing: Path) -> Kept | None:
     with listing.open("rb") as stream:
         while line := stream.readline(_LINE):
             if b"/" in line:
-                name = line[: line.index(b"/") + 100].split()[-1]
+                name = next(word for word in line.split() if b"/" in word)
                 return _outside(name.decode("utf-8", "replace"))
             if not _OBJECT.fullmatch(line):
                 shown = plain(line.decode("utf-8", "replace").strip(), 100)

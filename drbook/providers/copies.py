@@ -73,9 +73,8 @@ class Copies:
         fresh = note.with_name(note.name + ".new")
         with private.replace(fresh) as stream:
             # What the archive holds stands in both, and is written once.
-            noted = {"copy": copy.model_dump(), "fact": fact.model_dump(exclude={"held"})}
-            noted["point"] = point.model_dump(mode="json")
-            json.dump(noted, stream)
+            said = fact.model_dump(exclude={"held"})
+            json.dump({"copy": copy.model_dump(), "fact": said, "bytes": point.bytes_key}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         fresh.replace(note)
@@ -83,11 +82,11 @@ class Copies:
         return fact, copy
 
     def here(self, point: RecoveryPoint, target: Path) -> Working[Fetched | None]:
-        """An earlier checked copy of this very point, whose bytes are read again and still match. What
-        stood under the same name before is another point's copy: nothing of it says what this one holds."""
+        """An earlier checked copy of these very bytes, which are read again and still match. What stood
+        under the same name before is another copy: nothing of it says what this one holds."""
         try:
             noted = json.loads(_note_of(target).read_text())
-            if noted["point"] != point.model_dump(mode="json"):
+            if noted["bytes"] != point.bytes_key:
                 return None
             copy = LocalCopy.model_validate(noted["copy"])
             fact = ByteFact.model_validate(noted["fact"] | {"held": copy.held})

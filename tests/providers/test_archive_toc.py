@@ -201,13 +201,39 @@ def test_two_files_for_one_entry_are_damage(folder: Path, suffix: str) -> None:
     )
 
 
-@pytest.mark.parametrize("suffix", [".gz", ".lz4", ".zst"])
-def test_a_packed_file_without_a_byte_is_damage(folder: Path, suffix: str) -> None:
-    (folder / f"blob_1.dat{suffix}").write_bytes(b"")
+@pytest.mark.parametrize("name", ["blob_1.dat.gz", "blob_1.dat.zst", "77.dat.gz", "77.dat.lz4"])
+def test_a_packed_file_without_a_byte_is_damage(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"")
     kept = why_not_read(open_archive(folder))
-    assert kept == Kept("damaged", f"holds a packed file without a byte: blob_1.dat{suffix}")
-    (folder / f"blob_1.dat{suffix}").write_bytes(b"x")
+    assert kept == Kept("damaged", f"holds a packed file without a byte: {name}")
+    (folder / name).write_bytes(b"x")
     assert why_not_read(open_archive(folder)) is None
+
+
+def test_lz4_packs_an_empty_large_object_into_nothing(folder: Path) -> None:
+    (folder / "blob_1.dat.lz4").write_bytes(b"")
+    assert why_not_read(open_archive(folder)) is None
+
+
+def test_an_empty_large_object_is_no_damage(
+    postgres: Postgres, tools: tuple[PgTools, ...], tmp_path: Path
+) -> None:
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE hollow")
+    try:
+        with postgres.connect("hollow") as connection:
+            connection.execute("SELECT lo_create(12), lo_from_bytea(13, 'x')")
+        for packed in ("gzip", "none"):
+            argv: list[str | Path] = [postgres.tools.path("pg_dump"), "-Fd", f"--compress={packed}"]
+            argv += [f"--host={postgres.server.socket}", "--username=postgres", "--dbname=hollow"]
+            assert complete([*argv, f"--file={tmp_path / packed}"]).exit_code == 0
+            fact = checked(tmp_path / packed, tools)
+            assert fact.state == "structure"
+            assert fact.held is not None
+            assert fact.held.large_objects == 2
+    finally:
+        with postgres.connect("postgres") as connection:
+            connection.execute("DROP DATABASE hollow")
 
 
 @pytest.mark.parametrize(

@@ -382,14 +382,26 @@ def test_a_copy_of_what_stood_there_before_is_none_of_what_stands_there_now(
     assert "written again since it was found" in fact.reason
 
 
-def test_a_note_without_its_point_is_not_believed(world: World, drain: Any) -> None:
+def test_what_is_said_of_a_copy_may_change_without_fetching_it_again(
+    world: World, drain: Any
+) -> None:
+    """A domain that was amended, or a manifest that came later, makes no other bytes."""
+    path = world.put("a.dump")
+    point = points(world, drain)["a.dump"]
+    first = drain(world.catalog.fetch(point))[0]
+    path.unlink()
+    told = {"taken_at": datetime(2026, 1, 1, tzinfo=UTC), "location": "elsewhere"}
+    assert drain(world.catalog.fetch(point.model_copy(update=told)))[0] == first
+
+
+def test_a_note_that_does_not_name_its_bytes_is_not_believed(world: World, drain: Any) -> None:
     """As versions before this one wrote it."""
     path = world.put("a.dump")
     point = points(world, drain)["a.dump"]
     (_, copy), _ = drain(world.catalog.fetch(point))
     note = world.incident / f"{copy.name}.checked.json"
     noted = json.loads(note.read_text())
-    del noted["point"]
+    del noted["bytes"]
     note.write_text(json.dumps(noted))
     path.unlink()
     with pytest.raises(StepFailed):
