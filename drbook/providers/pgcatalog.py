@@ -7,7 +7,7 @@ sessions' temporary tables and the server's own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from psycopg import sql
 
@@ -107,6 +107,8 @@ class Table:
     """By what its rows are cut into stretches; None where it has nothing that would do."""
     parts: tuple[sql.Composable, ...] = ()
     """What is read in its place: the partitions that live here, where others live elsewhere."""
+    columns: tuple[str, ...] = ()
+    """Known where its content is hashed."""
 
     def source(self) -> tuple[sql.Composable, ...]:
         """What stands behind FROM. A partitioned table reads its partitions, others only themselves."""
@@ -138,7 +140,13 @@ class _Relation:
     """The relations that hold a partitioned table's rows."""
 
 
-Method = tuple[str, frozenset[str]]
+class Method(NamedTuple):
+    """How a table's rows are hashed."""
+
+    name: str
+    traits: frozenset[str] = frozenset()
+    columns: tuple[str, ...] = ()
+    """The table's own, in their order."""
 
 
 def catalog(
@@ -164,7 +172,7 @@ def catalog(
         if why := _why_aside(each, standby):
             aside.append(Aside(name=name, kind=why[0], why=why[1]))
         elif not each.partition:
-            method, traits = methods.get(each.oid, (RECORD, frozenset()))
+            method = methods.get(each.oid, Method(RECORD))
             hint = max(1, each.hint + sum(leaf.hint for leaf in each.leaves))
             newest = freshness.get(each.oid)
             tables.append(
@@ -177,11 +185,12 @@ def catalog(
                     hint,
                     each.hinted and hint <= TINY_PAGES and each.kind == "r",
                     newest,
-                    method,
-                    traits,
+                    method.name,
+                    method.traits,
                     _note(each, each.oid in parents),
                     key_of(keys.get(each.oid), newest),
                     _parts(connection, each),
+                    method.columns,
                 )
             )
     return Catalog(tables, aside)

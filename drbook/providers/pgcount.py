@@ -16,7 +16,7 @@ from drbook.providers.pgranges import BACK, ROW_HASH, read_ranges, time_of
 from drbook.providers.pgsession import Connection, said
 
 _HASHES = {
-    method: sql.SQL(f"coalesce(sum({ROW_HASH[method]}::numeric), 0)::text") for method in ROW_HASH
+    method: sql.SQL(f"coalesce(sum({ROW_HASH[method]}), 0)::text") for method in ROW_HASH
 }
 _COUNT = sql.SQL("SELECT count(*), ")
 _NEWEST = (sql.SQL("to_char(max("), sql.SQL('), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'))
@@ -146,7 +146,7 @@ def count_large_objects(
     method = RECORD if version >= 140000 else TEXT
     why = ""
     for objects in (_BY_FUNCTION, _BY_PAGES):
-        query = sql.SQL("SELECT sum({}::numeric)::text FROM ({}) o; {}").format(
+        query = sql.SQL("SELECT sum({})::text FROM ({}) o; {}").format(
             _OBJECT_HASHES[method], objects, BACK
         )
         try:

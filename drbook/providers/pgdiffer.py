@@ -156,9 +156,8 @@ class _Differ:
     def _both(
         self, key: Key, by: sql.Composable, width: int, where: sql.Composable
     ) -> tuple[Ranges, Ranges]:
-        wide = sql.Literal(width)
         left, right = (
-            grouped(side.connection, side.table, key, by, wide, where)[0] for side in self.sides
+            grouped(side.connection, side.table, key, by, width, where)[0] for side in self.sides
         )
         return left, right
 

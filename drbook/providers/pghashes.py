@@ -14,7 +14,8 @@ from drbook.providers.pgcatalog import Method
 from drbook.providers.pgsession import Connection
 
 _TABLES = """
-SELECT a.attrelid::bigint, array_agg(DISTINCT a.atttypid::bigint),
+SELECT a.attrelid::bigint, array_agg(a.attname::text ORDER BY a.attnum),
+       array_agg(DISTINCT a.atttypid::bigint),
        coalesce(bool_or(NOT l.collisdeterministic), false)
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
   LEFT JOIN pg_collation l ON l.oid = a.attcollation
@@ -104,12 +105,12 @@ def methods(connection: Connection, version: int) -> Mapping[int, Method]:
         for oid, name, kind, built_in, inner, loose, hashed in connection.execute(_TYPES)
     }
     found: dict[int, Method] = {}
-    for oid, columns, loose in connection.execute(_TABLES):
-        inside = reached(types, columns)
+    for oid, columns, kinds, loose in connection.execute(_TABLES):
+        inside = reached(types, kinds)
         text = loose or version < 140000 or any(each.as_text for each in inside)
         char = any(each.built_in and each.name == "char" for each in inside)
         traits = encoding | ({CHAR} if text and char else frozenset())
-        found[oid] = (TEXT if text else RECORD, traits)
+        found[oid] = Method(TEXT if text else RECORD, traits, tuple(columns))
     return found
 
 

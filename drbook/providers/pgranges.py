@@ -25,16 +25,19 @@ ROW_HASH = {
 
 _TIME = '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''
 _QUERY = sql.SQL("""
-SELECT at, rows, content, to_char(low, {time}), to_char(high, {time}), width,
-       to_char(max(high) OVER (), {time})
-  FROM (SELECT k.at / k.width - (k.at % k.width < 0)::int AS at, min(k.width) AS width,
-               count(*) AS rows, sum({hash}::numeric)::text AS content,
-               min({newest}) AS low, max({newest}) AS high
-          FROM {table} t CROSS JOIN LATERAL (SELECT {key} AS at, {width} AS width) k
-         WHERE {where}
+SELECT at, rows, content, to_char(low, {time}), to_char(high, {time}), to_char(max(high) OVER (), {time})
+  FROM (SELECT at, count(*) AS rows, sum(hash)::text AS content, min(newest) AS low, max(newest) AS high
+          FROM (WITH fence AS (SELECT)
+                SELECT {key} / {width} - ({key} % {width} < 0)::int AS at, {hash} AS hash,
+                       {newest} AS newest
+                  FROM {table} t WHERE {where}) t
          GROUP BY 1) p;
 """).format
-"""Division rounds towards zero; what is below it is moved by one, so that stretches are of one width."""
+"""Division rounds towards zero; what is below it is moved by one, so that stretches are of one width.
+
+The fence keeps the planner from guessing as many groups as the key has values: it would sort the whole
+table on the server's disk, where it can add up a few dozen sums in memory and in parallel."""
+_ENDS = sql.SQL("SELECT min(t.{key}), max(t.{key}) FROM {table} t").format
 ALL = sql.SQL("true")
 
 
@@ -53,13 +56,18 @@ def read_ranges(
         by = sql.SQL(
             "CASE WHEN isfinite({0}) THEN floor(date_part('epoch', {0}) / 86400)::bigint END"
         ).format(by)
-    wide: sql.Composable = sql.Literal(width or 1)
-    if width is None and key.kind == "integer":
-        # Each of the two ends is one look into the primary key's index.
-        wide = sql.SQL("(SELECT max(t.{0}) / {1} - min(t.{0}) / {1} + 1 FROM {2} t)").format(
-            name, sql.Literal(MOST_PARTS), sql.Composed(table.source())
-        )
-    return grouped(connection, table, key, by, wide)
+    if width is None:
+        width = _wide(connection, table, name) if key.kind == "integer" else 1
+    return grouped(connection, table, key, by, width)
+
+
+def _wide(connection: Connection, table: Table, name: sql.Identifier) -> int:
+    """The width that cuts a table into about as many stretches as are recorded. Each of its key's two
+    ends is one look into the primary key's index."""
+    row = connection.execute(_ENDS(key=name, table=sql.Composed(table.source()))).fetchone()
+    assert row is not None
+    low, high = row
+    return 1 if low is None else high // MOST_PARTS - low // MOST_PARTS + 1
 
 
 def grouped(
@@ -67,30 +75,39 @@ def grouped(
     table: Table,
     key: Key,
     by: sql.Composable,
-    width: sql.Composable,
+    width: int,
     where: sql.Composable = ALL,
 ) -> tuple[Ranges, str | None]:
-    """The rows `where` something holds, in groups of `by` over `width`, both expressions of whole
+    """The rows `where` something holds, in groups of `width` values of `by`, an expression of whole
     numbers over the row `t`. Raises psycopg.Error."""
     newest: sql.Composable = sql.SQL("NULL::timestamp")
     if table.newest is not None:
         newest = sql.SQL("t.{}").format(sql.Identifier(table.newest))
     query = _QUERY(
-        hash=sql.SQL(ROW_HASH[table.method]),
+        hash=_row_hash(table),
         time=sql.SQL(_TIME),
         newest=newest,
         table=sql.Composed(table.source()),
         key=by,
-        width=width,
+        width=sql.Literal(width),
         where=where,
     )
     rows = connection.execute(sql.Composed([query, BACK])).fetchall()
     parts = tuple(
         Stretch(at=at, rows=count, content=content, first=time_of(low), last=time_of(high))
-        for at, count, content, low, high, _, _ in rows
+        for at, count, content, low, high, _ in rows
     )
-    found = Ranges(column=key.column, kind=key.kind, width=rows[0][5] if rows else 1, parts=parts)
-    return found, rows[0][6] if rows else None
+    found = Ranges(column=key.column, kind=key.kind, width=width if rows else 1, parts=parts)
+    return found, rows[0][5] if rows else None
+
+
+def _row_hash(table: Table) -> sql.Composable:
+    """The hash of one row; where the types' own functions are used, of its columns put together, which
+    is the same figure and costs the server a quarter less than the row taken whole."""
+    if table.method != RECORD or not table.columns:
+        return sql.SQL(ROW_HASH[table.method])
+    names = [sql.SQL("t.{}").format(sql.Identifier(name)) for name in table.columns]
+    return sql.SQL("hash_record_extended(ROW({}), 0)").format(sql.SQL(", ").join(names))
 
 
 def time_of(text: str | None) -> datetime | None:

@@ -87,7 +87,7 @@ def _times(timeline: Timeline) -> str:
         ("occurred", when(timeline.occurred)),
         ("detected", when(timeline.detected)),
         ("declared (incident opened)", when(timeline.declared)),
-        ("closed", when(timeline.closed)),
+        ("closed", when(timeline.closed) if timeline.closed else "not closed"),
     ]
     objectives = [
         (name, duration(value.objective), measured(value), met(value))

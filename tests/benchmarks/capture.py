@@ -40,7 +40,7 @@ SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::re
  ORDER BY relpages DESC
 """
 _COUNT = "SELECT count(*), max(created_at) FROM {} t"
-_HASH = "SELECT count(*), max(created_at), sum(hash_record_extended(t, 0)::numeric) FROM {} t"
+_HASH = "SELECT count(*), max(created_at), sum(hash_record_extended(t, 0)) FROM {} t"
 
 
 @contextmanager

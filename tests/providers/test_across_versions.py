@@ -113,7 +113,7 @@ def test_the_same_rows_are_equal_on_the_same_and_on_a_later_version(
         own = pgcapture.methods
 
         def as_text(connection: Connection, version: int) -> dict[int, Method]:
-            return {oid: (TEXT, traits) for oid, (_, traits) in own(connection, version).items()}
+            return {oid: one._replace(name=TEXT) for oid, one in own(connection, version).items()}
 
         monkeypatch.setattr(pgcapture, "methods", as_text)
     name = f"types_{method}_{later}".lower()

@@ -1,8 +1,10 @@
 """Where two tables differ: stretches in a capture, and two living databases bisected."""
 
 import os
+import re
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from support.pg import Postgres, drain, signals_of
 
@@ -31,6 +33,10 @@ CREATE TABLE extremes (id bigint PRIMARY KEY, pad text);
 INSERT INTO extremes VALUES (-9223372036854775808, 'low'), (9223372036854775807, 'high'), (0, 'mid');
 INSERT INTO extremes SELECT n, repeat('x', 100) FROM generate_series(1, 2000) n;
 CREATE TABLE empty (id int PRIMARY KEY);
+ALTER TABLE extremes ADD COLUMN gone int DEFAULT 7, ADD COLUMN "T.x" text DEFAULT 'y';
+ALTER TABLE extremes DROP COLUMN gone;
+CREATE TABLE nothing ();
+INSERT INTO nothing DEFAULT VALUES;
 CREATE TABLE tenants (tenant int, code text, PRIMARY KEY (tenant, code));
 INSERT INTO tenants SELECT n % 40, 'c' || n FROM generate_series(1, 3000) n;
 ANALYZE;
@@ -230,6 +236,35 @@ def test_a_capture_holds_its_stretches_and_the_same_figures(
             total = sum(int(part.content) for part in one.ranges.parts)
             assert one.content.endswith(f":{total}")
     assert None in {part.at for part in counts["public.visits"].ranges.parts}  # type: ignore[union-attr]
+
+
+def test_stretches_cost_a_table_one_question_more_and_its_server_no_disk(
+    postgres: Postgres,
+    reader: PostgresReader,
+    pair: tuple[DatabaseRef, DatabaseRef],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A planner that guesses a group for each key sorts the whole table in temporary files."""
+    asked: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def noting(self, query, *more, **named):  # type: ignore[no-untyped-def]
+        text = query if isinstance(query, str) else query.as_string(self)
+        if '"orders"' in text:
+            asked.append(text)
+            plan = execute(self, ("EXPLAIN " + text.split(";")[0]).encode(), *more, **named)
+            plans.append("\n".join(row[0] for row in plan))
+        return execute(self, query, *more, **named)
+
+    plans: list[str] = []
+    with postgres.connect("postgres") as connection:
+        connection.execute("ALTER DATABASE differ_left SET work_mem = '64kB'")
+    monkeypatch.setattr(psycopg.Connection, "execute", noting)
+    counts = drain(reader.count(pair[0], content=True, ranges=True)).by_name()
+    assert counts["public.orders"].ranges is not None
+    assert len(asked) == 2
+    assert "HashAggregate" in plans[1]
+    assert not re.search(r"Sort.*\n.*Seq Scan", plans[1])
 
 
 @pytest.mark.usefixtures("restored")

@@ -165,6 +165,9 @@ def test_an_open_incident_says_so() -> None:
     assert told.is_open
     for kind in ("html", "md", "csv"):
         assert "still open" in export(told, kind)
+    for kind in ("html", "md"):
+        assert "not closed" in export(told, kind)
+        assert "closed unknown" not in export(told, kind)
     last = json.loads(export(told, "json").splitlines()[-1])
     assert last["data"]["outcome"] == "open"
 
