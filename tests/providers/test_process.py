@@ -543,6 +543,16 @@ def test_a_namespace_that_is_forbidden_says_why(monkeypatch: pytest.MonkeyPatch)
     assert asked == {"use_errno": True, "flags": 0x10000000}
 
 
+def test_where_no_namespace_can_be_made_servers_run_as_nobody() -> None:
+    """As in most containers, where root may not make one."""
+    asks = "from drbook.providers.pgserver import server_user; print(server_user())"
+    forbids = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" -c "$1"'
+    argv = ["unshare", "--user", "--map-root-user", "/bin/sh", "-c", forbids, sys.executable, asks]
+    if os.geteuid() == 0:
+        done = complete(argv, env=dict(os.environ))
+        assert (done.stdout, done.stderr) == ("nobody\n", "")
+
+
 def test_nobody_keeps_no_group_of_ours() -> None:
     script = (
         "from drbook.providers.process import complete;"
