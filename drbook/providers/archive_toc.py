@@ -15,6 +15,7 @@ from typing import IO, Literal
 
 from drbook.core.values import plain, show_size
 from drbook.providers.archive import Archive
+from drbook.providers.frames import why_not_whole
 
 LARGEST = 256 * 1024 * 1024
 """Bytes of a table of contents; pg_restore holds all of it in memory."""
@@ -28,8 +29,9 @@ _LIST = re.compile(r"blobs(?:_[0-9]+)?\.toc")
 _PACKED = re.compile(r"blobs.*\.toc\.")
 _SUFFIXES = (".gz", ".lz4", ".zst")
 """Of packed files; pg_restore looks for them where there is none with the name alone."""
-_EMPTY_OBJECT = re.compile(r"blob_[0-9]+\.dat\.lz4")
-"""What may honestly have no byte: where nothing is written, `compress_lz4.c` writes no frame either."""
+_FRAMED = (".lz4", ".zst")
+_EMPTY_OBJECT = re.compile(r"blob_[0-9]+\.dat\.(?:lz4|zst)")
+"""What may honestly have no byte: an empty large object, for which lz4 and zstd write no frame."""
 _DATA_END = b"\n\n"
 """Behind the rows of a table, as COPY and as INSERT statements (`dumpTableData_*` in pg_dump.c)."""
 _OBJECT = re.compile(rb"([0-9]{1,10}) blob_\1\.dat\n")
@@ -100,14 +102,21 @@ def _odd_file(path: Path, names: frozenset[str]) -> Kept | None:
         return Kept(
             "damaged", f"holds two files for one entry: {shown}, and one that is not packed"
         )
-    if (
-        path.suffix in _SUFFIXES
-        and not path.stat().st_size
-        and not _EMPTY_OBJECT.fullmatch(path.name)
-    ):
+    if path.suffix not in _SUFFIXES:
+        return None
+    if not path.stat().st_size:
+        if _EMPTY_OBJECT.fullmatch(path.name):
+            return None
         # pg_restore takes it for the packed form of nothing.
         return Kept("damaged", f"holds a packed file without a byte: {shown}")
-    return None
+    return _unfinished(path) if path.suffix in _FRAMED else None
+
+
+def _unfinished(path: Path) -> Kept | None:
+    """A packed file without its end. (In one of gzip pg_restore notices it.)"""
+    with path.open("rb") as stream:
+        why = why_not_whole(stream)
+    return Kept("damaged", f"holds {plain(path.name, 100)}, which {why}") if why else None
 
 
 def _outside(name: str) -> Kept:

@@ -15,9 +15,7 @@ from drbook.providers.pgcatalog import Key, Table
 from drbook.providers.pgranges import BACK, ROW_HASH, read_ranges, time_of
 from drbook.providers.pgsession import Connection, said
 
-_HASHES = {
-    method: sql.SQL(f"coalesce(sum({ROW_HASH[method]}), 0)::text") for method in ROW_HASH
-}
+_HASHES = {method: sql.SQL(f"coalesce(sum({ROW_HASH[method]}), 0)::text") for method in ROW_HASH}
 _COUNT = sql.SQL("SELECT count(*), ")
 _NEWEST = (sql.SQL("to_char(max("), sql.SQL('), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'))
 _NONE, _NEXT, _FROM, _THEN = sql.SQL("NULL"), sql.SQL(", "), sql.SQL(" FROM "), sql.SQL(" t; ")

@@ -178,6 +178,29 @@ LZ4 = Production(options=("-Fc", "--compress=lz4"))
 ZSTD = Production(options=("-Fc", "--compress=zstd"))
 
 
+PACKED = """
+CREATE TABLE a (id int, hash text);
+INSERT INTO a SELECT n, md5(n::text) FROM generate_series(1, 3000) n;
+SELECT lo_create(7),
+       lo_from_bytea(6, (SELECT string_agg(sha256(n::text::bytea), '') FROM generate_series(1, 2000) n))
+"""
+
+
+def packed(compression: str, *options: str) -> Production:
+    return Production(PACKED, options=(f"--compress={compression}", *options))
+
+
+def short(pattern: str) -> Callable[[Path], None]:
+    """The largest of these files in a directory, cut."""
+
+    def spoil(path: Path) -> None:
+        largest = max(path.glob(pattern), key=lambda each: each.stat().st_size)
+        assert largest.stat().st_size > 10_000
+        cut(0.6)(largest)
+
+    return spoil
+
+
 def writes(compression: str) -> Callable[[World], str]:
     return lambda world: world.can_write(compression)
 
@@ -260,6 +283,25 @@ CASES = (
          states=no_manifest),
     Case("compressed by lz4, which nothing here reads", UNSURE, ("bytes",), bad=False, of=RAW,
          spoil=compressed_by_lz4, states=no_manifest, needs=cannot_lz4),
+    *(
+        case
+        for compression, suffix in (("gzip", "gz"), ("lz4", "lz4"), ("zstd", "zst"))
+        for case in (
+            Case(f"custom, packed by {compression}", GOOD, of=packed(compression, "-Fc"),
+                 states=no_manifest, content=False, target="cluster", needs=writes(compression)),
+            Case(f"directory, packed by {compression}", GOOD, of=packed(compression, "-Fd"),
+                 states=no_manifest, content=False, target="cluster", needs=writes(compression)),
+            Case(f"directory, packed by {compression}, rows cut", BAD, ("bytes",),
+                 of=packed(compression, "-Fd"), spoil=short(f"[0-9]*.dat.{suffix}"),
+                 states=no_manifest, needs=writes(compression)),
+            Case(f"directory, packed by {compression}, INSERTs cut", BAD, ("bytes",),
+                 of=packed(compression, "-Fd", "--inserts"), spoil=short(f"[0-9]*.dat.{suffix}"),
+                 states=no_manifest, needs=writes(compression)),
+            Case(f"directory, packed by {compression}, a large object cut", BAD, ("bytes",),
+                 of=packed(compression, "-Fd"), spoil=short(f"blob_*.dat.{suffix}"),
+                 states=no_manifest, needs=writes(compression)),
+        )
+    ),
     Case("manifest with another digest", BAD, ("bytes",), states=another_digest),
     Case("manifest of another backup", BAD, ("rows", "in the backup", "type"), states=of_another_database),
 )  # fmt: skip
