@@ -3,6 +3,7 @@
 import fcntl
 import os
 import queue
+import stat
 import subprocess
 import threading
 import time
@@ -181,15 +182,31 @@ def run(
         if out.error is not None:
             raise out.error
         if why := child.why_not_started():
-            raise StepFailed(
-                f"{plain(str(argv[0]), 200)} cannot be started: {plain(scrub(why), 300)}.",
-                next="Look whether the program is installed where drbook looks for it.",
-                code="process",
-            )
+            raise _not_started(Path(argv[0]), why, run_as)
         return Completed(code, out.text(), err.text(), time.monotonic() - begun)
     finally:
         unregister()
         child.close()
+
+
+def _not_started(program: Path, why: str, run_as: RunAs) -> StepFailed:
+    """Where the user that it should run as may not go there, says so: PostgreSQL refuses root."""
+    closed = [one for one in reversed(program.parents) if run_as == "nobody" and _is_closed(one)]
+    next_ = "Look whether the program is installed where drbook looks for it."
+    if closed:
+        next_ = (
+            f"{plain(str(closed[0]), 200)} lets only its owner in, and root's servers run as `nobody` "
+            "here: install drbook or PostgreSQL where everybody may read, or run drbook as another user."
+        )
+    return StepFailed(
+        f"{plain(str(program), 200)} cannot be started: {plain(scrub(why), 300)}.",
+        next=next_,
+        code="process",
+    )
+
+
+def _is_closed(folder: Path) -> bool:
+    return folder.is_dir() and not folder.stat().st_mode & stat.S_IXOTH
 
 
 def _killed(child: Child) -> Interrupted:

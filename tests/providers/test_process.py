@@ -1,6 +1,7 @@
 """Processes: ended with us, bounded, fed honestly, and with nothing of our environment."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -541,6 +542,26 @@ def test_a_namespace_that_is_forbidden_says_why(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(PermissionError, match="a user namespace cannot be made"):
         launcher.enter_namespace()
     assert asked == {"use_errno": True, "flags": 0x10000000}
+
+
+def test_a_program_that_nobody_may_reach_says_what_is_in_the_way(tmp_path: Path) -> None:
+    """As a virtual environment in root's home."""
+    closed = tmp_path / "closed"
+    (closed / "bin").mkdir(parents=True)
+    shutil.copy("/bin/true", closed / "bin")
+    for folder in (*list(tmp_path.parents)[:-2], tmp_path):
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o011)
+    closed.chmod(0o700)
+    if os.geteuid() == 0:
+        with pytest.raises(StepFailed, match="cannot be started: Permission denied") as caught:
+            complete([closed / "bin" / "true"], run_as="nobody")
+        assert caught.value.next.startswith(f"{closed} lets only its owner in")
+        closed.chmod(0o711)
+        assert complete([closed / "bin" / "true"], run_as="nobody").exit_code == 0
+        with pytest.raises(StepFailed, match="No such file") as caught:
+            complete([closed / "bin" / "false"], run_as="nobody")
+        assert caught.value.next.startswith("Look whether the program is installed")
 
 
 def test_where_no_namespace_can_be_made_servers_run_as_nobody() -> None:
