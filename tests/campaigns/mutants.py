@@ -40,6 +40,7 @@ FLOOR = 85.0
 _CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
 _TARGETS = ("tests/providers/test_fresh_targets.py", "tests/providers/test_disguises.py")
 _ARCHIVES = ("tests/providers/test_hostile_archives.py", "tests/providers/test_honest_archives.py")
+_VERIFIED = "tests/actions/test_verify.py"
 _MASKS = (
     "tests/providers/test_known.py",
     "tests/providers/test_quoting.py",
@@ -100,6 +101,25 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/providers/test_archive_forms.py",
         "tests/providers/test_archives.py",
     ),
+    "drbook.providers.archive_read": (
+        "tests/providers/test_archive_read.py",
+        "tests/providers/test_archives.py",
+    ),
+    "drbook.providers.archive_tally": ("tests/providers/test_archive_read.py",),
+    "drbook.providers.archive_toc": (
+        "tests/providers/test_archive_toc.py",
+        "tests/providers/test_frames.py",
+    ),
+    "drbook.providers.copies": ("tests/providers/test_backups_fetch.py",),
+    "drbook.providers.frames": ("tests/providers/test_frames.py",),
+    "drbook.core.archiverows": ("tests/core/test_archiverows.py", _VERIFIED),
+    "drbook.core.assertions": ("tests/core/test_assertions.py", _VERIFIED),
+    "drbook.core.comparison": ("tests/core/test_comparison.py", _VERIFIED),
+    "drbook.core.fidelity": ("tests/core/test_comparison.py", _VERIFIED),
+    "drbook.core.hashes": ("tests/core/test_hashes.py",),
+    "drbook.core.likeness": ("tests/core/test_comparison.py", _VERIFIED),
+    "drbook.core.ranges": ("tests/core/test_ranges.py", "tests/core/test_explaining.py"),
+    "drbook.core.soundness": ("tests/core/test_soundness.py", _VERIFIED),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),
     "drbook.providers.child": (
