@@ -55,7 +55,7 @@ RULES: Mapping[str, Rule] = {
     "subscription": Rule(missing=GOOD, why=_LEFT_OUT),
     "event trigger": Rule(missing=GOOD, why=_LEFT_OUT),
     "owner": Rule(missing=GOOD, extra=GOOD, changed=GOOD, why=_OWNED),
-    "grant": Rule(extra=FAIL),
+    "grant": Rule(),
     "default grant": Rule(),
     "role": Rule(
         missing=GOOD,

@@ -7,7 +7,8 @@ import pytest
 
 from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
 from drbook.core.comparison import Comparison, TableVerdict, compare, compare_production
-from drbook.core.structure import Structure
+from drbook.core.remarks import Question
+from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 AT = datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
@@ -238,6 +239,251 @@ def test_production(before: Any, now: Any, verdict: TableVerdict, lost: int | No
     (row,) = result.tables
     assert (row.verdict, row.lost) == (verdict, lost)
     assert row.reason
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "words"),
+    [
+        (table(5), None, "missing"),
+        (table(5), table(None, why_unknown="denied"), "denied"),
+        (table(5), table(None), "not counted"),
+        (None, table(5), "newer than the baseline"),
+        (table(None, why_unknown="odd"), table(5), "odd"),
+        (table(None), table(5), "not counted in the baseline"),
+        (table(1), table(0), "empty, where the baseline has 1 rows"),
+        (table(100), table(94), "6 rows fewer than in the baseline"),
+        (table(0), table(0), "not fewer than expected"),
+        (table(1), table(1), "not fewer than expected"),
+    ],
+)
+def test_production_in_words(before: Any, now: Any, words: str) -> None:
+    assert compare_production(of(now), of(before)).tables[0].reason == words
+
+
+def test_production_is_held_to_its_baseline_and_dated() -> None:
+    now = counts(
+        TableCount(table="a", rows=1, newest=AT),
+        TableCount(table="b", rows=1, newest=LATER),
+        TableCount(table="c", rows=1),
+    ).model_copy(update={"taken_at": LATER})
+    found = compare_production(now, counts(TableCount(table="a", rows=1)))
+    assert (found.reference, found.baseline_at, found.counted_at) == ("baseline", AT, LATER)
+    assert found.newest == LATER
+    assert [row.newest for row in found.tables] == [AT, LATER, None]
+    assert compare_production(counts(), counts()).newest is None
+
+
+# --- everything beside the rows ----------------------------------------------------------------
+
+VIEW = Structure(objects=(DbObject(kind="view", name="v", words="SELECT 1"),))
+OTHER_VIEW = Structure(objects=(DbObject(kind="view", name="v", words="SELECT 2"),))
+HELD = "held `SELECT 1`, is `SELECT 2`"
+BY_BASELINE = "; compared with the baseline, for no manifest says what the backup held"
+NEWER = "; PostgreSQL 18 may only write it otherwise than 17"
+
+
+def made(structure: Structure | None, version: int = 180003, rows: int = 5) -> TableCounts:
+    who = IDENTITY.model_copy(update={"server_version": version})
+    return counts(table(rows)).model_copy(update={"structure": structure, "identity": who})
+
+
+_STRUCTURE: list[tuple[str, Any, Any, Any, int, list[tuple[str, TableVerdict, str]]]] = [
+    # what, restored, manifest, baseline, hours from the baseline to the copy, said of the view
+    ("as held", made(VIEW), made(VIEW), None, 1, []),
+    ("not as held", made(OTHER_VIEW), made(VIEW), None, 1, [("fidelity", BAD, HELD)]),
+    ("the manifest counts, not the baseline", made(OTHER_VIEW), made(OTHER_VIEW), made(VIEW), 1, []),
+    ("another major", made(OTHER_VIEW), made(VIEW, 170001), None, 1, [("fidelity", UNSURE, HELD + NEWER)]),
+    ("by an older baseline", made(OTHER_VIEW), None, made(VIEW), 1,
+     [("fidelity", UNSURE, HELD + BY_BASELINE)]),
+    ("by a baseline of the same moment", made(OTHER_VIEW), None, made(VIEW), 0,
+     [("fidelity", UNSURE, HELD + BY_BASELINE)]),
+    ("by a younger baseline", made(OTHER_VIEW), None, made(VIEW), -1, [("loss", GOOD, HELD)]),
+    ("by a baseline, of another major", made(OTHER_VIEW), None, made(VIEW, 170001), 1,
+     [("fidelity", UNSURE, HELD + NEWER + BY_BASELINE)]),
+    ("the manifest holds none", made(OTHER_VIEW), made(None), made(VIEW), 1,
+     [("fidelity", UNSURE, HELD + BY_BASELINE)]),
+    ("as in the baseline", made(VIEW), None, made(VIEW), 1, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("restored", "manifest", "baseline", "hours", "said"),
+    [row[1:] for row in _STRUCTURE],
+    ids=[row[0] for row in _STRUCTURE],
+)
+def test_structure(
+    restored: TableCounts,
+    manifest: TableCounts | None,
+    baseline: TableCounts | None,
+    hours: int,
+    said: list[tuple[str, TableVerdict, str]],
+) -> None:
+    found = compare(restored, manifest, baseline, AT + timedelta(hours=hours))
+    views = [one for one in found.remarks if one.check == "view"]
+    assert [(one.question.value, one.verdict, one.words) for one in views] == said
+    assert not [words for words in found.not_compared if words.startswith("structure")]
+
+
+def test_what_is_only_worth_knowing_stays_so_against_a_baseline() -> None:
+    owned = [
+        Structure(objects=(DbObject(kind="owner", name="t", words=words),)) for words in ("a", "b")
+    ]
+    for hours in (1, -1):
+        found = compare(made(owned[1]), None, made(owned[0]), AT + timedelta(hours=hours))
+        (said,) = [one for one in found.remarks if one.check == "owner"]
+        assert (said.question.value, said.verdict) == ("fidelity", GOOD)
+        assert BY_BASELINE not in said.words
+
+
+@pytest.mark.parametrize(
+    ("restored", "manifest", "baseline", "words"),
+    [
+        (made(None), made(VIEW), None, "structure: that of the restored database was not read"),
+        (made(VIEW), made(None), None, "structure: the manifest holds none"),
+        (made(VIEW), made(None), made(None), "structure: the manifest holds none"),
+        (made(VIEW), None, None, "structure: nothing says what it was"),
+        (made(VIEW), None, made(None), "structure: nothing says what it was"),
+    ],
+)
+def test_structure_that_could_not_be_compared_is_said(
+    restored: TableCounts, manifest: TableCounts | None, baseline: TableCounts | None, words: str
+) -> None:
+    found = compare(restored, manifest, baseline)
+    assert [one for one in found.not_compared if one.startswith("structure")] == [words]
+    assert not [one for one in found.remarks if one.check == "view"]
+
+
+def test_numbers_that_production_had_handed_out_are_looked_for_in_its_baseline() -> None:
+    def at(last: str) -> Structure:
+        return Structure(sequences=(SequenceState(name="s", last=last, called=True),))
+
+    found = compare(made(at("5")), made(at("5")), made(at("9")))
+    assert [one.check for one in found.of(Question.LOSS)] == ["sequence"]
+    assert compare(made(at("5")), made(at("5")), made(at("5"))).of(Question.LOSS) == ()
+    assert compare(made(at("5")), made(at("5")), made(None)).of(Question.LOSS) == ()
+
+
+_ORPHANED = Structure(
+    objects=(DbObject(kind="constraint", name="k", words="w", flaw="not valid"),),
+    orphans=(Orphans(constraint="k", rows=2),),
+)
+_NEVER_COUNTED = _ORPHANED.model_copy(update={"orphans": (), "left_unread": True})
+
+
+@pytest.mark.parametrize(
+    ("found", "held", "verdict"),
+    [
+        (table(5, content=H1), table(5, content=H1), GOOD),
+        (table(5), table(5), UNSURE),
+        (table(5, content=H1), table(5), UNSURE),
+        (table(4, content=H1), table(5, content=H1), UNSURE),
+    ],
+)
+def test_orphans_that_nobody_counted_before_are_the_backup_s_where_its_rows_are_proven(
+    found: TableCount, held: TableCount, verdict: TableVerdict
+) -> None:
+    restored = of(found).model_copy(update={"structure": _ORPHANED})
+    manifest = of(held).model_copy(update={"structure": _NEVER_COUNTED})
+    result = compare(restored, manifest, None)
+    assert [one.verdict for one in result.remarks if one.check == "orphans"] == [verdict]
+
+
+@pytest.mark.parametrize("which", ["manifest", "archive", "nothing"])
+def test_what_was_counted_beside_what(which: str) -> None:
+    sides = {"manifest": of(table(5)), "archive": of(table(5))}
+    manifest = sides["manifest"] if which == "manifest" else None
+    archive = sides["archive"] if which != "nothing" else None
+    (row,) = compare(of(table(4)), manifest, None, archive=archive).tables
+    assert (
+        row.reason
+        == {
+            "manifest": "the backup held 5 rows, 4 were restored",
+            "archive": "the archive held 5 rows, 4 were restored",
+            "nothing": "no manifest and no baseline to compare with",
+        }[which]
+    )
+
+
+def test_a_view_that_an_older_manifest_does_not_speak_of_is_no_failure() -> None:
+    found = counts(table(5), TableCount(table="v", rows=3, kind="materialized view"))
+    assert compare(found, of(table(5)), None).verdict is GOOD
+    covers = {"covers": ("table", "materialized view")}
+    assert compare(found, of(table(5)).model_copy(update=covers), None).verdict is BAD
+
+
+@pytest.mark.parametrize(
+    ("found", "subject", "words"),
+    [
+        (counts(table(5, content=H1)), "public.t", "the content of 1 table is unproven"),
+        (
+            counts(table(5, content=H1), TableCount(table="u", rows=1)),
+            "",
+            "the content of 2 tables is unproven",
+        ),
+    ],
+)
+def test_content_that_is_unproven_is_said_once(
+    found: TableCounts, subject: str, words: str
+) -> None:
+    for manifest, why in (
+        (found, "its manifest holds no hashes of them"),
+        (None, "it has no manifest"),
+    ):
+        held = None
+        if manifest is not None:
+            bare = [one.model_copy(update={"content": None}) for one in manifest.tables]
+            held = counts(*bare)
+        baseline = (
+            None
+            if held
+            else counts(*[one.model_copy(update={"content": None}) for one in found.tables])
+        )
+        (said,) = [one for one in compare(found, held, baseline).remarks if one.check == "content"]
+        assert said.subject == subject
+        assert said.words == f"{words}: nothing says what the backup's rows were, for {why}"
+
+
+def test_a_table_that_did_not_pass_is_not_called_unproven_as_well() -> None:
+    held = counts(table(5), TableCount(table="u", rows=1))
+    found = counts(table(4, content=H1), TableCount(table="u", rows=1, content=H1))
+    (said,) = [one for one in compare(found, held, None).remarks if one.check == "content"]
+    assert said.subject == "u"
+
+
+@pytest.mark.parametrize(("rows", "with_"), [(8, " with 8 rows"), (1, " with 1 row"), (None, "")])
+def test_a_table_that_only_production_had_is_named_with_its_rows(
+    rows: int | None, with_: str
+) -> None:
+    (said,) = compare(of(None), counts(), of(table(rows))).remarks
+    assert (said.check, said.words) == (
+        "table",
+        f"the baseline has it{with_}, and the backup has not: dropped or renamed in between, or left "
+        "out of the backup",
+    )
+    assert compare(of(table(5)), of(table(5)), of(table(8))).remarks == ()
+    assert compare(of(None), None, of(table(8))).of(Question.LOSS) == ()
+
+
+def test_the_newest_row_of_any_table_dates_the_restore() -> None:
+    some = counts(
+        TableCount(table="a", rows=1, newest=AT),
+        TableCount(table="b", rows=1, newest=LATER),
+        TableCount(table="c", rows=1),
+    )
+    assert compare(some, some, None).newest == LATER
+    assert compare(of(table(1)), of(table(1)), None).newest is None
+
+
+def test_an_undated_copy_is_not_held_to_a_baseline_as_if_it_were_younger() -> None:
+    for taken, check in (
+        (None, "as before"),
+        (AT, "fewer"),
+        (AT - timedelta(hours=1), "as before"),
+    ):
+        (row,) = compare(of(table(5)), None, of(table(8)), taken).tables
+        assert row.check == check
+    found = compare(made(OTHER_VIEW), None, made(VIEW), None)
+    assert [one.verdict for one in found.remarks if one.check == "view"] == [UNSURE]
 
 
 # --- the seal ----------------------------------------------------------------------------------
