@@ -15,8 +15,8 @@ _BLOCK_CHECK, _CONTENT_SIZE, _CONTENT_CHECK, _DICTIONARY = 0x10, 0x08, 0x04, 0x0
 """Flags of an lz4 frame's descriptor."""
 _UNPACKED = 0x80000000
 """The bit of an lz4 block's length that says that it is not compressed."""
-_HEADER = 18
-"""Bytes that a zstd frame's header has at most."""
+_HEADER = 14
+"""Bytes that a zstd frame's header has at most, behind the first four."""
 _REPEATED = 1
 """The kind of a zstd block that is one byte, so many times."""
 
@@ -50,7 +50,7 @@ def _lz4(stream: IO[bytes]) -> bool:
 
 def _zstd(stream: IO[bytes]) -> bool:
     start = stream.tell() - len(_ZSTD)
-    header = _ZSTD + stream.read(_HEADER - len(_ZSTD))
+    header = _ZSTD + stream.read(_HEADER)
     try:
         check = 4 if zstandard.get_frame_parameters(header).has_checksum else 0
         stream.seek(start + zstandard.frame_header_size(header))

@@ -47,6 +47,23 @@ def test_large_blocks_and_repeated_bytes_are_gone_over() -> None:
     assert {said(LIKE_ZEROS[:size]) for size in range(4, len(LIKE_ZEROS))} == {"ends early"}
 
 
+@pytest.mark.parametrize("block_check", [False, True])
+@pytest.mark.parametrize("size", [False, True])
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_each_optional_field_of_lz4_is_gone_over(
+    block_check: bool, size: bool, check: bool, dictionary: bool
+) -> None:
+    flags = 0x40 | 0x10 * block_check | 0x08 * size | 0x04 * check | 0x01 * dictionary
+    block = (3).to_bytes(4, "little") + b"abc" + b"\1" * 4 * block_check
+    as_it_is = (0x80000002).to_bytes(4, "little") + b"de" + b"\1" * 4 * block_check
+    header = bytes([flags, 0x40]) + b"\1" * (8 * size + 4 * dictionary) + b"\1"
+    frame = b"\x04\x22\x4d\x18" + header + block + as_it_is + bytes(4) + b"\1" * 4 * check
+    assert said(frame) == ""
+    assert said(frame + frame) == ""
+    assert {said(frame[:length]) for length in range(4, len(frame))} == {"ends early"}
+
+
 def test_nothing_is_nothing_and_something_else_is_told() -> None:
     assert said(b"") == ""
     assert said(PACKED[0].read_bytes() + b"1\n") == "holds something else than packed data"
