@@ -1,6 +1,7 @@
 """Fixtures for all rooms: a real S3 server with versions and Object Lock, one per test worker."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from drbook.core.signals import Progress, Signal, Working
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import KNOWN, Secret
+from drbook.providers.pgserver import server_user
 from drbook.providers.sources.s3 import S3Source
 
 T = TypeVar("T")
@@ -32,6 +34,24 @@ def _nothing_known_from_other_tests() -> None:
 def _incidents_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many tests' incidents have one id, and the tests of other processes are not other writers of it."""
     monkeypatch.setattr(onewriter, "PREFIX", f"drbook-test-{os.getpid()}-")
+
+
+@pytest.fixture(autouse=True)
+def _servers_reach_their_folders(request: pytest.FixtureRequest) -> None:
+    """Where servers run as `nobody`, they have to get past the folders that pytest keeps closed."""
+    if "tmp_path" in request.fixturenames and server_user() == "nobody":
+        path: Path = request.getfixturevalue("tmp_path")
+        path.chmod(0o711)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers_reach_any_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if server_user() == "nobody":
+        base = tmp_path_factory.getbasetemp()
+        for folder in (base, *base.parents):
+            if folder.parent == Path(tempfile.gettempdir()).parent:
+                break
+            folder.chmod(folder.stat().st_mode | 0o011)
 
 
 @pytest.fixture(scope="session")

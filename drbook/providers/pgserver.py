@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -44,11 +44,15 @@ def server_user(forced: str = "") -> RunAs:
         return forced  # type: ignore[return-value]
     if os.geteuid() != 0:
         return "self"
+    # Containers usually forbid it.
+    return "namespace" if _runs(["/bin/sh", "-c", "exit 0"], "namespace") else "nobody"
+
+
+def _runs(argv: Sequence[str | Path], run_as: RunAs) -> bool:
     try:
-        tried = complete(["/bin/sh", "-c", "exit 0"], run_as="namespace")
-    except StepFailed:  # containers and chroots usually forbid it
-        return "nobody"
-    return "namespace" if tried.exit_code == 0 else "nobody"
+        return complete(argv, run_as=run_as).exit_code == 0
+    except StepFailed:
+        return False
 
 
 class ClusterServer:
@@ -311,8 +315,7 @@ def private_base(run_as: RunAs, wanted: Path) -> Path:
 
 def _reachable(tools: PgTools, folder: Path) -> PgTools:
     """The programs where `nobody` can run them: as they are, or copied beside the cluster."""
-    probe = complete([tools.path("postgres"), "--version"], run_as="nobody")
-    if probe.exit_code == 0:
+    if _runs([tools.path("postgres"), "--version"], "nobody"):
         return tools
     home = tools.bin.parent
     copied = folder / "programs"

@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from drbook.providers.pgserver import server_user
+
 ROWS = "4000"
 
 
@@ -23,7 +25,10 @@ def worlds(folder: Path) -> list[Path]:
 @pytest.fixture
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A TMPDIR of its own, so that what is left over can be seen."""
-    return Path(tempfile.mkdtemp(prefix="t-", dir=tmp_path_factory.getbasetemp()))
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir=tmp_path_factory.getbasetemp()))
+    if server_user() == "nobody":
+        folder.chmod(0o711)
+    return folder
 
 
 def family(process: "subprocess.Popen[str]") -> list[psutil.Process]:

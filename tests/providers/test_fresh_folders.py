@@ -17,7 +17,7 @@ from drbook.core.freshfolder import prove_fresh_folder
 from drbook.core.ports import ProductionIdentity
 from drbook.core.targets import Target
 from drbook.providers.pgidentity import place_of
-from drbook.providers.pgserver import ClusterServer
+from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools
 from drbook.providers.targets import folder as folder_module
 from drbook.providers.targets.folder import look, make_fresh, opened
@@ -155,6 +155,7 @@ def server_at(place: Path, tools: tuple[PgTools, ...]) -> ClusterServer:
     return ClusterServer(next(one for one in tools if one.has_server), place, name="fresh")
 
 
+@pytest.mark.skipif(server_user() == "nobody", reason="clusters of nobody lie in TMPDIR")
 @pytest.mark.parametrize("when", ["before it is made", "after it is made"])
 def test_a_parent_that_is_replaced_between_the_look_and_the_use(
     place: Path,
@@ -202,6 +203,7 @@ def test_what_comes_to_stand_there_after_the_look(
     assert caught.value.code == "target-exists"
 
 
+@pytest.mark.skipif(server_user() == "nobody", reason="clusters of nobody lie in TMPDIR")
 def test_a_targets_folder_that_is_a_link_is_refused(targets: FreshTargets, tmp_path: Path) -> None:
     for aim in ("elsewhere", "nowhere"):
         (tmp_path / "elsewhere").mkdir(exist_ok=True)
@@ -251,6 +253,7 @@ def test_no_server_is_started_on_what_took_a_targets_place(
     drain(pool.running(stopped, tools, token))
 
 
+@pytest.mark.skipif(server_user() == "nobody", reason="clusters of nobody lie in TMPDIR")
 @pytest.mark.parametrize("way", ["moved", "copied, as to another disk"])
 def test_a_moved_incident_takes_its_clusters_along(
     targets: FreshTargets, stopped: Target, tmp_path: Path, way: str
@@ -275,6 +278,7 @@ def test_a_moved_incident_takes_its_clusters_along(
     shop.pool.close()
 
 
+@pytest.mark.skipif(server_user() == "nobody", reason="clusters of nobody lie in TMPDIR")
 def test_a_strangers_folder_is_no_moved_cluster(
     targets: FreshTargets, stopped: Target, tmp_path: Path
 ) -> None:

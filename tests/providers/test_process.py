@@ -25,6 +25,8 @@ from drbook.providers import child as children
 from drbook.providers import launcher, process
 from drbook.providers.cancel import CancelToken
 from drbook.providers.child import Child, environment
+from drbook.providers.pgserver import ClusterServer, server_user
+from drbook.providers.pgtools import PgTools
 from drbook.providers.pids import start_ticks
 from drbook.providers.process import TAIL, complete, run
 
@@ -219,7 +221,18 @@ def test_a_program_that_stops_reading_decides_by_its_exit_code() -> None:
     assert done.exit_code == 4
 
 
-@pytest.mark.parametrize("run_as", ["namespace", "nobody"])
+@pytest.mark.parametrize(
+    "run_as",
+    [
+        pytest.param(
+            "namespace",
+            marks=pytest.mark.skipif(
+                server_user() == "nobody", reason="no user namespace can be made here"
+            ),
+        ),
+        "nobody",
+    ],
+)
 def test_root_can_run_a_server_as_somebody_else(run_as: str) -> None:
     """Both ways are tried as root; an ordinary user stays who they are."""
     if os.geteuid() == 0:
@@ -523,6 +536,7 @@ def test_a_launcher_is_not_interrupted_by_its_operator() -> None:
     child.close()
 
 
+@pytest.mark.skipif(server_user() == "nobody", reason="no user namespace can be made here")
 def test_a_namespace_maps_one_user_and_no_groups() -> None:
     script = "cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups"
     if os.geteuid() == 0:
@@ -564,6 +578,29 @@ def test_a_program_that_nobody_may_reach_says_what_is_in_the_way(tmp_path: Path)
         assert caught.value.next.startswith("Look whether the program is installed")
 
 
+def test_programs_that_nobody_may_reach_are_copied_beside_the_cluster(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    (closed / "pg" / "bin").mkdir(parents=True)
+    program = closed / "pg" / "bin" / "postgres"
+    program.write_text("#!/bin/sh\nid -u\n")
+    program.chmod(0o755)
+    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o011)
+    closed.chmod(0o700)
+    if os.geteuid() == 0:
+        for name, mode, copied in (("a", 0o700, True), ("b", 0o711, False)):
+            closed.chmod(mode)
+            tools = PgTools(program.parent, 180006, "extra")
+            server = ClusterServer(tools, tmp_path / name, name=name, run_as="nobody")
+            server.make_folder()
+            place = tmp_path / name / "programs"
+            assert place.exists() is copied
+            found = place / "bin" / "postgres" if copied else program
+            assert complete([found], run_as="nobody").stdout == "65534\n"
+
+
+@pytest.mark.skipif(server_user() == "nobody", reason="no user namespace can be made here")
 def test_where_no_namespace_can_be_made_servers_run_as_nobody() -> None:
     """As in most containers, where root may not make one."""
     asks = "from drbook.providers.pgserver import server_user; print(server_user())"
