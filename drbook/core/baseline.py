@@ -76,7 +76,7 @@ class TableCount(Frozen):
     """The largest value of `newest_column`."""
     newest_column: str | None = None
     content: str | None = None
-    """Order-independent hash of the rows with its method, like `hash_record_extended:123`; what may
+    """Order-independent hash of the rows with its method, like `hash_record_extended/2:123`; what may
     be compared with what, `core.hashes` says."""
     ranges: Ranges | None = None
     """Where its rows lie, in the same snapshot; None for a table without a column for it, for a tiny

@@ -1,6 +1,6 @@
 """Recorded content hashes: how one is read, and which two may be compared.
 
-The sum of the rows' hashes is written with its method, `hash_record_extended:123`. A method may carry
+The sum of the rows' hashes is written with its method, `hash_record_extended/2:123`. A method may carry
 traits after a plus sign: what else the figure depends on. Two equal sums of one method are equal
 contents whatever else differs; only of two *different* sums it must be asked whether they had to be
 equal, and that is what `comparable` answers.
@@ -8,8 +8,10 @@ equal, and that is what `comparable` answers.
 
 from dataclasses import dataclass
 
-RECORD, TEXT = "hash_record_extended", "hashtextextended"
-"""By the types' own hash functions, and by the text of the row."""
+RECORD, TEXT = "hash_record_extended/2", "hashtextextended/2"
+"""By the types' own hash functions, and by the text of the row. Of both this is the second way: columns
+come in the order of their names, and the first function's hash is mixed once more, since by itself it
+adds up the columns' hashes, and a sum over rows then says nothing of values that changed places."""
 
 CHAR = "char"
 """The trait of a text hash of rows with a value of the type `"char"`."""

@@ -146,7 +146,7 @@ class Method(NamedTuple):
     name: str
     traits: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ()
-    """The table's own, in their order."""
+    """The table's own, in the order of their names."""
 
 
 def catalog(

@@ -12,10 +12,10 @@ from psycopg import sql
 from drbook.core.baseline import LARGE_OBJECTS, TableCount
 from drbook.core.hashes import RECORD, TEXT, written
 from drbook.providers.pgcatalog import Key, Table
-from drbook.providers.pgranges import BACK, ROW_HASH, read_ranges, time_of
+from drbook.providers.pgranges import BACK, hash_of, read_ranges, row_hash, time_of
 from drbook.providers.pgsession import Connection, said
 
-_HASHES = {method: sql.SQL(f"coalesce(sum({ROW_HASH[method]}), 0)::text") for method in ROW_HASH}
+_SUM = (sql.SQL("coalesce(sum("), sql.SQL("), 0)::text"))
 _COUNT = sql.SQL("SELECT count(*), ")
 _NEWEST = (sql.SQL("to_char(max("), sql.SQL('), \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\')'))
 _NONE, _NEXT, _FROM, _THEN = sql.SQL("NULL"), sql.SQL(", "), sql.SQL(" FROM "), sql.SQL(" t; ")
@@ -31,8 +31,8 @@ def count_query(tables: Sequence[Table], *, content: bool) -> sql.Composed:
         newest: _Parts = [_NONE]
         if table.newest is not None:
             newest = [_NEWEST[0], sql.Identifier(table.newest), _NEWEST[1]]
-        hashed = _HASHES[table.method] if content else _NONE
-        parts += [_COUNT, *newest, _NEXT, hashed, _FROM, *table.source(), _THEN]
+        hashed: _Parts = [_SUM[0], row_hash(table), _SUM[1]] if content else [_NONE]
+        parts += [_COUNT, *newest, _NEXT, *hashed, _FROM, *table.source(), _THEN]
     return sql.Composed([*parts, BACK])
 
 
@@ -105,10 +105,7 @@ def not_counted(table: Table, error: psycopg.Error) -> TableCount:
     )
 
 
-_OBJECT_HASHES = {
-    RECORD: sql.SQL("hash_record_extended(ROW(o.oid, o.data), 0)"),
-    TEXT: sql.SQL('hashtextextended(ROW(o.oid, o.data)::text COLLATE "C", 0)'),
-}
+_OBJECT = ("oid", "data")
 _BY_FUNCTION = sql.SQL("SELECT oid, lo_get(oid) AS data FROM pg_largeobject_metadata")
 _BY_PAGES = sql.SQL("""
     SELECT m.oid, coalesce(string_agg(coalesce(p.data, ''::bytea) || CASE WHEN s.page < l.last THEN
@@ -144,8 +141,8 @@ def count_large_objects(
     method = RECORD if version >= 140000 else TEXT
     why = ""
     for objects in (_BY_FUNCTION, _BY_PAGES):
-        query = sql.SQL("SELECT sum({})::text FROM ({}) o; {}").format(
-            _OBJECT_HASHES[method], objects, BACK
+        query = sql.SQL("SELECT sum({})::text FROM ({}) t; {}").format(
+            hash_of(method, _OBJECT), objects, BACK
         )
         try:
             row = connection.execute(query).fetchone()

@@ -27,7 +27,7 @@ from drbook.core.ranges import MOST_PARTS, Ranges, apart, differing, in_words
 from drbook.core.values import plain
 from drbook.providers.hiding import MARGIN, scrub
 from drbook.providers.pgcatalog import Key, Table
-from drbook.providers.pgranges import ALL, BACK, ROW_HASH, grouped, read_ranges
+from drbook.providers.pgranges import ALL, BACK, grouped, hash_of, read_ranges, row_hash
 from drbook.providers.pgsession import Connection, said
 
 BUCKETS = 4096
@@ -164,11 +164,7 @@ class _Differ:
     def _bucket(self) -> sql.Composable:
         """A hash of the key, or of the row, cut to so many groups."""
         left = self.sides[0]
-        of: sql.Composable = sql.SQL(ROW_HASH[left.table.method])
-        if left.key:
-            of = sql.SQL('hashtextextended(ROW({})::text COLLATE "C", 0)').format(
-                _columns(left.key)
-            )
+        of = hash_of(TEXT, left.key) if left.key else row_hash(left.table)
         return sql.SQL("({} & {})").format(of, sql.Literal(BUCKETS - 1))
 
     def _closer(self, within: tuple[int, int], left: int, right: int) -> None:
@@ -240,7 +236,7 @@ class _Differ:
             " WHERE {where} LIMIT {limit}"
         ).format(
             key=sql.SQL(", ").join(sql.SQL("t.{}::text").format(_name(each)) for each in side.key),
-            hash=sql.SQL(ROW_HASH[side.table.method]),
+            hash=row_hash(side.table),
             show=_starts(self.show),
             table=sql.Composed(side.table.source()),
             where=where,
@@ -277,10 +273,6 @@ class _Differ:
 
 
 _name = sql.Identifier
-
-
-def _columns(names: Sequence[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.SQL("t.{}").format(_name(name)) for name in names)
 
 
 def _starts(names: Sequence[str]) -> sql.Composed:

@@ -3,7 +3,8 @@
 `hash_record_extended` sums the types' own hash functions. Rows are hashed as text instead where a type
 has no hash function, where a value is a number of this server's own (enums by the oid of their label,
 `regclass`, access lists), where its hash follows a collation of the ICU library's version, where values
-that are written differently count as equal (intervals), or where the function is an extension's.
+that are written differently count as equal (intervals), where the function overlooks what makes two values
+different (the shape of arrays, the nesting of jsonb), or where it is an extension's.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from drbook.providers.pgcatalog import Method
 from drbook.providers.pgsession import Connection
 
 _TABLES = """
-SELECT a.attrelid::bigint, array_agg(a.attname::text ORDER BY a.attnum),
+SELECT a.attrelid::bigint, array_agg(a.attname::text ORDER BY a.attname),
        array_agg(DISTINCT a.atttypid::bigint),
        coalesce(bool_or(NOT l.collisdeterministic), false)
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -63,9 +64,10 @@ SELECT t.oid::bigint, t.typname, t.typtype::text, t.typnamespace = 'pg_catalog':
 """
 """Every type that is stored in a table, and those inside them."""
 
-_AS_TEXT = frozenset({"aclitem", "interval"})
+_AS_TEXT = frozenset({"aclitem", "interval", "jsonb"})
 """Built-in types that have a hash function and are hashed as text: the first hashes the oids of roles,
-and `1 month` hashes like `30 days`."""
+`1 month` hashes like `30 days`, and `{"a": {"b": 1, "c": 2}}` like `{"a": {"b": 1}, "c": 2}`. So are
+arrays, for `{{1,2}}` hashes like `{1,2}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +89,14 @@ class Type:
         """By itself, without what is inside."""
         if self.kind in ("e", "m") or self.loose:
             return True
-        if self.kind != "b" or self.inner:
+        if self.kind != "b":
             return False
         return (
             not self.built_in
             or not self.hashed
             or self.name.startswith("reg")
             or self.name in _AS_TEXT
+            or bool(self.inner)
         )
 
 

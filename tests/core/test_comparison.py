@@ -28,7 +28,7 @@ def of(found: TableCount | None) -> TableCounts:
     return counts(*([] if found is None else [found]))
 
 
-H1, H2, OTHER = "hash_record_extended:1", "hash_record_extended:2", "hashtextextended:1"
+H1, H2, OTHER = "hash_record_extended/2:1", "hash_record_extended/2:2", "hashtextextended/2:1"
 _RESTORED: list[tuple[str, Any, Any, Any, TableVerdict, int | None]] = [
     # what, restored, manifest, baseline, verdict, lost
     ("as the manifest says", table(5), of(table(5)), None, GOOD, None),

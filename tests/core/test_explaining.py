@@ -21,7 +21,7 @@ def ranges(*contents: int, rows: int = 10) -> Ranges:
 def count(
     table: str, rows: int, content: int | None = None, cut: Ranges | None = None, method: str = ""
 ) -> TableCount:
-    hashed = None if content is None else f"{method or 'hash_record_extended'}:{content}"
+    hashed = None if content is None else f"{method or 'hash_record_extended/2'}:{content}"
     return TableCount(table=table, rows=rows, content=hashed, ranges=cut)
 
 
@@ -70,7 +70,7 @@ def test_each_gets_its_places_and_keeps_its_verdict() -> None:
 
 
 def test_hashes_that_cannot_be_compared_give_no_place() -> None:
-    other = counts(count("c.changed", 19, 4, method="hashtextextended"))
+    other = counts(count("c.changed", 19, 4, method="hashtextextended/2"))
     told = explained(
         compare(other, HELD, None), "held", HELD, other, {"c.changed": ranges(9, 9, rows=10)}
     )

@@ -13,7 +13,7 @@ GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT
 EARLIER = datetime(2026, 4, 21, 19, 3, tzinfo=UTC)
 AT = datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
 LATER = datetime(2026, 4, 23, 19, 3, tzinfo=UTC)
-H1, H2, OTHER = "hash_record_extended:1", "hash_record_extended:2", "hashtextextended:1"
+H1, H2, OTHER = "hash_record_extended/2:1", "hash_record_extended/2:2", "hashtextextended/2:1"
 VIEW = {"kind": "materialized view"}
 OBJECTS = {"kind": LARGE_OBJECTS}
 DATED: dict[str, Any] = {"newest_column": "at"}
@@ -89,9 +89,9 @@ _JUDGED: list[tuple[Case, str, TableVerdict, str]] = [
     (case(t(5, content=H2, **VIEW), t(5, content=H1), versions=(180003, 180003)), "content", UNSURE,
      "the restore computed it anew, with another content"),
     (case(t(5, content=OTHER), t(5, content=H1), versions=(180003, 180003)), "content", UNSURE,
-     "Content was hashed by another method: hash_record_extended and hashtextextended."),
+     "Content was hashed by another method: hash_record_extended/2 and hashtextextended/2."),
     (case(t(5, content=OTHER, **VIEW), t(5, content=H1), versions=(180003, 180003)), "content", UNSURE,
-     "Content was hashed by another method: hash_record_extended and hashtextextended."),
+     "Content was hashed by another method: hash_record_extended/2 and hashtextextended/2."),
     (case(t(5, content=H2), t(5, content=H1), versions=(150003, 180003)), "content", UNSURE,
      "Content was hashed by PostgreSQL 15 and 18; that their hashes agree is known only of neighbouring "
      "versions."),

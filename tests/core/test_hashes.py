@@ -4,7 +4,7 @@ import pytest
 
 from drbook.core.hashes import Hashed, comparable, read, written
 
-RECORD, TEXT = "hash_record_extended", "hashtextextended"
+RECORD, TEXT = "hash_record_extended/2", "hashtextextended/2"
 
 PAIRS = {
     "the same server": (f"{RECORD}:1", 180003, f"{RECORD}:2", 180003, ""),
@@ -41,4 +41,4 @@ def test_what_is_written_is_read() -> None:
     for method, traits in ((RECORD, frozenset[str]()), (TEXT, frozenset({"char", "LATIN1"}))):
         text = written(method, traits, "-12")
         assert read(text, 180003) == Hashed(method, traits, "-12", 18)
-    assert written(TEXT, frozenset({"char", "LATIN1"}), "5") == "hashtextextended+LATIN1+char:5"
+    assert written(TEXT, frozenset({"char", "LATIN1"}), "5") == "hashtextextended/2+LATIN1+char:5"

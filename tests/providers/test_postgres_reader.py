@@ -104,8 +104,8 @@ def test_exact_counts_of_every_kind_of_table(postgres: Postgres, reader: Postgre
     assert str(rows["public.customers"].newest) == "2026-11-01 08:20:00+00:00"
     assert str(rows["public.bookings"].newest) == "2026-11-02 00:50:00+00:00"
     assert rows["public.nothing_yet"].newest is None
-    assert (rows["public.bookings"].content or "").startswith("hashtextextended:")
-    assert (rows["public.customers"].content or "").startswith("hash_record_extended:")
+    assert (rows["public.bookings"].content or "").startswith("hashtextextended/2:")
+    assert (rows["public.customers"].content or "").startswith("hash_record_extended/2:")
     last = [item for item in said if isinstance(item, Progress)][-1]
     assert (last.done, last.total) == (5, 5)
 
