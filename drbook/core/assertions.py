@@ -41,9 +41,10 @@ class Assertion(Frozen):
 
 def judge(assertion: Assertion, found: QueryResult) -> Remark:
     """The verdict on an answer that arrived whole."""
-    value = found.rows[0][0] if found.rows and found.rows[0] else None
+    row = found.rows[0] if found.rows else None
+    value = row[0] if row else None
     if value is None:
-        what = "no row" if not found.rows else "NULL"
+        what = "NULL" if row else "no row" if row is None else "no column"
         verdict = GOOD if assertion.empty == "pass" else FAIL
         return remark(assertion, verdict, f"the answer is empty ({what})")
     shown = plain(value, 100)
@@ -97,7 +98,7 @@ def _said(wanted: Number | bool) -> str:
 
 def _number(value: Number) -> Decimal | None:
     try:
-        found = Decimal(str(value).strip())
+        found = Decimal(str(value))
     except InvalidOperation:
         return None
     return found if found.is_finite() else None

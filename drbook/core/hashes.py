@@ -16,10 +16,6 @@ adds up the columns' hashes, and a sum over rows then says nothing of values tha
 CHAR = "char"
 """The trait of a text hash of rows with a value of the type `"char"`."""
 
-_SINCE = {RECORD: 14, TEXT: 11}
-"""The major version that brought the function (PostgreSQL's release notes, E.25 of 14; 11 added the
-extended hash functions)."""
-
 _CHANGES = {
     (TEXT, ""): ((12, "floating-point values are written in the shortest exact form since 12"),),
     (TEXT, CHAR): ((15, 'the type "char" is written otherwise since 15'),),
@@ -58,7 +54,7 @@ def comparable(a: Hashed, b: Hashed) -> str:
     """Why a difference between the two would say nothing, in a sentence; empty where it would."""
     if a.method != b.method:
         return f"Content was hashed by another method: {a.method} and {b.method}."
-    if a.method not in _SINCE:
+    if a.method not in (RECORD, TEXT):
         return f"Content was hashed by {a.method}, which is not known here."
     encodings = _encoding(a), _encoding(b)
     if encodings[0] != encodings[1]:

@@ -6,6 +6,7 @@ counted in the same stretches, and the difference has a place: which keys, which
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Literal
 
 from pydantic import Field
@@ -116,7 +117,7 @@ def differing(held: Ranges, found: Ranges, *, content: bool = True) -> tuple[Dif
     if not same or (held.parts and found.parts and held.width != found.width):
         raise ValueError("the stretches of the two tables are not the same")
     mine, theirs = ({part.at: part for part in one.parts} for one in (held, found))
-    numbers = sorted({*mine, *theirs}, key=lambda at: (at is None, at or 0))
+    numbers = sorted({*mine, *theirs}, key=lambda at: inf if at is None else at)
     pairs = ((at, mine.get(at), theirs.get(at)) for at in numbers)
     return tuple(
         Differing(
@@ -141,13 +142,7 @@ def apart(held: Ranges, found: Ranges, *, content: bool = True) -> tuple[Apart, 
     for one in differing(held, found, content=content):
         new = _apart(width, one)
         last = joined[-1] if joined else None
-        if (
-            last is None
-            or last.high is None
-            or (last.change, last.high + 1) != (new.change, new.low)
-        ):
-            joined.append(new)
-        else:
+        if last and new.low is not None and (last.change, last.high) == (new.change, new.low - 1):
             joined[-1] = last.model_copy(
                 update={
                     "high": new.high,
@@ -156,13 +151,17 @@ def apart(held: Ranges, found: Ranges, *, content: bool = True) -> tuple[Apart, 
                     "last": max((at for at in (last.last, new.last) if at), default=None),
                 }
             )
+        else:
+            joined.append(new)
     return tuple(joined)
 
 
 def _apart(width: int, one: Differing) -> Apart:
     change: Change = "changed"
-    if one.held != one.found:
-        change = "fewer" if one.found < one.held else "more"
+    if one.found < one.held:
+        change = "fewer"
+    elif one.found > one.held:
+        change = "more"
     return Apart(
         low=None if one.at is None else one.at * width,
         high=None if one.at is None else one.at * width + width - 1,
@@ -196,12 +195,9 @@ def _words(ranges: Ranges, one: Apart) -> str:
 
 def _where(ranges: Ranges, one: Apart) -> str:
     column = plain(ranges.column, 63)
-    if one.low is None or one.high is None:
-        return f"{column} without a value"
-    if ranges.kind == "integer":
-        return f"{column} {one.low} to {one.high}" if one.low != one.high else f"{column} {one.low}"
-    low, high = _day(one.low), _day(one.high)
-    return f"{column} {low} to {high}" if low != high else f"{column} {low}"
+    ends = [at for at in (one.low, one.high) if at is not None]
+    shown = [str(at) if ranges.kind == "integer" else _day(at) for at in ends]
+    return f"{column} {' to '.join(dict.fromkeys(shown)) or 'without a value'}"
 
 
 def _times(one: Apart) -> str:

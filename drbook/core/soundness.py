@@ -46,7 +46,7 @@ def _orphans(now: Orphans, origin: Structure | None, same_rows: bool) -> Iterato
         return
     if not now.rows:
         return
-    words = f"{counted(now.rows, 'row')} refer to nothing"
+    words = counted(now.rows, "row refers to nothing", "rows refer to nothing")
     known = {one.constraint: one.rows for one in origin.orphans} if origin else {}
     unchecked = origin is not None and _flawed(origin, now.constraint)
     if known.get(now.constraint) == now.rows or (unchecked and same_rows):

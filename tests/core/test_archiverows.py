@@ -137,3 +137,48 @@ def test_nothing_counted_is_nothing_expected() -> None:
 )
 def test_in_words(held: ArchiveFacts, words: str) -> None:
     assert words in shown_rows(held)
+
+
+def table(name: str, kind: str = "table") -> TableCount:
+    return TableCount(table=name, rows=1, kind=kind)
+
+
+def unknown(name: str, why: str = "the archive holds no data for it") -> TableCount:
+    return TableCount(table=name, rows=None, why_unknown=why)
+
+
+ODD = ArchiveFacts(rows={}, uncounted={"scratch.x": "odd"})
+_EXPECTED: list[tuple[str, ArchiveFacts, list[TableCount], tuple[str, ...], list[TableCount]]] = [
+    # what, archive, restored, ignored schemas, expected
+    ("a table", HELD, [table("public.t")], (), [TableCount(table="public.t", rows=5)]),
+    ("a view that is computed anew", ArchiveFacts(rows={}), [table("public.v", "materialized view")],
+     (), []),
+    ("large objects, counted", ArchiveFacts(rows={}, large_objects=2), [table(LARGE_OBJECTS, LARGE_OBJECTS)],
+     (), [TableCount(table=LARGE_OBJECTS, rows=2, kind=LARGE_OBJECTS)]),
+    ("large objects, not counted", ArchiveFacts(rows={}), [table(LARGE_OBJECTS, LARGE_OBJECTS)], (),
+     [TableCount(table=LARGE_OBJECTS, rows=None, kind=LARGE_OBJECTS,
+                 why_unknown="it is not known that the archive holds all of them with their bytes")]),
+    ("no data, and there", ArchiveFacts(rows={}), [table("scratch.x")], (), [unknown("scratch.x")]),
+    ("no data, ignored and there", ArchiveFacts(rows={}), [table("scratch.x")], ("scratch",),
+     [unknown("scratch.x")]),
+    ("uncountable, and there", ODD, [table("scratch.x")], (), [unknown("scratch.x", "odd")]),
+    ("uncountable, and missing", ODD, [], (), [unknown("scratch.x", "odd")]),
+    ("uncountable, missing and ignored", ODD, [], ("scratch",), []),
+    ("uncountable, ignored and there", ODD, [table("scratch.x")], ("scratch",), [unknown("scratch.x", "odd")]),
+    ("uncountable, another schema ignored", ODD, [], ("scratch.x", "scrat"), [unknown("scratch.x", "odd")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("held", "restored", "ignored", "tables"),
+    [row[1:] for row in _EXPECTED],
+    ids=[row[0] for row in _EXPECTED],
+)
+def test_what_is_expected_of_a_restore(
+    held: ArchiveFacts,
+    restored: list[TableCount],
+    ignored: tuple[str, ...],
+    tables: list[TableCount],
+) -> None:
+    found = TableCounts(identity=WHO, taken_at=AT, tables=tuple(restored))
+    assert expected_of(held, found, ignored) == found.model_copy(update={"tables": tuple(tables)})

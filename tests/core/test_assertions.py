@@ -13,7 +13,8 @@ GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NO
 def asked(*rows: tuple[str | None, ...], **held: object) -> tuple[TableVerdict, str]:
     assertion = Assertion.model_validate({"name": "it holds", "sql": "SELECT 1"} | held)
     found = judge(assertion, QueryResult(columns=("a",), rows=rows))
-    assert (found.question, found.subject) == (Question.ASSERTION, "it holds")
+    assert (found.question, found.check) == (Question.ASSERTION, "assertion")
+    assert found.subject == "it holds"
     return found.verdict, found.words
 
 
@@ -26,7 +27,10 @@ TABLE: list[tuple[tuple[tuple[str | None, ...], ...], dict[str, object], TableVe
     ((("t",),), {"equals": True}, GOOD, "t"),
     ((("f",),), {"equals": True}, FAIL, "f, not t"),
     ((("t",),), {"equals": False}, FAIL, "t, not f"),
+    ((("f",),), {"equals": False}, GOOD, "f"),
     ((("EUR",),), {"equals": "EUR"}, GOOD, "EUR"),
+    ((("EUR",),), {"equals": float("inf")}, FAIL, "EUR, not inf"),
+    (((" 5 ",),), {"equals": 5}, GOOD, " 5 "),
     ((("5",),), {"min": 5, "max": 5}, GOOD, "5"),
     ((("4",),), {"min": 5}, FAIL, "4, less than 5"),
     ((("6",),), {"max": 5}, FAIL, "6, more than 5"),
@@ -35,6 +39,10 @@ TABLE: list[tuple[tuple[tuple[str | None, ...], ...], dict[str, object], TableVe
     ((), {"min": 5}, FAIL, "the answer is empty (no row)"),
     (((None,),), {"equals": 0}, FAIL, "the answer is empty (NULL)"),
     ((), {"equals": 0, "empty": "pass"}, GOOD, "the answer is empty (no row)"),
+    (((),), {"min": 5}, FAIL, "the answer is empty (no column)"),
+    (((None,),), {"min": 5, "empty": "pass"}, GOOD, "the answer is empty (NULL)"),
+    (((None,),), {"max": 5, "empty": "pass"}, GOOD, "the answer is empty (NULL)"),
+    ((("a\x1bb",),), {"equals": "c\x1bd"}, FAIL, "a\\x1bb, not c\\x1bd"),
     ((("anything",),), {}, GOOD, "anything"),
     ((), {}, FAIL, "the answer is empty (no row)"),
 ]
@@ -62,6 +70,7 @@ def test_a_query_that_did_not_end_proves_nothing() -> None:
         {"equals": 1, "min": 0},
         {"equals": 1, "max": 2},
         {"min": "many"},
+        {"max": "many"},
         {"empty": "pass"},
         {"sql": ""},
     ],
@@ -69,3 +78,20 @@ def test_a_query_that_did_not_end_proves_nothing() -> None:
 def test_one_that_says_two_things_or_could_not_fail_is_an_error(held: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         asked(("1",), **held)
+
+
+def named(name: str) -> str:
+    assertion = Assertion(name=name, sql="SELECT 1")
+    return judge(assertion, QueryResult(columns=("a",), rows=(("1",),))).subject
+
+
+def test_a_verdict_is_about_the_name_of_what_was_asserted() -> None:
+    assert named("paid\x1b[2J") == "paid\\x1b[2J"
+
+
+def test_a_name_has_one_character_to_two_hundred() -> None:
+    for name in ("n", "n" * 200):
+        assert named(name) == name
+    for name in ("", "n" * 201):
+        with pytest.raises(ValidationError):
+            named(name)

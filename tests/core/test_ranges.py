@@ -40,6 +40,19 @@ HELD = ids(part(0, 100, 5), part(1, 100, 6, 20), part(2, 100, 7, 21), part(4, 10
             ),
         ),
         (ids(*HELD.parts, part(None, 2, 1)), ("id without a value: 2 rows more",)),
+        (
+            ids(*HELD.parts, part(3, 1, 1), part(None, 2, 1)),
+            ("id 300 to 399: 1 row more", "id without a value: 2 rows more"),
+        ),
+        (
+            ids(*HELD.parts, part(5, 1, 1, 23), part(6, 2, 1, 22)),
+            ("id 500 to 699: 3 rows more, of 2026-04-22 to 2026-04-23",),
+        ),
+        # A table without rows has stretches of no width.
+        (
+            ids(width=1),
+            ("id 0 to 299: 300 rows fewer, of 2026-04-20 to 2026-04-21", "id 400 to 499: 10 rows fewer"),
+        ),
     ],
 )  # fmt: skip
 def test_what_differs_has_a_place(found: Ranges, words: tuple[str, ...]) -> None:
@@ -115,3 +128,71 @@ def test_many_tables_have_fewer_stretches_each(tables: int, each: int) -> None:
 
 def test_differing_tells_both_sides() -> None:
     assert differing(HELD, ids(*HELD.parts[1:])) == (Differing(at=0, held=100, found=0),)
+
+
+def test_a_table_that_held_nothing_is_told_in_the_stretches_of_the_other() -> None:
+    none = ids(width=1)
+    assert in_words(none, apart(none, ids(part(2, 5, 1)))) == ("id 200 to 299: 5 rows more",)
+
+
+def test_stretches_come_in_the_order_of_the_keys() -> None:
+    held = ids(part(None, 1, 1), part(8, 1, 1), part(1, 1, 1), part(0, 1, 1), part(-2, 1, 1))
+    assert [one.at for one in differing(held, ids())] == [-2, 0, 1, 8, None]
+
+
+def test_other_content_differs_unless_only_rows_are_asked_for() -> None:
+    found = ids(part(0, 100, 99), *HELD.parts[1:])
+    assert differing(HELD, found) == (Differing(at=0, held=100, found=100),)
+    assert differing(HELD, found, content=False) == ()
+
+
+_CUT: list[tuple[str, tuple[int | None, ...], int, tuple[int | None, ...], int]] = [
+    # what, stretches, how many at most, what becomes of them, keys in each
+    ("as many as may be", (0, 1, 2, 3, 4, 5, 6, 7), 8, (0, 1, 2, 3, 4, 5, 6, 7), 100),
+    ("one too many", (0, 1, 2, 3, 4, 5, 6, 7, 8), 8, (0, 1, 2, 3, 4), 200),
+    ("four are more than three", (0, 1, 2, 3), 3, (0, 1), 200),
+    ("below zero, above and without a key never meet", (-1, 0, None), 1, (-1, 0, None), 100),
+    ("not far below zero either", (-2, -1, 0, 1, None), 1, (-1, 0, None), 200),
+]
+
+
+@pytest.mark.parametrize(
+    ("parts", "most", "left", "width"), [row[1:] for row in _CUT], ids=[row[0] for row in _CUT]
+)
+def test_stretches_are_doubled_until_they_are_few_enough(
+    parts: tuple[int | None, ...], most: int, left: tuple[int | None, ...], width: int
+) -> None:
+    few = ids(*(part(at, 1, 1) for at in parts)).at_most(most)
+    assert tuple(one.at for one in few.parts) == left
+    assert few.width == width
+
+
+def test_a_doubled_stretch_reaches_from_the_earliest_day_to_the_latest() -> None:
+    coarser = ids(part(0, 2, 5, 21), part(1, 3, 6, 20), part(2, 1, 7), part(3, 1, 8, 22)).coarser()
+    both = Stretch(at=0, rows=5, content="11", first=DAY.replace(day=20), last=DAY.replace(day=21))
+    one = Stretch(at=1, rows=2, content="15", first=DAY.replace(day=22), last=DAY.replace(day=22))
+    assert coarser == ids(both, one, width=200)
+
+
+def test_eight_stretches_are_named_and_other_content_comes_last() -> None:
+    lost = tuple(part(2 * n, 1, 1) for n in range(8))
+    held = ids(*lost, part(20, 1000, 5))
+    lines = in_words(held, apart(held, ids(part(20, 1000, 6))))
+    assert lines == (
+        *(f"id {200 * n} to {200 * n + 99}: 1 row fewer" for n in range(8)),
+        "and 1 stretch more",
+    )
+
+
+def test_a_column_is_named_so_that_no_terminal_obeys_it() -> None:
+    held = Ranges(column="id\x1b[2J", kind="integer", width=1, parts=(part(7, 1, 1),))
+    none = held.model_copy(update={"parts": ()})
+    assert in_words(held, apart(held, none)) == ("id\\x1b[2J 7: 1 row fewer",)
+
+
+@pytest.mark.parametrize(("first", "last"), [(DAY, None), (None, DAY)], ids=["last", "first"])
+def test_days_of_which_one_is_infinity_are_not_told(
+    first: datetime | None, last: datetime | None
+) -> None:
+    held = ids(Stretch(at=0, rows=1, content="1", first=first, last=last))
+    assert in_words(held, apart(held, ids())) == ("id 0 to 99: 1 row fewer",)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from drbook.core.remarks import TableVerdict
-from drbook.core.soundness import flaws
-from drbook.core.structure import DbObject, Orphans, Structure
+from drbook.core.remarks import Question, Remark, TableVerdict
+from drbook.core.soundness import flaws, reissued
+from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
@@ -57,6 +57,7 @@ _ORPHANS: list[tuple[str, int | None, Any, bool, list[TableVerdict]]] = [
     ("the key was held there", 3, NOTHING, True, [BAD]),
     ("nobody held it there, nor counted", 3, UNCOUNTED, False, [UNSURE]),
     ("but the rows are the same", 3, UNCOUNTED, True, [GOOD]),
+    ("the key was held there, nobody counted", 3, Structure(left_unread=True), False, [BAD]),
     ("nothing says", 3, None, False, [UNSURE]),
 ]
 
@@ -69,3 +70,141 @@ _ORPHANS: list[tuple[str, int | None, Any, bool, list[TableVerdict]]] = [
 def test_orphans(rows: int | None, origin: Any, same: bool, verdicts: list[TableVerdict]) -> None:
     found = flaws(orphans(rows, unchecked=False), origin, same_rows=same)
     assert [one.verdict for one in found if one.check == "orphans"] == verdicts
+
+
+def test_content_is_not_proven_unless_somebody_says_so() -> None:
+    found = flaws(orphans(3, unchecked=False), UNCOUNTED)
+    assert [one.verdict for one in found] == [UNSURE]
+
+
+_ORPHANS_SAID: list[tuple[str, Orphans, Any, str]] = [
+    # what, rows that refer to nothing, origin, words
+    ("as before", Orphans(constraint="k", rows=1), orphans(1), "1 row refers to nothing, as in the backup"),
+    ("new", Orphans(constraint="k", rows=1200), NOTHING, "1,200 rows refer to nothing"),
+    ("nobody counted there", Orphans(constraint="k", rows=3), None,
+     "3 rows refer to nothing; whether production's did too, nobody counted"),
+    ("not counted", Orphans(constraint="k", rows=None), NOTHING, "not counted"),
+    ("not counted, and why", Orphans(constraint="k", rows=None, why_unknown="denied\x1b[2J"), NOTHING,
+     "denied\\x1b[2J"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "origin", "words"),
+    [row[1:] for row in _ORPHANS_SAID],
+    ids=[row[0] for row in _ORPHANS_SAID],
+)
+def test_orphans_in_words(now: Orphans, origin: Any, words: str) -> None:
+    (said,) = flaws(Structure(orphans=(now,)), origin)
+    assert (said.check, said.subject, said.words) == ("orphans", "k", words)
+
+
+def test_tables_that_nobody_analysed_are_worth_knowing() -> None:
+    (said,) = flaws(Structure(without_statistics=1), NOTHING)
+    assert said == Remark(
+        question=Question.SOUNDNESS,
+        check="analysis",
+        subject="",
+        verdict=GOOD,
+        words="1 table without planner statistics: run ANALYZE before users come",
+    )
+
+
+def at(last: int | None, step: int = 1, *, called: bool = True, **more: Any) -> SequenceState:
+    where = None if last is None else str(last)
+    return SequenceState(name="s", last=where, increment=str(step), called=called, **more)
+
+
+def filling(top: int, last: int, step: int = 1, *, called: bool = True) -> SequenceState:
+    return at(last, step, called=called, column="public.t.id", top=str(top))
+
+
+SOUND, FIDELITY = Question.SOUNDNESS, Question.FIDELITY
+_SEQUENCES: list[tuple[str, SequenceState, Any, list[tuple[Question, TableVerdict, str]]]] = [
+    # what, restored, what the backup held, what is said
+    ("as it was", at(5), at(5), []),
+    ("a moment later", at(6), at(5), []),
+    ("nothing says", at(5), None, []),
+    ("the backup did not see it", at(5), at(None), []),
+    ("behind the backup", at(4), at(5), [(FIDELITY, BAD, "the backup held 5, it stands at 4")]),
+    ("never called, and called there", at(1, called=False), at(1),
+     [(FIDELITY, BAD, "the backup held 1, it stands at 1")]),
+    ("called, and never called there", at(1), at(1, called=False), []),
+    ("set on the next value by hand", at(6, called=False), at(5), []),
+    ("by tens, set on the next value", at(60, 10, called=False), at(50, 10), []),
+    ("by tens, one before it", at(59, 10, called=False), at(50, 10),
+     [(FIDELITY, BAD, "the backup held 50, it stands at 59")]),
+    ("down, as it was", at(-5, -1), at(-5, -1), []),
+    ("down, a moment later", at(-6, -1), at(-5, -1), []),
+    ("down, behind the backup", at(-4, -1), at(-5, -1),
+     [(FIDELITY, BAD, "the backup held -5, it stands at -4")]),
+    ("beyond its column", filling(5, 5), None, []),
+    ("on a value that is there", filling(5, 5, called=False), None,
+     [(SOUND, BAD, "stands at 5, and public.t.id holds 5 already: the next rows collide")]),
+    ("next to a value that is there", filling(5, 4), None,
+     [(SOUND, BAD, "stands at 4, and public.t.id holds 5 already: the next rows collide")]),
+    ("down, beyond its column", filling(-5, -5, -1), None, []),
+    ("down, next to a value that is there", filling(-5, -4, -1), None,
+     [(SOUND, BAD, "stands at -4, and public.t.id holds -5 already: the next rows collide")]),
+    ("down, far from it", filling(-5, -1, -1), None,
+     [(SOUND, BAD, "stands at -1, and public.t.id holds -5 already: the next rows collide")]),
+    ("behind the backup, and its column", filling(5, 3), at(5),
+     [(FIDELITY, BAD, "the backup held 5, it stands at 3"),
+      (SOUND, BAD, "stands at 3, and public.t.id holds 5 already: the next rows collide")]),
+    ("nobody may look", at(None), at(5),
+     [(SOUND, UNSURE, "where it stands is unknown: nobody may look")]),
+    ("nobody may look, and why", at(None, why_unknown="denied\x1b[2J"), at(5),
+     [(SOUND, UNSURE, "where it stands is unknown: denied\\x1b[2J")]),
+    ("its column cannot be read", at(5, why_unknown="no right to read\x1b[2J"), at(5),
+     [(SOUND, UNSURE, "no right to read\\x1b[2J")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("now", "held", "said"), [row[1:] for row in _SEQUENCES], ids=[row[0] for row in _SEQUENCES]
+)
+def test_where_a_sequence_stands(
+    now: SequenceState, held: Any, said: list[tuple[Question, TableVerdict, str]]
+) -> None:
+    origin = None if held is None else Structure(sequences=(held,))
+    assert list(flaws(Structure(sequences=(now,)), origin)) == [
+        Remark(question=question, check="sequence", subject="s", verdict=verdict, words=words)
+        for question, verdict, words in said
+    ]
+
+
+def test_a_sequence_that_the_backup_did_not_have_is_behind_nothing() -> None:
+    origin = Structure(sequences=(at(9).model_copy(update={"name": "other"}),))
+    assert list(flaws(Structure(sequences=(at(1),)), origin)) == []
+
+
+_REISSUED: list[tuple[str, SequenceState, SequenceState, bool]] = [
+    # what, restored, production, whether numbers are handed out again
+    ("as far", at(5), at(5), False),
+    ("further", at(6), at(5), False),
+    ("set beyond it", at(6, called=False), at(5), False),
+    ("set on it", at(5, called=False), at(5), True),
+    ("one before it", at(4), at(5), True),
+    ("production had handed out none", at(1, called=False), at(1, called=False), False),
+    ("nobody knows where production's stood", at(5), at(None), False),
+    ("nobody knows where it stands", at(None), at(5), False),
+    ("down, as far", at(-5, -1), at(-5, -1), False),
+    ("down, set on it", at(-5, -1, called=False), at(-5, -1), True),
+    ("down, before it", at(-3, -1), at(-5, -1), True),
+]
+
+
+@pytest.mark.parametrize(
+    ("now", "was", "again"), [row[1:] for row in _REISSUED], ids=[row[0] for row in _REISSUED]
+)
+def test_numbers_that_are_handed_out_again(
+    now: SequenceState, was: SequenceState, again: bool
+) -> None:
+    new = now.model_copy(update={"name": "new"})
+    words = (
+        f"stands at {now.last}, and production had handed out {was.last}: set it beyond that before "
+        "users come, or numbers that they know are given to other rows"
+    )
+    said = Remark(question=Question.LOSS, check="sequence", subject="s", verdict=GOOD, words=words)
+    found = reissued(Structure(sequences=(new, now)), Structure(sequences=(was,)))
+    assert list(found) == ([said] if again else [])
