@@ -9,10 +9,11 @@ from datetime import datetime
 
 from drbook.core.baseline import TableCount, TableCounts
 from drbook.core.fidelity import Case, content_proven, judge
+from drbook.core.hashes import comparable, read
 from drbook.core.likeness import differences
 from drbook.core.remarks import Question, Remark, TableVerdict, gathered, worst
 from drbook.core.soundness import flaws, reissued
-from drbook.core.values import Frozen, UtcTime, counted
+from drbook.core.values import Frozen, UtcTime, counted, plain
 
 __all__ = ["Comparison", "TableComparison", "TableVerdict", "compare", "compare_production"]
 
@@ -39,6 +40,9 @@ class TableComparison(Frozen):
     """Of a table that is not what the backup held: which keys or days differ, in words."""
     lost_where: tuple[str, ...] = ()
     """Of which keys or days are the rows that production had and this has not."""
+    rewritten: bool = False
+    """True where production, counted after the copy was taken, had no more rows than this, and others:
+    what was changed, or replaced, since then is lost though no number says so."""
 
 
 class Comparison(Frozen):
@@ -106,7 +110,8 @@ def compare(
         )
         for name in sorted({*held, *known, *found})
     ]
-    rows = tuple(_compare_table(case) for case in cases)
+    younger = dated and not older
+    rows = tuple(_compare_table(case, baseline if younger else None) for case in cases)
     unproven, not_asked = _content(cases, rows, manifest)
     same_rows = (
         manifest is not None
@@ -114,9 +119,10 @@ def compare(
         and all(content_proven(case) for case in cases)
     )
     structural, not_compared = _remarks(
-        restored, manifest, baseline, younger=dated and not older, same_rows=same_rows
+        restored, manifest, baseline, younger=younger, same_rows=same_rows
     )
-    remarks = gathered([*more, *structural, *unproven, *_gone(rows, found)])
+    losses = (*_gone(rows, found), *_rewritten(rows))
+    remarks = gathered([*more, *_whose(manifest, baseline), *structural, *unproven, *losses])
     counting = [one.verdict for one in remarks if one.question is not Question.LOSS]
     whole = worst(row.verdict for row in rows) if rows else _of_nothing(restored, manifest)
     reference = "baseline" if baseline else "none"
@@ -181,11 +187,46 @@ def _gone(rows: Sequence[TableComparison], found: Mapping[str, TableCount]) -> I
             )
 
 
+def _rewritten(rows: Sequence[TableComparison]) -> Iterable[Remark]:
+    """What no number of rows shows: production had other rows than the restore, and not more of them."""
+    for row in rows:
+        if row.rewritten:
+            yield Remark(
+                question=Question.LOSS,
+                check="content",
+                subject=row.table,
+                verdict=TableVerdict.PASS,
+                words="production had other rows, though not more of them: what was changed, replaced "
+                "or deleted since the backup is not here",
+            )
+
+
+def _whose(manifest: TableCounts | None, baseline: TableCounts | None) -> Iterable[Remark]:
+    """A backup of another database than the baseline's: a copy of production, or somebody else's."""
+    if manifest is None or baseline is None:
+        return
+    held, known = manifest.identity, baseline.identity
+    one_server = held.system_identifier == known.system_identifier
+    if one_server and (held.database == known.database or held.database_oid == known.database_oid):
+        return
+    of = f"database {plain(held.database, 63)} on server {held.system_identifier}"
+    to = f"{plain(known.database, 63)} on {known.system_identifier}"
+    yield Remark(
+        question=Question.FIDELITY,
+        check="identity",
+        subject="",
+        verdict=TableVerdict.COULD_NOT_VERIFY,
+        words=f"its manifest was made of {of}, the baseline of {to}: whether the backup is production's "
+        "nobody can say; capture a baseline of the database that is backed up",
+    )
+
+
 def _with(rows: int | None) -> str:
     return f" with {counted(rows, 'row')}" if rows is not None else ""
 
 
-def _compare_table(case: Case) -> TableComparison:
+def _compare_table(case: Case, younger: TableCounts | None) -> TableComparison:
+    """`younger` is a baseline that was captured after the copy was taken."""
     restored = case.found.rows if case.found else None
     before = case.known.rows if case.known else None
     lost = before - restored if before is not None and restored is not None else None
@@ -200,6 +241,20 @@ def _compare_table(case: Case) -> TableComparison:
         reason=reason,
         check=check,
         newest=case.found.newest if case.found else None,
+        rewritten=lost is not None and lost <= 0 and _has_other_rows(case, younger),
+    )
+
+
+def _has_other_rows(case: Case, younger: TableCounts | None) -> bool:
+    """Whether production had other rows, by two hashes that may be compared."""
+    known, found = case.known, case.found
+    if younger is None or known is None or found is None:
+        return False
+    if known.content is None or found.content is None or known.content == found.content:
+        return False
+    versions = (_version(younger), case.versions[1])
+    return not case.derived and not comparable(
+        read(known.content, versions[0]), read(found.content, versions[1])
     )
 
 

@@ -53,7 +53,7 @@ def explained(
             rows.append(row)
             continue
         contents = (held.content, counts[row.table].content)
-        words = _words(side, held.ranges, ranges, contents, versions)
+        words = _words(side, held.ranges, ranges, contents, versions, row.rewritten)
         rows.append(row.model_copy(update={"where" if side == "held" else "lost_where": words}))
     return comparison.model_copy(update={"tables": tuple(rows)})
 
@@ -62,7 +62,7 @@ def _differs(row: TableComparison, side: Side) -> bool:
     if row.restored is None:
         return False
     if side == "before":
-        return row.lost is not None and row.lost > 0
+        return row.rewritten or (row.lost is not None and row.lost > 0)
     return row.verdict is TableVerdict.FAIL and row.check in ("rows", "content", "newest")
 
 
@@ -77,16 +77,18 @@ def _words(
     found: Ranges,
     contents: tuple[str | None, str | None],
     versions: tuple[int, int],
+    rewritten: bool,
 ) -> tuple[str, ...]:
-    """Of production's rows only what is fewer: others were written or changed in a living database."""
+    """Of production's rows what is fewer, and where no number tells of them, what is changed: others were
+    written in a living database."""
     one, other = contents
     content = (
-        side == "held"
+        (side == "held" or rewritten)
         and one is not None
         and other is not None
         and not comparable(read(one, versions[0]), read(other, versions[1]))
     )
     stretches = apart(held, found, content=content)
     if side == "before":
-        stretches = tuple(each for each in stretches if each.change == "fewer")
+        stretches = tuple(each for each in stretches if each.change != "more")
     return in_words(held, stretches)

@@ -464,6 +464,71 @@ def test_a_table_that_only_production_had_is_named_with_its_rows(
     assert compare(of(None), None, of(table(8))).of(Question.LOSS) == ()
 
 
+_OTHERS: list[tuple[str, Any, Any, int | None, bool]] = [
+    # what, restored, production's, hours from the baseline to the copy, whether it is said
+    ("as many, others", table(5, content=H1), table(5, content=H2), -1, True),
+    ("fewer, others", table(5, content=H1), table(4, content=H2), -1, True),
+    ("more: the number says it", table(5, content=H1), table(6, content=H2), -1, False),
+    ("the same", table(5, content=H1), table(5, content=H1), -1, False),
+    ("an older baseline", table(5, content=H1), table(5, content=H2), 1, False),
+    ("of the same moment", table(5, content=H1), table(5, content=H2), 0, False),
+    ("an undated copy", table(5, content=H1), table(5, content=H2), None, False),
+    ("hashed otherwise", table(5, content=H1), table(5, content=OTHER), -1, False),
+    ("not hashed here", table(5), table(5, content=H2), -1, False),
+    ("not hashed there", table(5, content=H1), table(5), -1, False),
+    ("not counted there", table(5, content=H1), table(None), -1, False),
+    ("not there", table(5, content=H1), None, -1, False),
+    ("computed anew", table(5, content=H1, kind="materialized view"), table(5, content=H2), -1, False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "hours", "said"),
+    [row[1:] for row in _OTHERS],
+    ids=[row[0] for row in _OTHERS],
+)
+def test_other_rows_in_production_than_restored_are_lost_though_no_number_says_so(
+    found: TableCount, known: Any, hours: int | None, said: bool
+) -> None:
+    taken = None if hours is None else AT + timedelta(hours=hours)
+    result = compare(of(found), of(found), of(known), taken)
+    assert result.tables[0].rewritten is said
+    losses = [(one.check, one.subject, one.verdict) for one in result.of(Question.LOSS)]
+    assert losses == ([("content", "public.t", GOOD)] if said else [])
+    assert result.verdict is GOOD
+
+
+@pytest.mark.parametrize(
+    ("server", "database", "oid", "said"),
+    [
+        (IDENTITY.system_identifier, "rental", 16384, False),
+        (IDENTITY.system_identifier, "rental", 5, False),
+        (IDENTITY.system_identifier, "renamed", 16384, False),
+        (IDENTITY.system_identifier, "staging", 5, True),
+        ("1", "rental", 16384, True),
+        ("1", "rental", 5, True),
+    ],
+)
+def test_a_backup_of_another_database_than_the_baseline_s_could_not_be_verified(
+    server: str, database: str, oid: int, said: bool
+) -> None:
+    who = Identity(system_identifier=server, database=database, database_oid=oid)
+    manifest = of(table(5)).model_copy(update={"identity": who})
+    result = compare(of(table(5)), manifest, of(table(5)))
+    words = [one.words for one in result.remarks if one.check == "identity"]
+    assert result.verdict is (UNSURE if said else GOOD)
+    assert words == (
+        [
+            f"its manifest was made of database {database} on server {server}, the baseline of rental on "
+            "7412345678901234567: whether the backup is production's nobody can say; capture a baseline "
+            "of the database that is backed up"
+        ]
+        if said
+        else []
+    )
+    assert compare(of(table(5)), manifest, None).verdict is GOOD
+
+
 def test_the_newest_row_of_any_table_dates_the_restore() -> None:
     some = counts(
         TableCount(table="a", rows=1, newest=AT),

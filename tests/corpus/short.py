@@ -32,6 +32,8 @@ NEEDED: tuple[str, ...] = (
     "a sequence is behind its column, no manifest",
     "a sequence is behind what the backup held",
     "a sequence behind what production issued later",
+    "rows replaced since the backup, as many as before",
+    "another database's dump, its own manifest, production's baseline",
     "a table dropped before the backup",
     "an index is missing",
     "an index is not valid, no manifest",

@@ -1,5 +1,6 @@
 """Rows that are not what the backup held, or not what it should have held."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -95,6 +96,22 @@ TWO_OBJECTS = Production(
     "CREATE TABLE a (id int); SELECT lo_create(5); SELECT lo_from_bytea(6, 'six')"
 )
 
+
+def of_a(database: str = "", oid: int = 0) -> Callable[[Manifest, World], Manifest]:
+    """The manifest of another database on production's server."""
+
+    def states(manifest: Manifest, world: World) -> Manifest:
+        assert manifest.counts is not None
+        names: dict[str, object] = {"database": database} if database else {}
+        who = manifest.counts.identity.model_copy(
+            update=names | ({"database_oid": oid} if oid else {})
+        )
+        counts = manifest.counts.model_copy(update={"identity": who})
+        return manifest.model_copy(update={"counts": counts})
+
+    return states
+
+
 CASES = (
     Case("half the rows deleted after the load", BAD, ("rows",),
          harm="DELETE FROM papers WHERE id % 2 = 0"),
@@ -187,6 +204,15 @@ CASES = (
     Case("a table dropped before the backup", GOOD, ("lost table",), of=DROPPED),
     Case("a table dropped before the backup, no manifest", UNSURE, ("restored",), bad=False, of=DROPPED,
          states=no_manifest, content=False),
+    Case("rows replaced since the backup, as many as before", GOOD, ("lost content",),
+         of=Production(later="UPDATE orders SET id = id + 100000 WHERE id % 7 = 0",
+                       baseline="younger")),
+    Case("another database's dump, its own manifest, production's baseline", UNSURE, ("identity",),
+         bad=True, of=Production(baseline="older"), states=of_a("another", oid=1)),
+    Case("production's database was renamed since the baseline", GOOD, of=Production(baseline="older"),
+         states=of_a("another")),
+    Case("production's database was made again since the baseline", GOOD, of=Production(baseline="older"),
+         states=of_a(oid=1)),
     Case("a sequence behind what production issued later", GOOD, ("lost sequence",),
          of=Production(later="SELECT setval('orders_id_seq', 2000)", baseline="younger")),
 )  # fmt: skip
