@@ -141,6 +141,14 @@ class CompareBaseline(Action[CompareParams]):
             return Finished(
                 result, reason=f"No loss seen in {counted(len(comparison.tables), 'table')}."
             )
+        if comparison.remarks:
+            return Finished(
+                result,
+                StepEnd.COULD_NOT_VERIFY,
+                f"Nothing is known: {comparison.remarks[0].words}.",
+                means="These figures are not production's own of before.",
+                next="Name its own baseline by its id, or go on with a recorded decision.",
+            )
         unsure = comparison.count(TableVerdict.COULD_NOT_VERIFY)
         return Finished(
             result,

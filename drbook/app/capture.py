@@ -12,7 +12,7 @@ from drbook.app.refusing import refuse_secret
 from drbook.app.wiring import Wiring
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline, Manifest, TableCounts
-from drbook.core.capture import Pace, drops
+from drbook.core.capture import Pace, drops, not_counted
 from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Baselines, Ports
 from drbook.core.signals import Milestone, Working
@@ -110,8 +110,9 @@ def _stored(baselines: Baselines) -> list[str]:
 def _judged(
     counts: TableCounts, stored: list[str], baselines: Baselines, max_drop_percent: int
 ) -> Working[tuple[str, ...]]:
-    """What dropped against the newest good baseline of this database; nothing for the first one."""
+    """What dropped against the good baselines of this database; nothing for the first one."""
     unread = ""
+    known: list[TableCounts] = []
     for name in stored:
         try:
             good = baselines.load(name)
@@ -120,7 +121,11 @@ def _judged(
             unread = unread or name
             continue
         if good.counts.identity.database == counts.identity.database:
-            return drops(counts, good.counts, max_drop_percent)
+            known.append(good.counts)
+            if not not_counted(known):
+                break
+    if known:
+        return drops(counts, known, max_drop_percent)
     if unread:
         return (f"the baseline {plain(unread, 120)} cannot be read, and none says what was good",)
     yield Milestone(

@@ -16,7 +16,8 @@ Number = int | float | str
 
 
 class Assertion(Frozen):
-    """What must hold. An empty answer (no row, or NULL) fails unless `empty: pass` says otherwise."""
+    """What must hold. An empty answer (no row, or NULL) fails unless `empty: pass` says otherwise.
+    Without a value or a range, so does a false one and 0: `SELECT count(*) > 0` is meant to hold."""
 
     name: str = Field(min_length=1, max_length=200)
     """What it says, for people: `no booking before 2019`."""
@@ -57,6 +58,8 @@ def judge(assertion: Assertion, found: QueryResult) -> Remark:
             f"{shown}" if good else f"{shown}, not {_said(wanted)}",
         )
     number = _number(value)
+    if assertion.min is None and assertion.max is None and (value == "f" or number == 0):
+        return remark(assertion, FAIL, f"{shown}, and nothing says that it may be")
     for bound, sign in ((assertion.min, "less than"), (assertion.max, "more than")):
         if bound is None:
             continue

@@ -31,14 +31,38 @@ def work_order(hints: Sequence[int]) -> list[int]:
     return sorted(range(len(hints)), key=lambda position: (-hints[position], position))
 
 
-def drops(counts: TableCounts, good: TableCounts, max_drop_percent: int) -> tuple[str, ...]:
-    """What makes figures suspect against the newest good ones: tables that vanished, were emptied or
-    lost a larger share of their rows than allowed. A table that was not counted says nothing, and
-    neither does an unlogged one where a standby was read."""
+def drops(
+    counts: TableCounts, good: Sequence[TableCounts], max_drop_percent: int
+) -> tuple[str, ...]:
+    """What makes figures suspect against the good ones of before, the newest first: another server of
+    the same name, and tables that vanished, were emptied or lost a larger share of their rows than
+    allowed. A table that was not counted now says nothing, one that was not counted the last time is
+    held to the time before, and an unlogged one says nothing where a standby was read."""
     silent = {each.name for each in counts.aside if each.kind == "unlogged table"}
-    compared = compare_production(counts, good, max_drop_percent)
-    return tuple(
-        f"{row.table}: {row.reason}"
-        for row in compared.tables
-        if row.verdict is TableVerdict.FAIL and row.table not in silent
+    compared = compare_production(counts, _known(good), max_drop_percent)
+    mine, theirs = (one.identity.system_identifier for one in (counts, good[0]))
+    other = [f"it is of server {mine}, and the newest good one of {theirs}"] * (mine != theirs)
+    return (
+        *other,
+        *(
+            f"{row.table}: {row.reason}"
+            for row in compared.tables
+            if row.verdict is TableVerdict.FAIL and row.table not in silent
+        ),
     )
+
+
+def not_counted(good: Sequence[TableCounts]) -> bool:
+    """Whether an older one would say more: the newest has tables of which none of these has a number."""
+    return any(row.rows is None for row in _known(good).tables)
+
+
+def _known(good: Sequence[TableCounts]) -> TableCounts:
+    """The newest, and for what was not counted there the newest that counted it."""
+    newest, *older = good
+    tables = []
+    for row in newest.tables:
+        before = (one.by_name().get(row.table) for one in older) if row.rows is None else ()
+        found = next((one for one in before if one is not None and one.rows is not None), row)
+        tables.append(found)
+    return newest.model_copy(update={"tables": tuple(tables)})

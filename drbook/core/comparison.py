@@ -7,7 +7,7 @@ never compares as equal to anything.
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from drbook.core.baseline import TableCount, TableCounts
+from drbook.core.baseline import Identity, TableCount, TableCounts
 from drbook.core.fidelity import Case, content_proven, judge
 from drbook.core.hashes import comparable, read
 from drbook.core.likeness import differences
@@ -205,19 +205,30 @@ def _whose(manifest: TableCounts | None, baseline: TableCounts | None) -> Iterab
     """A backup of another database than the baseline's: a copy of production, or somebody else's."""
     if manifest is None or baseline is None:
         return
-    held, known = manifest.identity, baseline.identity
-    one_server = held.system_identifier == known.system_identifier
-    if one_server and (held.database == known.database or held.database_oid == known.database_oid):
-        return
-    of = f"database {plain(held.database, 63)} on server {held.system_identifier}"
-    to = f"{plain(known.database, 63)} on {known.system_identifier}"
-    yield Remark(
+    if words := _two(manifest.identity, baseline.identity):
+        yield _unsure_whose(
+            f"its manifest was made of {words}: whether the backup is production's nobody can say; "
+            "capture a baseline of the database that is backed up"
+        )
+
+
+def _two(one: Identity, other: Identity) -> str:
+    """Two databases in words; empty where they are one, which may have been renamed or made again."""
+    if one.system_identifier == other.system_identifier and (
+        one.database == other.database or one.database_oid == other.database_oid
+    ):
+        return ""
+    of = f"database {plain(one.database, 63)} on server {one.system_identifier}"
+    return f"{of}, the baseline of {plain(other.database, 63)} on {other.system_identifier}"
+
+
+def _unsure_whose(words: str) -> Remark:
+    return Remark(
         question=Question.FIDELITY,
         check="identity",
         subject="",
         verdict=TableVerdict.COULD_NOT_VERIFY,
-        words=f"its manifest was made of {of}, the baseline of {to}: whether the backup is production's "
-        "nobody can say; capture a baseline of the database that is backed up",
+        words=words,
     )
 
 
@@ -317,8 +328,16 @@ def compare_production(
     """Production as it is now against its baseline: is something gone?
 
     Rows come and go in a living database, so more rows are well, and fewer are as long as the drop
-    stays within the stated share. A table that is missing or empty is a loss.
+    stays within the stated share. A table that is missing or empty is a loss. Figures of another
+    server or database say nothing about it.
     """
+    remarks = []
+    if words := _two(current.identity, baseline.identity):
+        remarks.append(
+            _unsure_whose(
+                f"production is {words}: what it had nobody can say; capture a baseline of it"
+            )
+        )
     known, found = baseline.by_name(), current.by_name()
     rows = []
     for name in sorted({*known, *found}):
@@ -340,11 +359,12 @@ def compare_production(
         )
     return Comparison(
         tables=tuple(rows),
-        verdict=worst(row.verdict for row in rows),
+        verdict=worst([*(row.verdict for row in rows), *(one.verdict for one in remarks)]),
         reference="baseline",
         baseline_at=baseline.taken_at,
         counted_at=current.taken_at,
         newest=max((row.newest for row in rows if row.newest), default=None),
+        remarks=tuple(remarks),
     )
 
 

@@ -44,6 +44,13 @@ TABLE: list[tuple[tuple[tuple[str | None, ...], ...], dict[str, object], TableVe
     (((None,),), {"max": 5, "empty": "pass"}, GOOD, "the answer is empty (NULL)"),
     ((("a\x1bb",),), {"equals": "c\x1bd"}, FAIL, "a\\x1bb, not c\\x1bd"),
     ((("anything",),), {}, GOOD, "anything"),
+    ((("t",),), {}, GOOD, "t"),
+    ((("7",),), {}, GOOD, "7"),
+    ((("-7",),), {}, GOOD, "-7"),
+    ((("f",),), {}, FAIL, "f, and nothing says that it may be"),
+    ((("0.0",),), {}, FAIL, "0.0, and nothing says that it may be"),
+    ((("0",),), {"min": 0}, GOOD, "0"),
+    ((("0",),), {"max": 0}, GOOD, "0"),
     ((), {}, FAIL, "the answer is empty (no row)"),
 ]
 

@@ -273,6 +273,21 @@ def test_production_is_held_to_its_baseline_and_dated() -> None:
     assert compare_production(counts(), counts()).newest is None
 
 
+@pytest.mark.parametrize(("rows", "verdict"), [(5, UNSURE), (0, BAD)], ids=["as many", "emptied"])
+def test_figures_of_another_server_say_nothing_of_production(
+    rows: int, verdict: TableVerdict
+) -> None:
+    who = IDENTITY.model_copy(update={"system_identifier": "1", "database": "other"})
+    result = compare_production(of(table(rows)).model_copy(update={"identity": who}), of(table(5)))
+    (said,) = result.remarks
+    assert (result.verdict, said.check, said.verdict) == (verdict, "identity", UNSURE)
+    assert said.words == (
+        "production is database other on server 1, the baseline of rental on 7412345678901234567: what "
+        "it had nobody can say; capture a baseline of it"
+    )
+    assert compare_production(of(table(5)), of(table(5))).remarks == ()
+
+
 # --- everything beside the rows ----------------------------------------------------------------
 
 VIEW = Structure(objects=(DbObject(kind="view", name="v", words="SELECT 1"),))
