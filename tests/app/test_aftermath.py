@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.waiting import eventually
 
 from drbook.app.aftermath import Aftermath, wait_for_children
 from drbook.core import events as ev
@@ -256,7 +257,10 @@ def left() -> Iterator[Callable[[str], int]]:
     def start(token: str) -> int:
         environment = {**os.environ, VARIABLE: token}
         started.append(subprocess.Popen(["sleep", "600"], env=environment, start_new_session=True))
-        return started[-1].pid
+        pid = started[-1].pid
+        environ = Path(f"/proc/{pid}/environ")  # empty for a moment after the program is there
+        assert eventually(lambda: token.encode() in environ.read_bytes())
+        return pid
 
     yield start
     for process in started:
