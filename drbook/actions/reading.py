@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Identity, TableCount, TableCounts
+from drbook.core.capture import AS_OF
 from drbook.core.errors import CouldNotVerify, DrbookError, Refused
 from drbook.core.ports import Ports
 from drbook.core.signals import Milestone, Working
@@ -76,10 +77,7 @@ def reading_of(production: DatabaseRef, context: StepContext, ports: Ports) -> W
     return Reading(replica, own.identity)
 
 
-_LAG = """
-SELECT CASE WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-       ELSE ceil(extract(epoch FROM now() - pg_last_xact_replay_timestamp())) END::bigint
-"""
+_LAG = f"SELECT ceil(extract(epoch FROM now() - ({AS_OF})))::bigint"
 
 
 def _behind(replica: DatabaseRef, ports: Ports) -> str:
@@ -88,7 +86,9 @@ def _behind(replica: DatabaseRef, ports: Ports) -> str:
     except DrbookError as error:
         return f"how far it is behind, it did not say: {error.what}"
     seconds = found.rows[0][0] if found.rows else None
-    return f"it is {seconds} s behind" if seconds else "how far it is behind, it does not know"
+    if seconds is None:
+        return "how far it is behind, it does not know"
+    return f"its data is known to be of {seconds} s ago, and so are the figures"
 
 
 def _must_be_its_standby(found: Identity, production: Identity, replica: DatabaseRef) -> None:

@@ -12,6 +12,20 @@ from drbook.core.values import Frozen
 COVERED = ("table", "partitioned table", "unlogged table", "materialized view", LARGE_OBJECTS)
 """The kinds that a count of today looks for."""
 
+AS_OF = """
+CASE WHEN pg_catalog.pg_is_in_recovery() THEN least(
+    pg_catalog.transaction_timestamp(),
+    greatest(
+        pg_catalog.pg_last_xact_replay_timestamp(),
+        (SELECT r.last_msg_send_time FROM pg_catalog.pg_stat_wal_receiver r
+          WHERE r.latest_end_lsn <= pg_catalog.pg_last_wal_replay_lsn()),
+        (SELECT c.checkpoint_time FROM pg_catalog.pg_control_checkpoint() c)))
+ELSE pg_catalog.transaction_timestamp() END
+"""
+"""Of which moment a server's data is, in SQL. Of a standby's it is known up to the last commit that it
+replayed, up to the last word of its sender where all WAL of which that speaks is replayed (a login that
+may not see this is told less), and at least up to the checkpoint that it began from."""
+
 
 class Pace(Frozen):
     """How much load a count may put on a server."""

@@ -7,7 +7,7 @@ import psycopg
 from psycopg import sql
 
 from drbook.core.baseline import LARGE_OBJECTS, Identity, TableCount, TableCounts
-from drbook.core.capture import COVERED
+from drbook.core.capture import AS_OF, COVERED
 from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.signals import Working
 from drbook.core.structure import Structure
@@ -22,9 +22,7 @@ from drbook.providers.pgranges import BACK, MARK
 from drbook.providers.pgsession import Connection, broke_off, said
 from drbook.providers.pgstructure import read_structure
 
-_WHEN_AND_SIZE = (
-    "SELECT transaction_timestamp(), pg_catalog.pg_database_size(pg_catalog.current_database())"
-)
+_WHEN_AND_SIZE = f"SELECT {AS_OF}, pg_catalog.pg_database_size(pg_catalog.current_database())"
 Alongside = Callable[[Connection, str], Working[None]]
 """Work with the counted snapshot, by its name, while the session that exported it is held open."""
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,6 +10,7 @@ from typing import Any, cast
 import pytest
 from providers.test_disguises import Site, site
 from support.pg import drain, signals_of
+from support.waiting import eventually
 
 from drbook.actions.reading import reading_of
 from drbook.app.capture import CaptureOrder
@@ -79,8 +81,8 @@ def test_the_standby_is_read_and_the_figures_are_productions(
     reading, said = read(reader, production, standby)
     assert reading.database == standby
     assert len(said) == 1
-    assert "in production's place; it is " in said[0]
-    assert said[0].endswith("s behind")
+    assert "in production's place; its data is known to be of " in said[0]
+    assert said[0].endswith(" s ago, and so are the figures")
     shared: list[str] = []
     counts = reading.figures(
         drain(reader.count(reading.database, alongside=lambda leader, name: _note(name, shared)))
@@ -191,3 +193,50 @@ def test_a_capture_and_a_comparison_read_the_replica(site: Site, tmp_path: Path)
     assert compared.reason == "1 of 2 tables could not be verified."
     again = inspection.capture(CaptureOrder())
     assert not again.suspect
+
+
+def test_figures_of_a_standby_that_lags_are_of_the_moment_that_it_knows(
+    site: Site, reader: PostgresReader
+) -> None:
+    """Else a measured loss would be shorter than it is: what came later is in no backup of it."""
+    replica = site.ref(site.standby, "rental")
+
+    def of() -> tuple[datetime, str]:
+        reading, said = read(reader, site.ref(site.production, "rental"), replica)
+        return drain(reader.count(reading.database)).taken_at, said[0]
+
+    def sell() -> datetime:
+        """A sale that the standby has not got; the time just before it."""
+        ((now,),) = site.run(site.production, "SELECT clock_timestamp()", "rental")
+        site.run(site.production, "INSERT INTO sales VALUES (1000)", "rental")
+        return now
+
+    try:
+        site.run(site.standby, "SELECT pg_wal_replay_pause()")
+        paused = sell()
+        time.sleep(2.1)
+        taken, said = of()
+        assert taken <= paused
+        assert int(said.split("of ")[-1].split(" s ago")[0]) >= 3
+        site.run(site.standby, "SELECT pg_wal_replay_resume()")
+        assert eventually(lambda: of()[0] > paused)
+
+        ((conninfo,),) = site.run(site.standby, "SHOW primary_conninfo")
+        site.run(site.standby, "ALTER SYSTEM SET primary_conninfo = ''")
+        site.run(site.standby, "SELECT pg_reload_conf()")
+        gone = "SELECT count(*) FROM pg_stat_wal_receiver"
+        assert eventually(lambda: site.run(site.standby, gone) == [(0,)])
+        cut = sell()
+        taken, _ = of()
+        assert taken <= cut
+        site.run(site.standby, "ALTER SYSTEM SET primary_conninfo = '{}'".format(conninfo.replace("'", "''")))  # fmt: skip
+        site.run(site.standby, "SELECT pg_reload_conf()")
+        assert eventually(lambda: of()[0] > cut)
+    finally:
+        site.run(site.production, "DELETE FROM sales WHERE id = 1000", "rental")
+
+
+def test_a_server_s_own_figures_are_of_now(site: Site, reader: PostgresReader) -> None:
+    before = datetime.now(UTC)
+    taken = drain(reader.count(site.ref(site.production, "rental"))).taken_at
+    assert before <= taken <= datetime.now(UTC)
