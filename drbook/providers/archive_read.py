@@ -40,6 +40,10 @@ _OPTION = re.compile(rb"([A-Z_]+) = (?:'((?:[^']|'')*)'|(\w+))")
 _PROVIDERS: dict[str, Provider] = {"libc": "libc", "icu": "icu", "builtin": "builtin"}
 _MOST = 64 * 1024 * 1024
 """Bytes of names that are held; those of a hundred thousand tables are fewer."""
+_NO_END = (
+    "it ends inside of a statement, as psql tells statements apart; a column or a parameter called `begin` "
+    "in a function's body looks so"
+)
 _HEAD = 8192
 """Bytes at a statement's ends in which stands what is looked for."""
 
@@ -57,7 +61,7 @@ class ArchiveReader:
         self._scanner: Scanner | None = Scanner()
         self._why = ""
         self._complete = True
-        self._odd_strings = False
+        self._odd_strings = self._unfinished = False
         self._begun = self._ended = False
         self._versions: dict[bytes, str] = {}
         self._settings: DatabaseSettings | None = None
@@ -92,9 +96,12 @@ class ArchiveReader:
                 self._settle()
                 if found and found[-1][1] == "rest" and not scanner.cut:
                     self._between(found[-1][0])
+                self._unfinished = scanner.unfinished
             except TooLong as error:
                 self.too_long = str(error)
                 self._stop(self.too_long)
+        if self._unfinished:
+            self._why = self._why or _NO_END
         why = self._why if data else "its data was not read"
         rows, uncounted = self._rows.totals() if not why else (None, {})
         encoding = DatabaseSettings(encoding=self._encoding) if self._encoding else None
@@ -106,7 +113,7 @@ class ArchiveReader:
             text_bytes=self.bytes if data else None,
             source_version=self._versions.get(b"from database", ""),
             dump_version=self._versions.get(b"by pg_dump", ""),
-            complete=self._complete,
+            complete=self._complete and not self._unfinished,
             settings=self._settings or encoding,
             roles=tuple(sorted(self._roles)),
             owners=tuple(sorted(self._owners)),
@@ -124,7 +131,9 @@ class ArchiveReader:
     def lost(self) -> str:
         """What this archive has lost on its way, where it holds data at all: an archive of definitions
         alone (`--section=pre-data`) has the bytes of no large object. Asked when `facts` were."""
-        read = self._complete and (self._rows.any or self._objects.any_held)
+        read = (self._complete and not self._unfinished) and (
+            self._rows.any or self._objects.any_held
+        )
         return self._objects.lost if read else ""
 
     def _stop(self, why: str) -> None:

@@ -82,6 +82,8 @@ class Scanner:
         self._gone = 0
         self.cut = False
         """True while the front of the statement was given out already: it was too long."""
+        self.unfinished = False
+        """Whether the text ended inside of a body or of parentheses; known when it is finished."""
         self._out: list[tuple[bytes, Piece]] = []
         self._marks: re.Pattern[bytes] | None = None
         """What is looked for in the statement; None until its first words are known."""
@@ -93,6 +95,7 @@ class Scanner:
 
     def finish(self) -> list[tuple[bytes, Piece]]:
         found = self._scan(last=True)
+        self.unfinished = bool(self._begun or self._parens)
         if self._held:
             found.append((self._held, "rows" if self._inside == self._in_copy else "rest"))
             self._held = b""

@@ -45,6 +45,25 @@ def read(text: bytes, size: int = 1 << 18) -> ArchiveFacts:
     return reader.facts()
 
 
+BEGINS = (
+    b"CREATE TABLE public.t (begin text);\nCREATE FUNCTION public.f() RETURNS text\n    LANGUAGE sql\n"
+    b"    BEGIN ATOMIC\n SELECT t.begin\n    FROM public.t;\nEND;\n"
+    b"COPY public.t (begin) FROM stdin;\n1\n\\.\nSELECT pg_catalog.lo_create('5');\n"
+)
+
+
+def test_a_text_that_ends_inside_of_a_body_was_not_followed() -> None:
+    """What stood behind it is not known; that there is none would be untrue."""
+    reader = ArchiveReader()
+    reader.feed(TOP + BEGINS)
+    facts = reader.facts()
+    assert (facts.rows, facts.large_objects, facts.complete) == (None, None, False)
+    assert "`begin` in a function's body" in facts.why_no_rows
+    assert reader.lost == ""
+    whole = read(TOP + BEGINS.replace(b"t.begin", b"t.b"))
+    assert (whole.rows, whole.complete, whole.why_no_rows) == ({"public.t": 1}, True, "")
+
+
 CASES: dict[str, tuple[bytes, dict[str, int], set[str]]] = {
     # what stands in the dump, rows, what is uncounted
     "rows": (

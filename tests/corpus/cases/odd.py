@@ -1,6 +1,6 @@
 """Good backups that look odd, for the shape of what is in them."""
 
-from corpus.case import GOOD, Case, Production, no_manifest
+from corpus.case import GOOD, UNSURE, Case, Production, no_manifest
 from corpus.cases.damaged import (
     FOLDER,
     PLAIN,
@@ -63,6 +63,13 @@ END;
 CREATE FUNCTION seen(n int) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM a WHERE id > n; END;
 CREATE RULE kept AS ON DELETE TO a DO ALSO (INSERT INTO a VALUES (old.id + 100, old.what); NOTIFY gone);
 """
+BEGINS = """
+CREATE TABLE bookings (id int PRIMARY KEY, begin date, finish date);
+INSERT INTO bookings VALUES (1, '2026-01-01', '2026-01-02');
+CREATE FUNCTION begins() RETURNS date LANGUAGE sql BEGIN ATOMIC SELECT begin FROM bookings WHERE id = 1; END;
+CREATE TABLE zz (id int PRIMARY KEY); INSERT INTO zz VALUES (1);
+SELECT lo_from_bytea(4, 'abc');
+"""
 SHOWN = """
 CREATE TABLE a (id int PRIMARY KEY, what text); INSERT INTO a VALUES (1, 'x');
 CREATE FUNCTION howto() RETURNS text LANGUAGE sql AS $f$ SELECT '
@@ -116,6 +123,9 @@ CASES = (
     Case("custom, in zstd", GOOD, spoil=in_zstd(None), signed=True),
     Case("plain, as pzstd writes it", GOOD, of=PLAIN, spoil=in_pieces, signed=True),
     Case("statements in bodies", GOOD, of=Production(BODIES)),
+    Case("a column called begin in a body", GOOD, of=Production(BEGINS), target="cluster"),
+    Case("a column called begin in a body, no manifest", UNSURE, ("",), bad=False,
+         of=Production(BEGINS), states=no_manifest, content=False, target="cluster"),
     Case("statements in bodies, plain, no manifest", GOOD, content=False, states=no_manifest,
          of=Production(BODIES, options=("-Fp",))),
     Case("statements in bodies, with INSERT statements, no manifest", GOOD, content=False, states=no_manifest,
