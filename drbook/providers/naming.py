@@ -16,13 +16,17 @@ MAX_MANIFEST = 16 * 1024 * 1024
 """Bytes; a manifest of many thousand tables stays far below."""
 
 _DUMPS = (".dump", ".pgdump", ".sql", ".tar", ".backup")
-_PACKED = (".gz", ".zst", "")
+_PACKED = (".gz", ".zst", ".xz", ".bz2", ".lz4", ".zip", ".age", ".gpg", ".pgp", ".asc", ".enc")
+"""What may stand behind it, also what nothing here unpacks: such a copy is there, and is listed."""
 
 
 def is_dump(name: str) -> bool:
-    """True for a name that pg_dump's files commonly have; other files count with a manifest only."""
+    """True for a name that pg_dump's files commonly have, packed and encrypted or not; other files
+    count with a manifest only."""
     lowered = name.lower()
-    return any(lowered.endswith(dump + packed) for dump in _DUMPS for packed in _PACKED)
+    while packed := next((one for one in _PACKED if lowered.endswith(one)), ""):
+        lowered = lowered.removesuffix(packed)
+    return lowered.endswith(_DUMPS)
 
 
 def is_manifest(name: str) -> bool:

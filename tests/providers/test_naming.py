@@ -14,13 +14,44 @@ STORED = datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     "name",
-    ["a.dump", "a.pgdump", "a.sql", "a.SQL.GZ", "a.sql.zst", "a.tar", "a.dir.tar", "a.backup"],
+    [
+        "a.dump",
+        "a.pgdump",
+        "a.sql",
+        "a.SQL.GZ",
+        "a.sql.zst",
+        "a.tar",
+        "a.dir.tar",
+        "a.backup",
+        "a.sql.xz",
+        "a.sql.bz2",
+        "a.dump.lz4",
+        "a.sql.gz.gpg",
+        "a.dump.age",
+        "a.sql.XZ.ASC",
+        "a.sql.zip",
+        "a.dump.enc",
+    ],
 )
 def test_dumps_by_name(name: str) -> None:
     assert is_dump(name)
 
 
-@pytest.mark.parametrize("name", ["a.txt", "dump", "a.dump.tmp", "a.sql.md5", "a.tar.part", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.txt",
+        "dump",
+        "a.dump.tmp",
+        "a.sql.md5",
+        "a.tar.part",
+        "",
+        "a.gz",
+        "a.xz",
+        ".gz",
+        "a.sql.gpg.sig",
+    ],
+)
 def test_other_names(name: str) -> None:
     assert not is_dump(name)
 
