@@ -96,6 +96,7 @@ def compare(
     held = dict(says.by_name()) if says else {}
     known = dict(baseline.by_name()) if baseline else {}
     found = restored.by_name()
+    aside = {one.name: one.why for one in manifest.aside} if manifest else {}
     cases = [
         Case(
             name,
@@ -106,6 +107,7 @@ def compare(
             counted=manifest is None and archive is not None,
             older=older,
             versions=(_version(manifest), _version(restored)),
+            left_aside=aside.get(name, ""),
             covers=manifest is None or bool(manifest.covers),
         )
         for name in sorted({*held, *known, *found})

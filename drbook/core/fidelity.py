@@ -34,6 +34,8 @@ class Case:
     """True where the baseline was captured before the backup was taken."""
     versions: tuple[int, int] = (0, 0)
     """`server_version_num` of the server that the manifest was made on, and of this one."""
+    left_aside: str = ""
+    """Why the manifest has no figures of it though the backup may hold it; empty where it does not say."""
     covers: bool = True
     """False for a manifest that is older than the counting of views and large objects."""
 
@@ -82,6 +84,10 @@ def _in_the_backup(case: Case) -> Judged | None:
         if case.derived:
             return GOOD, "computed by the restore; an archive holds no rows of it"
         return UNSURE, f"{case.found.kind} are not counted in an archive"
+    if case.left_aside and case.found.rows == 0:
+        return GOOD, "empty; the manifest left it aside"
+    if case.left_aside:
+        return UNSURE, f"the manifest left it aside: {case.left_aside}"
     if not case.covers and case.derived:
         return GOOD, "computed by the restore; the manifest does not speak of it"
     if not case.covers and case.found.kind == LARGE_OBJECTS:

@@ -26,7 +26,7 @@ def flaws(
             yield _flaw(one, was.get((one.kind, one.name)), known=origin is not None)
     stood = {one.name: one for one in held.sequences} if held else {}
     for sequence in restored.sequences:
-        yield from _sequence(sequence, stood.get(sequence.name))
+        yield from _sequence(sequence, stood.get(sequence.name), same_rows)
     for orphans in restored.orphans:
         yield from _orphans(orphans, origin, same_rows)
     if restored.without_statistics:
@@ -78,7 +78,7 @@ def _flaw(one: DbObject, was: DbObject | None, *, known: bool) -> Remark:
     return _remark(one.kind, one.name, FAIL, one.flaw)
 
 
-def _sequence(now: SequenceState, held: SequenceState | None) -> Iterator[Remark]:
+def _sequence(now: SequenceState, held: SequenceState | None, same_rows: bool) -> Iterator[Remark]:
     if now.last is None:
         why = plain(now.why_unknown, 300) or "nobody may look"
         yield _remark("sequence", now.name, UNSURE, f"where it stands is unknown: {why}")
@@ -94,12 +94,24 @@ def _sequence(now: SequenceState, held: SequenceState | None) -> Iterator[Remark
             words=f"the backup held {held.last}, it stands at {now.last}",
         )
     if now.top is not None and _behind(now, int(now.top)):
-        yield _remark(
-            "sequence",
-            now.name,
-            FAIL,
-            f"stands at {now.last}, and {now.column} holds {now.top} already: the next rows collide",
-        )
+        verdict, since = _collides(now, held, same_rows)
+        words = f"stands at {now.last}, and {now.column} holds {now.top} already"
+        yield _remark("sequence", now.name, verdict, words + since)
+
+
+def _collides(
+    now: SequenceState, held: SequenceState | None, same_rows: bool
+) -> tuple[TableVerdict, str]:
+    """What it means that a column is ahead of its sequence. Where both are as the backup held them it was
+    so in production: ids that somebody chose, or a sequence that goes round."""
+    if held is None or held.last is None or _earlier(now, held):
+        return FAIL, ": the next rows collide"
+    if same_rows:
+        return GOOD, ", as in the backup"
+    return (
+        UNSURE,
+        "; it stands where the backup held it, and whether its rows are the same is unproven",
+    )
 
 
 def reissued(restored: Structure, before: Structure) -> Iterator[Remark]:

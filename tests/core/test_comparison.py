@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from drbook.core.baseline import Baseline, Identity, TableCount, TableCounts
+from drbook.core.baseline import Aside, Baseline, Identity, TableCount, TableCounts
 from drbook.core.comparison import Comparison, TableVerdict, compare, compare_production
 from drbook.core.remarks import Question
 from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
@@ -424,6 +424,15 @@ def test_a_view_that_an_older_manifest_does_not_speak_of_is_no_failure() -> None
     assert compare(found, of(table(5)), None).verdict is GOOD
     covers = {"covers": ("table", "materialized view")}
     assert compare(found, of(table(5)).model_copy(update=covers), None).verdict is BAD
+
+
+def test_an_unlogged_table_of_which_a_standby_knew_nothing_is_no_table_too_many() -> None:
+    why = "It is unlogged, and a standby does not hold its rows."
+    aside = Aside(name="u", kind="unlogged table", why=why)
+    manifest = of(table(5)).model_copy(update={"aside": (aside,)})
+    for rows, verdict in ((0, GOOD), (3, UNSURE)):
+        found = counts(table(5), TableCount(table="u", rows=rows, kind="unlogged table"))
+        assert compare(found, manifest, None).verdict is verdict
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,11 @@ _SEQUENCES: list[tuple[str, SequenceState, Any, list[tuple[Question, TableVerdic
     ("behind the backup, and its column", filling(5, 3), at(5),
      [(FIDELITY, BAD, "the backup held 5, it stands at 3"),
       (SOUND, BAD, "stands at 3, and public.t.id holds 5 already: the next rows collide")]),
+    ("behind its column, where the backup held it", filling(5, 3), at(3),
+     [(SOUND, UNSURE, "stands at 3, and public.t.id holds 5 already; it stands where the backup held it, "
+       "and whether its rows are the same is unproven")]),
+    ("behind its column, and nobody saw it there", filling(5, 3), at(None),
+     [(SOUND, BAD, "stands at 3, and public.t.id holds 5 already: the next rows collide")]),
     ("nobody may look", at(None), at(5),
      [(SOUND, UNSURE, "where it stands is unknown: nobody may look")]),
     ("nobody may look, and why", at(None, why_unknown="denied\x1b[2J"), at(5),
@@ -171,6 +176,19 @@ def test_where_a_sequence_stands(
         Remark(question=question, check="sequence", subject="s", verdict=verdict, words=words)
         for question, verdict, words in said
     ]
+
+
+@pytest.mark.parametrize("held", [3, 2])
+def test_a_column_ahead_of_its_sequence_is_production_s_where_all_is_the_backup_s(
+    held: int,
+) -> None:
+    """An id that somebody chose, or a sequence that goes round."""
+    restored, origin = Structure(sequences=(filling(5, 3),)), Structure(sequences=(at(held),))
+    (said,) = flaws(restored, origin, same_rows=True)
+    assert (said.question, said.verdict) == (SOUND, GOOD)
+    assert said.words == "stands at 3, and public.t.id holds 5 already, as in the backup"
+    (said,) = flaws(restored, None, origin, same_rows=True)
+    assert said.verdict is BAD
 
 
 def test_a_sequence_that_the_backup_did_not_have_is_behind_nothing() -> None:
