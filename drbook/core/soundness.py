@@ -10,6 +10,11 @@ from drbook.core.values import counted, plain
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
 
+_BROUGHT = frozenset({"constraint", "trigger", "rule", "event trigger", "materialized view"})
+"""Kinds whose flaws a dump brings back: not validated, switched off, not populated. (An index that is not
+valid it leaves out.)"""
+
+
 def flaws(
     restored: Structure,
     held: Structure | None,
@@ -67,12 +72,12 @@ def _flawed(origin: Structure, constraint: str) -> bool:
 
 def _flaw(one: DbObject, was: DbObject | None, *, known: bool) -> Remark:
     """A flaw that production had as well is no fault of the restore, and still worth knowing. A dump
-    brings constraints back as they were, so that without anything to compare with nobody can tell."""
+    brings most of them back as they were, so that without anything to compare with nobody can tell."""
     if was is not None and was.flaw == one.flaw:
         return _remark(one.kind, one.name, GOOD, f"{one.flaw}, as in the backup")
     if one.kind == "collation version":
         return _remark(one.kind, one.name, UNSURE, one.flaw)
-    if one.kind == "constraint" and not known:
+    if one.kind in _BROUGHT and not known:
         words = f"{one.flaw}; nothing says whether production's was so too"
         return _remark(one.kind, one.name, UNSURE, words)
     return _remark(one.kind, one.name, FAIL, one.flaw)

@@ -25,6 +25,11 @@ _FLAWS: list[tuple[str, Structure, Any, Any, TableVerdict]] = [
     ("the baseline had none", flawed("constraint"), None, NOTHING, BAD),
     ("nothing says", flawed("constraint"), None, None, UNSURE),
     ("an index, and nothing says", flawed("index"), None, None, BAD),
+    ("a trigger, and nothing says", flawed("trigger"), None, None, UNSURE),
+    ("a rule, and nothing says", flawed("rule"), None, None, UNSURE),
+    ("an event trigger, and nothing says", flawed("event trigger"), None, None, UNSURE),
+    ("a view without rows, and nothing says", flawed("materialized view"), None, None, UNSURE),
+    ("a trigger that was not off", flawed("trigger"), NOTHING, None, BAD),
     ("another order of text", flawed("collation version"), NOTHING, None, UNSURE),
 ]
 
