@@ -167,7 +167,7 @@ def _array(parts: list[Node], at: int) -> tuple[Group | None, int]:
     """The brackets of an `ARRAY[…]` that begins here, in parentheses or not, and where it ends."""
     first = parts[at]
     if isinstance(first, Group) and first.opens == "(":
-        inner = first.parts if len(first.parts) == 2 and _free(parts, at) else [""]
+        inner: list[Node] = first.parts if len(first.parts) == 2 and _free(parts, at) else [""]
         return _array(inner, 0)[0], at + 1
     following = parts[at + 1] if at + 1 < len(parts) else None
     if first == "ARRAY" and isinstance(following, Group) and following.opens == "[":
