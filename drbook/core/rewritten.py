@@ -134,8 +134,8 @@ def _scalar(parts: list[Node]) -> bool:
     at = 1
     while at < len(parts):
         end = _end_of_type(parts, at + 1)
-        if parts[at] != "::" or end is None or _is_array(parts, end):
-            return False
+        if parts[at] != "::" or end is None:
+            return False  # a further cast is none where the brackets of an array's type follow
         at = end
     return at > 1 or "'" not in parts[0]
 

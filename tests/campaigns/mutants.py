@@ -117,7 +117,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.core.comparison": ("tests/core/test_comparison.py", _VERIFIED),
     "drbook.core.fidelity": ("tests/core/test_comparison.py", _VERIFIED),
     "drbook.core.hashes": ("tests/core/test_hashes.py",),
-    "drbook.core.likeness": ("tests/core/test_comparison.py", _VERIFIED),
+    "drbook.core.likeness": (
+        "tests/core/test_likeness.py",
+        "tests/core/test_comparison.py",
+        _VERIFIED,
+    ),
     "drbook.core.ranges": ("tests/core/test_ranges.py", "tests/core/test_explaining.py"),
     "drbook.core.rewritten": ("tests/core/test_rewritten.py",),
     "drbook.core.soundness": ("tests/core/test_soundness.py", _VERIFIED),

@@ -37,6 +37,7 @@ SAME = {
     "AND behind AND": ("(a AND (b AND (c AND d)))", "(a AND b AND c AND d)"),
     "OR in OR": ("(((a OR b) OR c))", "((a OR b OR c))"),
     "OR in OR in AND": ("(x AND ((a OR b) OR c))", "(x AND (a OR b OR c))"),
+    "dashes in a string": ("'--'  ||  a", "'--' || a"),
     "blanks": ("SELECT a,\n    b\n   FROM t;", "SELECT a, b FROM t;"),
 }  # fmt: skip
 
@@ -70,9 +71,22 @@ OTHER = {
     "an array that is cast to no array": ("(ARRAY['a'::text])::text", "ARRAY[('a'::text)::text]"),
     "the arguments of a function": (
         "f(ARRAY['a'::character varying])::text[]",
-        "f(ARRAY['a'::character varying::text])",
+        "f ARRAY['a'::character varying::text]",
     ),
-    "another word's brackets": ("x['a'::name]::text[]", "x[('a'::name)::text]"),
+    "another word's brackets": ("x['a'::name]::text[]", "ARRAY['a'::name::text]"),
+    "a list and more": ("(ARRAY['a'::x] || b)::y[]", "ARRAY['a'::x::y]"),
+    "a query's list": ("ARRAY('a'::x)::y[]", "ARRAY['a'::x::y]"),
+    "a list in brackets": ("[ARRAY['a'::x]]::y[]", "ARRAY['a'::x::y]"),
+    "a list of sums": ("(ARRAY[1 + a])::text[]", "ARRAY[1 + a::text]"),
+    "a string that is cast to nothing": ("ARRAY['a', b]::text[]", "ARRAY['a'::text, (b)::text]"),
+    "a keyword for a type": ("(ARRAY['a'::x])::ELSE[]", "ARRAY['a'::x::ELSE]"),
+    "a type of a column": ("(ARRAY['a'::x])::y(a)[]", "ARRAY['a'::x::y(a)]"),
+    "a function's string": ("f('a'::text)::x", "f 'a'::text::x"),
+    "a string that is not cast again": ("('a'::text) = b", "'a'::text = b"),
+    "a string in brackets": ("['a'::x]::y", "'a'::x::y"),
+    "a chain in brackets": ("(a AND [b AND c])", "(a AND b AND c)"),
+    "a chain in parentheses alone": ("((a AND b))", "(a AND b)"),
+    "no name of a type": ("(ARRAY['a'::(x)])::y[]", "ARRAY['a'::(x)::y]"),
     "the type of a list": (
         "(ARRAY['a'::character varying])::text[]",
         "(ARRAY['a'::character varying])::bpchar[]",
@@ -118,8 +132,31 @@ def test_what_cannot_be_followed_stays_as_it_is(what: str) -> None:
 
 def test_a_text_without_end_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert canonical("a  b") == "a b"
+    monkeypatch.setattr(rewritten, "LONGEST", 4)
+    assert canonical("a  b") == "a b"
     monkeypatch.setattr(rewritten, "LONGEST", 3)
     assert canonical("a  b") == "a  b"
+
+
+def test_parentheses_are_followed_to_a_depth() -> None:
+    for depth, form in ((rewritten.DEEPEST - 1, "a b"), (rewritten.DEEPEST, "a  b")):
+        text = canonical("(" * depth + "a  b" + ")" * depth)
+        assert form in text
+
+
+@pytest.mark.parametrize("word", ["OR", "BETWEEN", "CASE", "SELECT", "VALUES", "WITH", ",", ";"])
+def test_a_chain_with_more_in_it_stays_in_its_parentheses(word: str) -> None:
+    text = f"( a AND ( b AND c {word} d ) )"
+    assert canonical(text) == text
+
+
+@pytest.mark.parametrize(
+    "word",
+    [",", "AND", "OR", "DEFAULT", "CASE", "WHEN", "THEN", "ELSE", "SELECT", "RETURN", "=", "&&"],
+)
+def test_a_list_may_stand_behind_a_keyword_or_an_operator(word: str) -> None:
+    form = canonical(f"x {word} (ARRAY['a'::text])::name[]")
+    assert form == f"x {word} ARRAY [ 'a' :: text :: name ]"
 
 
 # --- any expression ------------------------------------------------------------------------------
