@@ -28,6 +28,10 @@ SAME = {
         "(ARRAY['1'::date])::timestamp(3) without time zone[] || (ARRAY['x'::text])::public.\"Mood\"[]",
         "ARRAY[('1'::date)::timestamp(3) without time zone] || ARRAY[('x'::text)::public.\"Mood\"]",
     ),
+    "types of several words": (
+        "(ARRAY['1'::x])::double precision[] || (ARRAY['1'::x])::time with time zone[]",
+        "ARRAY[('1'::x)::double precision] || ARRAY[('1'::x)::time with time zone]",
+    ),
     "a default": ("DEFAULT (ARRAY['a'::character varying])::text[]", "DEFAULT ARRAY[('a'::character varying)::text]"),
     "a list that is cast twice": (
         "((ARRAY['a'::text])::character varying[])::text[]",
@@ -79,6 +83,8 @@ OTHER = {
     "a list in brackets": ("[ARRAY['a'::x]]::y[]", "ARRAY['a'::x::y]"),
     "a list of sums": ("(ARRAY[1 + a])::text[]", "ARRAY[1 + a::text]"),
     "a string that is cast to nothing": ("ARRAY['a', b]::text[]", "ARRAY['a'::text, (b)::text]"),
+    "a sum for a cast": ("(ARRAY['a'::x]) + y[]", "ARRAY['a'::x + y]"),
+    "a sum for a schema": ("(ARRAY['a'::x])::a + b[]", "ARRAY['a'::x::a + b]"),
     "a keyword for a type": ("(ARRAY['a'::x])::ELSE[]", "ARRAY['a'::x::ELSE]"),
     "a type of a column": ("(ARRAY['a'::x])::y(a)[]", "ARRAY['a'::x::y(a)]"),
     "a function's string": ("f('a'::text)::x", "f 'a'::text::x"),
