@@ -4,11 +4,12 @@ Owners change where nobody could be made owner, and the server that restores may
 is expected to differ is said and does not fail. What nobody can tell apart from damage does not pass.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.structure import DbObject, Structure, same_words
+from drbook.core.structure import NOT_VALID, DbObject, Structure, same_meaning, same_words
 from drbook.core.values import plain
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -101,6 +102,13 @@ _DEPARSED = frozenset(
 )
 """Kinds whose words the server makes from its own form of them: another major may write the same
 thing otherwise."""
+_REWRITTEN = _DEPARSED | {"table", "type"}
+"""Kinds in which stand expressions that the same major writes otherwise after a dump and a load."""
+_RIGHTS = ("DELETE", "INSERT", "REFERENCES", "SELECT", "TRIGGER", "TRUNCATE", "UPDATE")
+"""All that may be granted on a table before PostgreSQL 17, which knows MAINTAIN as well."""
+_ALL = re.compile(r"(=(?:arwdDxt|a\*r\*w\*d\*D\*x\*t\*))(?=/)")
+_OWN = re.compile(r"((?:^|, )(?P<role>[^,=/]+)=[a-zA-Z*]+?)m?(?=/(?P=role)(?:, |$))")
+"""The same as `aclitem` writes it, and what a role has on what it makes itself."""
 
 
 def differences(
@@ -110,9 +118,16 @@ def differences(
     unread = {**restored.unread, **held.unread}
     for kind, why in sorted(unread.items()):
         yield _remark(kind, "", UNSURE, f"could not be compared: {plain(why, 300)}")
+    owners = {f"{one.name} to {one.words}" for one in held.of_kind("owner").values()}
     kinds = sorted({one.kind for one in (*held.objects, *restored.objects)} - unread.keys())
     for kind in kinds:
-        yield from _differences_of(kind, held.of_kind(kind), restored.of_kind(kind), majors)
+        yield from _differences_of(
+            kind,
+            held.of_kind(kind),
+            restored.of_kind(kind),
+            majors,
+            owners if kind == "grant" else (),
+        )
 
 
 def _differences_of(
@@ -120,21 +135,60 @@ def _differences_of(
     held: Mapping[str, DbObject],
     restored: Mapping[str, DbObject],
     majors: tuple[int, int],
+    owners: Container[str] = (),
 ) -> Iterator[Remark]:
     rule = RULES.get(kind, Rule())
     because = f": {rule.why}" if rule.why else ""
     for name in sorted({*held, *restored}):
         was, is_ = held.get(name), restored.get(name)
-        if was is None:
+        if was is None and name in owners:
+            # An owner whose rights were narrowed is granted what was left, and is no owner any more.
+            yield _remark(kind, name, GOOD, "no more than it had as the owner in the backup")
+        elif was is None:
             yield _remark(kind, name, rule.extra, f"not in the backup{because}")
+        elif is_ is None and kind == "index" and was.flaw == NOT_VALID:
+            yield _remark(kind, name, GOOD, "not valid in production; a dump leaves it out")
         elif is_ is None:
             yield _remark(kind, name, rule.missing, f"missing{because}")
-        elif not same_words(was.words, is_.words):
-            verdict, words = rule.changed, f"{_change(was.words, is_.words)}{because}"
-            if verdict is FAIL and majors[0] != majors[1] and kind in _DEPARSED:
-                verdict = UNSURE
-                words += f"; PostgreSQL {majors[1]} may only write it otherwise than {majors[0]}"
-            yield _remark(kind, name, verdict, words)
+        elif not _same(was, is_, majors):
+            words = f"{_change(was.words, is_.words)}{because}"
+            yield _remark(kind, name, *_changed(was, is_, rule.changed, words, majors))
+
+
+def _same(was: DbObject, is_: DbObject, majors: tuple[int, int]) -> bool:
+    if same_words(was.words, is_.words):
+        return True
+    if was.kind in ("grant", "default grant") and 0 < majors[0] < 17 <= majors[1]:
+        given = _with_maintain if was.kind == "grant" else _default_with_maintain
+        return given(was.words) == given(is_.words)
+    return was.kind in _REWRITTEN and bool(same_meaning(was.words, is_.words))
+
+
+def _changed(
+    was: DbObject, is_: DbObject, verdict: TableVerdict, words: str, majors: tuple[int, int]
+) -> tuple[TableVerdict, str]:
+    if verdict is FAIL and majors[0] != majors[1] and was.kind in _DEPARSED:
+        newer = f"; PostgreSQL {majors[1]} may only write it otherwise than {majors[0]}"
+        return UNSURE, words + newer
+    if verdict is FAIL and was.kind in _REWRITTEN and same_meaning(was.words, is_.words) is None:
+        return UNSURE, words + "; PostgreSQL may only write it otherwise, which this digest hides"
+    return verdict, words
+
+
+def _with_maintain(rights: str) -> str:
+    """Who was granted everything before 17 has MAINTAIN as well where 17 or newer restored it; who was
+    granted less has not."""
+    mark = "*" if rights.endswith("*") else ""
+    if rights.split(", ") != [one + mark for one in _RIGHTS]:
+        return rights
+    return ", ".join(sorted(one + mark for one in (*_RIGHTS, "MAINTAIN")))
+
+
+def _default_with_maintain(items: str) -> str:
+    def whole(found: re.Match[str]) -> str:
+        return found[1] + ("m*" if "*" in found[1] else "m")
+
+    return _OWN.sub(r"\1m", _ALL.sub(whole, items))
 
 
 def _remark(kind: str, name: str, verdict: TableVerdict, words: str) -> Remark:

@@ -2,11 +2,13 @@
 stand. Read from the catalogues, compared word for word."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
 
+from drbook.core.rewritten import canonical
 from drbook.core.values import Frozen
 
 Depth = Literal["none", "read", "sound"]
@@ -27,14 +29,42 @@ class DbObject(Frozen):
     """What is wrong with it in itself: an index that is not valid, a constraint that was never checked."""
 
 
+NOT_VALID = "it is not valid, so no query uses it and it may be incomplete"
+"""The flaw of an index that a dump leaves out."""
+
+_DIGEST = re.compile(r"(sha256 [0-9a-f]{64} of [0-9]+ characters)(?:, rewritten ([0-9a-f]{64}))?")
+
+
 def digested(words: str) -> str:
-    """What is kept in place of a definition that is not kept itself."""
-    return f"sha256 {hashlib.sha256(words.encode()).hexdigest()} of {len(words)} characters"
+    """What is kept in place of a definition that is not kept itself: its digest, and that of its
+    canonical form."""
+    return f"{_exactly(words)}, rewritten {_sha256(canonical(words))}"
 
 
 def same_words(one: str, other: str) -> bool:
     """Whether two definitions are the same, either of which may have been kept by its digest."""
-    return one == other or digested(one) == other or one == digested(other)
+    return one == other or _forms(one)[0] == _forms(other)[0]
+
+
+def same_meaning(one: str, other: str) -> bool | None:
+    """Whether two expressions of the server's differ only in how it writes them; None where one was
+    kept by a digest of an older version, which does not tell."""
+    forms = _forms(one)[1], _forms(other)[1]
+    return None if None in forms else forms[0] == forms[1]
+
+
+def _forms(words: str) -> tuple[str, str | None]:
+    """The digests of a definition and of its canonical form."""
+    kept = _DIGEST.fullmatch(words)
+    return (kept[1], kept[2]) if kept else (_exactly(words), _sha256(canonical(words)))
+
+
+def _exactly(words: str) -> str:
+    return f"sha256 {_sha256(words)} of {len(words)} characters"
+
+
+def _sha256(words: str) -> str:
+    return hashlib.sha256(words.encode()).hexdigest()
 
 
 class SequenceState(Frozen):

@@ -5,6 +5,8 @@ What extensions own is theirs, and what lies in ignored schemas is not looked at
 path is `pg_catalog`, so that every name comes with its schema.
 """
 
+from drbook.core.structure import NOT_VALID
+
 _OURS = (
     "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
     " AND n.nspname <> ALL (%(ignored)s)"
@@ -64,13 +66,23 @@ SELECT 'column', {_NAMED} || '.' || quote_ident(a.attname),
 
 INDEXES = f"""
 SELECT 'index', {_NAMED}, pg_get_indexdef(c.oid),
-       CASE WHEN NOT i.indisvalid THEN 'it is not valid, so no query uses it and it may be incomplete'
+       CASE WHEN NOT i.indisvalid AND c.relkind = 'I' THEN 'it is not valid, for a partition lacks it'
+            WHEN NOT i.indisvalid THEN '{NOT_VALID}'
             WHEN NOT i.indisready THEN 'it is not kept up to date' ELSE '' END
   FROM pg_index i, {_CLASS} AND c.oid = i.indexrelid
 """
 
+_DERIVED = """(WITH RECURSIVE up AS (SELECT k.conname, k.conrelid, k.conparentid
+         UNION ALL SELECT p.conname, p.conrelid, p.conparentid FROM up JOIN pg_constraint p
+             ON p.oid = up.conparentid)
+     SELECT format('%%I of %%s to %%s', up.conname, up.conrelid::regclass, k.confrelid::regclass)
+       FROM up WHERE up.conparentid = 0)"""
+"""A foreign key that the server made for a partition: its own name is made up in the order in which
+partitions came, so that it is called after the key that it was made from."""
+
 CONSTRAINTS = f"""
-SELECT 'constraint', {_NAMED} || '.' || quote_ident(k.conname),
+SELECT 'constraint', {_NAMED} || '.' || CASE WHEN k.contype = 'f' AND k.conparentid <> 0
+         THEN {_DERIVED} ELSE quote_ident(k.conname) END,
        regexp_replace(pg_get_constraintdef(k.oid), ' NOT (VALID|ENFORCED)$', ''),
        CASE WHEN NOT k.convalidated THEN 'the rows were never checked against it (NOT VALID)'
             WHEN EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgenabled = 'D')
@@ -90,7 +102,8 @@ FUNCTIONS = f"""
 SELECT 'function', format('%%I.%%I(%%s)', n.nspname, p.proname,
                           pg_get_function_identity_arguments(p.oid)),
        CASE WHEN p.prokind = 'a'
-            THEN (SELECT concat_ws(' ', 'AGGREGATE', a.aggtransfn, a.aggfinalfn, a.agginitval)
+            THEN (SELECT concat_ws(' ', 'AGGREGATE', a.aggtransfn, a.aggfinalfn,
+                                    quote_literal(a.agginitval))
                     FROM pg_aggregate a WHERE a.aggfnoid = p.oid)
             ELSE pg_get_functiondef(p.oid) END, ''
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -115,7 +128,7 @@ POLICIES = f"""
 SELECT 'policy', {_NAMED} || '.' || quote_ident(y.polname),
        concat_ws(' ', CASE WHEN y.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END, 'FOR',
          y.polcmd, 'TO', (SELECT string_agg(CASE r WHEN 0 THEN 'public' ELSE r::regrole::text END, ', '
-                                            ORDER BY 1) FROM unnest(y.polroles) AS r),
+                              ORDER BY r::regrole::text COLLATE "C") FROM unnest(y.polroles) AS r),
          'USING (' || pg_get_expr(y.polqual, y.polrelid) || ')',
          'CHECK (' || pg_get_expr(y.polwithcheck, y.polrelid) || ')'), ''
   FROM pg_policy y, {_CLASS} AND c.oid = y.polrelid
@@ -128,7 +141,8 @@ SELECT 'type', format('%%I.%%I', n.nspname, t.typname),
                                                      ORDER BY l.enumsortorder)
                           FROM pg_enum l WHERE l.enumtypid = t.oid)
          WHEN 'd' THEN concat_ws(' ', 'DOMAIN', format_type(t.typbasetype, t.typtypmod),
-                         CASE WHEN t.typnotnull THEN 'NOT NULL' END, 'DEFAULT ' || t.typdefault,
+                         CASE WHEN t.typnotnull THEN 'NOT NULL' END,
+                         'DEFAULT ' || coalesce(pg_get_expr(t.typdefaultbin, 0), t.typdefault),
                          (SELECT string_agg(pg_get_constraintdef(k.oid), ' ' ORDER BY k.conname)
                             FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
          WHEN 'r' THEN (SELECT 'RANGE ' || format_type(r.rngsubtype, NULL)
@@ -265,7 +279,8 @@ SELECT 'database setting', coalesce(nullif(s.setrole, 0)::regrole::text, 'everyb
    AND s.setrole <> ALL (%(logins)s::oid[])
 UNION ALL
 SELECT 'default grant', format('%%s of %%s%%s', p.defaclobjtype, p.defaclrole::regrole,
-         ' in ' || nullif(p.defaclnamespace, 0)::regnamespace), array_to_string(p.defaclacl, ', '), ''
+         ' in ' || nullif(p.defaclnamespace, 0)::regnamespace),
+         (SELECT string_agg(i::text, ', ' ORDER BY i::text COLLATE "C") FROM unnest(p.defaclacl) AS i), ''
   FROM pg_default_acl p
 """
 

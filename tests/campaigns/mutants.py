@@ -127,6 +127,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         _VERIFIED,
     ),
     "drbook.core.ranges": ("tests/core/test_ranges.py", "tests/core/test_explaining.py"),
+    "drbook.core.rewritten": ("tests/core/test_rewritten.py",),
     "drbook.core.soundness": ("tests/core/test_soundness.py", _VERIFIED),
     "drbook.providers.graphqlguard": ("tests/guard/test_http.py",),
     "drbook.providers.shell": ("tests/providers/test_shell_door.py",),

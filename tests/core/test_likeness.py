@@ -1,10 +1,12 @@
 """What each difference of structure means, kind by kind, and in which words it is said."""
 
+from itertools import product
+
 import pytest
 
 from drbook.core.likeness import RULES, differences
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.structure import DbObject, Structure, digested
+from drbook.core.structure import NOT_VALID, DbObject, Structure, digested
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
@@ -150,3 +152,116 @@ LONG = "".join(f"{number:04}" for number in range(60))  # 240 characters
 def test_the_part_that_differs_is_shown(was: str, now: str, words: str) -> None:
     (remark,) = said(one("table", was), one("table", now))
     assert remark.words == words
+
+
+# --- what PostgreSQL writes otherwise, and means the same -------------------------------------------
+
+NESTED, FLAT = "(((a > 1) AND (a < 5)) AND b)", "((a > 1) AND (a < 5) AND b)"
+WRITTEN_ANEW = [
+    "view", "materialized view", "index", "constraint", "column", "function", "trigger", "rule",
+    "policy", "statistics", "type", "table",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MEANS)
+def test_an_expression_may_be_written_otherwise_where_the_server_writes_it(kind: str) -> None:
+    expected = [] if kind in WRITTEN_ANEW else [MEANS[kind][2]]
+    assert [remark.verdict for remark in said(one(kind, NESTED), one(kind, FLAT))] == expected
+    changed = FLAT.replace("AND b", "OR b")
+    assert [remark.verdict for remark in said(one(kind, NESTED), one(kind, changed))] == [
+        MEANS[kind][2]
+    ]
+
+
+def test_a_digest_tells_whether_only_the_writing_differs() -> None:
+    for was, now in product((NESTED, digested(NESTED)), (FLAT, digested(FLAT))):
+        assert said(one("view", was), one("view", now)) == []
+        assert [remark.verdict for remark in said(one("schema", was), one("schema", now))] == [BAD]
+    other = digested(FLAT.replace("5", "6"))
+    assert [
+        remark.verdict for remark in said(one("view", digested(NESTED)), one("view", other))
+    ] == [BAD]
+
+
+def test_a_digest_of_an_older_version_leaves_that_in_doubt() -> None:
+    old = digested(NESTED).partition(",")[0]
+    assert old.endswith(f" of {len(NESTED)} characters")
+    assert said(one("view", old), one("view", digested(NESTED))) == []
+    assert said(one("view", old), one("view", NESTED)) == []
+    for now in (FLAT, digested(FLAT)):
+        (remark,) = said(one("view", old), one("view", now))
+        assert remark.verdict is UNSURE
+        assert remark.words.endswith(
+            "; PostgreSQL may only write it otherwise, which this digest hides"
+        )
+        (remark,) = said(one("schema", old), one("schema", now))
+        assert remark.verdict is BAD
+
+
+# --- rights --------------------------------------------------------------------------------------------
+
+ALL = "DELETE, INSERT, REFERENCES, SELECT, TRIGGER, TRUNCATE, UPDATE"
+MORE = ALL.replace("INSERT,", "INSERT, MAINTAIN,")
+STARRED = (ALL.replace(",", "*,") + "*", MORE.replace(",", "*,") + "*")
+RIGHTS = [
+    # kind, held, restored, alike where 17 or newer restored what was older
+    ("grant", ALL, MORE, True),
+    ("grant", *STARRED, True),
+    ("grant", ALL, ALL, True),
+    ("grant", "SELECT", "MAINTAIN, SELECT", False),
+    ("grant", ALL, STARRED[1], False),
+    ("grant", ALL, MORE.replace("DELETE, ", ""), False),
+    ("grant", STARRED[0].replace("DELETE*", "DELETE"), STARRED[1].replace("DELETE*", "DELETE"), False),
+    ("default grant", "zoe=arwdDxt/adam", "zoe=arwdDxtm/adam", True),
+    ("default grant", "zoe=a*r*w*d*D*x*t*/adam", "zoe=a*r*w*d*D*x*t*m*/adam", True),
+    ("default grant", "adam=arwDxt/adam, zoe=r/adam", "adam=arwDxtm/adam, zoe=r/adam", True),
+    ("default grant", "zoe=r/adam, adam=r/adam", "zoe=r/adam, adam=rm/adam", True),
+    ("default grant", "zoe=r/adam", "zoe=rm/adam", False),
+    ("default grant", "zoe=r/oe", "zoe=rm/oe", False),
+    ("default grant", "zoe=arwdDxt/adam", "zoe=arwDxtm/adam", False),
+    ("default grant", "zoe=arwdDxt/adam", "zoe=a*r*w*d*D*x*t*m*/adam", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "was", "now", "alike"), RIGHTS)
+def test_who_had_every_right_has_the_one_that_17_brought(
+    kind: str, was: str, now: str, alike: bool
+) -> None:
+    assert (said(one(kind, was), one(kind, now), (16, 17)) == []) is alike
+    assert (said(one(kind, was), one(kind, now), (15, 18)) == []) is alike
+    for majors in ((17, 17), (17, 18), (16, 16), (0, 18)):
+        assert (said(one(kind, was), one(kind, now), majors) == []) is (was == now)
+    assert len(said(one("role", was), one("role", now), (15, 18))) == (was != now)
+
+
+def test_what_an_owner_s_rights_were_narrowed_to_is_no_new_right() -> None:
+    held = Structure(objects=(DbObject(kind="owner", name="app.t", words='"a b"'),))
+    granted = [f"app.{name} to {whom}" for name in "tu" for whom in ('"a b"', "zoe")]
+    restored = Structure(
+        objects=(
+            *held.objects,
+            *(DbObject(kind="grant", name=name, words="SELECT") for name in granted),
+        )
+    )
+    found = {remark.subject: remark for remark in said(held, restored)}
+    assert {name: remark.verdict for name, remark in found.items()} == {
+        granted[0]: GOOD, granted[1]: BAD, granted[2]: BAD, granted[3]: BAD
+    }  # fmt: skip
+    assert found[granted[0]].words == "no more than it had as the owner in the backup"
+    names = Structure(objects=tuple(DbObject(kind="view", name=n, words="w") for n in granted))
+    assert {remark.verdict for remark in said(held, names) if remark.check == "view"} == {BAD}
+
+
+def test_an_index_that_was_not_valid_is_left_out_by_a_dump() -> None:
+    def flawed(kind: str, flaw: str) -> Structure:
+        return Structure(objects=(DbObject(kind=kind, name="it", words="w", flaw=flaw),))
+
+    (remark,) = said(flawed("index", NOT_VALID), Structure())
+    assert (remark.verdict, remark.words) == (
+        GOOD,
+        "not valid in production; a dump leaves it out",
+    )
+    for other in (flawed("index", ""), flawed("index", "otherwise"), flawed("view", NOT_VALID)):
+        (remark,) = said(other, Structure())
+        assert (remark.verdict, remark.words) == (BAD, "missing")
+    assert [each.verdict for each in said(Structure(), flawed("index", NOT_VALID))] == [BAD]

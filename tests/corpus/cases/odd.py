@@ -94,6 +94,37 @@ CREATE SCHEMA "other one" AUTHORIZATION "deploy user"; CREATE TABLE "other one".
 CREATE TABLE t (id int PRIMARY KEY, h ext.hstore); INSERT INTO t VALUES (1, 'a=>b');
 """
 """The schema of an extension belongs to a role of two words."""
+REWRITTEN = """
+CREATE TABLE a (id int PRIMARY KEY, what varchar(10) CHECK (what IN ('x', 'y')), CHECK (id BETWEEN 1 AND 9 AND id <> 5));
+INSERT INTO a VALUES (1, 'x'), (2, 'y');
+CREATE FUNCTION nx() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE DOMAIN number AS int DEFAULT nx();
+CREATE DOMAIN letter AS varchar CHECK (VALUE IN ('x', 'y'));
+CREATE INDEX few ON a (id) WHERE what IN ('x', 'y') OR (id = 1 OR id = 2);
+CREATE VIEW v AS SELECT id FROM a WHERE what NOT IN ('x', 'z') AND (id BETWEEN 1 AND 5 AND id <> 3);
+CREATE POLICY mine ON a TO "Odd Role", app_user USING (what IN ('x', 'y'));
+"""
+"""Expressions and roles that the server writes otherwise once they were dumped and loaded."""
+PARTED = """
+CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE p_2 PARTITION OF p FOR VALUES FROM (20) TO (30); CREATE TABLE p_1 PARTITION OF p FOR VALUES FROM (10) TO (20);
+CREATE TABLE c (id int, p int REFERENCES p) PARTITION BY LIST (id);
+CREATE TABLE c_1 (id int, p int CONSTRAINT own REFERENCES p); ALTER TABLE c ATTACH PARTITION c_1 FOR VALUES IN (1);
+INSERT INTO p VALUES (10), (20); INSERT INTO c VALUES (1, 10), (1, 20);
+"""
+"""Foreign keys whose parts the server names itself, in the order in which partitions are made."""
+NOT_MADE = """
+CREATE TABLE a (id int, n int); INSERT INTO a VALUES (1, 2); CREATE INDEX sound ON a (n); CREATE INDEX bad ON a (id);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'bad'::regclass;
+"""
+"""What a CREATE INDEX CONCURRENTLY leaves behind that failed."""
+NARROWED = """
+CREATE TABLE a (id int); INSERT INTO a VALUES (1); ALTER TABLE a OWNER TO app_user; REVOKE DELETE ON a FROM app_user;
+GRANT SELECT ON a TO "Odd Role";
+"""
+DEFAULTS = """
+CREATE TABLE a (id int); INSERT INTO a VALUES (1);
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO "Odd Role", app_user; ALTER DEFAULT PRIVILEGES GRANT INSERT ON TABLES TO app_user;
+"""
 EXTRA = "CREATE SCHEMA scratch; CREATE TABLE scratch.notes (id int); INSERT INTO scratch.notes VALUES (1);"
 
 
@@ -137,5 +168,10 @@ CASES = (
          of=Production(COMMANDS, options=("-Fp",)), spoil=without_its_restriction),
     Case("values that look like psql's commands, through psql", GOOD, of=Production(COMMANDS), target="database"),
     Case("an extension's schema of a role of two words", GOOD, of=Production(OWNED), target="cluster"),
+    Case("what the server writes otherwise once it was loaded", GOOD, of=Production(REWRITTEN)),
+    Case("foreign keys to partitions that were not made in order", GOOD, of=Production(PARTED)),
+    Case("an index that production could not make", GOOD, ("index",), of=Production(NOT_MADE)),
+    Case("an owner whose own rights were narrowed", GOOD, ("grant",), of=Production(NARROWED)),
+    Case("default rights of several roles", GOOD, of=Production(DEFAULTS), target="cluster"),
     Case("with INSERT statements", GOOD, of=Production(options=("-Fp", "--inserts"))),
 )  # fmt: skip

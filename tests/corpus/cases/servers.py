@@ -168,6 +168,8 @@ CASES = (
     Case("roles stand in", GOOD, ("role",), target="cluster"),
     Case("another encoding than UTF8", GOOD, of=LATIN),
     Case("restored into a newer major", GOOD, of=Production(SMALL, server="other major"), needs=two_majors),
+    Case("every right, restored into a newer major", GOOD, needs=two_majors,
+         of=Production(SMALL + "GRANT ALL ON a TO app_user", server="other major")),
     Case("restored into a newer major, which writes a view otherwise", UNSURE, ("view",), bad=False,
          of=Production(SMALL + "CREATE VIEW v AS SELECT id FROM a WHERE id > 5;", server="other major"),
          needs=two_majors),

@@ -1,6 +1,7 @@
 """What is not as the backup held it beside the rows: indexes, constraints, types, rights, settings."""
 
 from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest
+from corpus.cases.odd import NARROWED, NOT_MADE, PARTED, REWRITTEN
 
 ORPHANS = """
 ALTER TABLE orders DROP CONSTRAINT orders_customer_fkey;
@@ -64,6 +65,11 @@ CLASS = """
 CREATE OPERATOR CLASS backwards FOR TYPE int USING btree AS
   OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 btint4cmp(int, int);
 """
+ONE_MORE = """
+ALTER TABLE a DROP CONSTRAINT a_what_check; ALTER TABLE a ADD CONSTRAINT a_what_check CHECK (what IN ('x', 'y', 'z'));
+ALTER DOMAIN number SET DEFAULT 1; ALTER POLICY mine ON a TO app_user;
+"""
+OR_FOR_AND = "CREATE OR REPLACE VIEW v AS SELECT id FROM a WHERE what NOT IN ('x', 'z') AND (id BETWEEN 1 AND 5 OR id <> 3)"
 
 CASES = (
     Case("an index is missing", BAD, ("index",), harm="DROP INDEX orders_customer"),
@@ -97,6 +103,14 @@ CASES = (
     Case("an empty partition is detached", BAD, ("table",),
          of=Production(SHOP + "DELETE FROM events WHERE at >= '2026-01-01';"),
          harm="ALTER TABLE events DETACH PARTITION events_2026"),
+    Case("a list has one more", BAD, ("constraint", "type", "policy"), of=Production(REWRITTEN), harm=ONE_MORE),
+    Case("an AND became an OR", BAD, ("view",), of=Production(REWRITTEN), harm=OR_FOR_AND),
+    Case("a foreign key is switched off in one partition", BAD, ("constraint",), of=Production(PARTED),
+         harm="ALTER TABLE c_1 DISABLE TRIGGER ALL"),
+    Case("an index is missing beside one that production could not make", BAD, ("index",),
+         of=Production(NOT_MADE), harm="DROP INDEX sound"),
+    Case("a right too many beside an owner's own", BAD, ("grant",), of=Production(NARROWED),
+         harm='GRANT INSERT ON a TO "Odd Role"'),
     Case("a grant is missing", BAD, ("grant",), harm="REVOKE INSERT ON orders FROM app_user"),
     Case("everybody may read", BAD, ("grant",), harm="GRANT SELECT ON customers TO PUBLIC"),
     Case("an extension is missing", BAD, ("extension",), of=HSTORE, harm="DROP EXTENSION hstore CASCADE"),
