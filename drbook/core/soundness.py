@@ -25,8 +25,11 @@ def flaws(
         if one.flaw:
             yield _flaw(one, was.get((one.kind, one.name)), known=origin is not None)
     stood = {one.name: one for one in held.sequences} if held else {}
+    before_it = {one.name: one for one in origin.sequences} if origin else {}
     for sequence in restored.sequences:
         yield from _sequence(sequence, stood.get(sequence.name))
+        if _exhausted(sequence):
+            yield _at_its_end(sequence, before_it.get(sequence.name), known=held is not None)
     for orphans in restored.orphans:
         yield from _orphans(orphans, origin, same_rows)
     if restored.without_statistics:
@@ -67,12 +70,13 @@ def _flawed(origin: Structure, constraint: str) -> bool:
 
 def _flaw(one: DbObject, was: DbObject | None, *, known: bool) -> Remark:
     """A flaw that production had as well is no fault of the restore, and still worth knowing. A dump
-    brings constraints back as they were, so that without anything to compare with nobody can tell."""
+    brings everything back as it was, but an index, which it builds: so without anything to compare with
+    nobody can tell."""
     if was is not None and was.flaw == one.flaw:
         return _remark(one.kind, one.name, GOOD, f"{one.flaw}, as in the backup")
     if one.kind == "collation version":
         return _remark(one.kind, one.name, UNSURE, one.flaw)
-    if one.kind == "constraint" and not known:
+    if one.kind != "index" and not known:
         words = f"{one.flaw}; nothing says whether production's was so too"
         return _remark(one.kind, one.name, UNSURE, words)
     return _remark(one.kind, one.name, FAIL, one.flaw)
@@ -100,6 +104,25 @@ def _sequence(now: SequenceState, held: SequenceState | None) -> Iterator[Remark
             FAIL,
             f"stands at {now.last}, and {now.column} holds {now.top} already: the next rows collide",
         )
+
+
+def _exhausted(one: SequenceState) -> bool:
+    """Whether the next value is beyond its last one: whoever asks for it gets an error."""
+    if one.last is None or not one.limit:
+        return False
+    following, limit = _following(one), int(one.limit)
+    return following > limit if int(one.increment) > 0 else following < limit
+
+
+def _at_its_end(now: SequenceState, was: SequenceState | None, *, known: bool) -> Remark:
+    """`was`: in the backup, or where nobody knows that, in the baseline; it may have gone on since."""
+    words = f"stands at {now.last}, its last value: the next row gets an error"
+    if was is not None and _exhausted(was.model_copy(update={"limit": was.limit or now.limit})):
+        return _remark("sequence", now.name, GOOD, f"{words}, as in the backup")
+    if not known:
+        words += "; nothing says whether production's was so too"
+        return _remark("sequence", now.name, UNSURE, words)
+    return _remark("sequence", now.name, FAIL, words)
 
 
 def reissued(restored: Structure, before: Structure) -> Iterator[Remark]:

@@ -46,6 +46,8 @@ class SequenceState(Frozen):
     called: bool = False
     """True where `last` was handed out already."""
     increment: str = "1"
+    limit: str = ""
+    """The last value that it may hand out; empty for one that begins again, and where nobody asked."""
     column: str = ""
     """The column that it fills, `schema.table.column`; empty where it fills none."""
     top: str | None = None

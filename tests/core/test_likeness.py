@@ -28,7 +28,7 @@ MEANS = {
     "rule": _WRITTEN_ANEW,
     "policy": _WRITTEN_ANEW,
     "type": _ALIKE,
-    "collation": _ALIKE,
+    "collation": _WRITTEN_ANEW,
     "cast": _ALIKE,
     "operator": _ALIKE,
     "operator class": _ALIKE,
@@ -36,11 +36,15 @@ MEANS = {
     "statistics": _WRITTEN_ANEW,
     "extension": (BAD, GOOD, GOOD, GOOD),
     "foreign server": _ALIKE,
-    "publication": _LEFT_OUT,
+    "user mapping": _ALIKE,
+    "user mapping options": (GOOD, GOOD, BAD, BAD),
+    "comment": _ALIKE,
+    "publication": (GOOD, BAD, BAD, UNSURE),
     "subscription": _LEFT_OUT,
     "event trigger": _LEFT_OUT,
     "owner": _THE_SERVERS,
     "grant": _ALIKE,
+    "server grant": _THE_SERVERS,
     "default grant": _ALIKE,
     "role": _THE_SERVERS,
     "membership": (GOOD, GOOD, BAD, BAD),
@@ -129,6 +133,44 @@ def test_a_kind_that_was_not_read_on_one_side_is_in_doubt(side: str) -> None:
 def test_why_the_backup_s_side_was_not_read_is_what_is_said() -> None:
     (remark,) = said(Structure(unread={"view": "theirs"}), Structure(unread={"view": "mine"}))
     assert remark.words == "could not be compared: theirs"
+
+
+# --- rights --------------------------------------------------------------------------------------
+
+_RIGHTS = [
+    # what, kind, words held, words found, majors, whether something is said
+    ("all rights, which are one more", "grant", "SELECT*, UPDATE", "MAINTAIN*, SELECT*, UPDATE", (16, 17), False),
+    ("one more on the same version", "grant", "SELECT", "MAINTAIN, SELECT", (17, 17), True),
+    ("another one too many", "grant", "SELECT", "INSERT, MAINTAIN, SELECT", (16, 18), True),
+    ("all rights of what is made later", "default grant", "a=r*w/o", "a=r*wm*/o", (15, 18), False),
+    ("other rights of what is made later", "default grant", "a=r/o", "a=rwm/o", (15, 18), True),
+    ("rights are no words", "table", "=m", "=", (15, 18), True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "was", "now", "majors", "differs"), [r[1:] for r in _RIGHTS], ids=[r[0] for r in _RIGHTS]
+)  # fmt: skip
+def test_a_right_that_came_with_a_version(
+    kind: str, was: str, now: str, majors: tuple[int, int], differs: bool
+) -> None:
+    assert bool(said(one(kind, was), one(kind, now), majors)) is differs
+
+
+def test_who_owned_it_has_the_rights_of_others_once_somebody_else_owns_it() -> None:
+    held = Structure(objects=one("owner", "keeper", "app.t").objects)
+    again = held.objects + one("grant", "SELECT", "app.t to keeper").objects
+    (remark,) = said(held, Structure(objects=again))
+    assert (remark.check, remark.verdict) == ("grant", GOOD)
+    others = held.objects + one("grant", "SELECT", "app.t to clerk").objects
+    assert [each.verdict for each in said(held, Structure(objects=others))] == [BAD]
+
+
+def test_who_may_create_in_public_changed_with_version_15() -> None:
+    may = one("grant", "CREATE, USAGE", "schema public to PUBLIC")
+    may_not = one("grant", "USAGE", "schema public to PUBLIC")
+    for majors, verdict in (((14, 18), UNSURE), ((14, 14), BAD), ((15, 18), BAD)):
+        assert [each.verdict for each in said(may, may_not, majors)] == [verdict]
 
 
 LONG = "".join(f"{number:04}" for number in range(60))  # 240 characters

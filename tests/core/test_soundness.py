@@ -6,7 +6,7 @@ import pytest
 
 from drbook.core.remarks import TableVerdict
 from drbook.core.soundness import flaws
-from drbook.core.structure import DbObject, Orphans, Structure
+from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
@@ -25,6 +25,8 @@ _FLAWS: list[tuple[str, Structure, Any, Any, TableVerdict]] = [
     ("the baseline had none", flawed("constraint"), None, NOTHING, BAD),
     ("nothing says", flawed("constraint"), None, None, UNSURE),
     ("an index, and nothing says", flawed("index"), None, None, BAD),
+    ("a trigger, and nothing says", flawed("trigger"), None, None, UNSURE),
+    ("a trigger, and the backup had none", flawed("trigger"), NOTHING, None, BAD),
     ("another order of text", flawed("collation version"), NOTHING, None, UNSURE),
 ]
 
@@ -69,3 +71,36 @@ _ORPHANS: list[tuple[str, int | None, Any, bool, list[TableVerdict]]] = [
 def test_orphans(rows: int | None, origin: Any, same: bool, verdicts: list[TableVerdict]) -> None:
     found = flaws(orphans(rows, unchecked=False), origin, same_rows=same)
     assert [one.verdict for one in found if one.check == "orphans"] == verdicts
+
+
+def stands(last: str, limit: str, increment: str = "1", *, called: bool = True) -> Structure:
+    state = SequenceState(name="k", last=last, called=called, increment=increment, limit=limit)
+    return Structure(sequences=(state,))
+
+
+USED_UP = stands("9", "9")
+_ENDS: list[tuple[str, Structure, Any, Any, list[TableVerdict]]] = [
+    # what, restored, what the backup held, what the baseline has, verdicts
+    ("one value is left", stands("8", "9"), None, None, []),
+    ("the last one was not handed out", stands("9", "9", called=False), None, None, []),
+    ("it begins again", stands("9", ""), NOTHING, None, []),
+    ("it counts down to its end", stands("1", "1", "-1"), NOTHING, None, [BAD]),
+    ("it steps over its end", stands("8", "9", "5"), NOTHING, None, [BAD]),
+    ("the backup had values left", USED_UP, stands("8", "9"), None, [BAD]),
+    ("the backup had none either", USED_UP, USED_UP, None, [GOOD]),
+    ("nobody asked for the backup's end", USED_UP, stands("9", ""), None, [GOOD]),
+    ("the baseline had values left", USED_UP, None, stands("8", "9"), [UNSURE]),
+    ("the baseline had none either", USED_UP, None, USED_UP, [GOOD]),
+    ("nothing says whether any was left", USED_UP, None, None, [UNSURE]),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "held", "before", "verdicts"), [row[1:] for row in _ENDS], ids=[r[0] for r in _ENDS]
+)
+def test_a_sequence_at_its_end(
+    found: Structure, held: Any, before: Any, verdicts: list[TableVerdict]
+) -> None:
+    said = list(flaws(found, held, before))
+    assert [one.verdict for one in said] == verdicts
+    assert all((one.check, one.subject) == ("sequence", "k") for one in said)
