@@ -40,13 +40,20 @@ def in_order(options: str) -> str:
     return f"(SELECT string_agg(o, ', ' ORDER BY o) FROM unnest({options}) AS o)"
 
 
+_PLAIN = (
+    "host|hostaddr|port|dbname|database|schema|schema_name|table|table_name|column_name|filename|format"
+    "|encoding|updatable|truncatable|fetch_size|batch_size|use_remote_estimate|extensions"
+)
+
+
 def foreign_options(options: str) -> str:
-    """Options for another server. What may be a secret is there by its digest, which the server makes."""
+    """Options for another server. Any but the best known may hold a secret: it is there by its digest,
+    which the server makes."""
     return (
-        "(SELECT 'OPTIONS (' || string_agg(o.option_name || ' ' || CASE WHEN o.option_name ~*"
-        " '(pass|secret|token|key|cred|auth)' THEN 'sha256 '"
-        " || encode(sha256(convert_to(o.option_name || ' ' || o.option_value, 'UTF8')), 'hex')"
-        " ELSE quote_literal(o.option_value) END, ', ' ORDER BY o.option_name) || ')'"
+        "(SELECT 'OPTIONS (' || string_agg(o.option_name || ' ' || CASE WHEN o.option_name ~"
+        f" '^({_PLAIN})$' THEN quote_literal(o.option_value) ELSE 'sha256 '"
+        " || encode(sha256(convert_to(o.option_name || ' ' || o.option_value, 'UTF8')), 'hex') END,"
+        " ', ' ORDER BY o.option_name) || ')'"
         f" FROM pg_options_to_table({options}) AS o)"
     )
 

@@ -205,7 +205,9 @@ LOST: dict[str, tuple[str, str, str]] = {
     "what a table is of": ("ALTER TABLE p.typed NOT OF", "table", "p.typed"),
     "whose a sequence is": ("ALTER SEQUENCE p.owned OWNED BY NONE", "sequence", "p.owned"),
     "a sequence that is nobody's": ("ALTER SEQUENCE p.free OWNED BY p.t.c", "sequence", "p.free"),
-    "a sequence had a value left": ("ALTER SEQUENCE p.round NO CYCLE", "sequence", "p.round"),
+    "a sequence has no value left": (
+        "SELECT setval('p.free', 9223372036854775807)", "sequence", "p.free"),
+    "a sequence begins again": ("ALTER SEQUENCE p.round NO CYCLE", "sequence", "p.round"),
     "a collation's locale": (
         "UPDATE pg_collation SET collcollate = 'POSIX' WHERE collname = 'plain_c'", "collation", "p.plain_c"),
     "a collation's classes": (
@@ -247,6 +249,8 @@ LOST: dict[str, tuple[str, str, str]] = {
     "a dictionary's language": (
         "ALTER TEXT SEARCH DICTIONARY p.english (LANGUAGE = german)", "text search", "dictionary p.english"),
     "where a server is": ("ALTER SERVER far OPTIONS (SET host 'elsewhere')", "foreign server", "far"),
+    "how a server is reached": (
+        "ALTER SERVER far OPTIONS (SET sslkey 'another')", "foreign server", "far"),
     "a server's version": ("ALTER SERVER far VERSION '16'", "foreign server", "far"),
     "which table a foreign one is": (
         "ALTER FOREIGN TABLE p.far_table OPTIONS (SET table_name 'another')", "foreign table", "p.far_table"),
@@ -345,5 +349,6 @@ def test_rights_that_no_dump_brings_back_are_said_and_do_not_fail(
 def test_no_login_elsewhere_is_recorded(made: Callable[[int], Made], major: int) -> None:
     held = made(major).held
     assert "pw-of-the-clerk" not in held.model_dump_json()
+    assert "a-secret-of-far" not in held.model_dump_json()
     words = held.of_kind("user mapping options")["clerk at far"].words
     assert words.startswith("password, user: sha256 ")

@@ -86,7 +86,7 @@ ALTER TEXT SEARCH CONFIGURATION p.english ALTER MAPPING FOR word, asciiword WITH
 CREATE STATISTICS p.t_stats (dependencies) ON a, c FROM p.t;
 ALTER STATISTICS p.t_stats SET STATISTICS 300;
 
-CREATE SERVER far TYPE 'pg' VERSION '15' FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'nowhere', port '1');
+CREATE SERVER far TYPE 'pg' VERSION '15' FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'nowhere', port '1', sslkey 'a-secret-of-far');
 CREATE USER MAPPING FOR clerk SERVER far OPTIONS (user 'u', password 'pw-of-the-clerk');
 CREATE USER MAPPING FOR PUBLIC SERVER far;
 CREATE FOREIGN TABLE p.far_table (id int OPTIONS (column_name 'no'), name text) SERVER far
