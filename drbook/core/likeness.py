@@ -52,11 +52,23 @@ RULES: Mapping[str, Rule] = {
     "statistics": Rule(),
     "extension": Rule(extra=GOOD, changed=GOOD, why="the server brings its own version of it"),
     "foreign server": Rule(),
+    "user mapping": Rule(),
+    "user mapping options": Rule(
+        missing=GOOD, extra=GOOD, why="only a superuser sees how a role logs in elsewhere"
+    ),
+    "comment": Rule(),
     "publication": Rule(missing=GOOD, why=_LEFT_OUT),
     "subscription": Rule(missing=GOOD, why=_LEFT_OUT),
     "event trigger": Rule(missing=GOOD, why=_LEFT_OUT),
     "owner": Rule(missing=GOOD, extra=GOOD, changed=GOOD, why=_OWNED),
     "grant": Rule(),
+    "server grant": Rule(
+        missing=GOOD,
+        extra=GOOD,
+        changed=GOOD,
+        why="rights on the database itself, on languages and on foreign-data wrappers are not in a dump "
+        "of one database, or only a superuser could give them: set them by hand",
+    ),
     "default grant": Rule(),
     "role": Rule(
         missing=GOOD,
@@ -98,11 +110,13 @@ _DEPARSED = frozenset(
         "rule",
         "policy",
         "statistics",
+        "collation",
+        "publication",
     }
 )
 """Kinds whose words the server makes from its own form of them: another major may write the same
 thing otherwise."""
-_REWRITTEN = _DEPARSED | {"table", "type"}
+_REWRITTEN = _DEPARSED - {"collation"} | {"table", "type"}
 """Kinds in which stand expressions that the same major writes otherwise after a dump and a load."""
 _RIGHTS = ("DELETE", "INSERT", "REFERENCES", "SELECT", "TRIGGER", "TRUNCATE", "UPDATE")
 """All that may be granted on a table before PostgreSQL 17, which knows MAINTAIN as well."""
@@ -121,13 +135,16 @@ def differences(
     owners = {f"{one.name} to {one.words}" for one in held.of_kind("owner").values()}
     kinds = sorted({one.kind for one in (*held.objects, *restored.objects)} - unread.keys())
     for kind in kinds:
-        yield from _differences_of(
+        found = _differences_of(
             kind,
             held.of_kind(kind),
             restored.of_kind(kind),
             majors,
             owners if kind == "grant" else (),
         )
+        for one in found:
+            sure = _of_schema_public(one, majors) if kind == "grant" else one
+            yield sure if held.reading == restored.reading else _of_another_reading(sure)
 
 
 def _differences_of(
@@ -189,6 +206,20 @@ def _default_with_maintain(items: str) -> str:
         return found[1] + ("m*" if "*" in found[1] else "m")
 
     return _OWN.sub(r"\1m", _ALL.sub(whole, items))
+
+
+def _of_another_reading(one: Remark) -> Remark:
+    if one.verdict is not FAIL:
+        return one
+    words = f"{one.words}; another version of drbook read it, which may only write it otherwise"
+    return one.model_copy(update={"verdict": UNSURE, "words": words})
+
+
+def _of_schema_public(one: Remark, majors: tuple[int, int]) -> Remark:
+    if not one.subject.startswith("schema public to ") or not majors[0] < 15 <= majors[1]:
+        return one
+    words = f"{one.words}; since PostgreSQL 15 not everybody may create there"
+    return one.model_copy(update={"verdict": UNSURE, "words": words})
 
 
 def _remark(kind: str, name: str, verdict: TableVerdict, words: str) -> Remark:

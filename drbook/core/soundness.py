@@ -10,11 +10,6 @@ from drbook.core.values import counted, plain
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
 
-_BROUGHT = frozenset({"constraint", "trigger", "rule", "event trigger", "materialized view"})
-"""Kinds whose flaws a dump brings back: not validated, switched off, not populated. (An index that is not
-valid it leaves out.)"""
-
-
 def flaws(
     restored: Structure,
     held: Structure | None,
@@ -30,8 +25,11 @@ def flaws(
         if one.flaw:
             yield _flaw(one, was.get((one.kind, one.name)), known=origin is not None)
     stood = {one.name: one for one in held.sequences} if held else {}
+    before_it = {one.name: one for one in origin.sequences} if origin else {}
     for sequence in restored.sequences:
         yield from _sequence(sequence, stood.get(sequence.name), same_rows)
+        if _exhausted(sequence):
+            yield _at_its_end(sequence, before_it.get(sequence.name), known=held is not None)
     for orphans in restored.orphans:
         yield from _orphans(orphans, origin, same_rows)
     if restored.without_statistics:
@@ -72,12 +70,13 @@ def _flawed(origin: Structure, constraint: str) -> bool:
 
 def _flaw(one: DbObject, was: DbObject | None, *, known: bool) -> Remark:
     """A flaw that production had as well is no fault of the restore, and still worth knowing. A dump
-    brings most of them back as they were, so that without anything to compare with nobody can tell."""
+    brings everything back as it was, but an index, which it builds: so without anything to compare with
+    nobody can tell."""
     if was is not None and was.flaw == one.flaw:
         return _remark(one.kind, one.name, GOOD, f"{one.flaw}, as in the backup")
     if one.kind == "collation version":
         return _remark(one.kind, one.name, UNSURE, one.flaw)
-    if one.kind in _BROUGHT and not known:
+    if one.kind != "index" and not known:
         words = f"{one.flaw}; nothing says whether production's was so too"
         return _remark(one.kind, one.name, UNSURE, words)
     return _remark(one.kind, one.name, FAIL, one.flaw)
@@ -117,6 +116,25 @@ def _collides(
         UNSURE,
         "; it stands where the backup held it, and whether its rows are the same is unproven",
     )
+
+
+def _exhausted(one: SequenceState) -> bool:
+    """Whether the next value is beyond its last one: whoever asks for it gets an error."""
+    if one.last is None or not one.limit:
+        return False
+    following, limit = _following(one), int(one.limit)
+    return following > limit if int(one.increment) > 0 else following < limit
+
+
+def _at_its_end(now: SequenceState, was: SequenceState | None, *, known: bool) -> Remark:
+    """`was`: in the backup, or where nobody knows that, in the baseline; it may have gone on since."""
+    words = f"stands at {now.last}, its last value: the next row gets an error"
+    if was is not None and _exhausted(was.model_copy(update={"limit": was.limit or now.limit})):
+        return _remark("sequence", now.name, GOOD, f"{words}, as in the backup")
+    if not known:
+        words += "; nothing says whether production's was so too"
+        return _remark("sequence", now.name, UNSURE, words)
+    return _remark("sequence", now.name, FAIL, words)
 
 
 def reissued(restored: Structure, before: Structure) -> Iterator[Remark]:

@@ -76,6 +76,8 @@ class SequenceState(Frozen):
     called: bool = False
     """True where `last` was handed out already."""
     increment: str = "1"
+    limit: str = ""
+    """The last value that it may hand out; empty for one that begins again, and where nobody asked."""
     column: str = ""
     """The column that it fills, `schema.table.column`; empty where it fills none."""
     top: str | None = None
@@ -92,8 +94,15 @@ class Orphans(Frozen):
     why_unknown: str = ""
 
 
+READING = 2
+"""In which words a structure is read today; 1 was before 2026-11-27."""
+
+
 class Structure(Frozen):
     """Everything of one database but its rows, in one snapshot."""
+
+    reading: int = 1
+    """In which words it was read: those of another reading may be other words for the same."""
 
     objects: tuple[DbObject, ...] = ()
     sequences: tuple[SequenceState, ...] = ()

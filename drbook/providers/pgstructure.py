@@ -3,76 +3,24 @@
 A kind that cannot be read is named with its reason; it never looks like a kind that has nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import sql
 
 from drbook.core.ports import Cancel
 from drbook.core.signals import Progress, Working
-from drbook.core.structure import DbObject, Orphans, SequenceState, Structure, digested
+from drbook.core.structure import READING, DbObject, Orphans, SequenceState, Structure, digested
 from drbook.core.targets import ADMIN, LOADER, READER
-from drbook.providers import pgobjects
 from drbook.providers.hiding import scrub
+from drbook.providers.pgparts import KINDS, parts
+from drbook.providers.pgrights import SETTINGS
 from drbook.providers.pgsession import Connection, broke_off, said
 
 LONGEST = 2000
 """Characters of a definition that are kept as they are."""
 
 _LOGINS = (ADMIN, LOADER, READER)
-_PARTS: tuple[tuple[str, str], ...] = (
-    ("schemas", pgobjects.SCHEMAS),
-    ("tables", pgobjects.TABLES),
-    ("columns", pgobjects.COLUMNS),
-    ("indexes", pgobjects.INDEXES),
-    ("constraints", pgobjects.CONSTRAINTS),
-    ("sequences", pgobjects.SEQUENCES),
-    ("functions", pgobjects.FUNCTIONS),
-    ("triggers", pgobjects.TRIGGERS),
-    ("rules", pgobjects.RULES),
-    ("policies", pgobjects.POLICIES),
-    ("types", pgobjects.TYPES),
-    ("extensions", pgobjects.EXTENSIONS),
-    ("other objects", pgobjects.OTHERS),
-    ("subscriptions", pgobjects.SUBSCRIPTIONS),
-    ("owners", pgobjects.OWNERS),
-    ("grants", pgobjects.GRANTS),
-    ("roles", pgobjects.ROLES),
-    ("database", pgobjects.DATABASE),
-)
-KINDS: Mapping[str, tuple[str, ...]] = {
-    "schemas": ("schema",),
-    "tables": ("table", "view", "materialized view", "foreign table"),
-    "columns": ("column",),
-    "indexes": ("index",),
-    "constraints": ("constraint",),
-    "sequences": ("sequence",),
-    "functions": ("function",),
-    "triggers": ("trigger",),
-    "rules": ("rule",),
-    "policies": ("policy",),
-    "types": ("type",),
-    "extensions": ("extension",),
-    "other objects": (
-        "publication",
-        "event trigger",
-        "foreign server",
-        "statistics",
-        "collation",
-        "cast",
-        "operator",
-        "operator class",
-        "text search",
-    ),
-    "subscriptions": ("subscription",),
-    "owners": ("owner",),
-    "grants": ("grant",),
-    "roles": ("role", "membership", "database setting", "default grant"),
-    "database": ("encoding", "server setting"),
-    "locale": ("locale",),
-    "collation versions": ("collation version",),
-}
-"""What each part of the catalogue tells of: where it cannot be read, all of these are unknown."""
 
 
 def read_structure(
@@ -88,12 +36,12 @@ def read_structure(
     unread: dict[str, str] = {}
     values = {
         "ignored": list(ignore),
-        "settings": list(pgobjects.SETTINGS),
+        "settings": list(SETTINGS),
         "logins": _our_logins(connection, cancel),
     }
-    parts = [*_PARTS, *_by_version(connection.info.server_version)]
-    for number, (part, query) in enumerate(parts):
-        yield Progress("read the structure", number, len(parts), "parts", part)
+    queries = parts(connection.info.server_version)
+    for number, (part, query) in enumerate(queries):
+        yield Progress("read the structure", number, len(queries), "parts", part)
         cancel.raise_if_requested()
         try:
             found = connection.execute(query.encode(), values).fetchall()
@@ -108,8 +56,9 @@ def read_structure(
     orphans: tuple[Orphans, ...] = ()
     if sound:
         orphans = yield from _orphans(connection, cancel, ignore)
-    yield Progress("read the structure", len(parts), len(parts), "parts")
+    yield Progress("read the structure", len(queries), len(queries), "parts")
     return Structure(
+        reading=READING,
         objects=tuple(sorted(objects, key=lambda one: (one.kind, one.name))),
         sequences=sequences,
         orphans=orphans,
@@ -127,14 +76,6 @@ sequences fit into the server's table of locks."""
 def _back(connection: Connection) -> None:
     if not connection.closed:
         connection.execute(b"ROLLBACK TO SAVEPOINT drbook_structure")
-
-
-def _by_version(version: int) -> list[tuple[str, str]]:
-    locale = max(one for one in pgobjects.LOCALE if one <= version)
-    versions = "".join(
-        query for since, query in pgobjects.COLLATION_VERSIONS.items() if since <= version
-    )
-    return [("locale", pgobjects.LOCALE[locale]), ("collation versions", versions)]
 
 
 def _kept(words: str) -> str:
@@ -165,7 +106,8 @@ def _go_on(connection: Connection, error: psycopg.Error, cancel: Cancel, what: s
 
 _SEQUENCES = """
 SELECT n.nspname, c.relname, s.seqincrement::text, s.seqstart::text, o.column_of, o.schema, o.tab, o.col,
-       o.kind = 'p'
+       o.kind = 'p', CASE WHEN s.seqcycle THEN '' WHEN s.seqincrement > 0 THEN s.seqmax::text
+                            ELSE s.seqmin::text END
   FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN LATERAL (
@@ -210,7 +152,7 @@ def _sequences(
 def _sequence(
     connection: Connection, cancel: Cancel, row: Sequence[object], sound: bool
 ) -> SequenceState:
-    schema, name, step, _, column, of_schema, of_table, of_column, parted = row
+    schema, name, step, _, column, of_schema, of_table, of_column, parted, limit = row
     shown = f"{_quoted(schema)}.{_quoted(name)}"
     last, called, top, why = None, False, None, ""
     try:
@@ -247,6 +189,7 @@ def _sequence(
         last=last,
         called=called,
         increment=str(step),
+        limit=str(limit),
         column=str(column or ""),
         top=top,
         why_unknown=why,
@@ -274,7 +217,7 @@ SELECT format('%%I.%%I.%%I', n.nspname, c.relname, k.conname), n.nspname, c.reln
   JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace m ON m.oid = r.relnamespace
  WHERE k.contype = 'f' AND n.nspname <> ALL (%(ignored)s) AND k.conparentid = 0
    AND (NOT k.convalidated OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgconstraint = k.oid
-                                       AND g.tgenabled = 'D'))
+                                       AND g.tgenabled IN ('D', 'R')))
  ORDER BY 1
 """
 

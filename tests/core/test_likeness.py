@@ -30,7 +30,7 @@ MEANS = {
     "rule": _WRITTEN_ANEW,
     "policy": _WRITTEN_ANEW,
     "type": _ALIKE,
-    "collation": _ALIKE,
+    "collation": _WRITTEN_ANEW,
     "cast": _ALIKE,
     "operator": _ALIKE,
     "operator class": _ALIKE,
@@ -38,11 +38,15 @@ MEANS = {
     "statistics": _WRITTEN_ANEW,
     "extension": (BAD, GOOD, GOOD, GOOD),
     "foreign server": _ALIKE,
-    "publication": _LEFT_OUT,
+    "user mapping": _ALIKE,
+    "user mapping options": (GOOD, GOOD, BAD, BAD),
+    "comment": _ALIKE,
+    "publication": (GOOD, BAD, BAD, UNSURE),
     "subscription": _LEFT_OUT,
     "event trigger": _LEFT_OUT,
     "owner": _THE_SERVERS,
     "grant": _ALIKE,
+    "server grant": _THE_SERVERS,
     "default grant": _ALIKE,
     "role": _THE_SERVERS,
     "membership": (GOOD, GOOD, BAD, BAD),
@@ -94,6 +98,23 @@ def test_what_is_expected_to_differ_says_why() -> None:
         assert bool(RULES[kind].why) is (means[0] is GOOD or means[2] is not BAD)
 
 
+def test_what_an_older_drbook_read_is_in_doubt_where_it_differs() -> None:
+    older = one("view").model_copy(update={"reading": 1})
+    newer = one("view", "is").model_copy(update={"reading": 2})
+    for held, restored in ((older, newer), (newer, older)):
+        (remark,) = said(held, restored)
+        assert remark.verdict is UNSURE
+        assert remark.words.endswith(
+            "; another version of drbook read it, which may only write it otherwise"
+        )
+    assert said(older, one("view").model_copy(update={"reading": 2})) == []
+    (owned,) = said(
+        one("owner").model_copy(update={"reading": 1}),
+        one("owner", "is").model_copy(update={"reading": 2}),
+    )
+    assert owned.verdict is GOOD
+
+
 def test_kinds_and_names_come_in_order_and_each_once() -> None:
     held = Structure(
         objects=tuple(DbObject(kind=k, name=n, words="w") for k in ("view", "index") for n in "ba")
@@ -133,6 +154,22 @@ def test_why_the_backup_s_side_was_not_read_is_what_is_said() -> None:
     assert remark.words == "could not be compared: theirs"
 
 
+def test_who_owned_it_has_the_rights_of_others_once_somebody_else_owns_it() -> None:
+    held = Structure(objects=one("owner", "keeper", "app.t").objects)
+    again = held.objects + one("grant", "SELECT", "app.t to keeper").objects
+    (remark,) = said(held, Structure(objects=again))
+    assert (remark.check, remark.verdict) == ("grant", GOOD)
+    others = held.objects + one("grant", "SELECT", "app.t to clerk").objects
+    assert [each.verdict for each in said(held, Structure(objects=others))] == [BAD]
+
+
+def test_who_may_create_in_public_changed_with_version_15() -> None:
+    may = one("grant", "CREATE, USAGE", "schema public to PUBLIC")
+    may_not = one("grant", "USAGE", "schema public to PUBLIC")
+    for majors, verdict in (((14, 18), UNSURE), ((14, 14), BAD), ((15, 18), BAD)):
+        assert [each.verdict for each in said(may, may_not, majors)] == [verdict]
+
+
 LONG = "".join(f"{number:04}" for number in range(60))  # 240 characters
 
 
@@ -159,7 +196,7 @@ def test_the_part_that_differs_is_shown(was: str, now: str, words: str) -> None:
 NESTED, FLAT = "(((a > 1) AND (a < 5)) AND b)", "((a > 1) AND (a < 5) AND b)"
 WRITTEN_ANEW = [
     "view", "materialized view", "index", "constraint", "column", "function", "trigger", "rule",
-    "policy", "statistics", "type", "table",
+    "policy", "statistics", "type", "table", "publication",
 ]  # fmt: skip
 
 

@@ -231,3 +231,36 @@ def test_numbers_that_are_handed_out_again(
     said = Remark(question=Question.LOSS, check="sequence", subject="s", verdict=GOOD, words=words)
     found = reissued(Structure(sequences=(new, now)), Structure(sequences=(was,)))
     assert list(found) == ([said] if again else [])
+
+
+def stands(last: str, limit: str, increment: str = "1", *, called: bool = True) -> Structure:
+    state = SequenceState(name="k", last=last, called=called, increment=increment, limit=limit)
+    return Structure(sequences=(state,))
+
+
+USED_UP = stands("9", "9")
+_ENDS: list[tuple[str, Structure, Any, Any, list[TableVerdict]]] = [
+    # what, restored, what the backup held, what the baseline has, verdicts
+    ("one value is left", stands("8", "9"), None, None, []),
+    ("the last one was not handed out", stands("9", "9", called=False), None, None, []),
+    ("it begins again", stands("9", ""), NOTHING, None, []),
+    ("it counts down to its end", stands("1", "1", "-1"), NOTHING, None, [BAD]),
+    ("it steps over its end", stands("8", "9", "5"), NOTHING, None, [BAD]),
+    ("the backup had values left", USED_UP, stands("8", "9"), None, [BAD]),
+    ("the backup had none either", USED_UP, USED_UP, None, [GOOD]),
+    ("nobody asked for the backup's end", USED_UP, stands("9", ""), None, [GOOD]),
+    ("the baseline had values left", USED_UP, None, stands("8", "9"), [UNSURE]),
+    ("the baseline had none either", USED_UP, None, USED_UP, [GOOD]),
+    ("nothing says whether any was left", USED_UP, None, None, [UNSURE]),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "held", "before", "verdicts"), [row[1:] for row in _ENDS], ids=[r[0] for r in _ENDS]
+)
+def test_a_sequence_at_its_end(
+    found: Structure, held: Any, before: Any, verdicts: list[TableVerdict]
+) -> None:
+    said = list(flaws(found, held, before))
+    assert [one.verdict for one in said] == verdicts
+    assert all((one.check, one.subject) == ("sequence", "k") for one in said)

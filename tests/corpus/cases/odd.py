@@ -29,6 +29,7 @@ EQUAL = (
 REORDERED = """
 CREATE TABLE again AS SELECT * FROM papers ORDER BY id DESC; DELETE FROM papers;
 INSERT INTO papers SELECT * FROM again; DROP TABLE again; CLUSTER orders USING orders_note;
+ALTER TABLE orders SET WITHOUT CLUSTER;
 """
 TEXTS = """
 CREATE TYPE pair AS (a int, b json);

@@ -142,7 +142,7 @@ CASES = (
          harm="UPDATE customers SET created_at = created_at + interval '1 hour'"),
     Case("changed behind a column called like the query's alias", BAD, ("content",), of=ALIAS,
          harm="UPDATE ledger SET amount = amount * 2"),
-    Case("columns in another order", BAD, ("content",), harm=OTHER_ORDER),
+    Case("columns in another order", BAD, ("table",), harm=OTHER_ORDER),
     Case("an empty table that was full", BAD, ("rows",), harm="TRUNCATE papers"),
     Case("a table is missing", BAD, ("restored",), harm="DROP TABLE papers"),
     Case("a table too many", BAD, ("in the backup",), harm="CREATE TABLE more (id int); ALTER TABLE more OWNER TO restorer"),

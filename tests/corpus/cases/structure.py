@@ -1,7 +1,10 @@
 """What is not as the backup held it beside the rows: indexes, constraints, types, rights, settings."""
 
+from support.particular import particular
+
 from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest
 from corpus.cases.odd import NARROWED, NOT_MADE, PARTED, REWRITTEN
+from corpus.world import World
 
 ORPHANS = """
 ALTER TABLE orders DROP CONSTRAINT orders_customer_fkey;
@@ -43,11 +46,12 @@ FAR = """
 CREATE EXTENSION postgres_fdw;
 CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'nowhere');
 CREATE FOREIGN TABLE far_table (id int) SERVER far;
+CREATE USER MAPPING FOR app_user SERVER far OPTIONS (user 'u', password 'p');
 CREATE TABLE near (id int); INSERT INTO near VALUES (1), (2);
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO app_user;
 """
 FAR_GONE = """
-DROP FOREIGN TABLE far_table; DROP SERVER far;
+DROP FOREIGN TABLE far_table; DROP USER MAPPING FOR app_user SERVER far; DROP SERVER far;
 ALTER DEFAULT PRIVILEGES FOR ROLE postgres REVOKE SELECT ON TABLES FROM app_user;
 """
 ALL_GONE = """
@@ -71,6 +75,21 @@ ALTER DOMAIN number SET DEFAULT 1; ALTER POLICY mine ON a TO app_user;
 """
 OR_FOR_AND = "CREATE OR REPLACE VIEW v AS SELECT id FROM a WHERE what NOT IN ('x', 'z') AND (id BETWEEN 1 AND 5 OR id <> 3)"
 
+PARTICULARS = Production(particular(18, icu=False, classes=False).replace("clerk", "app_user"))
+"""Everything that the structure is read for, on the product's own path."""
+NOT_NULL = Production(
+    "CREATE TABLE a (id int, b int NOT NULL); INSERT INTO a VALUES (NULL, 1);"
+    "ALTER TABLE a ADD CONSTRAINT there NOT NULL id NOT VALID"
+)
+USED_UP = Production(
+    "CREATE TABLE a (id int); CREATE SEQUENCE s MAXVALUE 3 START 3; SELECT nextval('s');"
+)
+
+
+def _newest(world: World) -> str:
+    return "" if world.usual.major >= 18 else "NOT NULL is a constraint from PostgreSQL 18 on"
+
+
 CASES = (
     Case("an index is missing", BAD, ("index",), harm="DROP INDEX orders_customer"),
     Case("an index is another one", BAD, ("index",),
@@ -91,6 +110,36 @@ CASES = (
          harm="ALTER TABLE orders DISABLE TRIGGER ALL"),
     Case("a trigger is switched off", BAD, ("trigger",), harm="ALTER TABLE orders DISABLE TRIGGER touch"),
     Case("a trigger is missing", BAD, ("trigger",), harm="DROP TRIGGER touch ON orders"),
+    Case("a trigger fires for replication alone", BAD, ("trigger",),
+         harm="ALTER TABLE orders ENABLE REPLICA TRIGGER touch"),
+    Case("a trigger fires where production had switched it off", BAD, ("trigger",),
+         of=Production(SHOP + "ALTER TABLE orders DISABLE TRIGGER touch;"),
+         harm="ALTER TABLE orders ENABLE TRIGGER touch"),
+    Case("a trigger fires no more for replication", BAD, ("trigger",),
+         of=Production(SHOP + "ALTER TABLE orders ENABLE ALWAYS TRIGGER touch;"),
+         harm="ALTER TABLE orders ENABLE TRIGGER touch"),
+    Case("NOT NULL was never checked", BAD, ("column", "constraint"), of=NOT_NULL, needs=_newest,
+         harm="ALTER TABLE a DROP CONSTRAINT a_b_not_null, ADD CONSTRAINT a_b_not_null NOT NULL b NOT VALID"),
+    Case("a check is not enforced", BAD, ("constraint",), needs=_newest,
+         harm="ALTER TABLE orders DROP CONSTRAINT orders_cents_check,"
+         " ADD CONSTRAINT orders_cents_check CHECK (cents >= 0) NOT ENFORCED"),
+    Case("a sequence has no value left", BAD, ("sequence",),
+         harm="SELECT setval('orders_id_seq', 2147483647)"),
+    Case("a sequence belongs to nothing", BAD, ("sequence",),
+         harm="ALTER SEQUENCE orders_id_seq OWNED BY NONE"),
+    Case("everybody may create in public", BAD, ("grant",),
+         harm="GRANT CREATE ON SCHEMA public TO PUBLIC"),
+    Case("everybody may read a large object", BAD, ("grant",),
+         harm="GRANT SELECT ON LARGE OBJECT 4711 TO PUBLIC"),
+    Case("a comment is gone", BAD, ("comment",),
+         of=Production(SHOP + "COMMENT ON COLUMN orders.cents IS 'in cents';"),
+         harm="COMMENT ON COLUMN orders.cents IS NULL"),
+    Case("columns stand in another order", BAD, ("table",),
+         of=Production("CREATE TABLE a (x int, y int); CREATE TABLE b (id int); INSERT INTO b VALUES (1)"),
+         harm="ALTER TABLE a DROP x; ALTER TABLE a ADD x int"),
+    Case("a table replicates otherwise", BAD, ("table",), harm="ALTER TABLE orders REPLICA IDENTITY FULL"),
+    Case("a foreign table reads another one", BAD, ("foreign server",), of=Production(FAR), target="cluster",
+         more={"extensions": ["postgres_fdw"]}, harm="ALTER SERVER far OPTIONS (SET host 'elsewhere')"),
     Case("an enum is relabelled", BAD, ("type",), harm="ALTER TYPE mood RENAME VALUE 'sad' TO 'glad'"),
     Case("a view is replaced", BAD, ("view",),
          harm="CREATE OR REPLACE VIEW happy AS SELECT id, name FROM customers"),
@@ -123,7 +172,7 @@ CASES = (
           "materialized view", "function", "type", "column"),
          of=Production(RARE), harm=ALL_GONE),
     Case("default grants and a foreign table are gone", BAD,
-         ("default grant", "foreign table", "foreign server"), of=Production(FAR), target="cluster",
+         ("default grant", "foreign table", "foreign server", "user mapping"), of=Production(FAR), target="cluster",
          more={"extensions": ["postgres_fdw"]}, harm=FAR_GONE),
     Case("a schema is renamed after the load", BAD, ("schema", "restored"), of=Production(RARE),
          harm="ALTER SCHEMA app RENAME TO other"),
@@ -139,6 +188,21 @@ CASES = (
          bad=False),
     Case("a foreign key that production never checked either, no manifest", UNSURE,
          ("constraint", "orphans"), bad=False, of=NOT_VALID, states=no_manifest, content=False),
+    Case("NOT NULL that production never checked either", GOOD, ("constraint",), of=NOT_NULL, needs=_newest),
+    Case("NOT NULL that nobody checked, no manifest", UNSURE, ("constraint",), bad=False, of=NOT_NULL,
+         states=no_manifest, content=False, needs=_newest),
+    Case("a trigger that production had switched off, no manifest", UNSURE, ("trigger",), bad=False,
+         of=Production(SHOP + "ALTER TABLE orders DISABLE TRIGGER touch;"), states=no_manifest, content=False),
+    Case("a sequence that production had used up", GOOD, ("sequence",), of=USED_UP),
+    Case("a sequence that is used up, no manifest", UNSURE, ("sequence",), bad=False, of=USED_UP,
+         states=no_manifest, content=False),
+    Case("everything that is rare", GOOD, of=PARTICULARS, needs=_newest, target="cluster",
+         more={"extensions": ["postgres_fdw"]}),
+    Case("how somebody logs in elsewhere, which only a superuser sees", GOOD, ("user mapping options",),
+         of=Production(FAR), target="cluster", more={"extensions": ["postgres_fdw"]}),
+    Case("rights on the database itself", GOOD, ("server grant",), of=Production(
+         "CREATE TABLE a (id int); INSERT INTO a VALUES (1);"
+         "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO app_user', current_database()); END $$")),
     Case("a schema renamed before the backup", GOOD, ("lost table",), of=Production(
          RARE, baseline="older", then="ALTER SCHEMA app RENAME TO application")),
     Case("partitions added since the baseline", GOOD, of=Production(
