@@ -105,32 +105,39 @@ def _go_on(connection: Connection, error: psycopg.Error, cancel: Cancel, what: s
 # --- sequences -------------------------------------------------------------------------------
 
 _SEQUENCES = """
-SELECT n.nspname, c.relname, s.seqincrement::text, s.seqstart::text, o.column_of, o.schema, o.tab, o.col,
-       o.kind = 'p', CASE WHEN s.seqcycle THEN '' WHEN s.seqincrement > 0 THEN s.seqmax::text
+SELECT n.nspname, c.relname, s.seqincrement::text, o.columns, CASE WHEN s.seqcycle THEN '' WHEN s.seqincrement > 0 THEN s.seqmax::text
                             ELSE s.seqmin::text END
   FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN LATERAL (
-    SELECT format('%%I.%%I.%%I', m.nspname, t.relname, a.attname) AS column_of,
-           m.nspname AS schema, t.relname AS tab, a.attname AS col, t.relkind AS kind
-      FROM (
+    WITH u AS (
         SELECT d.refobjid AS relid, d.refobjsubid AS num FROM pg_depend d
          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
            AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
         UNION
         SELECT e.adrelid, e.adnum FROM pg_depend d JOIN pg_attrdef e ON e.oid = d.objid
          WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
-           AND d.refobjid = c.oid) AS u
-      JOIN pg_class t ON t.oid = u.relid JOIN pg_namespace m ON m.oid = t.relnamespace
+           AND d.refobjid = c.oid)
+    SELECT json_agg(json_build_array(format('%%I.%%I.%%I', m.nspname, t.relname, a.attname),
+                    m.nspname, t.relname, a.attname, t.relkind = 'p')
+                    ORDER BY m.nspname, t.relname, a.attname) AS columns
+      FROM u JOIN pg_class t ON t.oid = u.relid JOIN pg_namespace m ON m.oid = t.relnamespace
       JOIN pg_attribute a ON a.attrelid = u.relid AND a.attnum = u.num
-     WHERE t.relkind IN ('r', 'p') AND a.atttypid IN (20, 21, 23, 1700)
-     ORDER BY 1 LIMIT 1) AS o ON true
+     WHERE t.relkind IN ('r', 'p')
+       AND NOT (t.relispartition AND EXISTS (
+             SELECT FROM u AS v JOIN pg_class w ON w.oid = v.relid WHERE NOT w.relispartition))
+       AND EXISTS (
+       WITH RECURSIVE base (oid) AS (SELECT a.atttypid UNION SELECT y.typbasetype FROM base
+                                       JOIN pg_type y ON y.oid = base.oid AND y.typtype = 'd')
+       SELECT FROM base WHERE base.oid IN (20, 21, 23, 1700))) AS o ON true
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
    AND n.nspname <> ALL (%(ignored)s) AND c.relpersistence <> 't'
    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                     AND d.deptype = 'e')
  ORDER BY 1, 2
 """
+"""Each with all columns that it fills, also those of a domain; of partitions only where their table has
+another default."""
 
 
 def _sequences(
@@ -152,9 +159,10 @@ def _sequences(
 def _sequence(
     connection: Connection, cancel: Cancel, row: Sequence[object], sound: bool
 ) -> SequenceState:
-    schema, name, step, _, column, of_schema, of_table, of_column, parted, limit = row
+    schema, name, step, columns, limit = row
+    assert columns is None or isinstance(columns, list)
     shown = f"{_quoted(schema)}.{_quoted(name)}"
-    last, called, top, why = None, False, None, ""
+    last, called, why = None, False, ""
     try:
         state = connection.execute(
             sql.SQL("SELECT last_value::text, is_called FROM {}").format(
@@ -167,33 +175,46 @@ def _sequence(
         why = said(error)
     finally:
         _back(connection)
-    if sound and column and last is not None:
-        which = sql.SQL("max" if int(str(step)) > 0 else "min")
-        only = sql.SQL("" if parted else "ONLY ")
-        query = sql.SQL("SELECT {}({})::numeric::text FROM {}{}").format(
-            which,
-            sql.Identifier(str(of_column)),
-            only,
-            sql.Identifier(str(of_schema), str(of_table)),
-        )
+    up = int(str(step)) > 0
+    tops: list[tuple[int, str]] = []
+    for column, *of in (columns or ()) if sound and last is not None else ():
         try:
-            one = connection.execute(query).fetchone()
-            top = one[0].split(".")[0] if one and one[0] is not None else None
+            top = _top(connection, up, *of)
+            if top is not None and not top.lstrip("-").isdecimal():
+                why = f"{column} holds {top}"
+            elif top is not None:
+                tops.append((int(top), column))
         except psycopg.Error as error:
             _go_on(connection, error, cancel, "sequences")
             why = f"the rows of {column} could not be looked at: {said(error)}"
         finally:
             _back(connection)
+    furthest = (max if up else min)(tops, default=None)
     return SequenceState(
         name=shown,
         last=last,
         called=called,
         increment=str(step),
         limit=str(limit),
-        column=str(column or ""),
-        top=top,
+        column=furthest[1] if furthest else columns[0][0] if columns else "",
+        top=str(furthest[0]) if furthest else None,
         why_unknown=why,
     )
+
+
+def _top(
+    connection: Connection, up: bool, schema: str, table: str, column: str, parted: bool
+) -> str | None:
+    """The value of a column that is furthest in a sequence's way; None where it has none. Raises
+    psycopg.Error."""
+    query = sql.SQL("SELECT {}({})::numeric::text FROM {}{}").format(
+        sql.SQL("max" if up else "min"),
+        sql.Identifier(column),
+        sql.SQL("" if parted else "ONLY "),
+        sql.Identifier(schema, table),
+    )
+    row = connection.execute(query).fetchone()
+    return row[0].split(".")[0] if row is not None and row[0] is not None else None
 
 
 def _quoted(name: object) -> str:

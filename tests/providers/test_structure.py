@@ -14,6 +14,7 @@ from support.pg import Postgres, drain
 from drbook.core.baseline import TableCounts
 from drbook.core.comparison import Comparison, compare
 from drbook.core.remarks import Question, TableVerdict
+from drbook.core.soundness import flaws
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import KNOWN
 from drbook.providers.pgsession import guarded
@@ -264,3 +265,38 @@ def test_a_definition_with_a_secret_is_kept_by_its_digest_and_still_compared(
     against = [one for one in found.remarks if one.verdict is not GOOD and "leaks" in one.subject]
     assert (found.verdict is GOOD) is (verdict is GOOD)
     assert bool(against) is (verdict is not GOOD)
+
+
+_FILLED = """
+CREATE SEQUENCE ids; CREATE DOMAIN code AS bigint; CREATE DOMAIN inner_code AS code;
+CREATE TABLE a (id bigint DEFAULT nextval('ids')); CREATE TABLE z (id inner_code DEFAULT nextval('ids'));
+CREATE SEQUENCE down INCREMENT -1; CREATE TABLE d (id numeric DEFAULT nextval('down'));
+CREATE SEQUENCE parts; CREATE TABLE p (id int DEFAULT nextval('parts')) PARTITION BY RANGE (id);
+CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (100);
+CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200);
+CREATE SEQUENCE odd; CREATE TABLE o (id numeric DEFAULT nextval('odd'));
+INSERT INTO a VALUES (1), (2); INSERT INTO z VALUES (101), (7); INSERT INTO d VALUES (-5), (-1);
+INSERT INTO p VALUES (3), (150); INSERT INTO o VALUES ('NaN'), (4);
+"""
+
+
+def test_a_sequence_is_held_against_every_column_that_it_fills(postgres: Postgres) -> None:
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE filled")
+    try:
+        with postgres.connect("filled") as connection:
+            connection.execute(_FILLED)
+        structure = counted(postgres, "filled", sound=True).structure
+        assert structure is not None
+        found = {one.name: (one.column, one.top, one.why_unknown) for one in structure.sequences}
+        assert found == {
+            "public.ids": ("public.z.id", "101", ""),
+            "public.down": ("public.d.id", "-5", ""),
+            "public.parts": ("public.p.id", "150", ""),
+            "public.odd": ("public.o.id", None, "public.o.id holds NaN"),
+        }
+        behind = {one.subject for one in flaws(structure, None) if one.verdict is FAIL}
+        assert behind == {"public.ids", "public.down", "public.parts"}
+    finally:
+        with postgres.connect("postgres") as connection:
+            connection.execute("DROP DATABASE filled WITH (FORCE)")
