@@ -5,7 +5,7 @@ A count that could not be taken is `None` with a reason.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pydantic import Field
 
@@ -107,6 +107,8 @@ class TableCounts(Frozen):
     covers: tuple[str, ...] = ()
     """The kinds that were looked for. Where it is empty, the document is older than that question:
     only tables were counted, and of materialized views and large objects it says nothing."""
+    ignored: tuple[str, ...] = ()
+    """Schemas that were not looked at, as the runbook said then."""
     read_from: str = ""
     """The standby that was read in production's place; empty for the server of `identity`."""
     database_bytes: int | None = None
@@ -117,6 +119,13 @@ class TableCounts(Frozen):
 
     def by_name(self) -> Mapping[str, TableCount]:
         return {count.table: count for count in self.tables}
+
+    def without(self, schemas: Collection[str], *, structure: Collection[str]) -> "TableCounts":
+        """The same without the tables of these schemas, and without what else lies in those."""
+        starts = tuple(f"{schema}." for schema in schemas)
+        tables = tuple(one for one in self.tables if not one.table.startswith(starts))
+        rest = self.structure.without(structure) if self.structure and structure else self.structure
+        return self.model_copy(update={"tables": tables, "structure": rest})
 
 
 class Baseline(Frozen):

@@ -69,6 +69,7 @@ class Comparison(Frozen):
         return sum(1 for table in self.tables if table.verdict is verdict)
 
 
+_IGNORED = "its schema was ignored when it was captured"
 ARCHIVE = "archive"
 """The `reference` where the rows that were counted in the archive say what must have arrived."""
 
@@ -90,6 +91,17 @@ def compare(
     the restored rows were hashed, content is asked for: what does not prove it could not be verified.
     `more` are remarks from elsewhere, like those of the runbook's own assertions.
     """
+    sides = [one for one in (restored, manifest, baseline) if one is not None]
+    ignored = sorted({schema for one in sides for schema in one.ignored})
+    restored, *others = (one.without(restored.ignored, structure=ignored) for one in sides)
+    then = tuple(f"{schema}." for schema in (manifest.ignored if manifest else ()))
+    manifest = others.pop(0) if manifest is not None else None
+    baseline = others.pop(0) if baseline is not None else None
+    left = tuple(
+        f"schema {plain(schema, 63)}: it is ignored on one side, now or when it was captured"
+        for schema in ignored
+        if any(schema not in one.ignored for one in sides)
+    )
     dated = baseline is not None and copy_taken_at is not None
     older = dated and baseline.taken_at <= copy_taken_at  # type: ignore[union-attr, operator]
     says = manifest or archive
@@ -107,7 +119,7 @@ def compare(
             counted=manifest is None and archive is not None,
             older=older,
             versions=(_version(manifest), _version(restored)),
-            left_aside=aside.get(name, ""),
+            left_aside=_IGNORED if name.startswith(then) else aside.get(name, ""),
             covers=manifest is None or bool(manifest.covers),
         )
         for name in sorted({*held, *known, *found})
@@ -137,7 +149,7 @@ def compare(
         counted_at=restored.taken_at,
         newest=max((row.newest for row in rows if row.newest), default=None),
         remarks=remarks,
-        not_compared=not_compared + not_asked,
+        not_compared=not_compared + not_asked + left,
     )
 
 

@@ -3,7 +3,7 @@ stand. Read from the catalogues, compared word for word."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -67,6 +67,11 @@ def _sha256(words: str) -> str:
     return hashlib.sha256(words.encode()).hexdigest()
 
 
+def _spelt(name: str) -> tuple[str, str]:
+    """A name as PostgreSQL spells it, which quotes it where it has to."""
+    return name, '"' + name.replace('"', '""') + '"'
+
+
 class SequenceState(Frozen):
     """Where a sequence stands. Numbers are text: they exceed what JSON numbers hold."""
 
@@ -113,6 +118,18 @@ class Structure(Frozen):
     """Kinds that could not be read, with the reason."""
     left_unread: bool = False
     """True where soundness (the columns' greatest values, orphans) was not asked for."""
+
+    def without(self, schemas: Collection[str]) -> "Structure":
+        """The same without what lies in these schemas, and without themselves."""
+        names = "|".join(re.escape(one) for schema in schemas for one in _spelt(schema))
+        inside = re.compile(rf"(?:[a-z -]+ )?(?:{names})(?:\.|\Z| to )")
+        return self.model_copy(
+            update={
+                "objects": tuple(one for one in self.objects if not inside.match(one.name)),
+                "sequences": tuple(one for one in self.sequences if not inside.match(one.name)),
+                "orphans": tuple(one for one in self.orphans if not inside.match(one.constraint)),
+            }
+        )
 
     def of_kind(self, kind: str) -> Mapping[str, DbObject]:
         return {one.name: one for one in self.objects if one.kind == kind}

@@ -49,7 +49,8 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
         if alongside is not None and snapshot is not None:
             yield from alongside(leader, snapshot)
         found = _result(who, row[0], listed, counts, objects)
-        return found.model_copy(update={"structure": structure, "database_bytes": row[1]})
+        more = {"structure": structure, "database_bytes": row[1], "ignored": tuple(what.ignore)}
+        return found.model_copy(update=more)
 
 
 def _structure(leader: Connection, what: Counting) -> Working[Structure | None]:

@@ -553,6 +553,56 @@ def test_a_backup_of_another_database_than_the_baseline_s_could_not_be_verified(
     assert compare(of(table(5)), manifest, None).verdict is GOOD
 
 
+def test_a_schema_that_one_side_ignores_is_not_compared_and_said() -> None:
+    structure = Structure(
+        objects=tuple(
+            DbObject(kind=kind, name=name, words="w")
+            for kind, name in (
+                ("schema", "audit"), ("table", "audit.log"), ("column", "audit.log.id"),
+                ("grant", "schema audit to zoe"), ("grant", "audit.log to zoe"),
+                ("owner", "function audit.f(integer)"), ("table", "auditing.log"), ("table", "public.t"),
+                ("table", 'public."audit.log"'),
+            )
+        ),
+        sequences=(SequenceState(name="audit.s", last="1"), SequenceState(name="public.s", last="1")),
+        orphans=(Orphans(constraint="audit.log.fk", rows=1), Orphans(constraint="public.t.fk", rows=0)),
+    )  # fmt: skip
+    whole = counts(table(5), TableCount(table="audit.log", rows=1)).model_copy(
+        update={"structure": structure}
+    )
+    kept = [one.name for one in structure.without(["audit"]).objects]
+    assert kept == ["auditing.log", "public.t", 'public."audit.log"']
+    part = whole.without(["audit"], structure=["audit"]).model_copy(update={"ignored": ("audit",)})
+    assert [one.table for one in part.tables] == ["public.t"]
+    assert part.structure is not None
+    assert [one.name for one in part.structure.sequences] == ["public.s"]
+    assert [one.constraint for one in part.structure.orphans] == ["public.t.fk"]
+    words = "schema audit: it is ignored on one side, now or when it was captured"
+    for restored, manifest, baseline, tables, verdict in (
+        (part, whole, None, ["public.t"], GOOD),
+        (part, part, whole, ["public.t"], GOOD),
+        (whole, whole, part, ["audit.log", "public.t"], GOOD),
+        (whole, part, None, ["audit.log", "public.t"], UNSURE),
+        (whole, part, whole, ["audit.log", "public.t"], UNSURE),
+    ):
+        result = compare(restored, manifest, baseline)
+        assert (result.verdict, [row.table for row in result.tables]) == (verdict, tables)
+        assert words in result.not_compared
+        assert [one for one in result.remarks if one.check != "orphans"] == []
+    said = compare(whole, part, None).tables[0]
+    assert said.reason == "the manifest left it aside: its schema was ignored when it was captured"
+    assert words not in compare(part, part, None).not_compared
+    assert compare(whole, part.model_copy(update={"ignored": ()}), None).verdict is BAD
+
+
+def test_a_schema_with_an_odd_name_is_told_as_postgresql_spells_it() -> None:
+    names = ('"Log x"', '"Log x".t', 'schema "Log x" to zoe', "public.t")
+    structure = Structure(
+        objects=tuple(DbObject(kind="table", name=name, words="w") for name in names)
+    )
+    assert [one.name for one in structure.without(["Log x"]).objects] == ["public.t"]
+
+
 def test_the_newest_row_of_any_table_dates_the_restore() -> None:
     some = counts(
         TableCount(table="a", rows=1, newest=AT),
