@@ -5,9 +5,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -558,14 +560,19 @@ def test_a_namespace_that_is_forbidden_says_why(monkeypatch: pytest.MonkeyPatch)
     assert asked == {"use_errno": True, "flags": 0x10000000}
 
 
-def test_a_program_that_nobody_may_reach_says_what_is_in_the_way(tmp_path: Path) -> None:
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that everybody may enter; pytest closes its own whenever one begins."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)
+        yield Path(folder)
+
+
+def test_a_program_that_nobody_may_reach_says_what_is_in_the_way(reachable: Path) -> None:
     """As a virtual environment in root's home."""
-    closed = tmp_path / "closed"
+    closed = reachable / "closed"
     (closed / "bin").mkdir(parents=True)
     shutil.copy("/bin/true", closed / "bin")
-    for folder in (*list(tmp_path.parents)[:-2], tmp_path):
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(folder.stat().st_mode | 0o011)
     closed.chmod(0o700)
     if os.geteuid() == 0:
         with pytest.raises(StepFailed, match="cannot be started: Permission denied") as caught:
@@ -578,23 +585,20 @@ def test_a_program_that_nobody_may_reach_says_what_is_in_the_way(tmp_path: Path)
         assert caught.value.next.startswith("Look whether the program is installed")
 
 
-def test_programs_that_nobody_may_reach_are_copied_beside_the_cluster(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
+def test_programs_that_nobody_may_reach_are_copied_beside_the_cluster(reachable: Path) -> None:
+    closed = reachable / "closed"
     (closed / "pg" / "bin").mkdir(parents=True)
     program = closed / "pg" / "bin" / "postgres"
     program.write_text("#!/bin/sh\nid -u\n")
     program.chmod(0o755)
-    for folder in (tmp_path, *list(tmp_path.parents)[:-2]):
-        if folder.stat().st_uid == os.geteuid():
-            folder.chmod(folder.stat().st_mode | 0o011)
     closed.chmod(0o700)
     if os.geteuid() == 0:
         for name, mode, copied in (("a", 0o700, True), ("b", 0o711, False)):
             closed.chmod(mode)
             tools = PgTools(program.parent, 180006, "extra")
-            server = ClusterServer(tools, tmp_path / name, name=name, run_as="nobody")
+            server = ClusterServer(tools, reachable / name, name=name, run_as="nobody")
             server.make_folder()
-            place = tmp_path / name / "programs"
+            place = reachable / name / "programs"
             assert place.exists() is copied
             found = place / "bin" / "postgres" if copied else program
             assert complete([found], run_as="nobody").stdout == "65534\n"
