@@ -4,7 +4,7 @@ flawed there already is not blamed on the restore."""
 from collections.abc import Iterator
 
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
+from drbook.core.structure import LACKS, DbObject, Orphans, SequenceState, Structure
 from drbook.core.values import counted, plain
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -76,7 +76,7 @@ def _flaw(one: DbObject, was: DbObject | None, *, known: bool) -> Remark:
         return _remark(one.kind, one.name, GOOD, f"{one.flaw}, as in the backup")
     if one.kind == "collation version":
         return _remark(one.kind, one.name, UNSURE, one.flaw)
-    if one.kind != "index" and not known:
+    if (one.kind != "index" or one.flaw == LACKS) and not known:
         words = f"{one.flaw}; nothing says whether production's was so too"
         return _remark(one.kind, one.name, UNSURE, words)
     return _remark(one.kind, one.name, FAIL, one.flaw)

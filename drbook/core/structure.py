@@ -29,6 +29,8 @@ class DbObject(Frozen):
     """What is wrong with it in itself: an index that is not valid, a constraint that was never checked."""
 
 
+LACKS = "it is not valid, for a partition lacks it"
+"""An index of a partitioned table; a dump brings it as it was."""
 NOT_VALID = "it is not valid, so no query uses it and it may be incomplete"
 """The flaw of an index that a dump leaves out."""
 

@@ -7,7 +7,7 @@ path is `pg_catalog`, so that every name comes with its schema. Columns of the c
 later version are asked for from that version on.
 """
 
-from drbook.core.structure import NOT_VALID
+from drbook.core.structure import LACKS, NOT_VALID
 
 OURS = (
     "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
@@ -160,7 +160,7 @@ SELECT 'index', {NAMED}, concat_ws(' ', pg_get_indexdef(c.oid),
          CASE WHEN i.indisclustered THEN 'CLUSTER' END,
          (SELECT 'STATISTICS ' || string_agg(a.attnum || ': ' || a.attstattarget, ', ' ORDER BY a.attnum)
             FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0)),
-       CASE WHEN NOT i.indisvalid AND c.relkind = 'I' THEN 'it is not valid, for a partition lacks it'
+       CASE WHEN NOT i.indisvalid AND c.relkind = 'I' THEN '{LACKS}'
             WHEN NOT i.indisvalid THEN '{NOT_VALID}'
             WHEN NOT i.indisready THEN 'it is not kept up to date' ELSE '' END
   FROM pg_index i, {CLASS} AND c.oid = i.indexrelid

@@ -6,7 +6,7 @@ import pytest
 
 from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.soundness import flaws, reissued
-from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
+from drbook.core.structure import LACKS, DbObject, Orphans, SequenceState, Structure
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
@@ -25,6 +25,14 @@ _FLAWS: list[tuple[str, Structure, Any, Any, TableVerdict]] = [
     ("the baseline had none", flawed("constraint"), None, NOTHING, BAD),
     ("nothing says", flawed("constraint"), None, None, UNSURE),
     ("an index, and nothing says", flawed("index"), None, None, BAD),
+    (
+        "an index that a partition lacks, and nothing says",
+        flawed("index", LACKS),
+        None,
+        None,
+        UNSURE,
+    ),
+    ("an index that a partition lacks now", flawed("index", LACKS), NOTHING, None, BAD),
     ("a trigger, and nothing says", flawed("trigger"), None, None, UNSURE),
     ("a rule, and nothing says", flawed("rule"), None, None, UNSURE),
     ("an event trigger, and nothing says", flawed("event trigger"), None, None, UNSURE),
