@@ -149,12 +149,16 @@ def test_a_login_that_may_share_no_snapshot_counts_alone(
 ) -> None:
     ref = many.model_copy(update={"user": "lonely"})
     with postgres.connect("many") as connection:
+        left = "SELECT FROM pg_stat_activity WHERE usename = 'lonely'"
+
+        def alone() -> bool:  # a session ends after its client has gone
+            return not connection.execute(left).rowcount
+
         connection.execute("REVOKE EXECUTE ON FUNCTION pg_export_snapshot() FROM PUBLIC")
         try:
+            assert eventually(alone)
             assert rows(drain(reader.count(ref, pace=Pace(jobs=2)))) == ROWS
-            left = "SELECT FROM pg_stat_activity WHERE usename = 'lonely'"
-            while connection.execute(left).rowcount:  # a session ends after its client has gone
-                time.sleep(0.01)
+            assert eventually(alone)
             with pytest.raises(CouldNotVerify) as caught:
                 drain(reader.count(ref, alongside=lambda leader, name: iter(())))  # type: ignore[arg-type,return-value]
         finally:

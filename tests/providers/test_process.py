@@ -572,6 +572,7 @@ def test_a_program_that_nobody_may_reach_says_what_is_in_the_way(reachable: Path
     """As a virtual environment in root's home."""
     closed = reachable / "closed"
     (closed / "bin").mkdir(parents=True)
+    (closed / "bin").chmod(0o755)  # whatever the umask is
     shutil.copy("/bin/true", closed / "bin")
     closed.chmod(0o700)
     if os.geteuid() == 0:
@@ -588,6 +589,8 @@ def test_a_program_that_nobody_may_reach_says_what_is_in_the_way(reachable: Path
 def test_programs_that_nobody_may_reach_are_copied_beside_the_cluster(reachable: Path) -> None:
     closed = reachable / "closed"
     (closed / "pg" / "bin").mkdir(parents=True)
+    for folder in (closed / "pg", closed / "pg" / "bin"):
+        folder.chmod(0o755)  # whatever the umask is
     program = closed / "pg" / "bin" / "postgres"
     program.write_text("#!/bin/sh\nid -u\n")
     program.chmod(0o755)
