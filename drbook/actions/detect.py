@@ -134,8 +134,9 @@ class CompareBaseline(Action[CompareParams]):
         if failed:
             shown = ", ".join(f"{row.table} ({row.reason})" for row in failed[:5])
             more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+            whose = "".join(f"; {one.words}" for one in comparison.remarks)
             return Finished(
-                result, reason=f"LOSS in {counted(len(failed), 'table')}: {shown}{more}"
+                result, reason=f"LOSS in {counted(len(failed), 'table')}: {shown}{more}{whose}"
             )
         if comparison.verdict is TableVerdict.PASS:
             return Finished(

@@ -73,10 +73,9 @@ def not_counted(good: Sequence[TableCounts]) -> bool:
 
 def _known(good: Sequence[TableCounts]) -> TableCounts:
     """The newest, and for what was not counted there the newest that counted it."""
-    newest, *older = good
-    tables = []
-    for row in newest.tables:
-        before = (one.by_name().get(row.table) for one in older) if row.rows is None else ()
-        found = next((one for one in before if one is not None and one.rows is not None), row)
-        tables.append(found)
+    newest = good[0]
+    known = {
+        row.table: row for one in reversed(good[1:]) for row in one.tables if row.rows is not None
+    }
+    tables = (row if row.rows is not None else known.get(row.table, row) for row in newest.tables)
     return newest.model_copy(update={"tables": tuple(tables)})

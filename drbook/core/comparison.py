@@ -138,7 +138,8 @@ def compare(
     losses = (*_gone(rows, found), *_rewritten(rows))
     remarks = gathered([*more, *_whose(manifest, baseline), *structural, *unproven, *losses])
     counting = [one.verdict for one in remarks if one.question is not Question.LOSS]
-    whole = worst(row.verdict for row in rows) if rows else _of_nothing(restored, manifest)
+    nothing = TableVerdict.COULD_NOT_VERIFY if left else _of_nothing(restored, manifest)
+    whole = worst(row.verdict for row in rows) if rows else nothing
     reference = "baseline" if baseline else "none"
     return Comparison(
         tables=rows,

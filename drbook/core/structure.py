@@ -124,10 +124,17 @@ class Structure(Frozen):
     def without(self, schemas: Collection[str]) -> "Structure":
         """The same without what lies in these schemas, and without themselves."""
         names = "|".join(re.escape(one) for schema in schemas for one in _spelt(schema))
-        inside = re.compile(rf"(?:[a-z -]+ )?(?:{names})(?:\.|\Z| to )")
+        # An extension or a role may have a schema's name and lies in none.
+        inside = re.compile(rf"(?:[a-z -]+ )?(?:{names})\.|schema (?:{names})(?:\Z| to )")
+        themselves = {one for schema in schemas for one in _spelt(schema)}
         return self.model_copy(
             update={
-                "objects": tuple(one for one in self.objects if not inside.match(one.name)),
+                "objects": tuple(
+                    one
+                    for one in self.objects
+                    if not inside.match(one.name)
+                    and not (one.kind == "schema" and one.name in themselves)
+                ),
                 "sequences": tuple(one for one in self.sequences if not inside.match(one.name)),
                 "orphans": tuple(one for one in self.orphans if not inside.match(one.constraint)),
             }

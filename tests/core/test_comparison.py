@@ -561,7 +561,8 @@ def test_a_schema_that_one_side_ignores_is_not_compared_and_said() -> None:
                 ("schema", "audit"), ("table", "audit.log"), ("column", "audit.log.id"),
                 ("grant", "schema audit to zoe"), ("grant", "audit.log to zoe"),
                 ("owner", "function audit.f(integer)"), ("table", "auditing.log"), ("table", "public.t"),
-                ("table", 'public."audit.log"'),
+                ("table", 'public."audit.log"'), ("extension", "audit"), ("role", "audit"),
+                ("owner", "schema audit"),
             )
         ),
         sequences=(SequenceState(name="audit.s", last="1"), SequenceState(name="public.s", last="1")),
@@ -571,7 +572,7 @@ def test_a_schema_that_one_side_ignores_is_not_compared_and_said() -> None:
         update={"structure": structure}
     )
     kept = [one.name for one in structure.without(["audit"]).objects]
-    assert kept == ["auditing.log", "public.t", 'public."audit.log"']
+    assert kept == ["auditing.log", "public.t", 'public."audit.log"', "audit", "audit"]
     part = whole.without(["audit"], structure=["audit"]).model_copy(update={"ignored": ("audit",)})
     assert [one.table for one in part.tables] == ["public.t"]
     assert part.structure is not None
@@ -592,6 +593,9 @@ def test_a_schema_that_one_side_ignores_is_not_compared_and_said() -> None:
     said = compare(whole, part, None).tables[0]
     assert said.reason == "the manifest left it aside: its schema was ignored when it was captured"
     assert words not in compare(part, part, None).not_compared
+    covers = {"covers": ("table",)}
+    all_ignored = part.model_copy(update={"ignored": ("audit", "public")} | covers)
+    assert compare(all_ignored, whole.model_copy(update=covers), None).verdict is UNSURE
     assert compare(whole, part.model_copy(update={"ignored": ()}), None).verdict is BAD
 
 
