@@ -602,7 +602,10 @@ def test_a_schema_that_one_side_ignores_is_not_compared_and_said() -> None:
 def test_a_schema_with_an_odd_name_is_told_as_postgresql_spells_it() -> None:
     names = ('"Log x"', '"Log x".t', 'schema "Log x" to zoe', "public.t")
     structure = Structure(
-        objects=tuple(DbObject(kind="table", name=name, words="w") for name in names)
+        objects=tuple(
+            DbObject(kind="table" if "." in name else "schema", name=name, words="w")
+            for name in names
+        )
     )
     assert [one.name for one in structure.without(["Log x"]).objects] == ["public.t"]
 
