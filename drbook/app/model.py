@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from drbook.core.engine import Decision, Outcome
-from drbook.core.events import Plan, Record
+from drbook.core.events import NoteKind, Plan, Record
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import Json
@@ -37,6 +37,16 @@ class LiveStep:
     """In the order in which the labels appeared."""
     output: tuple[str, ...] = ()
     """The last lines that its tools printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A step in earlier incidents of the same runbook, rehearsals and real ones, where it succeeded."""
+
+    seconds: tuple[int, ...]
+    """Of each, oldest first."""
+    last: datetime
+    """When the newest of them ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,10 @@ class Snapshot:
     """The last command that was not carried out, or a failure of the driver itself."""
     broken: bool = False
     """True where the journal cannot be written any more: nothing can be done in this process."""
+    running_on: bool = False
+    """True while everything that is ready is started without being asked for."""
+    past: Mapping[str, Past] = field(default_factory=dict)
+    """How long each step took in earlier incidents of the same runbook."""
     mirrors: tuple[MirrorState, ...] = ()
     """How the copies off this machine stand, in the runbook's order."""
 
@@ -157,6 +171,70 @@ class WriteNote:
     text: str
     happened_at: datetime | None = None
     step: str | None = None
+    kind: NoteKind = NoteKind.NOTE
+
+
+@dataclass(frozen=True, slots=True)
+class RunOn:
+    """Run all that is ready, and what becomes ready, until something needs a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Start nothing more by itself; what runs goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Make a step ready by skipping, with one reason, every step before it that it waits for."""
+
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoneElsewhere:
+    """A person did the step by other means; nothing is run."""
+
+    step: str
+    state: Literal["succeeded", "failed"]
+    reason: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChoosePoint:
+    """Take another recovery point than the proposed one for the steps that follow."""
+
+    step: str
+    """The step that located it."""
+    source: str
+    id: str
+    version: str | None
+    reason: str
+    typed: str = ""
+    """The recovery point's source, typed, where the copy is not independent or not verified."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Another operator leads from here; the record names them from now on."""
+
+    to: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenShell:
+    """The operator leaves for a shell on this host, and comes back."""
+
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CloseShell:
+    duration_ms: int
+    exit_code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +270,14 @@ Command = (
     | Probe
     | Resolve
     | WriteNote
+    | RunOn
+    | Halt
+    | Jump
+    | DoneElsewhere
+    | ChoosePoint
+    | HandOver
+    | OpenShell
+    | CloseShell
     | SetInput
     | Close
     | Abort

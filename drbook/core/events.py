@@ -272,10 +272,58 @@ class DecisionRecorded(StepEvent):
     reason: str
 
 
+class NoteKind(StrEnum):
+    """What a note is, for whoever reads the timeline afterwards."""
+
+    NOTE = "note"
+    OBSERVATION = "observation"
+    HYPOTHESIS = "hypothesis"
+    DECISION = "decision"
+    MESSAGE = "message"
+    """Something that was told to somebody: customers, a manager, an authority."""
+
+
 class NoteAdded(Event):
     text: str
     happened_at: UtcTime | None = None
+    """When it happened, where that is not when it was written."""
     step: str | None = None
+    kind: NoteKind = NoteKind.NOTE
+
+
+class PointChosen(StepEvent):
+    """A person chose another recovery point than the one that `backups.locate` proposed."""
+
+    source: str
+    id: str
+    """The recovery point's, within its source."""
+    version: str | None = None
+    reason: str
+    break_glass: bool = False
+    """True where the chosen copy is not known to be independent, or is not verified."""
+    typed: str = ""
+    """What was typed to break the glass."""
+
+
+class StepDoneElsewhere(AttemptEvent):
+    """A person did the step with other means than drbook, and says how it ended."""
+
+    state: Literal[StepEnd.SUCCEEDED, StepEnd.FAILED]
+    reason: str
+    """What was done, and how that person knows."""
+    evidence: str = ""
+    """What was pasted: the output of the command that was run."""
+
+
+class ShellOpened(Event):
+    """The operator suspended drbook to a shell on this host."""
+
+    step: str | None = None
+
+
+class ShellClosed(Event):
+    duration_ms: int
+    exit_code: int
 
 
 class HandedOver(Event):
@@ -314,6 +362,10 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         StepInvalidated,
         DecisionRecorded,
         NoteAdded,
+        PointChosen,
+        StepDoneElsewhere,
+        ShellOpened,
+        ShellClosed,
         HandedOver,
         IncidentClosed,
     )

@@ -161,7 +161,7 @@ class RunbookDocument(Frozen):
     hosts: tuple[HostEntry, ...] = ()
     """Hosts that the `http` action may talk to: `HOST`, `HOST:PORT`, or `graphql://HOST/PATH` where a
     GraphQL API answers, whose queries are then known to read."""
-    steps: tuple[Step, ...] = Field(min_length=1, max_length=500)
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=2000)
 
 
 @dataclass(frozen=True, slots=True)
