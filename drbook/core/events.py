@@ -59,6 +59,9 @@ class Plan(Frozen):
     expects: str = ""
     damage: str = ""
     """What cannot be undone, in one sentence; empty where nothing is damaged."""
+    runs: tuple[str, ...] = ()
+    """Exactly what is sent or started: a query, a request, a command line; secrets as references.
+    A person who does the step with other means can copy it."""
     asks: Question | None = None
     confirm: str | None = None
     """The name that a person types before it runs."""

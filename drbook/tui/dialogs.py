@@ -27,7 +27,7 @@ class Chosen:
     comment: str
 
 
-def _heading(title: str, lines: Sequence[Text]) -> Static:
+def heading(title: str, lines: Sequence[Text]) -> Static:
     text = Text.assemble(said(title, STRONG), "\n")
     for line in lines:
         text.append("\n")
@@ -56,7 +56,7 @@ class WordsDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
-                yield _heading(self._heading, self._explanation)
+                yield heading(self._heading, self._explanation)
             yield Input(value=self._initial, max_length=4000, compact=True, select_on_focus=False)
             yield Static("Enter: write it down    Esc: back, nothing is done", classes="keys")
 
@@ -96,7 +96,7 @@ class ChoiceDialog(ModalScreen[Chosen | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
-                yield _heading(self._heading, self._explanation)
+                yield heading(self._heading, self._explanation)
             shown = [
                 Option(said(f"{number}  {words}"))
                 for number, (_, words) in enumerate(self._choices, 1)
@@ -216,7 +216,7 @@ class ConfirmDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog danger"):
             with VerticalScroll(classes="body", can_focus=False):
-                yield _heading(self._heading, self._explanation)
+                yield heading(self._heading, self._explanation)
             yield Static(
                 Text.assemble(
                     ("Type  ", PLAIN), said(self._resource, STRONG), ("  to go on:", PLAIN)

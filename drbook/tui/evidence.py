@@ -1,7 +1,7 @@
 """What the steps found, read from their results, and drawn short enough for the step's pane."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,9 +14,21 @@ from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe, DatabaseRef
-from drbook.core.values import Frozen, counted, plain, show_duration, show_size
+from drbook.core.values import Frozen, Json, counted, plain, show_duration, show_size
 from drbook.tui.difference import compared_databases
-from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, count, cut, cut_middle, said
+from drbook.tui.paint import (
+    DIM,
+    GOOD,
+    PLAIN,
+    SELECTED,
+    STRONG,
+    URGENT,
+    WARN,
+    count,
+    cut,
+    cut_middle,
+    said,
+)
 
 R = TypeVar("R", bound=Frozen)
 
@@ -34,17 +46,40 @@ TABLE_VERDICTS = {
 }
 
 
-def _latest(snapshot: Snapshot, action: str, model: type[R]) -> R | None:
+_READ: dict[tuple[type[Frozen], int], tuple[object, Frozen | None]] = {}
+"""Results that were read lately, by the place of what was recorded: a screen asks many times a second."""
+
+
+def _result(model: type[R], value: Json) -> R | None:
+    known = _READ.get((model, id(value)))
+    if known is None or known[0] is not value:
+        if len(_READ) > 32:
+            _READ.clear()
+        known = _READ[(model, id(value))] = (value, read_result(model, value))
+    return cast("R | None", known[1])
+
+
+def _latest_run(snapshot: Snapshot, action: str, model: type[R]) -> tuple[StepRun, R] | None:
     runs = [run for run in snapshot.state.steps.values() if run.action == action and run.ended_at]
     for run in sorted(runs, key=lambda one: str(one.ended_at), reverse=True):
-        found = read_result(model, run.result)
-        if found is not None:
-            return found
+        if (found := _result(model, run.result)) is not None:
+            return run, found
     return None
+
+
+def _latest(snapshot: Snapshot, action: str, model: type[R]) -> R | None:
+    found = _latest_run(snapshot, action, model)
+    return found[1] if found else None
 
 
 def located_in(snapshot: Snapshot) -> Located | None:
     return _latest(snapshot, "backups.locate", Located)
+
+
+def located_step(snapshot: Snapshot) -> str | None:
+    """The step that located what `located_in` tells."""
+    found = _latest_run(snapshot, "backups.locate", Located)
+    return found[0].id if found else None
 
 
 def verified_in(snapshot: Snapshot) -> VerifyResult | None:
@@ -64,19 +99,19 @@ def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
     """The result of a step in at most about `height` lines."""
     if run.action == "postgres.probe":
-        probe = read_result(DatabaseProbe, run.result)
+        probe = _result(DatabaseProbe, run.result)
         return _probe(probe) if probe else None
     if run.action == "backups.locate":
-        located = read_result(Located, run.result)
+        located = _result(Located, run.result)
         return _located(located, width, height) if located else None
     if run.action == "postgres.restore":
-        restored = read_result(RestoreResult, run.result)
+        restored = _result(RestoreResult, run.result)
         return _restored(restored, width) if restored else None
     if run.action in ("postgres.verify", "postgres.compare_baseline"):
-        verified = read_result(VerifyResult, run.result)
+        verified = _result(VerifyResult, run.result)
         return _verified(verified, width, height) if verified else None
     if run.action == "postgres.difference":
-        compared = read_result(DifferenceResult, run.result)
+        compared = _result(DifferenceResult, run.result)
         return compared_databases(compared.difference, height) if compared else None
     return None
 
@@ -185,7 +220,10 @@ def cost_line(located: Located) -> Text:
     )
 
 
-def _table(*columns: tuple[str, Literal["left", "right"]]) -> Table:
+Column = tuple[str, Literal["left", "right"]]
+
+
+def _table(*columns: Column) -> Table:
     """A plain table whose last column, `why`, takes what room is left."""
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style=DIM, show_edge=False)
     for name, align in columns:
@@ -225,7 +263,7 @@ def backups_table(
         )
     for each in judgements:
         row = _backup_row(located, each, width, marked=each is selected if selected else None)
-        table.add_row(*row, style="on #26415c" if each is selected else None)
+        table.add_row(*row, style=SELECTED if each is selected else None)
     return table
 
 
@@ -270,13 +308,35 @@ def summary_line(result: VerifyResult) -> Text:
     return Text(f"{text}  (against the {comparison.reference})", style=style)
 
 
-def tables_table(rows: Sequence[TableComparison], width: int) -> Table:
+SHARE = 10
+"""Cells of the bar that shows which part of a table's rows is back."""
+
+
+def share_bar(row: TableComparison) -> Text:
+    """Which part of what production had before the loss is back; nothing where nobody knows."""
+    if row.before is None or row.restored is None:
+        return Text("?".ljust(SHARE), style=DIM)
+    if row.before == 0:
+        return Text("–".ljust(SHARE), style=DIM)
+    lacks = row.restored < row.before
+    cells = min(SHARE, row.restored * SHARE // row.before)
+    cells = min(cells, SHARE - 1) if lacks else cells  # full only where nothing lacks
+    return Text.assemble(("█" * cells, GOOD), ("░" * (SHARE - cells), WARN))
+
+
+def tables_table(
+    rows: Sequence[TableComparison], width: int, *, selected: TableComparison | None = None
+) -> Table:
+    """Numbers and, where there is room, bars: what the backup held, what is back, what is lost."""
+    wide = width >= 110
+    back: list[Column] = [("back", "left")] if wide else []
     table = _table(
         ("table", "left"),
         ("backup held", "right"),
         ("restored", "right"),
         ("fidelity", "left"),
         ("before", "right"),
+        *back,
         ("lost", "right"),
     )
     for row in rows:
@@ -292,8 +352,10 @@ def tables_table(rows: Sequence[TableComparison], width: int) -> Table:
                 style=style,
             ),
             said(count(row.before)),
+            *([share_bar(row)] if wide else []),
             said(count(row.lost), WARN if row.lost else PLAIN),
         ]
         reason = row.reason if row.verdict is not TableVerdict.PASS else ""
-        table.add_row(*cells, said(cut(reason, width), DIM))
+        chosen = SELECTED if row is selected else None
+        table.add_row(*cells, said(cut(reason, width), DIM), style=chosen)
     return table

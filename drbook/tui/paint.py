@@ -23,6 +23,8 @@ BUSY = "#5cc8ff"
 DIM = "#8b95a5"
 STRONG = "bold #ffffff"
 PLAIN = "#d7dce2"
+SELECTED = "on #26415c"
+"""The ground of what the cursor stands on."""
 
 
 def cut(text: str, width: int) -> str:

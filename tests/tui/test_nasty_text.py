@@ -32,7 +32,7 @@ from drbook.core.values import plain, plain_lines
 from drbook.timeline.build import build
 from drbook.timeline.export import export
 from drbook.timeline.model import JournalFacts, Timeline
-from drbook.tui import evidence, journal, lists, paint
+from drbook.tui import backups, evidence, journal, paint, tables, timeline
 
 T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
 
@@ -193,6 +193,7 @@ def journal_is_harmless(text: str) -> None:
         words, style = journal.words(record)
         assert style in vars(paint).values()
         painted(paint.said(words))
+        painted(timeline.TimelineScreen(lambda: None).about(None, record, 120))  # type: ignore[arg-type,return-value]
 
 
 def evidence_is_harmless(text: str) -> None:
@@ -211,9 +212,14 @@ def evidence_is_harmless(text: str) -> None:
         verdict=TableVerdict.FAIL,
         reason=text,
     )
-    painted(evidence.tables_table([row], 120))
+    painted(evidence.tables_table([row], 120, selected=row))
+    told = SimpleNamespace(state=SimpleNamespace(occurred=T0))
+    painted(backups.costs(first, found, told))  # type: ignore[arg-type]
+    painted(backups.criteria(first, found, 120))
+    screen = tables.TablesScreen(lambda: None)  # type: ignore[arg-type,return-value]
+    painted(screen.about(None, row.model_copy(update={"where": (text,)}), 120))  # type: ignore[arg-type]
     painted(
-        lists.beside(
+        tables.beside(
             Remark(
                 question=Question.FIDELITY,
                 check="index",
