@@ -156,7 +156,20 @@ def costs(row: Judgement, located: Located, snapshot: Snapshot) -> Text:
     if newest is not None and newest.key != row.point.key:
         gap = max(newest.taken_at - row.point.taken_at, timedelta(0))
         text += f"; {show_duration(gap)} more than the newest copy that could be seen"
-    return said(f" {text}", WARN)
+    lines = [said(f" {text}", WARN)]
+    known = next((one for one in located.costs if one.key == row.point.key), None)
+    if known is not None:
+        most = ", ".join(f"{count:,} of {plain(table, 60)}" for table, count in known.tables[:3])
+        more = f" and {len(known.tables) - 3} tables more" if len(known.tables) > 3 else ""
+        rows = f"{most}{more}" if most else "no row"
+        lines.append(
+            said(
+                f"   {rows} by the baselines of {known.held_at:%m-%d %H:%M} and "
+                f"{known.until:%m-%d %H:%M}; what came later nobody has counted",
+                WARN,
+            )
+        )
+    return Text("\n").join(lines)
 
 
 def criteria(judgement: Judgement, located: Located, width: int) -> RenderableType:

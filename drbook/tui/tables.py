@@ -43,7 +43,7 @@ class TablesScreen(ListScreen[TableComparison | Remark]):
         lost = verified.loss_seconds
         gone = "unknown" if lost is None else show_duration(timedelta(seconds=lost))
         gone = f"at least {gone}" if verified.loss_at_least else gone
-        title.append(f" lost: {gone} of data   filter: ", style=DIM)
+        title.append(f" {gone}{' of data' if width >= 100 else ''} lost   ", style=DIM)
         for number, name in enumerate(FILTERS):
             chosen = number == self._filter
             title.append(f"[{name}] " if chosen else f" {name}  ", style=STRONG if chosen else DIM)

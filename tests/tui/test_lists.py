@@ -98,7 +98,7 @@ def test_row_counts_with_what_differs_first(world: World, size: tuple[int, int])
         assert "4,913" in text
         assert "✗ differs" in text.split("index public.reservations_day: missing <b>")[0]
         for _ in range(10):  # what lies beside the rows comes first
-            if "one row fewer than held" in seat.text():
+            if "✗ differs  public.payments" in seat.text():
                 break
             await seat.press("down")
         await seat.sees("✗ differs  public.payments", "one row fewer than held")
