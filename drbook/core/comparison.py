@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from drbook.core.baseline import Identity, TableCount, TableCounts
-from drbook.core.fidelity import Case, content_proven, judge
+from drbook.core.fidelity import Case, content_proven, judge, only_generated
 from drbook.core.hashes import comparable, read
 from drbook.core.likeness import differences
 from drbook.core.remarks import Question, Remark, TableVerdict, gathered, worst
@@ -287,9 +287,9 @@ def _has_other_rows(case: Case, younger: TableCounts | None) -> bool:
     if known.content is None or found.content is None or known.content == found.content:
         return False
     versions = (_version(younger), case.versions[1])
-    return not case.derived and not comparable(
-        read(known.content, versions[0]), read(found.content, versions[1])
-    )
+    if case.derived or only_generated(known, found):
+        return False
+    return not comparable(read(known.content, versions[0]), read(found.content, versions[1]))
 
 
 def _remarks(

@@ -35,12 +35,17 @@ SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relpersistence = 
 
 _PARENTS = "SELECT inhrelid::bigint, inhparent::bigint FROM pg_inherits"
 
-_FRESHNESS = """
-SELECT a.attrelid::bigint, a.attname
-  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
- WHERE c.relkind IN ('r', 'p', 'm') AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)
-   AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (%(names)s)
-"""
+_PARTICULAR = sql.SQL("""
+SELECT x.* FROM (
+  SELECT a.attrelid::bigint, a.attname,
+         a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype) AND a.attname = ANY (%(names)s) AS dates,
+         {generated} AS generated
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+   WHERE c.relkind IN ('r', 'p', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND c.oid >= 16384
+) x WHERE dates OR generated ORDER BY 1, 2
+""").format
+"""Columns that may say when a row was written, and those that the server computes (stored or, since 18,
+virtual ones)."""
 
 _KEYS = """
 SELECT i.indrelid::bigint, a.attname, i.indnkeyatts = 1
@@ -109,6 +114,15 @@ class Table:
     """What is read in its place: the partitions that live here, where others live elsewhere."""
     columns: tuple[str, ...] = ()
     """Known where its content is hashed."""
+    generated: tuple[str, ...] = ()
+    """Columns that the server computes from the others."""
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The others, where both are there and its content is hashed: they are hashed by themselves too."""
+        if not self.generated:
+            return ()
+        return tuple(name for name in self.columns if name not in self.generated)
 
     def source(self) -> tuple[sql.Composable, ...]:
         """What stands behind FROM. A partitioned table reads its partitions, others only themselves."""
@@ -154,16 +168,17 @@ def catalog(
     ignore: Sequence[str],
     methods: Mapping[int, Method],
     *,
+    version: int,
     standby: bool,
 ) -> Catalog:
     """Everything that there is to count, in the order of names, and what is left aside.
 
-    `methods` says how each table's rows are hashed. Raises psycopg.Error.
+    `methods` says how each table's rows are hashed, `version` is `server_version_num`. Raises psycopg.Error.
     """
     rows = connection.execute(_RELATIONS, {"ignored": list(ignore)}).fetchall()
     found = {row[0]: _Relation(*row) for row in rows}
     parents = _parents(connection, found)
-    freshness = _freshness(connection)
+    freshness, generated = _particular(connection, version)
     keys = {oid: (column, whole) for oid, column, whole in connection.execute(_KEYS)}
     shown = _shown(found)
     tables, aside = [], []
@@ -191,6 +206,7 @@ def catalog(
                     key_of(keys.get(each.oid), newest),
                     _parts(connection, each),
                     method.columns,
+                    generated.get(each.oid, ()),
                 )
             )
     return Catalog(tables, aside)
@@ -220,11 +236,19 @@ def _parents(connection: Connection, found: Mapping[int, _Relation]) -> frozense
     return frozenset(above.values())
 
 
-def _freshness(connection: Connection) -> dict[int, str]:
+def _particular(
+    connection: Connection, version: int
+) -> tuple[dict[int, str], dict[int, tuple[str, ...]]]:
+    """By table: the column that says when a row was written, and the generated ones."""
     best: dict[int, int] = {}
-    for oid, column in connection.execute(_FRESHNESS, {"names": list(FRESHNESS)}):
-        best[oid] = min(best.get(oid, len(FRESHNESS)), FRESHNESS.index(column))
-    return {oid: FRESHNESS[rank] for oid, rank in best.items()}
+    generated: dict[int, tuple[str, ...]] = {}
+    query = _PARTICULAR(generated=sql.SQL("a.attgenerated <> ''" if version >= 120000 else "false"))
+    for oid, column, dates, computed in connection.execute(query, {"names": list(FRESHNESS)}):
+        if dates:
+            best[oid] = min(best.get(oid, len(FRESHNESS)), FRESHNESS.index(column))
+        if computed:
+            generated[oid] = (*generated.get(oid, ()), column)
+    return {oid: FRESHNESS[rank] for oid, rank in best.items()}, generated
 
 
 def _shown(found: Mapping[int, _Relation]) -> dict[int, str]:

@@ -426,6 +426,12 @@ _OTHERS: list[tuple[str, Any, Any, int | None, bool]] = [
     ("not counted there", table(5, content=H1), table(None), -1, False),
     ("not there", table(5, content=H1), None, -1, False),
     ("computed anew", table(5, content=H1, kind="materialized view"), table(5, content=H2), -1, False),
+    ("in generated columns alone", table(5, content=H1, content_given=H1, generated=("x",)),
+     table(5, content=H2, content_given=H1, generated=("x",)), -1, False),
+    ("not in generated columns alone", table(5, content=H1, content_given=H1, generated=("x",)),
+     table(5, content=H2, content_given=H2, generated=("x",)), -1, True),
+    ("in whichever columns", table(5, content=H1, content_given=H1, generated=("x",)), table(5, content=H2),
+     -1, True),
 ]  # fmt: skip
 
 

@@ -280,6 +280,67 @@ def test_values_that_the_server_s_functions_take_for_equal_are_told_apart(
             connection.execute(f"UPDATE {table} SET {column} = '{one}'".encode())
 
 
+COMPUTED = """
+CREATE SCHEMA made; SET search_path = made;
+CREATE FUNCTION taxed(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
+CREATE TABLE small (id int PRIMARY KEY, net int, "gr oss" int GENERATED ALWAYS AS (made.taxed(net)) STORED);
+CREATE TABLE large (LIKE small INCLUDING ALL);
+CREATE TABLE parted (id int, net int, gross int GENERATED ALWAYS AS (made.taxed(net)) STORED) PARTITION BY LIST (id);
+CREATE TABLE part PARTITION OF parted FOR VALUES IN (1);
+CREATE TABLE alone (gross int GENERATED ALWAYS AS (made.taxed(5)) STORED);
+CREATE TABLE nothing (LIKE small INCLUDING ALL);
+CREATE TABLE plain (id int PRIMARY KEY, net int);
+INSERT INTO small SELECT n, n FROM generate_series(1, 5) n;
+INSERT INTO large SELECT n, n FROM generate_series(1, 20000) n;
+INSERT INTO parted VALUES (1, 5); INSERT INTO alone DEFAULT VALUES; INSERT INTO plain VALUES (1, 1);
+ANALYZE;
+"""
+COMPUTE_ANEW = """
+CREATE OR REPLACE FUNCTION made.taxed(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 3';
+UPDATE made.small SET net = net; UPDATE made.large SET net = net; UPDATE made.parted SET net = net;
+DELETE FROM made.alone; INSERT INTO made.alone DEFAULT VALUES;
+"""
+
+
+def test_what_the_server_computes_is_told_from_what_it_was_given(
+    kinds: Postgres, reader: PostgresReader
+) -> None:
+    """In each way of counting: several tables in one message, in stretches, and one by one."""
+
+    def counted() -> dict[str, TableCount]:
+        found = reader.count(
+            ref(kinds, "types"), content=True, ranges=True, ignore_schemas=["public"]
+        )
+        return {row.table.removeprefix("made."): row for row in drain(found).tables}
+
+    with kinds.connect("types") as connection:
+        connection.execute(COMPUTED.encode())
+        try:
+            before = counted()
+            connection.execute(COMPUTE_ANEW.encode())
+            anew = counted()
+            connection.execute(
+                "UPDATE made.small SET net = 9 WHERE id = 1; UPDATE made.parted SET net = 9;"
+                "UPDATE made.large SET net = 9 WHERE id = 1"
+            )
+            other = counted()
+        finally:
+            connection.execute("SET client_min_messages = warning; DROP SCHEMA made CASCADE")
+    computed = {"small", "large", "parted"}
+    assert {name: row.generated for name, row in before.items()} == {
+        "small": ("gr oss",), "large": ("gr oss",), "parted": ("gross",), "alone": ("gross",),
+        "nothing": ("gr oss",), "plain": (),
+    }  # fmt: skip
+    assert {name for name, row in before.items() if row.content_given} == {*computed, "nothing"}
+    assert {name for name in before if before[name].content != anew[name].content} == {
+        *computed, "alone",
+    }  # fmt: skip
+    assert {name for name in before if before[name].content_given != anew[name].content_given} == set()  # fmt: skip
+    assert {name for name in anew if anew[name].content_given != other[name].content_given} == computed  # fmt: skip
+    assert before["large"].ranges is not None
+    assert before["small"].content_given.split(":")[0] == "hash_record_extended/2"  # type: ignore[union-attr]
+
+
 SWAP = """
 UPDATE r_swaps t SET who = o.who, paid = o.paid FROM r_swaps o
  WHERE (t.id, o.id) IN ((%(one)s, %(other)s), (%(other)s, %(one)s))
