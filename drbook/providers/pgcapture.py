@@ -36,7 +36,13 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
             who = identity(leader)
             row = leader.execute(_WHEN_AND_SIZE).fetchone()
             hashes = methods(leader, who.server_version) if what.content else {}
-            listed = catalog(leader, what.ignore, hashes, standby=bool(who.in_recovery))
+            listed = catalog(
+                leader,
+                what.ignore,
+                hashes,
+                version=who.server_version,
+                standby=bool(who.in_recovery),
+            )
             objects = _large_objects(leader, what, who)
         except psycopg.Error as error:
             raise _not_listed(broke_off(leader, error, what.cancel, "listed its tables")) from None
@@ -70,7 +76,7 @@ def _result(
     return TableCounts(
         identity=who,
         taken_at=at.astimezone(UTC),
-        tables=(*counts, *([objects] if objects is not None else [])),
+        tables=(*counts, *listed.unnamed, *([objects] if objects is not None else [])),
         aside=tuple(listed.aside),
         covers=COVERED,
     )
