@@ -15,6 +15,9 @@ LONGEST = 60.0
 """Seconds. A launcher ends its program within 20 s at most, then kills it."""
 LOOK_EVERY = 0.1
 
+_LIVES = (ev.IncidentOpened, ev.IncidentResumed, ev.IncidentTakenOver)
+_TELLING = frozenset({*_LIVES, ev.ProcessStarted, ev.StepFinished})
+"""The events of a long record that say something of processes."""
 _CUT_SHORT = frozenset({"timeout", "launcher-killed", "did-not-stop", "internal", "interrupted"})
 
 
@@ -90,6 +93,8 @@ def wait_for_children(
 
 def _past(records: tuple[Record, ...], here: Life, host: str) -> _Past:
     past, life = _Past(here, host), None
+    last = records[-1:]
+    records = tuple(record for record in records if type(record.event) in _TELLING)
     ended = {
         (event.step, event.attempt)
         for event in (record.event for record in records)
@@ -97,15 +102,15 @@ def _past(records: tuple[Record, ...], here: Life, host: str) -> _Past:
     }
     for record in records:
         event = record.event
-        if isinstance(event, ev.IncidentOpened | ev.IncidentResumed | ev.IncidentTakenOver):
+        if isinstance(event, _LIVES):
             life = event.life
             if life is not None and life.token != here.token and not _other_boot(life, here):
                 past.lives.append(life.token)
         elif isinstance(event, ev.ProcessStarted):
             left_alone = (event.step, event.attempt) in ended or _other_boot(life, here)
             past.known.append(_Known(event, _number_holds(life, record, past), left_alone))
-    if records:
-        past.unseen = _why_unseen(life, records[-1].host, past)
+    if last:
+        past.unseen = _why_unseen(life, last[0].host, past)
     return past
 
 

@@ -15,6 +15,7 @@ from drbook.core.events import (
     StepPlanned,
 )
 from drbook.core.fold import evolve
+from drbook.core.growing import Growing
 from drbook.core.state import IncidentState
 from drbook.journal.writer import Writer
 from drbook.mirror.mirrors import Mirrors
@@ -49,14 +50,14 @@ class Ledger:
         self.broken = False
         """True once a record could not or may not be written; nothing is done from then on."""
         self._writer = writer
-        self._records = list(records)
+        self._records = records if isinstance(records, Growing) else Growing(records)
         self._now = now
         self._mirrors = mirrors
         mirrors.written(len(self._records))
 
     @property
-    def records(self) -> tuple[Record, ...]:
-        return tuple(self._records)
+    def records(self) -> Growing[Record]:
+        return self._records
 
     @property
     def path(self) -> Path:
@@ -79,7 +80,7 @@ class Ledger:
         except JournalError:
             self.broken = True
             raise
-        self._records.append(record)
+        self._records = self._records.and_then(record)
         self.state = evolve(self.state, record)
         self._mirrors.written(record.seq)
 

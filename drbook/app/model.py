@@ -1,6 +1,6 @@
 """What the driver shows and what it can be asked: immutable snapshots, and one value per command."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -69,7 +69,7 @@ class Snapshot:
     decision: Decision
     outcome: Outcome
     """How it would end if it were closed now."""
-    records: tuple[Record, ...]
+    records: Sequence[Record]
     """The whole record so far, oldest first."""
     head: str
     """SHA-256 of the journal's last line."""

@@ -36,8 +36,7 @@ from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
-from drbook.journal.reader import read
-from drbook.journal.reader import records as lines
+from drbook.journal.reader import NOTHING, Held, digests, follow
 from drbook.journal.writer import Writer
 from drbook.language.load import load_file
 from drbook.mirror.copier import Writing
@@ -144,12 +143,14 @@ def resume_incident(
     actor: str | None = None,
     amend: Path | None = None,
     tell: Callable[[str], None] = lambda _: None,
+    reading: Callable[[int, int], None] = lambda done, total: None,
     without_mirrors: bool = False,
 ) -> Session:
     """Go on with an incident, by the runbook that was stored with it.
 
     `amend` is a runbook to go on by: it may change only steps that have not started. `tell` is told
-    what is waited for, and which mirrors could not be asked. `without_mirrors` goes on, too, where one
+    what is waited for, and which mirrors could not be asked; `reading`, how many lines of the record
+    were read, and how many there are. `without_mirrors` goes on, too, where one
     cannot be asked for want of credentials. Raises JournalError where the record is damaged or another process writes
     it, UsageError where the incident is closed or an amendment changes too much, Refused where a
     process of the life before does not end, TakenOver where a mirror says that another machine goes
@@ -157,24 +158,24 @@ def resume_incident(
     """
     journal, host = folder / JOURNAL, socket.gethostname()
     who = actor or operator()
-    found = _resumable(read(journal))
+    held = follow(journal, tell=reading)
+    found = _resumable(held.records)
     _need_private(folder)
     if incident_of(folder) not in ("", found.incident):
         raise _foreign(folder, found.incident)
-    writer = writer_of(folder, found.incident, found.mode)
+    writer = writer_of(folder, found.incident, found.mode, known=held)
     try:
         # Only now: opening it may have mended a last record, and nobody else writes any more.
-        records = read(journal)
-        before = _resumable(records)
+        records = writer.records
+        before = found if records is held.records else _resumable(records)
         runbook = stored_runbook(folder, before.runbook_sha256)
         amended = None
         if amend is not None:
             new = load_file(amend, vocabulary())
             amended, runbook = _amended(amendment(runbook, new, before), new), new
-        digests = [line_digest for _, line_digest in lines(journal)]
         if amended is not None:  # before anything is on record, which would be there once a try
             store_once(folder / amended.file, runbook.source)
-        unseen = _ask_mirrors(runbook, before, records, digests, environment, without_mirrors)
+        unseen = _ask_mirrors(runbook, before, writer, environment, without_mirrors)
         for one in unseen:
             tell(f"Not asked whether another machine has taken over: {one}")
         after = wait_for_children(records, host, tell)
@@ -192,16 +193,18 @@ def resume_incident(
     except BaseException:
         writer.close()
         raise
-    return session_of(runbook, writer, folder, who, environment)
+    return session_of(runbook, writer, folder, who, environment, before)
 
 
-def writer_of(folder: Path, incident: str, mode: Mode, held: Claim | None = None) -> Writer:
+def writer_of(
+    folder: Path, incident: str, mode: Mode, held: Claim | None = None, known: Held = NOTHING
+) -> Writer:
     """The journal's writer, which holds the claim on the incident until it is closed. Raises
-    JournalLocked where another process has the one or the other.
+    JournalLocked where another process has the one or the other. `known` is what was read before.
 
     A dry run is not claimed: it does nothing that could be done twice, and leaves nothing elsewhere.
     """
-    writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname())
+    writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname(), known=known)
     try:
         if held is not None or mode is not Mode.DRY_RUN:
             writer.release = (held or claim(incident)).release
@@ -220,18 +223,17 @@ def seat(
     Raises JournalLocked where somebody writes here, ClaimedElsewhere where it is in another folder,
     TakenOver where a mirror says that another machine goes on with it.
     """
-    journal = folder / JOURNAL
-    state = fold(read(journal))
-    writer = writer_of(folder, state.incident, state.mode)
+    held = follow(folder / JOURNAL)
+    state = fold(held.records)
+    writer = writer_of(folder, state.incident, state.mode, known=held)
     try:
-        records = read(journal)
-        state = fold(records)
+        if writer.records is not held.records:
+            state = fold(writer.records)
         try:
             runbook = stored_runbook(folder, state.runbook_sha256)
         except DrbookError as error:  # what is added matters more than the copies' word
             return writer, (error.what,)
-        digests = [line_digest for _, line_digest in lines(journal)]
-        return writer, _ask_mirrors(runbook, state, records, digests, environment, True)
+        return writer, _ask_mirrors(runbook, state, writer, environment, True)
     except BaseException:
         writer.close()
         raise
@@ -240,8 +242,7 @@ def seat(
 def _ask_mirrors(
     runbook: Runbook,
     state: IncidentState,
-    records: Sequence[Record],
-    digests: Sequence[str],
+    writer: Writer,
     environment: Mapping[str, str],
     without: bool,
 ) -> tuple[str, ...]:
@@ -252,9 +253,9 @@ def _ask_mirrors(
     secret = secrets.reader(environment)
     return may_go_on(
         [(one.place, opener(one, state.incident, secret)) for one in runbook.mirrors],
-        digests=digests,
+        digests=digests(writer.records, writer.head),
         epoch=state.epoch,
-        token=fence_of(records),
+        token=fence_of(writer.records) if state.epoch else "",
         without=without,
     )
 
@@ -318,16 +319,23 @@ def _amended(found: Amendment, runbook: Runbook) -> ev.RunbookAmended:
 
 
 def session_of(
-    runbook: Runbook, writer: Writer, folder: Path, actor: str, environment: Mapping[str, str]
+    runbook: Runbook,
+    writer: Writer,
+    folder: Path,
+    actor: str,
+    environment: Mapping[str, str],
+    known: IncidentState | None = None,
 ) -> Session:
-    """The session that goes on where the writer's journal ends."""
-    records = read(writer.path)
-    state = fold(records)
+    """The session that goes on where the writer's journal ends; `known` is the state after some of its
+    records."""
+    records = writer.records
+    state = fold(records[known.seq :] if known else records, known)
     actions = vocabulary().actions
     dry = state.mode is Mode.DRY_RUN  # writes nowhere: what a mirror locks, nobody could delete
     wiring = Wiring(runbook, folder, state.mode, environment, elsewhere(runbook, state, actions))
     stored = stored_path(folder, state.runbook_sha256)
-    writing = Writing(writer.path, stored, state.epoch, fence_of(records))
+    fence = fence_of(records) if state.epoch else ""
+    writing = Writing(writer.path, stored, state.epoch, fence)
     mirrors = copiers(() if dry else runbook.mirrors, state.incident, writing, wiring.secret)
     driver = Driver(
         runbook=runbook,

@@ -1,10 +1,10 @@
 """State as a fold over events: `evolve(state, record)` is the only way that anything changes."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, IllegalEvent, Mode, Record
+from drbook.core.growing import altered, appended, replace
 from drbook.core.state import (
     ENDED,
     RETRYABLE,
@@ -24,8 +24,25 @@ def fold(records: Iterable[Record], state: IncidentState | None = None) -> Incid
     """The state after all records. Raises IllegalEvent at the first that cannot follow."""
     current = state if state is not None else IncidentState()
     for record in records:
-        current = evolve(current, record)
-    return current
+        current = evolve(drafted(current), record)
+    return replace(current, steps=dict(current.steps))
+
+
+def drafted(state: IncidentState) -> IncidentState:
+    """A copy that `evolve` may change in place: for a state that nobody else sees, and that is not looked
+    at again once another has followed it."""
+    if type(state.steps) is _Draft:
+        return state
+    return replace(state, steps=_Draft(state.steps))
+
+
+class _Draft(dict[str, StepRun]):
+    """Marks a state that is changed in place, where all steps would be copied for each record."""
+
+
+def _next(state: IncidentState, **changes: object) -> IncidentState:
+    """The state with these fields; a draft is changed in place."""
+    return (altered if type(state.steps) is _Draft else replace)(state, **changes)
 
 
 def evolve(state: IncidentState, record: Record) -> IncidentState:
@@ -33,7 +50,7 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
     event = record.event
     if record.seq != state.seq + 1:
         raise _illegal(record, f"its number should be {state.seq + 1}")
-    before, state = state, replace(state, seq=record.seq, host=record.host)
+    state = _next(state, seq=record.seq, host=record.host)
     if isinstance(event, ev.IncidentOpened):
         return _opened(state, record, event)
     if state.opened_at is None:
@@ -41,7 +58,7 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
     _of_mode(record, state.mode)
     if isinstance(event, ev.NoteAdded):
         note = Note(record.at, record.actor, event.text, event.happened_at, event.step)
-        return replace(state, notes=(*state.notes, note))
+        return _next(state, notes=appended(state.notes, note))
     if state.closed_at is not None:
         raise _illegal(record, "the incident is closed; only notes may follow")
     if isinstance(event, ev.StepEvent):
@@ -49,7 +66,7 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
     if isinstance(event, ev.IncidentResumed):
         return _interrupted(state, "drbook ended while this step was running")
     if isinstance(event, ev.IncidentTakenOver):
-        return _taken_over(before, state, record, event)
+        return _taken_over(state, record, event)
     if isinstance(event, ev.InputChanged):
         occurred = event.occurred if event.name == "occurred" else state.occurred
         return replace(state, inputs={**state.inputs, event.name: event.value}, occurred=occurred)
@@ -90,12 +107,12 @@ def _of_mode(record: Record, mode: Mode) -> None:
 
 
 def _taken_over(
-    before: IncidentState, state: IncidentState, record: Record, event: ev.IncidentTakenOver
+    state: IncidentState, record: Record, event: ev.IncidentTakenOver
 ) -> IncidentState:
     """What ran on the other machine is in doubt; what it made is there, not here."""
     if event.epoch <= state.epoch:
         raise _illegal(record, f"take-over {state.epoch} came before it")
-    if (event.head, event.records) != (record.prev, before.seq):
+    if (event.head, event.records) != (record.prev, record.seq - 1):
         raise _illegal(record, "it says that it hangs on another record")
     interrupted = f"it ran on {plain(event.from_host, 100)} when another machine took over"
     return replace(_interrupted(state, interrupted), epoch=event.epoch)
@@ -143,6 +160,9 @@ def _step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> In
         changed = _run_after(run, record, event)
     if isinstance(event, ev.StepPlanned):
         changed = replace(changed, epoch=state.epoch)
+    if type(state.steps) is _Draft:
+        state.steps[run.id] = changed
+        return state
     return replace(state, steps={**state.steps, run.id: changed})
 
 
@@ -173,7 +193,7 @@ def _run_after(run: StepRun, record: Record, event: ev.StepEvent) -> StepRun:
         return run
     if isinstance(event, ev.MilestoneReached):
         must_be(StepState.STARTED)
-        return replace(run, milestones=(*run.milestones, event.text))
+        return replace(run, milestones=appended(run.milestones, event.text))
     if isinstance(event, ev.CancelRequested):
         must_be(StepState.STARTED)
         return replace(run, cancel_requested=True)

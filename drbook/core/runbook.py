@@ -200,9 +200,16 @@ class Runbook:
     """`baselines:`, read by its own kind."""
     mirrors: tuple[MirrorConfig, ...] = ()
     """`mirrors:`, each read by its own kind."""
+    places: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    """Where each step stands, from 0."""
+
+    def __post_init__(self) -> None:
+        places = {step.id: place for place, step in enumerate(self.steps)}
+        object.__setattr__(self, "places", places)
 
     def step(self, id: str) -> CompiledStep:
-        return next(step for step in self.steps if step.id == id)
+        """Raises KeyError where there is none."""
+        return self.steps[self.places[id]]
 
     @property
     def title(self) -> str:

@@ -3,7 +3,7 @@
 `pending` covers *ready*: whether a step may start is the engine's answer, not a state on record.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -97,7 +97,7 @@ class StepRun:
     accepted: str | None = None
     """Why a person accepted what could not be verified."""
     skipped_by_rule: bool = False
-    milestones: tuple[str, ...] = ()
+    milestones: Sequence[str] = ()
     epoch: int = 0
     """The take-over that the latest attempt was planned after."""
 
@@ -128,7 +128,7 @@ class IncidentState:
     order: tuple[str, ...] = ()
     steps: Mapping[str, StepRun] = field(default_factory=dict)
     resources: tuple[Resource, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: Sequence[Note] = ()
     resumed: int = 0
     epoch: int = 0
     """How often another machine has taken over."""

@@ -7,12 +7,15 @@ replay are the same.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from drbook.core.errors import JournalError
-from drbook.core.events import EVENT_TYPES, Record
+from drbook.core.events import EVENT_TYPES, Mode, Record
 from drbook.core.values import Json, format_time, plain
 
 FIRST = "0" * 64
@@ -42,6 +45,69 @@ def encode(record: Record) -> bytes:
 
 def decode(line: bytes) -> Record:
     """Read one line. Raises JournalError that says what is wrong with it."""
+    return _usual(line) or decode_slowly(line)
+
+
+_BEGINS = b'{"seq":'
+_MODES = {mode.value: mode for mode in Mode}
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
+_SCALARS = [int, str, int, str, str, str, str, str]
+"""Of a line's fields but `data`, in their order."""
+_LEAVES = frozenset({str, int, bool, type(None)})
+_SET = set(Record.model_fields)
+"""One for all records: it is never changed in a frozen model."""
+
+
+def _usual(line: bytes) -> Record | None:
+    """A line as `encode` writes it, in less than half the time; None for any other, which
+    `decode_slowly` then reads or says what is wrong with."""
+    if not line.startswith(_BEGINS) or b" :" in line or b"\t" in line or b"\r" in line:
+        return None
+    try:
+        document = from_json(line, allow_inf_nan=False)
+        if tuple(document) != _FIELDS:
+            return None
+        if line.count(b'":') != _keys(document):
+            return None  # it may have a key twice, and the first value is not seen
+        data = document.pop("data")
+        if [type(value) for value in document.values()] != _SCALARS:
+            return None
+        kind, mode = EVENT_TYPES.get(document["event"]), _MODES.get(document["mode"])
+        if kind is None or mode is None or not _TIME.fullmatch(document["at"]):
+            return None
+        event = kind.model_validate(data)
+        at = datetime.fromisoformat(document["at"])
+    except ValueError:
+        return None
+    fields = {**document, "at": at, "mode": mode, "event": event}
+    made = Record.__new__(Record)
+    object.__setattr__(made, "__dict__", fields)
+    object.__setattr__(made, "__pydantic_fields_set__", _SET)
+    object.__setattr__(made, "__pydantic_extra__", None)
+    object.__setattr__(made, "__pydantic_private__", None)
+    return made
+
+
+def _keys(value: object) -> int:
+    """How many keys there are in it, at every depth. Raises ValueError where there is a float."""
+    count, kind = 0, type(value)
+    if kind is dict:
+        values = value.values()  # type: ignore[attr-defined]
+        count = len(values)
+    elif kind is list:
+        values = value
+    elif kind is float:
+        raise ValueError("a float")
+    else:
+        return 0
+    for each in values:
+        if type(each) not in _LEAVES:
+            count += _keys(each)
+    return count
+
+
+def decode_slowly(line: bytes) -> Record:
+    """The same for every line, by the models alone. Raises JournalError."""
     try:
         document = json.loads(line, parse_float=_no_float, parse_constant=_no_float)
     except (ValueError, RecursionError) as error:

@@ -4,14 +4,17 @@ A last line without its line end is *torn*: the machine stopped while it was wri
 apart from every other change, which is *tampering* or damage.
 """
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Record
-from drbook.core.fold import evolve
+from drbook.core.fold import drafted, evolve
+from drbook.core.growing import Growing
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
 from drbook.journal.codec import FIRST, decode, digest
@@ -54,15 +57,76 @@ class Verification:
         return not self.problem
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a journal held when it was read, and what tells later whether it still begins so."""
+
+    records: Growing[Record]
+    head: str
+    """SHA-256 of the last whole line."""
+    size: int
+    """Bytes of its whole lines."""
+    sha256: str
+    """Of these bytes."""
+
+
+NOTHING = Held(Growing(), FIRST, 0, hashlib.sha256().hexdigest())
+
+Told = Callable[[int, int], None]
+"""Told now and then how many lines were read, and how many there are."""
+
+_BLOCK = 1 << 20
+_TELL_EVERY = 1000
+
+
+def digests(records: Sequence[Record], head: str) -> list[str]:
+    """Of each line of a chain that was checked: there each record says that of the line before."""
+    return [*(record.prev for record in records[1:]), head] if records else []
+
+
 def read(path: Path) -> tuple[Record, ...]:
     """All whole records. Raises JournalError at the first line that is damaged or out of the chain."""
     return tuple(record for record, _ in records(path))
 
 
+def follow(path: Path, before: Held = NOTHING, tell: Told | None = None) -> Held:
+    """All whole records. Those of an earlier reading are not decoded again where the file's bytes are
+    still the same up to there; where they are not, it is read from its begin.
+
+    Raises JournalError at the first line that is damaged or out of the chain.
+    """
+    with _opened(path) as stream:
+        try:
+            total = _count(stream) if tell is not None else 0
+            seen = hashlib.sha256()
+            for block in _blocks(stream, before.size):
+                seen.update(block)
+            if seen.hexdigest() != before.sha256:
+                before, seen = NOTHING, hashlib.sha256()
+                stream.seek(0)
+        except OSError as error:
+            raise _unread(path, error) from None
+        found, head, size = before.records, before.head, before.size
+        for record, line_digest, line in _chained(path, _read(path, stream), found, head):
+            found, head, size = found.and_then(record), line_digest, size + len(line)
+            seen.update(line)
+            if tell is not None and len(found) % _TELL_EVERY == 0:
+                tell(len(found), total)
+    return Held(found, head, size, seen.hexdigest())
+
+
 def records(path: Path) -> Iterator[tuple[Record, str]]:
     """Each whole record with the digest of its line, the chain checked on the way."""
-    previous = FIRST
-    for number, line in enumerate(_lines(path), 1):
+    with _opened(path) as stream:
+        for record, line_digest, _ in _chained(path, _read(path, stream), (), FIRST):
+            yield record, line_digest
+
+
+def _chained(
+    path: Path, lines: Iterator[bytes], before: Sequence[Record], head: str
+) -> Iterator[tuple[Record, str, bytes]]:
+    """Each whole record that follows `head`, with the digest of its line and the line."""
+    for number, line in enumerate(lines, len(before) + 1):
         if not line.endswith(b"\n"):
             return
         body = line[:-1]
@@ -72,10 +136,10 @@ def records(path: Path) -> Iterator[tuple[Record, str]]:
             raise _damaged(path, number, error.what) from None
         if record.seq != number:
             raise _damaged(path, number, f"It is numbered {record.seq}.")
-        if record.prev != previous:
+        if record.prev != head:
             raise _damaged(path, number, "It does not follow the line before it.")
-        previous = digest(body)
-        yield record, previous
+        head = digest(body)
+        yield record, head, line
 
 
 def verify(path: Path, head: str | None = None, incident: str = "") -> Verification:
@@ -90,7 +154,7 @@ def verify(path: Path, head: str | None = None, incident: str = "") -> Verificat
     problem = ""
     try:
         for record, line_digest in records(path):
-            state = evolve(state, record)
+            state = evolve(drafted(state), record)
             count, last = record.seq, line_digest
             if head is not None and line_digest == head.lower():
                 position = count
@@ -138,10 +202,9 @@ def torn_tail(path: Path) -> bytes:
     return tail
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _opened(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as stream:
-            yield from stream
+        return path.open("rb")
     except FileNotFoundError:
         raise JournalError(
             f"There is no journal at {path}.",
@@ -149,9 +212,34 @@ def _lines(path: Path) -> Iterator[bytes]:
             code="journal-missing",
         ) from None
     except OSError as error:
-        raise JournalError(
-            f"The journal {path} cannot be read: {error.strerror or error}.", code="journal-missing"
-        ) from None
+        raise _unread(path, error) from None
+
+
+def _read(path: Path, stream: BinaryIO) -> Iterator[bytes]:
+    try:
+        yield from stream
+    except OSError as error:
+        raise _unread(path, error) from None
+
+
+def _blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    """The next so many bytes, or fewer where it ends before."""
+    while size > 0 and (block := stream.read(min(size, _BLOCK))):
+        size -= len(block)
+        yield block
+
+
+def _count(stream: BinaryIO) -> int:
+    """How many lines there are."""
+    lines = sum(block.count(b"\n") for block in iter(lambda: stream.read(_BLOCK), b""))
+    stream.seek(0)
+    return lines
+
+
+def _unread(path: Path, error: OSError) -> JournalError:
+    return JournalError(
+        f"The journal {path} cannot be read: {error.strerror or error}.", code="journal-missing"
+    )
 
 
 def _damaged(path: Path, number: int, why: str) -> JournalError:

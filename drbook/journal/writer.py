@@ -10,9 +10,10 @@ from types import TracebackType
 
 from drbook.core.errors import JournalError, JournalLocked
 from drbook.core.events import Event, Mode, Record
+from drbook.core.growing import Growing
 from drbook.journal.codec import FIRST, decode, digest, encode
 from drbook.journal.disk import Disk, OsDisk
-from drbook.journal.reader import records, torn_tail
+from drbook.journal.reader import NOTHING, Held, follow, torn_tail
 
 
 class Writer:
@@ -31,7 +32,9 @@ class Writer:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         disk: Disk | None = None,
+        known: Held = NOTHING,
     ) -> None:
+        """`known` is what was read of it before; where it still begins so, that is not read again."""
         self.path = path
         self.mode = mode
         self.host = host
@@ -42,14 +45,15 @@ class Writer:
         self._monotonic_ns = monotonic_ns
         self.repaired = ""
         """What was mended when it was opened, in words."""
-        self._seq = 0
+        self.records: Growing[Record] = Growing()
+        """Every record that it found and wrote."""
         self.head = FIRST
         self._last = datetime.min.replace(tzinfo=UTC)
         self._file = self._open()
         self._size = 0
         """Bytes that the file holds where nobody else has changed it."""
         try:
-            self._catch_up()
+            self._catch_up(known)
             self._size = self._disk.size(self._file)
         except OSError as error:
             self.close()
@@ -93,9 +97,19 @@ class Writer:
             code="journal-open",
         )
 
-    def _catch_up(self) -> None:
-        for record, line_digest in records(self.path):
-            self._seq, self.head, self._last = record.seq, line_digest, record.at
+    @property
+    def _seq(self) -> int:
+        return len(self.records)
+
+    def _took(self, record: Record, line: bytes) -> None:
+        self.records = self.records.and_then(record)
+        self.head, self._last = digest(line), record.at
+
+    def _catch_up(self, known: Held) -> None:
+        found = follow(self.path, known)
+        self.records, self.head = found.records, found.head
+        if found.records:
+            self._last = found.records[-1].at
         torn = torn_tail(self.path)
         if torn:
             self._mend(torn)
@@ -109,7 +123,7 @@ class Writer:
             record = None
         if record is not None and record.prev == self.head and record.seq == self._seq + 1:
             self._write(b"\n")
-            self._seq, self.head, self._last = record.seq, digest(torn), record.at
+            self._took(record, torn)
             self.repaired = "the last record lacked its line end"
             return
         handle, aside = self._new_file_aside()
@@ -183,7 +197,7 @@ class Writer:
         )
         record = decode(line)
         self._write(line + b"\n")
-        self._seq, self.head, self._last = record.seq, digest(line), record.at
+        self._took(record, line)
         return record
 
     def _size_now(self) -> int:
