@@ -8,10 +8,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from drbook.core import events as ev
+from drbook.core.clocks import loss
 from drbook.core.events import Record, StepEnd
 from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
-from drbook.core.values import Frozen, Json, show_time
+from drbook.core.values import Frozen, Json, show_time, time_in
 from drbook.timeline.model import (
     Attempt,
     Entry,
@@ -40,7 +41,10 @@ class _Builder:
     opened: tuple[Record, ev.IncidentOpened] | None = None
     closed: tuple[Record, ev.IncidentClosed] | None = None
     occurred: datetime | None = None
-    detected: datetime | None = None
+    inputs: dict[str, Json] = field(default_factory=dict)
+    """As they were given and changed."""
+    confirmed: tuple[datetime, str] | None = None
+    """When the first step of the phase `detect` succeeded, and which."""
     verified_at: datetime | None = None
 
     def take(self, record: Record) -> None:
@@ -48,6 +52,7 @@ class _Builder:
         if isinstance(event, ev.IncidentOpened):
             self.opened = (record, event)
             self.occurred = event.occurred
+            self.inputs.update(event.inputs)
             self._enter(record, "incident", f"{event.mode.value} opened: {event.title}")
         elif isinstance(event, ev.IncidentClosed):
             self.closed = (record, event)
@@ -55,6 +60,7 @@ class _Builder:
         elif isinstance(event, ev.InputChanged):
             if event.name == "occurred":
                 self.occurred = event.occurred
+            self.inputs[event.name] = event.value
             self._enter(record, "deviation", f"input {event.name} changed to {event.value}")
         elif isinstance(event, ev.IncidentResumed):
             told = [f"resumed behind {event.head[:12]}…", event.repaired]
@@ -119,8 +125,8 @@ class _Builder:
         self._enter(record, "step", f"{event.state.value}. {event.reason}", event.step)
         if not good and event.state is not StepEnd.NOT_EXERCISED:
             self._enter(record, "deviation", f"{event.state.value}: {event.reason}", event.step)
-        if good and attempt.phase == "detect" and self.detected is None:
-            self.detected = record.at
+        if good and attempt.phase == "detect" and self.confirmed is None:
+            self.confirmed = (record.at, event.step)
         if good and attempt.action == VERIFY:
             self.verified_at = record.at
         self._keep(attempt.action, event.result, record)
@@ -217,6 +223,10 @@ def build(
     restored = builder.result(RESTORE, RestoreResult)
     verified = builder.result(VERIFY, VerifyResult)
     closed = builder.closed
+    detected, by = time_in(builder.inputs, "detected"), ""
+    if detected is None and builder.confirmed is not None:
+        detected, by = builder.confirmed
+    declared = time_in(builder.inputs, "declared") or first.at
     return Timeline(
         incident=opened.incident,
         mode=opened.mode.value,
@@ -229,15 +239,17 @@ def build(
         actors=_unique(record.actor for record in records),
         hosts=_unique(record.host for record in records),
         occurred=builder.occurred,
-        detected=builder.detected,
-        declared=first.at,
+        detected=detected,
+        detected_by=by,
+        declared=declared,
+        opened=first.at,
         closed=closed[0].at if closed else None,
         outcome=closed[1].outcome if closed else "",
         outcome_reason=closed[1].reason if closed else "",
-        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(located, verified)),
+        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(builder.occurred, located, verified)),
         rto=Measured(
             _seconds(opened.rto_seconds),
-            builder.verified_at - first.at if builder.verified_at else None,
+            max(builder.verified_at - declared, timedelta(0)) if builder.verified_at else None,
         ),
         attempts=tuple(builder.attempts.values()),
         entries=tuple(builder.entries),
@@ -252,13 +264,12 @@ def build(
     )
 
 
-def _loss(located: Located | None, verified: VerifyResult | None) -> tuple[timedelta | None, bool]:
-    """How much data is lost, and whether it may be more: what was verified says it best."""
-    if verified is not None and verified.loss_seconds is not None:
-        return _seconds(verified.loss_seconds), verified.loss_at_least
-    if located is None or located.point is None:
-        return None, False
-    return _seconds(located.loss_seconds), located.point.dated_late
+def _loss(
+    occurred: datetime | None, located: Located | None, verified: VerifyResult | None
+) -> tuple[timedelta | None, bool]:
+    """How much data is lost, and whether it may be more."""
+    seconds, more = loss(occurred, located, verified)
+    return _seconds(seconds), more
 
 
 def _taken_over(record: Record, event: ev.IncidentTakenOver) -> str:

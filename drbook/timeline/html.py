@@ -29,6 +29,8 @@ def _template() -> Template:
         size=show_size,
         time=show_time,
         met=words.met,
+        declared=words.declared,
+        detected=words.detected,
         measured=words.measured,
         as_of=words.as_of,
         beside_rows=words.beside_rows,

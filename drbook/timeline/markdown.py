@@ -15,6 +15,8 @@ from drbook.timeline.words import (
     chosen,
     compared_rows,
     compared_tables,
+    declared,
+    detected,
     difference,
     duration,
     headline,
@@ -85,8 +87,8 @@ def _head(timeline: Timeline) -> str:
 def _times(timeline: Timeline) -> str:
     rows = [
         ("occurred", when(timeline.occurred)),
-        ("detected", when(timeline.detected)),
-        ("declared (incident opened)", when(timeline.declared)),
+        ("detected", detected(timeline)),
+        ("declared", declared(timeline)),
         ("closed", when(timeline.closed) if timeline.closed else "not closed"),
     ]
     objectives = [

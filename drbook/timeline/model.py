@@ -120,7 +120,11 @@ class Timeline:
     hosts: tuple[str, ...]
     occurred: datetime | None
     detected: datetime | None
+    detected_by: str
+    """The step of the phase `detect` that confirmed it first, where nobody said when it was detected."""
     declared: datetime
+    opened: datetime
+    """When this incident was opened: it is declared then, unless somebody said another time."""
     closed: datetime | None
     outcome: str
     """Empty while the incident is open."""

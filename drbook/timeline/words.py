@@ -75,6 +75,21 @@ def number(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
 
 
+def detected(timeline: Timeline) -> str:
+    """When, and how it is known where nobody said it."""
+    if timeline.detected is None:
+        return "unknown"
+    by = f" (when step {timeline.detected_by} had confirmed it)" if timeline.detected_by else ""
+    return show_time(timeline.detected) + by
+
+
+def declared(timeline: Timeline) -> str:
+    """When, and when the incident was opened where that is another time."""
+    if timeline.declared == timeline.opened:
+        return f"{show_time(timeline.declared)} (incident opened)"
+    return f"{show_time(timeline.declared)} (incident opened {show_time(timeline.opened)})"
+
+
 def as_of(baseline_at: datetime | None) -> str:
     """What `lost` rows are counted against."""
     if baseline_at is None:

@@ -100,6 +100,51 @@ def test_the_same_record_gives_the_same_bytes(kind: str) -> None:
     assert export(whole(), kind) == export(whole(), kind)
 
 
+def test_the_three_times_are_told_apart() -> None:
+    given = {"detected": "2026-04-24T19:12:00Z", "declared": "2026-04-24T19:15:00Z"}
+    told = timeline(
+        (0, opened(inputs=given)),
+        *attempt("loss", "postgres.probe", 60, 3),
+        *attempt("verify", "postgres.verify", 600, 60, verified().model_dump(mode="json")),
+    )
+    assert told.detected == T0 - timedelta(minutes=7)
+    assert told.declared == T0 - timedelta(minutes=4)
+    assert told.opened == T0
+    assert told.rto.measured == timedelta(minutes=15)
+    for kind in ("md", "html"):
+        text = export(told, kind)
+        for moment in ("19:04:00", "19:12:00", "19:15:00", "incident opened", "19:19:00"):
+            assert moment in text, kind
+    last = json.loads(export(told, "json").splitlines()[-1])["data"]
+    assert (last["occurred"], last["detected"], last["declared"]) == (
+        "2026-04-24T19:04:00Z", "2026-04-24T19:12:00Z", "2026-04-24T19:15:00Z",
+    )  # fmt: skip
+
+
+def test_a_detection_that_nobody_dated_is_when_a_step_confirmed_it_and_says_so() -> None:
+    told = whole()
+    assert (told.detected, told.detected_by) == (T0 + timedelta(seconds=63), "loss")
+    assert "when step loss had confirmed it" in export(told, "html")
+    later = timeline(
+        (0, opened()),
+        *attempt("loss", "postgres.probe", 60, 3),
+        (99, ev.InputChanged(name="detected", value="2026-04-24T19:12:00Z")),
+    )
+    assert (later.detected, later.detected_by) == (T0 - timedelta(minutes=7), "")
+    unknown = timeline((0, opened()))
+    assert "| detected | unknown |" in export(unknown, "md")
+
+
+def test_the_loss_is_told_by_the_time_that_was_mended_last() -> None:
+    mended = T0 - timedelta(minutes=15) + timedelta(hours=1)
+    told = timeline(
+        (0, opened()),
+        *attempt("locate", "backups.locate", 70, 9, located().model_dump(mode="json")),
+        (90, ev.InputChanged(name="occurred", value=mended.isoformat(), occurred=mended)),
+    )
+    assert told.rpo.measured == timedelta(hours=27)
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_every_format_says_the_mode_the_end_and_the_head(kind: str) -> None:
     text = export(whole(), kind)
