@@ -57,6 +57,7 @@ def advice(runbook: Runbook) -> list[Problem]:
         )
     does = {step.do for step in document.steps}
     _times(runbook, say)
+    _deadlines(runbook, say)
     if "postgres.restore" in does and "postgres.verify" not in does:
         say(
             ("steps",), "a restore without `postgres.verify`", "a check before anybody relies on it"
@@ -109,6 +110,19 @@ def _times(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None:
                 ("inputs", name),
                 f"an input `{name}` of type {inputs[name].type}",
                 "the type `time`: else no clock runs from it",
+            )
+
+
+def _deadlines(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None:
+    """Deadlines that count from a time which nobody is asked for."""
+    inputs = runbook.document.inputs
+    for index, deadline in enumerate(runbook.document.deadlines):
+        base = deadline.from_
+        if base != "declared" and base not in inputs:
+            say(
+                ("deadlines", index),
+                f"a deadline that counts from `{base}`, and no input of that name",
+                "one of type time: else only the latest moment is known, counted from the declaration",
             )
 
 

@@ -12,6 +12,8 @@ from drbook.core.clocks import loss
 from drbook.core.events import Record, StepEnd
 from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
+from drbook.core.runbook import RunbookDocument
+from drbook.core.timers import Message, next_update, owed, updates_sent
 from drbook.core.values import Frozen, Json, show_time, time_in
 from drbook.timeline.model import (
     Attempt,
@@ -19,6 +21,7 @@ from drbook.timeline.model import (
     JournalFacts,
     Measured,
     Resource,
+    Telling,
     Timeline,
 )
 
@@ -43,6 +46,8 @@ class _Builder:
     occurred: datetime | None = None
     inputs: dict[str, Json] = field(default_factory=dict)
     """As they were given and changed."""
+    messages: list[Message] = field(default_factory=list)
+    """What was told to somebody."""
     confirmed: tuple[datetime, str] | None = None
     """When the first step of the phase `detect` succeeded, and which."""
     verified_at: datetime | None = None
@@ -74,6 +79,8 @@ class _Builder:
             text = f"runbook amended: {event.summary}; its SHA-256 is {event.runbook_sha256}"
             self._enter(record, "deviation", text)
         elif isinstance(event, ev.NoteAdded):
+            if event.kind is ev.NoteKind.MESSAGE:
+                self.messages.append(Message(event.happened_at or record.at, event.text))
             self._enter(record, "note", event.text, event.step or "", event.happened_at)
         elif isinstance(event, ev.HandedOver):
             self._enter(record, "decision", f"handed over to {event.to}. {event.comment}")
@@ -211,8 +218,9 @@ def build(
     journal: JournalFacts,
     phases: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    document: RunbookDocument | None = None,
 ) -> Timeline:
-    """The timeline of an incident. Raises ValueError where the first record does not open one."""
+    """The timeline of an incident; the runbook's document tells what was to be told to whom. Raises ValueError where the first record does not open one."""
     builder = _Builder(phases or {}, titles or {})
     for record in records:
         builder.take(record)
@@ -258,9 +266,29 @@ def build(
         restored=restored,
         verified=verified,
         compared=builder.result(COMPARE, DifferenceResult),
+        telling=_telling(builder, document, detected if not by else None, declared),
         unread=tuple(builder.unread),
         journal=journal,
         records=tuple(records),
+    )
+
+
+def _telling(
+    builder: _Builder,
+    document: RunbookDocument | None,
+    detected: datetime | None,
+    declared: datetime,
+) -> Telling:
+    """By the times that somebody gave, as the screen reminds."""
+    if document is None:
+        return Telling()
+    messages = sorted(builder.messages, key=lambda one: one.at)
+    times = {"occurred": builder.occurred, "detected": detected, "declared": declared}
+    return Telling(
+        updates=document.updates,
+        sent=tuple(updates_sent(document, messages)),
+        next_update=next_update(document, declared, messages),
+        deadlines=owed(document, times, messages),
     )
 
 

@@ -39,6 +39,7 @@ def _template() -> Template:
         compared_rows=words.compared_rows,
         took=words.took,
         warned=words.warned,
+        telling=words.telling,
     )
     return environment.get_template("page.html.j2")
 

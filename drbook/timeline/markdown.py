@@ -26,6 +26,7 @@ from drbook.timeline.words import (
     places,
     rejected,
     signed,
+    telling,
     took,
     warned,
 )
@@ -55,6 +56,7 @@ def markdown(timeline: Timeline) -> str:
     parts = [
         _head(timeline),
         _times(timeline),
+        _telling(timeline),
         _backups(timeline),
         _target(timeline),
         _preflight(timeline),
@@ -104,6 +106,14 @@ def _times(timeline: Timeline) -> str:
         + "\n\n"
         + _table(("objective", "stated", "measured", ""), objectives)
     )
+
+
+def _telling(timeline: Timeline) -> str:
+    rows = telling(timeline)
+    if not rows:
+        return ""
+    head = ("what was to be told", "when", "until (UTC)", "what the record says")
+    return "## Updates and notifications\n\n" + _table(head, rows)
 
 
 def _backups(timeline: Timeline) -> str:

@@ -33,3 +33,20 @@ REMARKS = [
 def test_times(inputs: str, wanted: list[tuple[str, str]]) -> None:
     found = advice(loaded(dedent(BOOK).replace("INPUTS", inputs)))
     assert [(one.path, one.found) for one in found] == wanted
+
+
+DEADLINES = [
+    ("declared", []),
+    ("occurred", []),
+    ("detected", ["a deadline that counts from `detected`, and no input of that name"]),
+]
+
+
+@pytest.mark.parametrize(("counts_from", "wanted"), DEADLINES)
+def test_a_deadline_that_counts_from_what_nobody_is_asked_for(
+    counts_from: str, wanted: list[str]
+) -> None:
+    more = f"inputs: {{occurred: {{type: time}}}}\ndeadlines: [{{name: N, after: 72h, from: {counts_from}}}]"
+    found = advice(loaded(BOOK.replace("INPUTS", more)))
+    assert [one.found for one in found] == wanted
+    assert all(one.path == "deadlines[0]" for one in found)

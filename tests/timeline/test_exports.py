@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 from support.evidence import located, restored, verified
+from support.folded import loaded
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
@@ -474,3 +475,51 @@ def test_a_restore_of_before_that_was_looked_at_still_shows(kind: str) -> None:
     told = timeline((0, opened()), *attempt("restore", "postgres.restore", 60, 40, older))
     assert told.unread == ()
     assert "Before loading" not in export(told, kind)
+
+
+BOOK = """
+drbook: 1
+title: T
+updates: {every: 30m, audience: customers}
+deadlines:
+  - {name: GDPR notification, after: 72h, from: detected}
+  - {name: Board, after: 1h, from: declared}
+steps:
+  - {id: loss, phase: detect, do: once}
+"""
+
+
+def told(text: str, happened: datetime | None = None) -> ev.NoteAdded:
+    return ev.NoteAdded(text=text, kind=ev.NoteKind.MESSAGE, happened_at=happened)
+
+
+TOLD = [
+    ((), ("0 messages", "2 h 00 m", "no message on record begins with its name; it had passed")),
+    (((1200, told("we are on it")),), ("1 message", "1 h 40 m", "it had passed")),
+    (
+        ((1200, told("we are on it")), (1800, told("Board: told"))),
+        ("1 message", "1 h 40 m", "2026-04-24 19:49:00 UTC, in time"),
+    ),
+    (((5400, told("Board: told")),), ("0 messages", "2 h 00 m", "30 m 00 s late")),
+]
+
+
+@pytest.mark.parametrize(("notes", "words"), TOLD)
+def test_what_was_to_be_told_stands_beside_what_the_record_says(
+    notes: tuple[tuple[int, Event], ...], words: tuple[str, ...]
+) -> None:
+    found = build(
+        records((0, opened()), *notes, (7200, ev.NoteAdded(text="end"))),
+        journal=JournalFacts("j", HEAD, intact=True),
+        document=loaded(BOOK).document,
+    )
+    for kind in ("md", "html"):
+        text = export(found, kind)
+        assert "Updates and notifications" in text
+        assert "2026-04-27 19:19:00 UTC at the latest: detected is unknown" in text
+        for word in words:
+            assert word in text, kind
+
+
+def test_without_reminders_nothing_is_said_of_them() -> None:
+    assert "Updates and notifications" not in export(whole(), "md") + export(whole(), "html")
