@@ -7,7 +7,7 @@ same inbox as commands and is answered once it is on disk.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from drbook.app.doubts import Doubts
 from drbook.app.inbox import Called, Ended, Inbox, Message, Signalled, Submitted
 from drbook.app.ledger import Ledger
 from drbook.app.live import LiveBoard
-from drbook.app.model import Command, Snapshot, Trouble
+from drbook.app.model import Command, Past, Snapshot, Trouble
 from drbook.app.planning import internal_error, title_of
 from drbook.app.publisher import Previews, Publisher
 from drbook.app.steps import Steps
@@ -66,6 +66,7 @@ class Driver:
         self.board = LiveBoard()
         self.trouble: Trouble | None = None
         self._told_broken = False
+        self._past: Mapping[str, Past] = {}
         self._mirrors = mirrors or Mirrors()
         self._shown_mirrors = self._mirrors.states
         self._ledger = Ledger(writer, records, state, now, self._mirrors)
@@ -111,6 +112,10 @@ class Driver:
     def call(self, act: Callable[[], None]) -> None:
         """Run something in the driver's thread."""
         self.inbox.put(Called(act))
+
+    def remember(self, past: Mapping[str, Past]) -> None:
+        """Show from now on how long the steps took in earlier incidents."""
+        self.call(lambda: setattr(self, "_past", past))
 
     @property
     def state(self) -> IncidentState:
@@ -276,6 +281,7 @@ class Driver:
             looking=tuple(sorted(self.doubts.looking)),
             trouble=self.trouble,
             broken=self.broken,
+            past=self._past,
             mirrors=self._mirrors.states,
         )
 

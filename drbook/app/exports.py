@@ -52,6 +52,7 @@ def build_with(
         journal=journal,
         phases={step.id: step.step.phase.value for step in runbook.steps},
         titles={step.id: title_of(runbook, actions, step.id) for step in runbook.steps},
+        document=runbook.document,
     )
 
 

@@ -26,6 +26,8 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "incident": timeline.incident,
         "title": timeline.title,
         "occurred": format_time(timeline.occurred) if timeline.occurred else None,
+        "detected": format_time(timeline.detected) if timeline.detected else None,
+        "declared": format_time(timeline.declared),
         "rpo": _measured(timeline.rpo),
         "rto": _measured(timeline.rto),
         "chosen": _chosen(words.chosen(timeline)),

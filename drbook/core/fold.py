@@ -17,7 +17,7 @@ from drbook.core.state import (
     has_begun,
     lacks,
 )
-from drbook.core.values import plain
+from drbook.core.values import plain, time_in
 
 
 def fold(records: Iterable[Record], state: IncidentState | None = None) -> IncidentState:
@@ -57,7 +57,7 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
         raise _illegal(record, "the incident was not opened")
     _of_mode(record, state.mode)
     if isinstance(event, ev.NoteAdded):
-        note = Note(record.at, record.actor, event.text, event.happened_at, event.step)
+        note = Note(record.at, record.actor, event.text, event.happened_at, event.step, event.kind)
         return _next(state, notes=appended(state.notes, note))
     if state.closed_at is not None:
         raise _illegal(record, "the incident is closed; only notes may follow")
@@ -69,7 +69,8 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
         return _taken_over(state, record, event)
     if isinstance(event, ev.InputChanged):
         occurred = event.occurred if event.name == "occurred" else state.occurred
-        return replace(state, inputs={**state.inputs, event.name: event.value}, occurred=occurred)
+        inputs = {**state.inputs, event.name: event.value}
+        return _timed(replace(state, inputs=inputs, occurred=occurred))
     if isinstance(event, ev.RunbookAmended):
         return _amended(state, record, event)
     if isinstance(event, ev.HandedOver):
@@ -83,7 +84,7 @@ def _opened(state: IncidentState, record: Record, event: ev.IncidentOpened) -> I
     if state.opened_at is not None:
         raise _illegal(record, "the incident was opened already")
     _of_mode(record, event.mode)
-    return replace(
+    opened = replace(
         state,
         incident=event.incident,
         mode=event.mode,
@@ -98,6 +99,13 @@ def _opened(state: IncidentState, record: Record, event: ev.IncidentOpened) -> I
         order=event.steps,
         steps={name: StepRun(name) for name in event.steps},
     )
+    return _timed(opened)
+
+
+def _timed(state: IncidentState) -> IncidentState:
+    """What the inputs say of when it was detected and declared; the clocks run from these."""
+    declared = time_in(state.inputs, "declared") or state.opened_at
+    return replace(state, detected=time_in(state.inputs, "detected"), declared=declared)
 
 
 def _of_mode(record: Record, mode: Mode) -> None:
@@ -106,9 +114,7 @@ def _of_mode(record: Record, mode: Mode) -> None:
         raise _illegal(record, f"it is marked {record.mode.value} in a {mode.value} incident")
 
 
-def _taken_over(
-    state: IncidentState, record: Record, event: ev.IncidentTakenOver
-) -> IncidentState:
+def _taken_over(state: IncidentState, record: Record, event: ev.IncidentTakenOver) -> IncidentState:
     """What ran on the other machine is in doubt; what it made is there, not here."""
     if event.epoch <= state.epoch:
         raise _illegal(record, f"take-over {state.epoch} came before it")

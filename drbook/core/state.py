@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from drbook.core.events import Effect, Mode, Plan, StepEnd
+from drbook.core.events import Effect, Mode, NoteKind, Plan, StepEnd
 from drbook.core.values import Json
 
 
@@ -109,6 +109,7 @@ class Note:
     text: str
     happened_at: datetime | None
     step: str | None
+    kind: NoteKind = NoteKind.NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,11 @@ class IncidentState:
     runbook_sha256: str = ""
     opened_at: datetime | None = None
     occurred: datetime | None = None
+    """When the loss happened; None while nobody knows."""
+    detected: datetime | None = None
+    """When somebody became aware of it; None while nobody said so."""
+    declared: datetime | None = None
+    """When it was called an incident: the input of that name, else when this one was opened."""
     rpo_seconds: int | None = None
     rto_seconds: int | None = None
     operator: str = ""

@@ -69,6 +69,19 @@ class Checker:
             return None
         return self._kind(entry, ("baselines",), self.vocabulary.baseline_stores)
 
+    def deadlines(self) -> None:
+        seen: dict[str, int] = {}
+        for index, deadline in enumerate(self.document.deadlines):
+            name = deadline.name.casefold()
+            if name in seen:
+                line = self.source.place(("deadlines", seen[name], "name"))[0]
+                self._say(
+                    ("deadlines", index, "name"),
+                    f"`{plain(deadline.name, 80)}` a second time",
+                    f"a name of its own; the first is on line {line}",
+                )
+            seen.setdefault(name, index)
+
     def mirrors(self) -> tuple[MirrorConfig, ...]:
         found: list[MirrorConfig] = []
         for index, entry in enumerate(self.document.mirrors):

@@ -8,16 +8,20 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from drbook.core import events as ev
+from drbook.core.clocks import loss
 from drbook.core.events import Record, StepEnd
 from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
-from drbook.core.values import Frozen, Json, show_time
+from drbook.core.runbook import RunbookDocument
+from drbook.core.timers import Message, next_update, owed, updates_sent
+from drbook.core.values import Frozen, Json, show_time, time_in
 from drbook.timeline.model import (
     Attempt,
     Entry,
     JournalFacts,
     Measured,
     Resource,
+    Telling,
     Timeline,
 )
 
@@ -40,7 +44,12 @@ class _Builder:
     opened: tuple[Record, ev.IncidentOpened] | None = None
     closed: tuple[Record, ev.IncidentClosed] | None = None
     occurred: datetime | None = None
-    detected: datetime | None = None
+    inputs: dict[str, Json] = field(default_factory=dict)
+    """As they were given and changed."""
+    messages: list[Message] = field(default_factory=list)
+    """What was told to somebody."""
+    confirmed: tuple[datetime, str] | None = None
+    """When the first step of the phase `detect` succeeded, and which."""
     verified_at: datetime | None = None
 
     def take(self, record: Record) -> None:
@@ -48,6 +57,7 @@ class _Builder:
         if isinstance(event, ev.IncidentOpened):
             self.opened = (record, event)
             self.occurred = event.occurred
+            self.inputs.update(event.inputs)
             self._enter(record, "incident", f"{event.mode.value} opened: {event.title}")
         elif isinstance(event, ev.IncidentClosed):
             self.closed = (record, event)
@@ -55,6 +65,7 @@ class _Builder:
         elif isinstance(event, ev.InputChanged):
             if event.name == "occurred":
                 self.occurred = event.occurred
+            self.inputs[event.name] = event.value
             self._enter(record, "deviation", f"input {event.name} changed to {event.value}")
         elif isinstance(event, ev.IncidentResumed):
             told = [f"resumed behind {event.head[:12]}…", event.repaired]
@@ -68,6 +79,8 @@ class _Builder:
             text = f"runbook amended: {event.summary}; its SHA-256 is {event.runbook_sha256}"
             self._enter(record, "deviation", text)
         elif isinstance(event, ev.NoteAdded):
+            if event.kind is ev.NoteKind.MESSAGE:
+                self.messages.append(Message(event.happened_at or record.at, event.text))
             self._enter(record, "note", event.text, event.step or "", event.happened_at)
         elif isinstance(event, ev.HandedOver):
             self._enter(record, "decision", f"handed over to {event.to}. {event.comment}")
@@ -119,8 +132,8 @@ class _Builder:
         self._enter(record, "step", f"{event.state.value}. {event.reason}", event.step)
         if not good and event.state is not StepEnd.NOT_EXERCISED:
             self._enter(record, "deviation", f"{event.state.value}: {event.reason}", event.step)
-        if good and attempt.phase == "detect" and self.detected is None:
-            self.detected = record.at
+        if good and attempt.phase == "detect" and self.confirmed is None:
+            self.confirmed = (record.at, event.step)
         if good and attempt.action == VERIFY:
             self.verified_at = record.at
         self._keep(attempt.action, event.result, record)
@@ -205,8 +218,9 @@ def build(
     journal: JournalFacts,
     phases: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    document: RunbookDocument | None = None,
 ) -> Timeline:
-    """The timeline of an incident. Raises ValueError where the first record does not open one."""
+    """The timeline of an incident; the runbook's document tells what was to be told to whom. Raises ValueError where the first record does not open one."""
     builder = _Builder(phases or {}, titles or {})
     for record in records:
         builder.take(record)
@@ -217,6 +231,10 @@ def build(
     restored = builder.result(RESTORE, RestoreResult)
     verified = builder.result(VERIFY, VerifyResult)
     closed = builder.closed
+    detected, by = time_in(builder.inputs, "detected"), ""
+    if detected is None and builder.confirmed is not None:
+        detected, by = builder.confirmed
+    declared = time_in(builder.inputs, "declared") or first.at
     return Timeline(
         incident=opened.incident,
         mode=opened.mode.value,
@@ -229,15 +247,17 @@ def build(
         actors=_unique(record.actor for record in records),
         hosts=_unique(record.host for record in records),
         occurred=builder.occurred,
-        detected=builder.detected,
-        declared=first.at,
+        detected=detected,
+        detected_by=by,
+        declared=declared,
+        opened=first.at,
         closed=closed[0].at if closed else None,
         outcome=closed[1].outcome if closed else "",
         outcome_reason=closed[1].reason if closed else "",
-        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(located, verified)),
+        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(builder.occurred, located, verified)),
         rto=Measured(
             _seconds(opened.rto_seconds),
-            builder.verified_at - first.at if builder.verified_at else None,
+            max(builder.verified_at - declared, timedelta(0)) if builder.verified_at else None,
         ),
         attempts=tuple(builder.attempts.values()),
         entries=tuple(builder.entries),
@@ -246,19 +266,38 @@ def build(
         restored=restored,
         verified=verified,
         compared=builder.result(COMPARE, DifferenceResult),
+        telling=_telling(builder, document, detected if not by else None, declared),
         unread=tuple(builder.unread),
         journal=journal,
         records=tuple(records),
     )
 
 
-def _loss(located: Located | None, verified: VerifyResult | None) -> tuple[timedelta | None, bool]:
-    """How much data is lost, and whether it may be more: what was verified says it best."""
-    if verified is not None and verified.loss_seconds is not None:
-        return _seconds(verified.loss_seconds), verified.loss_at_least
-    if located is None or located.point is None:
-        return None, False
-    return _seconds(located.loss_seconds), located.point.dated_late
+def _telling(
+    builder: _Builder,
+    document: RunbookDocument | None,
+    detected: datetime | None,
+    declared: datetime,
+) -> Telling:
+    """By the times that somebody gave, as the screen reminds."""
+    if document is None:
+        return Telling()
+    messages = sorted(builder.messages, key=lambda one: one.at)
+    times = {"occurred": builder.occurred, "detected": detected, "declared": declared}
+    return Telling(
+        updates=document.updates,
+        sent=tuple(updates_sent(document, messages)),
+        next_update=next_update(document, declared, messages),
+        deadlines=owed(document, times, messages),
+    )
+
+
+def _loss(
+    occurred: datetime | None, located: Located | None, verified: VerifyResult | None
+) -> tuple[timedelta | None, bool]:
+    """How much data is lost, and whether it may be more."""
+    seconds, more = loss(occurred, located, verified)
+    return _seconds(seconds), more
 
 
 def _taken_over(record: Record, event: ev.IncidentTakenOver) -> str:

@@ -29,6 +29,8 @@ def _template() -> Template:
         size=show_size,
         time=show_time,
         met=words.met,
+        declared=words.declared,
+        detected=words.detected,
         measured=words.measured,
         as_of=words.as_of,
         beside_rows=words.beside_rows,
@@ -37,6 +39,7 @@ def _template() -> Template:
         compared_rows=words.compared_rows,
         took=words.took,
         warned=words.warned,
+        telling=words.telling,
     )
     return environment.get_template("page.html.j2")
 

@@ -15,6 +15,8 @@ from drbook.timeline.words import (
     chosen,
     compared_rows,
     compared_tables,
+    declared,
+    detected,
     difference,
     duration,
     headline,
@@ -24,6 +26,7 @@ from drbook.timeline.words import (
     places,
     rejected,
     signed,
+    telling,
     took,
     warned,
 )
@@ -53,6 +56,7 @@ def markdown(timeline: Timeline) -> str:
     parts = [
         _head(timeline),
         _times(timeline),
+        _telling(timeline),
         _backups(timeline),
         _target(timeline),
         _preflight(timeline),
@@ -85,8 +89,8 @@ def _head(timeline: Timeline) -> str:
 def _times(timeline: Timeline) -> str:
     rows = [
         ("occurred", when(timeline.occurred)),
-        ("detected", when(timeline.detected)),
-        ("declared (incident opened)", when(timeline.declared)),
+        ("detected", detected(timeline)),
+        ("declared", declared(timeline)),
         ("closed", when(timeline.closed) if timeline.closed else "not closed"),
     ]
     objectives = [
@@ -102,6 +106,14 @@ def _times(timeline: Timeline) -> str:
         + "\n\n"
         + _table(("objective", "stated", "measured", ""), objectives)
     )
+
+
+def _telling(timeline: Timeline) -> str:
+    rows = telling(timeline)
+    if not rows:
+        return ""
+    head = ("what was to be told", "when", "until (UTC)", "what the record says")
+    return "## Updates and notifications\n\n" + _table(head, rows)
 
 
 def _backups(timeline: Timeline) -> str:

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from drbook.core.events import Plan, Record
 from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
+from drbook.core.runbook import Updates
+from drbook.core.timers import Owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,17 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Telling:
+    """What was to be told to whom, and what the record says of it."""
+
+    updates: Updates | None = None
+    sent: tuple[datetime, ...] = ()
+    """When an update was sent, oldest first."""
+    next_update: datetime | None = None
+    deadlines: tuple[Owed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """One incident, from its first record to its latest."""
 
@@ -120,7 +133,11 @@ class Timeline:
     hosts: tuple[str, ...]
     occurred: datetime | None
     detected: datetime | None
+    detected_by: str
+    """The step of the phase `detect` that confirmed it first, where nobody said when it was detected."""
     declared: datetime
+    opened: datetime
+    """When this incident was opened: it is declared then, unless somebody said another time."""
     closed: datetime | None
     outcome: str
     """Empty while the incident is open."""
@@ -135,6 +152,7 @@ class Timeline:
     verified: VerifyResult | None
     compared: DifferenceResult | None
     """The restored database against production as it was then."""
+    telling: Telling
     unread: tuple[str, ...]
     """Results that are on record and could not be read."""
     journal: JournalFacts

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
 from drbook.core.points import Judgement, Verdict
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.values import show_duration, show_time
+from drbook.core.timers import Owed
+from drbook.core.values import counted, format_duration, show_duration, show_time
 from drbook.timeline.model import Attempt, Measured, Timeline
 
 MODES = {
@@ -73,6 +75,61 @@ def took(attempt: Attempt) -> str:
 
 def number(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
+
+
+def detected(timeline: Timeline) -> str:
+    """When, and how it is known where nobody said it."""
+    if timeline.detected is None:
+        return "unknown"
+    by = f" (when step {timeline.detected_by} had confirmed it)" if timeline.detected_by else ""
+    return show_time(timeline.detected) + by
+
+
+def declared(timeline: Timeline) -> str:
+    """When, and when the incident was opened where that is another time."""
+    if timeline.declared == timeline.opened:
+        return f"{show_time(timeline.declared)} (incident opened)"
+    return f"{show_time(timeline.declared)} (incident opened {show_time(timeline.opened)})"
+
+
+def telling(timeline: Timeline) -> list[tuple[str, str, str, str]]:
+    """What was to be told: what, how often or within what, until when, and what the record says.
+
+    Whether a deadline had passed is told by the last record, so that an export stays the same."""
+    last, found = timeline.records[-1].at, timeline.telling
+    rows = []
+    if found.updates is not None:
+        every = f"every {format_duration(found.updates.every)}"
+        rows.append((f"updates for {found.updates.audience}", every, "", _updates(timeline, last)))
+    for one in found.deadlines:
+        within = f"within {format_duration(one.after)} of {one.counts_from}"
+        until = "unknown" if one.at is None else show_time(one.at)
+        until += f" at the latest: {one.counts_from} is unknown" if one.at_latest else ""
+        rows.append((one.name, within, until, _told(one, last)))
+    return rows
+
+
+def _updates(timeline: Timeline, last: datetime) -> str:
+    """How many, and the longest time that nothing was told in."""
+    sent = timeline.telling.sent
+    told = [one for one in sent if one >= timeline.declared]
+    end = max(timeline.closed or last, timeline.declared)
+    moments = [timeline.declared, *(one for one in told if one <= end), end]
+    gap = max(later - earlier for earlier, later in pairwise(moments))
+    return (
+        f"{counted(len(sent), 'message')} on record; longest time without one: {show_duration(gap)}"
+    )
+
+
+def _told(one: Owed, last: datetime) -> str:
+    if one.told is None:
+        passed = one.at is not None and last > one.at
+        return "no message on record begins with its name" + ("; it had passed" if passed else "")
+    at = f"message of {show_time(one.told)}"
+    if one.at is None or one.told <= one.at:
+        early = not one.at_latest and one.at is not None
+        return f"{at}, in time" if early else at
+    return f"{at}, {show_duration(one.told - one.at)} late"
 
 
 def as_of(baseline_at: datetime | None) -> str:

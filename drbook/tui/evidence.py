@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drbook.app.model import Snapshot
+from drbook.core.clocks import loss
 from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.preflight import Preflight, PreflightVerdict
@@ -88,12 +89,7 @@ def verified_in(snapshot: Snapshot) -> VerifyResult | None:
 
 def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
     """Seconds of data that are lost, as far as is known, and whether it may be more."""
-    verified, located = verified_in(snapshot), located_in(snapshot)
-    if verified is not None and verified.loss_seconds is not None:
-        return verified.loss_seconds, verified.loss_at_least
-    if located is None or located.point is None:
-        return None, False
-    return located.loss_seconds, located.point.dated_late
+    return loss(snapshot.state.occurred, located_in(snapshot), verified_in(snapshot))
 
 
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:

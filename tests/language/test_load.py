@@ -615,3 +615,38 @@ def test_a_good_runbook_with_something_put_in(
 def test_any_expression(vocabulary: Vocabulary, text: str) -> None:
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
     _loads_or_is_invalid(TWO.replace("HERE", quoted).encode(), vocabulary)
+
+
+TIMERS = [
+    ("updates: {audience: all}", (3, 10, "updates"), "no `every`", "the field `every`"),
+    ("updates: {every: 30}", (3, 18, "updates.every"), "the number 30", "a duration with a unit"),
+    ("updates: {every: 10s}", (3, 18, "updates.every"), "the text '10s'", "at least 1m"),
+    ("updates: {every: 30m, to: all}", (3, 23, "updates.to"), "the unknown field `to`", "every, audience"),
+    (
+        "deadlines: [{name: N, after: 72h, from: noticed}]",
+        (3, 41, "deadlines[0].from"),
+        "the text 'noticed'",
+        "one of: 'occurred', 'detected', 'declared'",
+    ),
+    ("deadlines: [{name: N}]", (3, 13, "deadlines[0]"), "no `after`", "the field `after`"),
+    ("deadlines: [{after: 1h}]", (3, 13, "deadlines[0]"), "no `name`", "the field `name`"),
+    ("deadlines: [{name: N, after: 0s}]", (3, 30, "deadlines[0].after"), "the text '0s'", "at least 1m"),
+    (
+        "deadlines: [{name: N, after: 1h}, {name: n, after: 2h}]",
+        (3, 42, "deadlines[1].name"),
+        "`n` a second time",
+        "a name of its own; the first is on line 3",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "place", "found", "expected"), TIMERS)
+def test_updates_and_deadlines(
+    problems: Problems, line: str, place: tuple[int, int, str], found: str, expected: str
+) -> None:
+    (problem,) = problems(
+        f"drbook: 1\ntitle: T\n{line}\nsteps:\n  - {{id: a, phase: detect, do: manual, with: {{instructions: I}}}}\n"
+    )
+    assert (problem.line, problem.column, problem.path) == place
+    assert problem.found == found
+    assert expected in problem.expected

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 from support.evidence import located, restored, verified
+from support.folded import loaded
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
@@ -98,6 +99,51 @@ def whole(title: str = "Production lost", note: str = "support: three customers"
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_same_record_gives_the_same_bytes(kind: str) -> None:
     assert export(whole(), kind) == export(whole(), kind)
+
+
+def test_the_three_times_are_told_apart() -> None:
+    given = {"detected": "2026-04-24T19:12:00Z", "declared": "2026-04-24T19:15:00Z"}
+    told = timeline(
+        (0, opened(inputs=given)),
+        *attempt("loss", "postgres.probe", 60, 3),
+        *attempt("verify", "postgres.verify", 600, 60, verified().model_dump(mode="json")),
+    )
+    assert told.detected == T0 - timedelta(minutes=7)
+    assert told.declared == T0 - timedelta(minutes=4)
+    assert told.opened == T0
+    assert told.rto.measured == timedelta(minutes=15)
+    for kind in ("md", "html"):
+        text = export(told, kind)
+        for moment in ("19:04:00", "19:12:00", "19:15:00", "incident opened", "19:19:00"):
+            assert moment in text, kind
+    last = json.loads(export(told, "json").splitlines()[-1])["data"]
+    assert (last["occurred"], last["detected"], last["declared"]) == (
+        "2026-04-24T19:04:00Z", "2026-04-24T19:12:00Z", "2026-04-24T19:15:00Z",
+    )  # fmt: skip
+
+
+def test_a_detection_that_nobody_dated_is_when_a_step_confirmed_it_and_says_so() -> None:
+    told = whole()
+    assert (told.detected, told.detected_by) == (T0 + timedelta(seconds=63), "loss")
+    assert "when step loss had confirmed it" in export(told, "html")
+    later = timeline(
+        (0, opened()),
+        *attempt("loss", "postgres.probe", 60, 3),
+        (99, ev.InputChanged(name="detected", value="2026-04-24T19:12:00Z")),
+    )
+    assert (later.detected, later.detected_by) == (T0 - timedelta(minutes=7), "")
+    unknown = timeline((0, opened()))
+    assert "| detected | unknown |" in export(unknown, "md")
+
+
+def test_the_loss_is_told_by_the_time_that_was_mended_last() -> None:
+    mended = T0 - timedelta(minutes=15) + timedelta(hours=1)
+    told = timeline(
+        (0, opened()),
+        *attempt("locate", "backups.locate", 70, 9, located().model_dump(mode="json")),
+        (90, ev.InputChanged(name="occurred", value=mended.isoformat(), occurred=mended)),
+    )
+    assert told.rpo.measured == timedelta(hours=27)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -429,3 +475,51 @@ def test_a_restore_of_before_that_was_looked_at_still_shows(kind: str) -> None:
     told = timeline((0, opened()), *attempt("restore", "postgres.restore", 60, 40, older))
     assert told.unread == ()
     assert "Before loading" not in export(told, kind)
+
+
+BOOK = """
+drbook: 1
+title: T
+updates: {every: 30m, audience: customers}
+deadlines:
+  - {name: GDPR notification, after: 72h, from: detected}
+  - {name: Board, after: 1h, from: declared}
+steps:
+  - {id: loss, phase: detect, do: once}
+"""
+
+
+def told(text: str, happened: datetime | None = None) -> ev.NoteAdded:
+    return ev.NoteAdded(text=text, kind=ev.NoteKind.MESSAGE, happened_at=happened)
+
+
+TOLD = [
+    ((), ("0 messages", "2 h 00 m", "no message on record begins with its name; it had passed")),
+    (((1200, told("we are on it")),), ("1 message", "1 h 40 m", "it had passed")),
+    (
+        ((1200, told("we are on it")), (1800, told("Board: told"))),
+        ("1 message", "1 h 40 m", "2026-04-24 19:49:00 UTC, in time"),
+    ),
+    (((5400, told("Board: told")),), ("0 messages", "2 h 00 m", "30 m 00 s late")),
+]
+
+
+@pytest.mark.parametrize(("notes", "words"), TOLD)
+def test_what_was_to_be_told_stands_beside_what_the_record_says(
+    notes: tuple[tuple[int, Event], ...], words: tuple[str, ...]
+) -> None:
+    found = build(
+        records((0, opened()), *notes, (7200, ev.NoteAdded(text="end"))),
+        journal=JournalFacts("j", HEAD, intact=True),
+        document=loaded(BOOK).document,
+    )
+    for kind in ("md", "html"):
+        text = export(found, kind)
+        assert "Updates and notifications" in text
+        assert "2026-04-27 19:19:00 UTC at the latest: detected is unknown" in text
+        for word in words:
+            assert word in text, kind
+
+
+def test_without_reminders_nothing_is_said_of_them() -> None:
+    assert "Updates and notifications" not in export(whole(), "md") + export(whole(), "html")
