@@ -16,7 +16,19 @@ from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe, DatabaseRef
 from drbook.core.values import Frozen, counted, plain, show_duration, show_size
 from drbook.tui.difference import compared_databases
-from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, count, cut, cut_middle, said
+from drbook.tui.paint import (
+    DIM,
+    GOOD,
+    PLAIN,
+    SELECTED,
+    STRONG,
+    URGENT,
+    WARN,
+    count,
+    cut,
+    cut_middle,
+    said,
+)
 
 R = TypeVar("R", bound=Frozen)
 
@@ -225,7 +237,7 @@ def backups_table(
         )
     for each in judgements:
         row = _backup_row(located, each, width, marked=each is selected if selected else None)
-        table.add_row(*row, style="on #26415c" if each is selected else None)
+        table.add_row(*row, style=SELECTED if each is selected else None)
     return table
 
 

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from textual import work
+from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker
 
@@ -35,6 +36,9 @@ from drbook.tui.signs import named, next_for_you
 
 class Operations(Screen[None]):
     """The keys' half of `IncidentScreen`; the other half draws and submits."""
+
+    class Left(Message):
+        """The operator leaves this incident; where to is the application's."""
 
     incident: Incident
     leaving: str
@@ -199,7 +203,7 @@ class Operations(Screen[None]):
         """Leave at once where the incident is closed; otherwise say what leaving does."""
         state = self.shown.state
         if state.closed_at is not None:
-            self.app.exit()
+            self.post_message(self.Left())
             return
         running = [named(self.shown, step) for step in self.shown.decision.running]
         lines = [said(self.leaving)]
@@ -209,7 +213,7 @@ class Operations(Screen[None]):
             ChoiceDialog("Leave drbook?", lines, choices, comment=False)
         )
         if isinstance(ended, Chosen) and ended.choice == "leave":
-            self.app.exit()
+            self.post_message(self.Left())
 
     @work
     async def action_export(self) -> None:

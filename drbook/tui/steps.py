@@ -5,10 +5,8 @@ from datetime import datetime
 from rich.text import Text
 
 from drbook.app.model import Snapshot
-from drbook.tui.paint import DIM, PLAIN, STRONG, cut
+from drbook.tui.paint import DIM, PLAIN, SELECTED, STRONG, cut
 from drbook.tui.signs import number_of, status_of, time_column, title_of
-
-SELECTED = "on #26415c"
 
 
 def step_list(snapshot: Snapshot, selected: str, now: datetime, width: int, height: int) -> Text:
