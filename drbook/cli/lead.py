@@ -1,5 +1,6 @@
 """Leading an open incident to its end: with the terminal application, or unattended."""
 
+import os
 import shlex
 import signal
 import sys
@@ -29,10 +30,20 @@ from drbook.mirror.mirrors import LAST_WAIT
 from drbook.mirror.status import MirrorState
 
 
+def in_browser() -> bool:
+    """Whether `drbook serve` started this process: its standard output then is the browser's."""
+    return "WebDriver" in os.environ.get("TEXTUAL_DRIVER", "")
+
+
+def may_draw() -> bool:
+    """Whether there is a terminal, or a browser, to draw the application in."""
+    # The screen is drawn on standard error, so that standard output stays data.
+    return in_browser() or all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def need_terminal(command: str) -> None:
     """Raises UsageError where there is no terminal to draw in."""
-    # The screen is drawn on standard error, so that standard output stays data.
-    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+    if not may_draw():
         raise UsageError(
             "There is no terminal here to draw the application in.",
             means="Nothing was started.",
@@ -115,7 +126,7 @@ def _mirror(state: MirrorState) -> Json:
 def _attended(session: Session, kept: bool) -> Outcome:
     from drbook.tui.app import run_incident
 
-    with _handlers(signal.SIGHUP, signal.SIGTERM):  # the application sets its own
+    with handlers(signal.SIGHUP, signal.SIGTERM):  # the application sets its own
         run_incident(session.driver, _leaving(session, kept))
     snapshot = session.driver.snapshot
     state = snapshot.state
@@ -150,7 +161,7 @@ def _named(session: Session) -> str:
 
 def _unattended(session: Session, responder: Responder) -> Outcome:
     teller = _Teller()
-    with _handlers(signal.SIGHUP, signal.SIGTERM) as previous:
+    with handlers(signal.SIGHUP, signal.SIGTERM) as previous:
         if previous:
             signal.signal(signal.SIGTERM, as_interrupt)
         if previous.get(signal.SIGHUP) is signal.SIG_DFL:  # under nohup it stays ignored
@@ -188,7 +199,7 @@ def _hung_up(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _handlers(*numbers: signal.Signals) -> Iterator[Mapping[signal.Signals, object]]:
+def handlers(*numbers: signal.Signals) -> Iterator[Mapping[signal.Signals, object]]:
     """Signal handlers as they were, put back at the end; nothing outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield {}

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from drbook.core.points import Located, Verdict
 from drbook.tui.evidence import VERDICTS
-from drbook.tui.paint import DIM, GOOD, PLAIN, URGENT, cut
+from drbook.tui.paint import DIM, FAINT, GOOD, PLAIN, URGENT, cut
 
 _LABEL = 13
 
@@ -102,5 +102,5 @@ def _row(located: Located, source: str, begin: datetime, end: datetime, room: in
         elif place == chosen + 1 and chosen >= 0:
             line.append("◀", style=GOOD)
         else:
-            line.append("·", style="#3b4654")
+            line.append("·", style=FAINT)
     return line

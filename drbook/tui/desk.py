@@ -7,11 +7,12 @@ from pathlib import Path
 
 from textual import work
 from textual.app import SuspendNotSupported
+from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker
 
+from drbook.app import foreground
 from drbook.app.exports import write_timeline
-from drbook.app.foreground import Left, editor, operators_shell
 from drbook.app.model import (
     Abort,
     Close,
@@ -38,6 +39,9 @@ from drbook.tui.writing import NoteDialog, Written
 
 class DeskKeys(Screen[None]):
     """What any screen over one incident can ask for that is not about a single step."""
+
+    class Left(Message):
+        """The operator leaves this incident; where to is the application's."""
 
     incident: Incident
     clock: Callable[[], datetime]
@@ -91,7 +95,7 @@ class DeskKeys(Screen[None]):
         """The text as the operator's editor leaves it; as it was, where there is no editor."""
         try:
             with self.app.suspend():
-                return editor(text)
+                return foreground.editor(text)
         except SuspendNotSupported:
             self.app.notify("This terminal cannot be handed to an editor.", severity="warning")
         except DrbookError as error:
@@ -150,11 +154,11 @@ class DeskKeys(Screen[None]):
         if error is not None:
             return
         state = self.shown.state
-        left = Left(126, 0.0)
+        left = foreground.Left(126, 0.0)
         try:
             with self.app.suspend():
                 print(f"drbook waits; `exit` goes back. The incident: {plain(state.incident, 80)}")
-                left = operators_shell(state.incident, str(self.shown.journal.parent))
+                left = foreground.operators_shell(state.incident, str(self.shown.journal.parent))
         except SuspendNotSupported:
             self.app.notify("This terminal cannot be handed to a shell.", severity="warning")
         except DrbookError as problem:
@@ -197,7 +201,7 @@ class DeskKeys(Screen[None]):
         """Leave at once where the incident is closed; otherwise say what leaving does."""
         state = self.shown.state
         if state.closed_at is not None:
-            self.app.exit()
+            self.post_message(self.Left())
             return
         running = [named(self.shown, step) for step in self.shown.decision.running]
         lines = [said(self.leaving)]
@@ -207,7 +211,7 @@ class DeskKeys(Screen[None]):
             ChoiceDialog("Leave drbook?", lines, choices, comment=False)
         )
         if isinstance(ended, Chosen) and ended.choice == "leave":
-            self.app.exit()
+            self.post_message(self.Left())
 
     @work
     async def action_export(self) -> None:

@@ -8,12 +8,24 @@ from drbook.app.model import Snapshot
 from drbook.core.state import StepState
 from drbook.core.values import clock_duration, plain, show_duration
 from drbook.tui.evidence import loss_in
-from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, bar, spread
+from drbook.tui.paint import (
+    DIM,
+    DRILL_TAG,
+    DRY_TAG,
+    GOOD,
+    LIVE_TAG,
+    PLAIN,
+    STRONG,
+    URGENT,
+    WARN,
+    bar,
+    spread,
+)
 
 _MODES = {
-    "live": (" ● LIVE INCIDENT ", "bold white on #b3261e"),
-    "drill": (" ◇ REHEARSAL (drill) ", "bold black on #5cc8ff"),
-    "dry-run": (" ~ DRY RUN ", "bold black on #8b95a5"),
+    "live": (" ● LIVE INCIDENT ", LIVE_TAG),
+    "drill": (" ◇ REHEARSAL (drill) ", DRILL_TAG),
+    "dry-run": (" ~ DRY RUN ", DRY_TAG),
 }
 _SHORT = {
     "live": " ● LIVE ",

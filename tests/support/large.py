@@ -20,9 +20,25 @@ HANGING = "hang"
 """The action of the plug-in; its step comes first among those that are ready."""
 
 _PHASES = ("preserve", "detect", "contain", "locate", "restore", "verify", "decide", "cutover")
-_WORDS = (
-    "the snapshot of volume seven was seen in region two and its owner was asked at once".split()
-)
+_WORDS = [
+    "the",
+    "snapshot",
+    "of",
+    "volume",
+    "seven",
+    "was",
+    "seen",
+    "in",
+    "region",
+    "two",
+    "and",
+    "its",
+    "owner",
+    "was",
+    "asked",
+    "at",
+    "once",
+]
 
 PLUG_IN = '''
 """A step whose provider hangs and hears no cancelling."""
