@@ -54,9 +54,8 @@ class TimelineScreen(ListScreen[Record]):
         line = Text.assemble(
             (" TIMELINE ", STRONG),
             (f" {counted(len(snapshot.records), 'record')}, head{head}   {snapshot.journal}", DIM),
-            no_wrap=True,
-            overflow="ellipsis",
         )
+        line.truncate(width, overflow="ellipsis")
         if self._found is None:
             return line
         found = (
