@@ -10,7 +10,15 @@ from pydantic import ValidationError
 from drbook.core import events as ev
 from drbook.core.events import Record, StepEnd
 from drbook.core.points import Located
-from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
+from drbook.core.results import (
+    COMPARE,
+    LOCATE,
+    RESTORE,
+    VERIFY,
+    DifferenceResult,
+    RestoreResult,
+    VerifyResult,
+)
 from drbook.core.values import Frozen, Json, show_time
 from drbook.timeline.model import (
     Attempt,
@@ -22,9 +30,6 @@ from drbook.timeline.model import (
 )
 
 R = TypeVar("R", bound=Frozen)
-
-LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
-COMPARE = "postgres.difference"
 
 
 @dataclass(slots=True)
