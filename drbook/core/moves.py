@@ -1,7 +1,7 @@
 """What a person may do beside running steps: jump over some, say that one was done elsewhere, edit an
 input. Pure: a runbook and a state in; what follows, or the reason why not, out."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -196,6 +196,15 @@ def _not_skipped(step: CompiledStep, runbook: Runbook, after: IncidentState, nam
         return evaluate(step.when, scope(runbook, after)) is not False
     except DrbookError:
         return True
+
+
+def running_on(runbook: Runbook, state: IncidentState, changed: Sequence[str]) -> tuple[str, ...]:
+    """Running steps that use the output of one of these: its change would come too late for them."""
+    return tuple(
+        step.id
+        for step in runbook.steps
+        if state.steps[step.id].state is StepState.STARTED and step.uses & set(changed)
+    )
 
 
 def running_with(runbook: Runbook, state: IncidentState, name: str) -> tuple[str, ...]:

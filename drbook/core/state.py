@@ -167,6 +167,16 @@ def in_doubt(state: "IncidentState") -> tuple[str, ...]:
     return tuple(run.id for run in state.steps.values() if run.state is StepState.IN_DOUBT)
 
 
+def ended_badly(state: "IncidentState") -> frozenset[tuple[str, int, str]]:
+    """Every end that somebody has to look at: step, attempt and how it ended."""
+    good = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.NOT_EXERCISED)
+    return frozenset(
+        (run.id, run.attempt, run.state.value)
+        for run in state.steps.values()
+        if run.state in ENDED and run.state not in good and run.accepted is None
+    )
+
+
 def lacks(run: StepRun) -> tuple[str, ...]:
     """What a planned step still needs from a person before it may start, in the order of asking.
 
