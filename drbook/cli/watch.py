@@ -5,7 +5,7 @@ import time
 import click
 
 from drbook.app.places import JOURNAL, find_incident, home
-from drbook.cli.lead import describe
+from drbook.cli.describe import describe
 from drbook.core.errors import ExitCode
 from drbook.core.events import IncidentClosed
 from drbook.journal.codec import encode
