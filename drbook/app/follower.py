@@ -95,7 +95,7 @@ class Follower:
 
     def _note(self, command: WriteNote, future: "Future[int]") -> None:
         try:
-            written = write_note(self.folder, command.text)
+            written = write_note(self.folder, command.text, command.happened_at, command.kind)
         except DrbookError as error:
             self._say(error)
             future.set_exception(error)

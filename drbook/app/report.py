@@ -31,6 +31,8 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "rpo": _measured(timeline.rpo),
         "rto": _measured(timeline.rto),
         "chosen": _chosen(words.chosen(timeline)),
+        "choice": _choice(timeline),
+        "by_hand": _by_hand(timeline),
         "rejected": [
             {"source": source, "copy": copy or None, "verdict": verdict, "reasons": list(reasons)}
             for source, copy, verdict, reasons in words.rejected(timeline)
@@ -69,6 +71,37 @@ def _chosen(judgement: Judgement | None) -> Json:
         "verdict": judgement.verdict.value,
         "reasons": list(judgement.reasons),
     }
+
+
+def _choice(timeline: Timeline) -> Json:
+    """A person's choice of another copy than the proposed one."""
+    made = timeline.choice
+    if made is None:
+        return None
+    return {
+        "by": made.by,
+        "reason": made.reason,
+        "break_glass": made.break_glass,
+        "standing": made.standing,
+        "said": words.choice(timeline),
+    }
+
+
+def _by_hand(timeline: Timeline) -> Json:
+    """Steps that stand on a person's word."""
+    return [
+        {
+            "step": attempt.step,
+            "state": attempt.state,
+            "by": attempt.by_hand.by,
+            "reason": attempt.reason,
+            "without": list(attempt.by_hand.without),
+            "evidence": attempt.by_hand.evidence,
+            "said": words.by_hand(attempt),
+        }
+        for attempt in timeline.attempts
+        if attempt.by_hand is not None
+    ]
 
 
 def _target(timeline: Timeline) -> Json:
@@ -121,6 +154,7 @@ def report_lines(
         label = "restored from" if target else "chosen"
         lines.append(f"{label:<15}{plain(str(point['location']), 200)}")
         lines.append(f"taken          {point['taken_at']}")
+    lines += _said_by_people(document)
     for key, label in (
         ("rpo", "data lost" if target else "would lose"),
         ("rto", "restored in"),
@@ -147,6 +181,18 @@ def report_lines(
         lines.append(f"head           {journal['head']}")
         if name:
             lines.append(f"timeline       drbook timeline {name} -o timeline.html")
+    return lines
+
+
+def _said_by_people(document: Mapping[str, Json]) -> list[str]:
+    """What a person chose against the proposal, and what stands on a person's word."""
+    choice, by_hand = document.get("choice"), document.get("by_hand")
+    lines = []
+    if isinstance(choice, Mapping):
+        lines.append(f"by choice      {plain(str(choice['said']), 600)}")
+    for one in by_hand if isinstance(by_hand, list) else []:
+        if isinstance(one, Mapping):
+            lines.append(f"by hand        {one['step']}: {plain(str(one['said']), 400)}")
     return lines
 
 

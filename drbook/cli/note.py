@@ -1,18 +1,36 @@
 """`drbook note`: write into the record from any seat."""
 
+import sys
+from datetime import UTC, datetime
+
 import click
 
+from drbook.app.logbook import NOTE_LENGTH, must_be_past
 from drbook.app.notes import write_note
 from drbook.app.places import find_incident, home
 from drbook.cli.output import say
+from drbook.core.errors import UsageError
+from drbook.core.events import NoteKind
+from drbook.core.values import parse_moment
 
 
 @click.command("note")
 @click.argument("text")
 @click.option("--incident", help="The incident; the newest where absent.")
-def command(text: str, incident: str | None) -> None:
-    """Write a note. Where another drbook leads the incident, that one puts it on record."""
-    written = write_note(find_incident(home(), incident), text)
+@click.option("--at", "said", help="When it happened: 22:41 (UTC), 10m ago, or a date and time.")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in NoteKind]),
+    default=NoteKind.NOTE.value,
+    help="What it is; a message is something that was told to somebody.",
+)
+def command(text: str, incident: str | None, said: str | None, kind: str) -> None:
+    """Write a note; TEXT may be `-` for what standard input says, in as many lines as it has. Where another
+    drbook leads the incident, that one puts it on record."""
+    if text == "-":
+        text = sys.stdin.read(NOTE_LENGTH * 2).strip()
+    happened_at = _moment(said) if said is not None else None
+    written = write_note(find_incident(home(), incident), text, happened_at, NoteKind(kind))
     for one in written.unasked:
         say(f"Not asked whether another machine has taken over: {one}")
     if written.seq is None:
@@ -21,3 +39,18 @@ def command(text: str, incident: str | None) -> None:
         )
     else:
         say(f"Recorded as {written.seq} in {written.incident}.")
+
+
+def _moment(said: str) -> datetime:
+    """Raises UsageError for what is no time, or has not come yet."""
+    now = datetime.now(UTC)
+    try:
+        found = parse_moment(said, now)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"--at: {error}.",
+            means="Nothing was recorded.",
+            next="Say it like 22:41 (UTC), 10m ago or 2026-04-24T19:04:00Z.",
+        ) from None
+    must_be_past(found, now)
+    return found

@@ -207,6 +207,8 @@ class CompiledStep:
     """Stated needs plus every step that an expression refers to."""
     uses: frozenset[str]
     """Steps whose output an expression refers to."""
+    inputs: frozenset[str] = frozenset()
+    """Inputs that an expression refers to; `incident.occurred` is the input `occurred`."""
 
     @property
     def id(self) -> str:

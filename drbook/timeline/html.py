@@ -4,7 +4,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from drbook.core.values import plain, show_size, show_time
+from drbook.core.values import plain, plain_lines, show_size, show_time
 from drbook.timeline import words
 from drbook.timeline.axis import WIDTH, axis
 from drbook.timeline.build import when
@@ -40,6 +40,9 @@ def _template() -> Template:
         took=words.took,
         warned=words.warned,
         telling=words.telling,
+        moment=words.moment,
+        by_hand=words.by_hand,
+        lines=_lines,
     )
     return environment.get_template("page.html.j2")
 
@@ -49,12 +52,22 @@ def _plain(value: object) -> object:
     return plain(value, 4000) if type(value) is str else value
 
 
+class _Lines(str):
+    """Text whose control characters are gone but for its line breaks; it is still to be escaped."""
+
+
+def _lines(text: str) -> _Lines:
+    return _Lines(plain_lines(text, 4000))
+
+
 def html(timeline: Timeline) -> str:
     return _template().render(
         timeline=timeline,
         mode=words.MODES[timeline.mode],
         headline=words.headline(timeline),
         chosen=words.chosen(timeline),
+        choice=words.choice(timeline),
+        against=words.against(timeline),
         rejected=words.rejected(timeline),
         difference=words.difference(timeline),
         check=words.check_command(timeline),

@@ -44,6 +44,31 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A person's word for a step that drbook did not run."""
+
+    by: str
+    evidence: str
+    """What was pasted; empty where nothing was."""
+    without: tuple[str, ...]
+    """Consents that the runbook asks for and nobody gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A person's choice of another recovery point than the proposed one; the last that holds."""
+
+    by: str
+    step: str
+    reason: str
+    break_glass: bool
+    standing: str
+    """What is not known of the copy, in words."""
+    key: str
+    """The recovery point's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt of one step."""
 
@@ -67,6 +92,7 @@ class Attempt:
     milestones: tuple[tuple[datetime, str], ...] = ()
     commands: tuple[str, ...] = ()
     """Command lines of the processes it started; they hold no secrets."""
+    by_hand: ByHand | None = None
 
     @property
     def waited(self) -> timedelta | None:
@@ -104,6 +130,8 @@ class Entry:
     kind: str
     """`step`, `decision`, `note`, `resource`, `deviation` or `incident`."""
     text: str
+    urgent: bool = False
+    """Shown in red, or said loudly: somebody went past what protects data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +181,7 @@ class Timeline:
     compared: DifferenceResult | None
     """The restored database against production as it was then."""
     telling: Telling
+    choice: Choice | None
     unread: tuple[str, ...]
     """Results that are on record and could not be read."""
     journal: JournalFacts
@@ -161,6 +190,10 @@ class Timeline:
     @property
     def is_open(self) -> bool:
         return self.closed is None
+
+    @property
+    def by_hand(self) -> tuple[Attempt, ...]:
+        return tuple(attempt for attempt in self.attempts if attempt.by_hand is not None)
 
     def of_kind(self, *kinds: str) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.kind in kinds)

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
-from drbook.core.points import Judgement, Verdict
+from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.timers import Owed
 from drbook.core.values import counted, format_duration, show_duration, show_time
-from drbook.timeline.model import Attempt, Measured, Timeline
+from drbook.timeline.model import Attempt, Entry, Measured, Timeline
 
 MODES = {
     "live": "LIVE",
@@ -19,6 +19,8 @@ MODES = {
 }
 SIGNS = {
     "succeeded": "✓",
+    "succeeded by hand": "✎",
+    "failed by hand": "✗",
     "failed": "✗",
     "could-not-verify": "?",
     "refused": "⊘",
@@ -249,18 +251,56 @@ def rejected(timeline: Timeline) -> tuple[tuple[str, str, str, tuple[str, ...]],
         for source in located.unreachable
     ]
     key = located.point.key if located.point else None
-    others = [
+    others: list[tuple[str, str, str, tuple[str, ...]]] = [
         (
             each.point.source,
             each.point.location,
             each.verdict.value,
-            (("older than the chosen copy",) if each.verdict is Verdict.INDEPENDENT else ())
-            + each.reasons,
+            (*_beside_chosen(each, located), *each.reasons),
         )
         for each in located.judgements
         if each.point.key != key
     ]
     return (*gone, *others)
+
+
+def _beside_chosen(each: Judgement, located: Located) -> tuple[str, ...]:
+    """An independent copy was not wrong; it was older, or a person chose otherwise."""
+    if each.verdict is not Verdict.INDEPENDENT:
+        return ()
+    if located.point is None or each.point.taken_at <= located.point.taken_at:
+        return ("older than the chosen copy",)
+    return ("newer than the chosen copy: a person chose otherwise",)
+
+
+def choice(timeline: Timeline) -> str:
+    """Who chose another copy than the proposed one, and why; empty where nobody did."""
+    made = timeline.choice
+    if made is None:
+        return ""
+    how = "BREAK-GLASS: chosen" if made.break_glass else "Chosen"
+    return f"{how} by {made.by} instead of the proposed copy: {made.reason} ({made.standing})"
+
+
+def against(timeline: Timeline) -> str:
+    """What the gap to the newest copy of all is measured from."""
+    return "the chosen one" if timeline.choice is not None else "the newest independent one"
+
+
+def by_hand(attempt: Attempt) -> str:
+    """A step that a person did, in a sentence without its evidence."""
+    made = attempt.by_hand
+    if made is None:
+        return ""
+    without = f", WITHOUT {' and '.join(made.without)}" if made.without else ""
+    said = "done" if attempt.state.startswith("succeeded") else "not done"
+    return f"{said}, by the word of {made.by}{without}: {attempt.reason}"
+
+
+def moment(entry: Entry) -> str:
+    """When it happened, and when it was written down where that is another time."""
+    shown, written = show_time(entry.happened_at), show_time(entry.recorded_at)
+    return shown if shown == written else f"{shown} (written {written})"
 
 
 def difference(timeline: Timeline) -> str:
@@ -269,7 +309,9 @@ def difference(timeline: Timeline) -> str:
     if located is None or located.newest is None or located.point is None:
         return "unknown"
     if located.newest.key == located.point.key:
-        return "none: the newest copy is independent"
+        made = timeline.choice
+        broken = made is not None and made.break_glass
+        return "none: it is the newest copy" if broken else "none: the newest copy is independent"
     gap = located.newest.taken_at - located.point.taken_at
     return f"{show_duration(gap)} of data"
 
