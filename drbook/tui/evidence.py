@@ -14,7 +14,7 @@ from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe, DatabaseRef
-from drbook.core.values import Frozen, counted, plain, show_duration, show_size
+from drbook.core.values import Frozen, Json, counted, plain, show_duration, show_size
 from drbook.tui.difference import compared_databases
 from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, count, cut, cut_middle, said
 
@@ -34,10 +34,27 @@ TABLE_VERDICTS = {
 }
 
 
+_KNOWN: dict[tuple[type[Frozen], int], tuple[Json, Frozen | None]] = {}
+_MOST = 64
+
+
+def _read(model: type[R], value: Json) -> R | None:
+    """A recorded result as its model, read once: every drawing asks for it."""
+    if value is None:
+        return None
+    held, found = _KNOWN.get((model, id(value)), (None, None))
+    if held is not value:
+        found = read_result(model, value)
+        if len(_KNOWN) >= _MOST:
+            _KNOWN.clear()
+        _KNOWN[model, id(value)] = value, found
+    return found if isinstance(found, model) else None
+
+
 def _latest(snapshot: Snapshot, action: str, model: type[R]) -> R | None:
     runs = [run for run in snapshot.state.steps.values() if run.action == action and run.ended_at]
     for run in sorted(runs, key=lambda one: str(one.ended_at), reverse=True):
-        found = read_result(model, run.result)
+        found = _read(model, run.result)
         if found is not None:
             return found
     return None
@@ -64,19 +81,19 @@ def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
     """The result of a step in at most about `height` lines."""
     if run.action == "postgres.probe":
-        probe = read_result(DatabaseProbe, run.result)
+        probe = _read(DatabaseProbe, run.result)
         return _probe(probe) if probe else None
     if run.action == "backups.locate":
-        located = read_result(Located, run.result)
+        located = _read(Located, run.result)
         return _located(located, width, height) if located else None
     if run.action == "postgres.restore":
-        restored = read_result(RestoreResult, run.result)
+        restored = _read(RestoreResult, run.result)
         return _restored(restored, width) if restored else None
     if run.action in ("postgres.verify", "postgres.compare_baseline"):
-        verified = read_result(VerifyResult, run.result)
+        verified = _read(VerifyResult, run.result)
         return _verified(verified, width, height) if verified else None
     if run.action == "postgres.difference":
-        compared = read_result(DifferenceResult, run.result)
+        compared = _read(DifferenceResult, run.result)
         return compared_databases(compared.difference, height) if compared else None
     return None
 

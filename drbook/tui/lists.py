@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import ScrollableContainer, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
@@ -18,7 +18,7 @@ from drbook.core.points import Answer, Judgement, Located
 from drbook.core.remarks import Question, Remark
 from drbook.core.values import counted, plain, show_duration
 from drbook.timeline.words import as_of
-from drbook.tui import axis, journal
+from drbook.tui import axis
 from drbook.tui.evidence import (
     TABLE_VERDICTS,
     VERDICTS,
@@ -30,6 +30,7 @@ from drbook.tui.evidence import (
     verified_in,
 )
 from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, cut_middle, said
+from drbook.tui.recordlog import RecordLog
 
 Look = Callable[[], Snapshot]
 """How a list gets the newest snapshot."""
@@ -80,7 +81,7 @@ class ListScreen(Screen[None]):
         self.dismiss(None)
 
     def action_scroll(self, pages: int) -> None:
-        body = self.query_one("#list-body", VerticalScroll)
+        body = self.query_one("#list-body", ScrollableContainer)
         body.scroll_relative(y=pages * max(1, body.size.height - 1), animate=False)
 
 
@@ -270,11 +271,15 @@ class TimelineScreen(ListScreen):
             overflow="ellipsis",
         )
 
-    def content(self, snapshot: Snapshot, width: int, height: int) -> RenderableType:
-        return journal.everything(snapshot, snapshot.records[-2000:], width)
+    def compose(self) -> ComposeResult:
+        yield Static(id="list-heading", markup=False)
+        yield RecordLog(id="list-body")
+        yield Static(Text(f" {self.HINTS}", style=DIM), id="list-keys", markup=False)
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.call_after_refresh(
-            self.query_one("#list-body", VerticalScroll).scroll_end, animate=False
-        )
+    def draw(self) -> None:
+        width = self.size.width
+        if width == 0:
+            return
+        snapshot = self.look()
+        self.query_one("#list-heading", Static).update(self.heading(snapshot, width))
+        self.query_one("#list-body", RecordLog).show(snapshot, snapshot.records)
