@@ -27,7 +27,7 @@ from drbook.app.steps import Steps
 from drbook.app.work import PortsOpener, keep_traceback
 from drbook.core import events as ev
 from drbook.core.actions import Actions
-from drbook.core.engine import decide, outcome
+from drbook.core.deciding import Deciding
 from drbook.core.errors import DrbookError, TakenOver
 from drbook.core.events import Event, Record
 from drbook.core.runbook import Runbook
@@ -37,7 +37,9 @@ from drbook.mirror.mirrors import Mirrors
 from drbook.providers.hiding import scrub
 
 PUBLISH_EVERY = 0.1
-"""Seconds between two snapshots at most."""
+"""Seconds between two snapshots at least."""
+STILL_EVERY = 1.0
+"""Seconds between two where something runs and tells nothing."""
 
 
 class Driver:
@@ -80,7 +82,8 @@ class Driver:
         self._stopping = threading.Event()
         self._clock = ClockWatch()
         self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
-        self._previews = Previews(runbook, actions)
+        self._deciding = Deciding(runbook)
+        self._previews = Previews(runbook, actions, lambda: self.call(lambda: None))
         self._published = 0.0
         self._mail_at = 0.0
         self._read: set[str] = set()
@@ -245,7 +248,7 @@ class Driver:
     def _advance(self) -> None:
         if self.broken or self.state.closed_at is not None:
             return
-        for step in decide(self.runbook, self.state).to_skip:
+        for step in self._deciding.decision(self.state).to_skip:
             event = ev.StepSkipped(step=step, reason="its condition is false", automatic=True)
             self.put(event, "runbook")
         self._desk.finish_abort()
@@ -266,20 +269,23 @@ class Driver:
             return
         mirrors = self._mirrors.states
         changed = self._dirty or mirrors != self._shown_mirrors
-        if not (changed or self.board.changed or self.steps.running or self.steps.cooling):
-            return
+        if not (force or changed or self.board.changed):
+            # What nobody tells goes on all the same, once a second: rates, and time that is left.
+            moving = self.steps.running or self.steps.cooling
+            if not moving or now - self._published < STILL_EVERY:
+                return
         self._shown_mirrors = mirrors
         self._published, self._dirty = now, False
         self._publisher.publish(self._picture())
 
     def _picture(self) -> Snapshot:
-        decision = decide(self.runbook, self.state)
+        decision = self._deciding.decision(self.state)
         previews, problems = self._previews.of(self.state, decision.ready)
         return Snapshot(
             runbook=self.runbook,
             state=self.state,
             decision=decision,
-            outcome=outcome(self.runbook, self.state),
+            outcome=self._deciding.outcome(self.state),
             records=self._ledger.records,
             head=self._ledger.head,
             journal=self._ledger.path,

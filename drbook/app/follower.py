@@ -14,14 +14,15 @@ from pathlib import Path
 from drbook.app.model import Command, Snapshot, Trouble, WriteNote
 from drbook.app.notes import write_note
 from drbook.app.places import JOURNAL
-from drbook.app.planning import internal_error, preview, title_of
-from drbook.app.publisher import Publisher
+from drbook.app.planning import internal_error, title_of
+from drbook.app.publisher import Previews, Publisher
 from drbook.app.stored import stored_runbook
 from drbook.app.vocabulary import vocabulary
-from drbook.core.engine import decide, outcome
+from drbook.core.deciding import Deciding
 from drbook.core.errors import DrbookError, UsageError
 from drbook.core.events import Record
 from drbook.core.fold import fold
+from drbook.core.growing import Growing
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
@@ -42,9 +43,11 @@ class Follower:
         self.folder = folder
         self._now = now
         self._tail = Tail(folder / JOURNAL)
-        self._records: list[Record] = []
+        self._records: Growing[Record] = Growing()
         self._state = IncidentState()
         self._runbook: Runbook | None = None
+        self._deciding: Deciding | None = None
+        self._previews: Previews | None = None
         self._trouble: Trouble | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -128,15 +131,26 @@ class Follower:
         came = self._tail.more()
         if not came:
             return False
-        self._records += came
+        for record in came:
+            self._records = self._records.and_then(record)
         self._state = fold(came, self._state)
         return True
 
-    def _run(self) -> Runbook:
+    def _by(self) -> tuple[Runbook, Deciding, Previews]:
         """The runbook as the record says that it is run now; an amendment brings another."""
         if self._runbook is None or self._runbook.sha256 != self._state.runbook_sha256:
             self._runbook = stored_runbook(self.folder, self._state.runbook_sha256)
-        return self._runbook
+            self._deciding = self._previews = None
+        if self._deciding is None or self._previews is None:
+            self._deciding = Deciding(self._runbook)
+            self._previews = Previews(self._runbook, vocabulary().actions, self._previewed)
+        return self._runbook, self._deciding, self._previews
+
+    def _previewed(self) -> None:
+        """Plans that took longer than a look at the journal have come."""
+        with self._lock:
+            picture = self._picture()
+        self._publisher.publish(picture)
 
     def _say(self, error: DrbookError) -> None:
         what, means, next = (scrub(text) for text in (error.what, error.means, error.next))
@@ -147,16 +161,17 @@ class Follower:
         self._publisher.publish(replace(self.snapshot, trouble=self._trouble))
 
     def _picture(self) -> Snapshot:
-        runbook, state = self._run(), self._state
+        state = self._state
+        runbook, deciding, previews = self._by()
         actions = vocabulary().actions
-        decision = decide(runbook, state)
-        plans, problems = preview(runbook, state, actions, decision.ready)
+        decision = deciding.decision(state)
+        plans, problems = previews.of(state, decision.ready)
         return Snapshot(
             runbook=runbook,
             state=state,
             decision=decision,
-            outcome=outcome(runbook, state),
-            records=tuple(self._records),
+            outcome=deciding.outcome(state),
+            records=self._records,
             head=self._tail.head,
             journal=self._tail.path,
             titles={step.id: title_of(runbook, actions, step.id) for step in runbook.steps},

@@ -12,7 +12,7 @@ from pathlib import Path
 from platformdirs import user_state_path
 
 from drbook.core.errors import JournalError, Refused, UsageError
-from drbook.core.values import INCIDENT_ID, plain
+from drbook.core.plaintext import INCIDENT_ID, plain
 from drbook.providers import private
 
 JOURNAL = "journal.jsonl"

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -91,7 +93,7 @@ def plan_step(runbook: Runbook, state: IncidentState, actions: Actions, step: st
     attempt = state.steps[step].attempt + 1
     context = context_of(runbook, state, actions, step, attempt)
     try:
-        plan = action.plan(params, context)
+        plan = _in_time(action, params, context)
     except DrbookError:
         raise
     except Exception as error:
@@ -121,18 +123,34 @@ def internal_error(error: Exception) -> DrbookError:
     )
 
 
-def preview(
-    runbook: Runbook, state: IncidentState, actions: Actions, ready: Sequence[str]
-) -> tuple[dict[str, Plan], dict[str, str]]:
-    """What each ready step would do, and why some of them cannot be planned."""
-    plans: dict[str, Plan] = {}
-    problems: dict[str, str] = {}
-    for step in ready:
+PLAN_SECONDS = 5.0
+"""How long a plug-in may take to say what it will do."""
+PLAN_LATE = "plan-late"
+
+
+def _in_time(action: AnyAction, params: Frozen, context: StepContext) -> Plan:
+    """The action's plan. Planning asks nobody and takes no time; a plug-in's may do otherwise, and the
+    incident does not stand still for it."""
+    if type(action).__module__.startswith("drbook."):
+        return action.plan(params, context)
+    outcome: Future[Plan] = Future()
+
+    def plan() -> None:
         try:
-            plans[step] = plan_step(runbook, state, actions, step).plan
-        except DrbookError as error:
-            problems[step] = error.what
-    return plans, problems
+            outcome.set_result(action.plan(params, context))
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            outcome.set_exception(error)
+
+    threading.Thread(target=plan, name=f"plan-{context.step}", daemon=True).start()
+    done, _ = wait([outcome], timeout=PLAN_SECONDS)
+    if not done:
+        raise StepFailed(
+            f"The plug-in's {action.name} did not say within {PLAN_SECONDS:.0f} s what it would do.",
+            means="The step was not started.",
+            next="Run it again, or do it by hand and skip it.",
+            code=PLAN_LATE,
+        )
+    return outcome.result()
 
 
 def _digest(action: str, params: Frozen, plan: Plan) -> str:

@@ -1,14 +1,15 @@
 """Snapshots for everybody who looks: the newest one, and a call for each that follows."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from drbook.app.model import Snapshot
-from drbook.app.planning import preview
+from drbook.app.planning import PLAN_LATE, plan_step
 from drbook.core.actions import Actions
+from drbook.core.errors import DrbookError
 from drbook.core.events import Plan
 from drbook.core.runbook import Runbook
-from drbook.core.state import IncidentState
+from drbook.core.state import IncidentState, StepRun
 
 
 class Publisher:
@@ -40,21 +41,100 @@ class Publisher:
             callback(snapshot)
 
 
-class Previews:
-    """What each ready step would do, worked out once per record."""
+PATIENCE = 0.05
+"""Seconds that a snapshot waits for previews; what is not there by then comes with a later one."""
 
-    def __init__(self, runbook: Runbook, actions: Actions) -> None:
+
+class Previews:
+    """What each ready step would do, worked out anew where something changed that a plan can see.
+
+    A thread of its own does that: planning asks nobody, but a plug-in's may, and nobody waits for it.
+    """
+
+    def __init__(self, runbook: Runbook, actions: Actions, came: Callable[[], None]) -> None:
+        """`came` is called, in that thread, where a snapshot went out without them."""
         self._runbook = runbook
         self._actions = actions
-        self._seq = -1
-        self._plans: Mapping[str, Plan] = {}
-        self._problems: Mapping[str, str] = {}
+        self._came = came
+        self._lock = threading.Lock()
+        self._asked: tuple[IncidentState, tuple[str, ...]] | None = None
+        self._done = threading.Event()
+        self._working = self._missed = False
+        self._late: dict[str, str] = {}
+        """Steps whose planning does not end; it is not begun again."""
+        self._plans: dict[str, Plan] = {}
+        self._problems: dict[str, str] = {}
 
     def of(
-        self, state: IncidentState, ready: Sequence[str]
+        self, state: IncidentState, ready: tuple[str, ...]
     ) -> tuple[Mapping[str, Plan], Mapping[str, str]]:
-        """The plans, and for steps that cannot be planned, why."""
-        if self._seq != state.seq:
-            self._plans, self._problems = preview(self._runbook, state, self._actions, ready)
-            self._seq = state.seq
-        return self._plans, self._problems
+        """The plans, and for steps that cannot be planned, why. For one thread."""
+        asked = self._asked
+        if asked is None or asked[1] != ready or not _plans_alike(asked[0], state):
+            done = threading.Event()
+            with self._lock:
+                self._asked, self._done = (state, ready), done
+                self._plans, self._problems = {}, {}
+                begin, self._working = not self._working, True
+            if begin:
+                threading.Thread(target=self._work, name="previews", daemon=True).start()
+            done.wait(PATIENCE)
+        with self._lock:
+            self._missed = not self._done.is_set()
+            return dict(self._plans), dict(self._problems)
+
+    def _work(self) -> None:
+        while True:
+            with self._lock:
+                asked, done = self._asked, self._done
+            if asked is None:
+                return
+            for step in asked[1]:
+                if not self._look(asked, step):
+                    break
+            with self._lock:
+                if self._done is done:
+                    self._working, missed = False, self._missed
+                    done.set()
+                    break
+        if missed:
+            self._came()
+
+    def _look(self, asked: tuple[IncidentState, tuple[str, ...]], step: str) -> bool:
+        """Plan one step; False where something newer was asked for meanwhile."""
+        plan, problem = None, self._late.get(step, "")
+        if not problem:
+            try:
+                plan = plan_step(self._runbook, asked[0], self._actions, step).plan
+            except DrbookError as error:
+                problem = error.what
+                if error.code == PLAN_LATE:
+                    self._late[step] = problem
+        with self._lock:
+            if self._asked is not asked:
+                return False
+            if plan is not None:
+                self._plans[step] = plan
+            else:
+                self._problems[step] = problem
+        return True
+
+
+def _plans_alike(before: IncidentState, after: IncidentState) -> bool:
+    """Whether no plan can come out otherwise: notes, milestones and the like change nothing of it."""
+    if before is after:
+        return True
+    if (before.inputs, before.occurred) != (after.inputs, after.occurred):
+        return False
+    if before.resources is not after.resources or before.order != after.order:
+        return False
+    if before.steps is after.steps:
+        return True
+    return all(
+        one is other or _seen_by_plans(one) == _seen_by_plans(other)
+        for one, other in zip(before.steps.values(), after.steps.values(), strict=True)
+    )
+
+
+def _seen_by_plans(run: StepRun) -> tuple[object, ...]:
+    return run.state, run.attempt, id(run.result), run.accepted, run.answer, run.comment

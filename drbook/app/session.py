@@ -34,6 +34,7 @@ from drbook.core.amend import Amendment, amendment
 from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Mode, Record
 from drbook.core.fold import fold
+from drbook.core.heap import without_collecting
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
@@ -160,10 +161,11 @@ def resume_incident(
     process of the life before does not end, TakenOver where a mirror says that another machine goes
     on with it.
     """
-    journal, host = folder / JOURNAL, socket.gethostname()
+    host = socket.gethostname()
     who = actor or operator()
-    held = follow(journal, tell=reading)
-    found = _resumable(held.records)
+    with without_collecting():
+        held = follow(folder / JOURNAL, tell=reading)
+        found = _resumable(held.records)
     _need_private(folder)
     if incident_of(folder) not in ("", found.incident):
         raise _foreign(folder, found.incident)

@@ -1,12 +1,10 @@
 """Leading an open incident to its end: with the terminal application, or unattended."""
 
-import os
 import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -17,39 +15,19 @@ from drbook.app.model import Snapshot
 from drbook.app.places import home
 from drbook.app.report import report, report_lines
 from drbook.app.session import Session
+from drbook.cli.attended import attend, handlers
+from drbook.cli.attended import need_terminal as need_terminal
 from drbook.cli.describe import describe
 from drbook.cli.output import print_json, say
 from drbook.cli.progress import ProgressLine
 from drbook.cli.streams import OutputLost
 from drbook.core.engine import Outcome
-from drbook.core.errors import ExitCode, UsageError
+from drbook.core.errors import ExitCode
 from drbook.core.state import StepState, in_doubt
-from drbook.core.values import Json
+from drbook.core.values import Json, plain
 from drbook.mirror.mirrors import LAST_WAIT
 from drbook.mirror.status import MirrorState
-
-
-def in_browser() -> bool:
-    """Whether `drbook serve` started this process: its standard output then is the browser's."""
-    return "WebDriver" in os.environ.get("TEXTUAL_DRIVER", "")
-
-
-def may_draw() -> bool:
-    """Whether there is a terminal, or a browser, to draw the application in."""
-    # The screen is drawn on standard error, so that standard output stays data.
-    return in_browser() or all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
-
-
-def need_terminal(command: str) -> None:
-    """Raises UsageError where there is no terminal to draw in."""
-    if not may_draw():
-        raise UsageError(
-            "There is no terminal here to draw the application in.",
-            means="Nothing was started.",
-            next=f"Run `{command} --headless` for an unattended run (add --json for its result as "
-            "JSON), or start it in a terminal.",
-            code="no-terminal",
-        )
+from drbook.tui.opening import First
 
 
 def lead(
@@ -64,13 +42,35 @@ def lead(
 
     `kept` is False where its folder is removed afterwards.
     """
+    if not headless:
+        state = session.driver.state
+        first = First(state.mode.value, plain(state.title, 200))
+        return attend(lambda _: session, first=first, as_json=as_json, kept=kept)
     with session:
-        ended = (
-            _unattended(session, responder or Nobody()) if headless else _attended(session, kept)
-        )
-        final = session.driver.snapshot
-        if any(state.waits for state in session.mirrors.states):
-            say(f"Waiting, at most {LAST_WAIT:.0f} s, for a mirror to take what it lacks.")
+        ended = _unattended(session, responder or Nobody())
+        final = _final(session)
+    return _told_end(session, final, ended, as_json=as_json, kept=kept)
+
+
+def ended_at_the_screen(session: Session, *, as_json: bool, kept: bool) -> int:
+    """End the session of an operator who left the screen, and say how the incident stands."""
+    try:
+        ended = _left(session, kept)
+        final = _final(session)
+    finally:
+        session.close()
+    return _told_end(session, final, ended, as_json=as_json, kept=kept)
+
+
+def _final(session: Session) -> Snapshot:
+    if any(state.waits for state in session.mirrors.states):
+        say(f"Waiting, at most {LAST_WAIT:.0f} s, for a mirror to take what it lacks.")
+    return session.driver.snapshot
+
+
+def _told_end(
+    session: Session, final: Snapshot, ended: Outcome, *, as_json: bool, kept: bool
+) -> int:
     try:
         _print_end(session, final, ended, as_json=as_json, kept=kept)
     except OutputLost as lost:
@@ -122,11 +122,7 @@ def _mirror(state: MirrorState) -> Json:
     }
 
 
-def _attended(session: Session, kept: bool) -> Outcome:
-    from drbook.tui.app import run_incident
-
-    with handlers(signal.SIGHUP, signal.SIGTERM):  # the application sets its own
-        run_incident(session.driver, _leaving(session, kept))
+def _left(session: Session, kept: bool) -> Outcome:
     snapshot = session.driver.snapshot
     state = snapshot.state
     if state.closed_at is not None:
@@ -136,7 +132,7 @@ def _attended(session: Session, kept: bool) -> Outcome:
     return Outcome("open", ExitCode.NEEDS_HUMAN, "left open by the operator")
 
 
-def _leaving(session: Session, kept: bool) -> str:
+def leaving(session: Session, kept: bool) -> str:
     """What it means to leave an open incident, in a sentence."""
     if not kept:
         return "This world is removed, its incident too: export the timeline first (e) to keep it."
@@ -195,20 +191,6 @@ class _HungUp(Exception):
 
 def _hung_up(number: int, frame: FrameType | None) -> None:
     raise _HungUp
-
-
-@contextmanager
-def handlers(*numbers: signal.Signals) -> Iterator[Mapping[signal.Signals, object]]:
-    """Signal handlers as they were, put back at the end; nothing outside the main thread."""
-    if threading.current_thread() is not threading.main_thread():
-        yield {}
-        return
-    previous = {number: signal.getsignal(number) for number in numbers}
-    try:
-        yield previous
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def as_interrupt(number: int, frame: FrameType | None) -> None:

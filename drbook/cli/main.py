@@ -17,9 +17,7 @@ import click
 from drbook import __version__
 from drbook.cli import streams
 from drbook.core.errors import DrbookError, ExitCode
-from drbook.core.values import plain
-from drbook.providers import private
-from drbook.providers.hiding import scrub
+from drbook.core.plaintext import plain
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": ("run", "Open an incident and lead through it."),
@@ -118,11 +116,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(lost.explain(), err=True)
         return int(lost.exit_code)
     except DrbookError as error:
-        click.echo(scrub(error.explain()), err=True)
+        click.echo(_scrubbed(error.explain()), err=True)
         return int(error.exit_code)
     except Exception as error:  # noqa: BLE001 - the last line of defence
         return _internal(error)
     return result if isinstance(result, int) else int(ExitCode.DONE)
+
+
+def _scrubbed(text: str) -> str:
+    from drbook.providers.hiding import scrub
+
+    return scrub(text)
 
 
 def _no_memory_on_disk() -> None:
@@ -140,8 +144,9 @@ _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO)
 
 def _internal(error: Exception) -> int:
     from drbook.app.places import home
+    from drbook.providers import private
 
-    text = scrub("".join(traceback.format_exception(error)))
+    text = _scrubbed("".join(traceback.format_exception(error)))
     where = "It could not be kept in a file."
     try:
         folder = home().path
@@ -156,7 +161,7 @@ def _internal(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
         means, next_ = "a disk takes no more", "Make room there. "
     click.echo(
-        f"drbook itself failed: {type(error).__name__}: {scrub(plain(str(error), 500))}\n"
+        f"drbook itself failed: {type(error).__name__}: {_scrubbed(plain(str(error), 500))}\n"
         f"What it means: {means}; what was recorded before is on disk.\n"
         f"What to do: {next_}`drbook resume` goes on with an open incident. {where}",
         err=True,

@@ -1,17 +1,19 @@
 """`drbook resume`: go on after a crash, a closed terminal, or the loss of another machine."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from drbook.app.history import newest_open
-from drbook.app.places import Home, find_incident, home
-from drbook.app.session import Session, resume_incident
-from drbook.app.takeover import take_over, told
-from drbook.app.vouching import Vouch
-from drbook.cli.lead import lead, need_terminal
-from drbook.cli.output import say
+from drbook.cli.attended import attend, first_of, need_terminal
 from drbook.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from drbook.app.places import Home
+    from drbook.app.session import Session
+    from drbook.app.vouching import Vouch
+    from drbook.tui.opening import Told
 
 
 @click.command("resume")
@@ -83,25 +85,68 @@ def command(
     """
     if not headless:
         need_terminal("drbook resume")
-    where = home()
     if source is not None or reason is not None:
+        from drbook.app.places import home
+        from drbook.app.vouching import Vouch
+        from drbook.cli.lead import lead
+
         vouch = Vouch(head, runbook, trusted=trust_mirror, unattended=headless)
-        session = _take_over(where, incident, source, reason, vouch)
-    elif head or runbook is not None or trust_mirror:
+        session = _take_over(home(), incident, source, reason, vouch)
+        return lead(session, headless=headless, as_json=as_json)
+    if head or runbook is not None or trust_mirror:
         raise UsageError(
             "--head, --runbook and --trust-mirror go with --from PLACE/INCIDENT.",
             means="Nothing was resumed.",
             next="`drbook journal verify --head HEAD` holds a head against the record here.",
         )
-    else:
-        folder = newest_open(where) if incident is None else find_incident(where, incident)
-        session = resume_incident(folder, amend=amend, tell=say, without_mirrors=without_mirrors)
-    return lead(session, headless=headless, as_json=as_json)
+    if not headless:
+        from drbook.tui.opening import First
+
+        def opening(told: "Told") -> "Session":
+            return _resumed(incident, amend, without_mirrors, told.say, told.reading)
+
+        folder = _named(incident)
+        return attend(opening, first=first_of(folder) if folder else First(), as_json=as_json)
+    from drbook.cli.lead import lead
+    from drbook.cli.output import say
+
+    session = _resumed(incident, amend, without_mirrors, say)
+    return lead(session, headless=True, as_json=as_json)
+
+
+def _named(incident: str | None) -> Path | None:
+    """The folder of the incident that was named, where one was. Raises UsageError."""
+    from drbook.app.places import find_incident, home
+
+    return None if incident is None else find_incident(home(), incident)
+
+
+def _resumed(
+    incident: str | None,
+    amend: Path | None,
+    without_mirrors: bool,
+    tell: Callable[[str], None],
+    reading: Callable[[int, int], None] = lambda done, total: None,
+) -> "Session":
+    from drbook.app.history import newest_open
+    from drbook.app.places import home
+    from drbook.app.session import resume_incident
+
+    return resume_incident(
+        _named(incident) or newest_open(home()),
+        amend=amend,
+        tell=tell,
+        reading=reading,
+        without_mirrors=without_mirrors,
+    )
 
 
 def _take_over(
-    where: Home, incident: str | None, source: str | None, reason: str | None, vouch: Vouch
-) -> Session:
+    where: "Home", incident: str | None, source: str | None, reason: str | None, vouch: "Vouch"
+) -> "Session":
+    from drbook.app.takeover import take_over, told
+    from drbook.cli.output import say
+
     if source is None or reason is None or incident is not None:
         raise UsageError(
             "Taking over needs --from PLACE/INCIDENT and --take-over REASON, and no INCIDENT beside.",

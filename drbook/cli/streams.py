@@ -9,7 +9,7 @@ import os
 import sys
 
 from drbook.core.errors import DrbookError, ExitCode
-from drbook.core.values import plain
+from drbook.core.plaintext import plain
 
 
 class OutputLost(DrbookError):

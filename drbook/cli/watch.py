@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from drbook.app.places import JOURNAL, find_incident, home
+from drbook.cli.attended import may_draw
 from drbook.cli.describe import describe
-from drbook.cli.lead import may_draw
 from drbook.core.errors import ExitCode
 from drbook.core.events import IncidentClosed, Record
 from drbook.journal.codec import encode

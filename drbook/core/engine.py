@@ -1,8 +1,9 @@
 """What may happen next: pure answers from a runbook and a state."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache, partial
 
 from drbook.core.errors import DrbookError, ExitCode
 from drbook.core.expressions import ExpressionError, evaluate
@@ -43,39 +44,51 @@ class Decision:
     """What may happen next in the whole incident."""
 
     steps: tuple[StepView, ...]
+    _by_id: Mapping[str, StepView] = field(init=False, repr=False, compare=False)
+    _with: Mapping[Readiness, tuple[str, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        groups: dict[Readiness, list[str]] = {}
+        for view in self.steps:
+            groups.setdefault(view.readiness, []).append(view.id)
+        object.__setattr__(self, "_by_id", {view.id: view for view in self.steps})
+        object.__setattr__(self, "_with", {kind: tuple(ids) for kind, ids in groups.items()})
 
     @property
     def ready(self) -> tuple[str, ...]:
-        return self._with(Readiness.READY)
+        return self._with.get(Readiness.READY, ())
 
     @property
     def to_skip(self) -> tuple[str, ...]:
-        return self._with(Readiness.SKIP)
+        return self._with.get(Readiness.SKIP, ())
 
     @property
     def running(self) -> tuple[str, ...]:
-        return self._with(Readiness.RUNNING)
+        return self._with.get(Readiness.RUNNING, ())
 
     @property
     def awaiting(self) -> tuple[str, ...]:
-        return self._with(Readiness.AWAITING)
+        return self._with.get(Readiness.AWAITING, ())
+
+    @property
+    def unclear(self) -> tuple[str, ...]:
+        """Steps whose condition cannot be evaluated."""
+        return self._with.get(Readiness.ERROR, ())
 
     @property
     def finished(self) -> bool:
         """True where every step has ended."""
-        return all(view.readiness is Readiness.ENDED for view in self.steps)
+        return len(self._with.get(Readiness.ENDED, ())) == len(self.steps)
 
     @property
     def stuck(self) -> bool:
         """True where nothing runs, nothing may start and nobody is asked, and it is not finished."""
-        moving = (Readiness.READY, Readiness.SKIP, Readiness.RUNNING, Readiness.AWAITING)
-        return not self.finished and not any(view.readiness in moving for view in self.steps)
+        moving = self.ready or self.to_skip or self.running or self.awaiting
+        return not self.finished and not moving
 
     def view(self, step: str) -> StepView:
-        return next(view for view in self.steps if view.id == step)
-
-    def _with(self, readiness: Readiness) -> tuple[str, ...]:
-        return tuple(view.id for view in self.steps if view.readiness is readiness)
+        """Raises KeyError where there is no such step."""
+        return self._by_id[step]
 
 
 def scope(runbook: Runbook, state: IncidentState) -> Mapping[str, Json]:
@@ -112,8 +125,8 @@ def satisfied(run: StepRun, *, output_used: bool) -> bool:
 
 def decide(runbook: Runbook, state: IncidentState) -> Decision:
     """What may happen next. Nothing may once the incident is closed."""
-    names = scope(runbook, state)
-    views = tuple(_view(step, state, names) for step in runbook.steps)
+    names = cache(partial(scope, runbook, state))
+    views = tuple(view_of(step, state, names) for step in runbook.steps)
     if state.closed_at is not None:
         views = tuple(
             view
@@ -124,7 +137,10 @@ def decide(runbook: Runbook, state: IncidentState) -> Decision:
     return Decision(views)
 
 
-def _view(step: CompiledStep, state: IncidentState, names: Mapping[str, Json]) -> StepView:
+def view_of(
+    step: CompiledStep, state: IncidentState, names: Callable[[], Mapping[str, Json]]
+) -> StepView:
+    """One step of an incident that is open; `names` is asked for what its condition can see."""
     run = state.steps[step.id]
     if run.state is StepState.STARTED:
         return StepView(step.id, Readiness.RUNNING)
@@ -137,13 +153,15 @@ def _view(step: CompiledStep, state: IncidentState, names: Mapping[str, Json]) -
     return _may_start(step, state, names)
 
 
-def _may_start(step: CompiledStep, state: IncidentState, names: Mapping[str, Json]) -> StepView:
+def _may_start(
+    step: CompiledStep, state: IncidentState, names: Callable[[], Mapping[str, Json]]
+) -> StepView:
     missing = unmet(step, state)
     if missing:
         return StepView(step.id, Readiness.BLOCKED, _why_blocked(missing, state), missing)
     if step.when is not None:
         try:
-            wanted = evaluate(step.when, names)
+            wanted = evaluate(step.when, names())
         except DrbookError as error:
             return StepView(step.id, Readiness.ERROR, error.what)
         if not isinstance(wanted, bool):
@@ -155,11 +173,14 @@ def _may_start(step: CompiledStep, state: IncidentState, names: Mapping[str, Jso
 
 def unmet(step: CompiledStep, state: IncidentState) -> tuple[str, ...]:
     """The needs of a step that are not satisfied, in the runbook's order."""
-    return tuple(
+    missing = {
         need
-        for need in state.order
-        if need in step.needs and not satisfied(state.steps[need], output_used=need in step.uses)
-    )
+        for need in step.needs
+        if need in state.steps and not satisfied(state.steps[need], output_used=need in step.uses)
+    }
+    if len(missing) < 2:
+        return tuple(missing)
+    return tuple(need for need in state.order if need in missing)
 
 
 def _why_blocked(missing: tuple[str, ...], state: IncidentState) -> str:
@@ -186,7 +207,7 @@ def may_run(runbook: Runbook, state: IncidentState, step: str) -> str:
     if missing:
         return _why_blocked(missing, state)
     if run.state is StepState.PENDING:
-        view = decide(runbook, state).view(step)
+        view = view_of(runbook.step(step), state, partial(scope, runbook, state))
         return view.reason if view.readiness in (Readiness.SKIP, Readiness.ERROR) else ""
     if run.state in RETRYABLE or run.state is StepState.SKIPPED:
         return ""

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from drbook.core.values import plain, plain_lines
+from drbook.core.plaintext import plain, plain_lines
 
 
 class ExitCode(IntEnum):

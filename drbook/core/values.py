@@ -1,14 +1,18 @@
-"""Plain values: JSON, aware UTC times, durations and sizes with units, and text made safe to show."""
+"""Plain values: JSON, aware UTC times, durations and sizes with units; and text made safe to show."""
 
 import math
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, TypeAlias, Union
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from typing_extensions import TypeAliasType
+
+from drbook.core.plaintext import INCIDENT_ID as INCIDENT_ID
+from drbook.core.plaintext import counted as counted
+from drbook.core.plaintext import plain as plain
+from drbook.core.plaintext import plain_lines as plain_lines
 
 if TYPE_CHECKING:
     Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
@@ -18,10 +22,6 @@ else:
         "Json", Union[None, bool, int, float, str, Sequence["Json"], Mapping[str, "Json"]]
     )
 """What JSON can say. Sequences and mappings are read, never changed in place."""
-
-
-INCIDENT_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]{1,40}", re.ASCII)
-"""An incident's id, which also names its folder, here and in mirrors."""
 
 
 class Frozen(BaseModel):
@@ -233,41 +233,3 @@ def _read_size(value: object) -> object:
 
 
 Size = Annotated[int, BeforeValidator(_read_size, json_schema_input_type=str)]
-
-# --- text from outside -----------------------------------------------------------------------
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 table`, `2 tables`, `1,200 copies`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-_MARKS = 4
-"""Combining marks on one letter; no script's spelling needs more."""
-
-
-def plain(text: str, limit: int = 2000) -> str:
-    """Text from outside made safe for a terminal line: no control, bidi or line-breaking characters.
-
-    Such characters, and marks piled up on one letter, are shown as `\\x1b`-like escapes, so that
-    nothing is hidden; what is longer than `limit` characters is cut and says so.
-    """
-    shown: list[str] = []
-    length = marks = 0
-    for character in text[: limit + 1]:
-        category = unicodedata.category(character)
-        marks = marks + 1 if category[0] == "M" else 0
-        if category[0] == "C" or category in ("Zl", "Zp") or marks > _MARKS:
-            piece = character.encode("unicode_escape", "backslashreplace").decode("ascii")
-        else:
-            piece = character
-        length += len(piece)
-        if length > limit:  # an escape is longer than what it stands for
-            return "".join(shown) + f" … ({len(text)} characters)"
-        shown.append(piece)
-    return "".join(shown)
-
-
-def plain_lines(text: str, limit: int = 2000) -> str:
-    """Like `plain`, but line breaks stay."""
-    return "\n".join(plain(line, limit) for line in text.splitlines())

@@ -6,28 +6,33 @@ import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
 
 from textual import constants
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
-from drbook.app.model import Incident
 from drbook.app.preferences import BELL_AFTER, THEMES, preferences, remember
-from drbook.tui.attention import Attention
-from drbook.tui.incident import IncidentScreen
-from drbook.tui.operations import Operations
+from drbook.tui.opening import First, Opening, OpeningScreen
 from drbook.tui.palette import Commands
 from drbook.tui.small import TooSmall, fits
 from drbook.tui.terminal import Terminal, notice_sequence, title_sequence
 from drbook.tui.themes import Recolour, css_variables, theme
-from drbook.tui.watch import WatchScreen
+
+if TYPE_CHECKING:
+    from drbook.app.model import Incident
+    from drbook.tui.attention import Attention
 
 Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+class _Leavable(Protocol):
+    def action_leave(self) -> object: ...
 
 
 class DrbookApp(App[None]):
@@ -101,8 +106,10 @@ class DrbookApp(App[None]):
 
     # --- the terminal around the screen ---------------------------------------------------------
 
-    def attend(self, incident: Incident, *, watching: bool = False) -> None:
+    def attend(self, incident: "Incident", *, watching: bool = False) -> None:
         """Keep the window's title, and ring when a long step ends, until `unattend`."""
+        from drbook.tui.attention import Attention
+
         self.unattend()
         self._attention = Attention(incident, self._tell, watching=watching)
         self._attention.bell = self.bell_after
@@ -132,22 +139,18 @@ class DrbookApp(App[None]):
 
     # --- leaving --------------------------------------------------------------------------------
 
-    @property
-    def _leading(self) -> IncidentScreen | None:
-        return next((one for one in self.screen_stack if isinstance(one, IncidentScreen)), None)
-
     async def action_quit(self) -> None:
         """Ctrl-Q and Ctrl-C leave as `q` does: never without saying what still runs."""
-        if self._leading is None:
-            self.exit()
-        else:
-            self._leading.action_leave()
+        self.action_help_quit()
 
     def action_help_quit(self) -> None:
-        if self._leading is not None:
-            self._leading.action_leave()
+        screen = next((one for one in self.screen_stack if hasattr(one, "action_leave")), None)
+        if screen is None:
+            self.exit()
+        else:
+            cast("_Leavable", screen).action_leave()
 
-    def on_desk_keys_left(self, message: Operations.Left) -> None:
+    def on_desk_keys_left(self, message: Message) -> None:
         self.exit()
 
     def _fatal_error(self) -> None:
@@ -157,32 +160,60 @@ class DrbookApp(App[None]):
 
 
 class IncidentApp(DrbookApp):
-    """One incident, led by keys."""
+    """One incident, led by keys. Where it is still to be opened, that is done behind the first frame: what
+    the incident's own screen needs is loaded after it."""
 
     def __init__(
         self,
-        incident: Incident,
+        incident: "Incident | None" = None,
         clock: Clock = utc_now,
         leaving: str = "The incident stays open; `drbook resume` goes on.",
+        opening: Opening | None = None,
+        first: First | None = None,
     ) -> None:
-        """`leaving` says what it means to leave while the incident is open."""
+        """`leaving` says what it means to leave while the incident is open. `opening` opens one, where
+        none is given; `first` is what is known of it until then."""
         super().__init__(clock)
         self.leaving = leaving
         self.incident = incident
+        self.failed: BaseException | None = None
+        """Why the incident could not be opened."""
+        self._opening, self._first = opening, first or First()
 
     def on_mount(self) -> None:
-        self.push_screen(IncidentScreen(self.incident, self.clock, self.leaving))
-        self.attend(self.incident)
+        if self.incident is not None:
+            self._show(self.incident)
+        elif self._opening is not None:
+            self.push_screen(OpeningScreen(self._opening, self._first))
+
+    def _show(self, incident: "Incident") -> None:
+        from drbook.tui.incident import IncidentScreen
+
+        self.push_screen(IncidentScreen(incident, self.clock, self.leaving))
+        self.attend(incident)
+
+    def on_opening_screen_opened(self, message: OpeningScreen.Opened) -> None:
+        self.incident, self.leaving = message.incident, message.leaving
+        self.pop_screen()
+        self._show(message.incident)
+        for line in message.told.lines[-3:]:
+            self.notify(line, timeout=15, markup=False)
+
+    def on_opening_screen_failed(self, message: OpeningScreen.Failed) -> None:
+        self.failed = message.error
+        self.exit()
 
 
 class WatchApp(DrbookApp):
     """One incident, looked at."""
 
-    def __init__(self, incident: Incident, clock: Clock = utc_now) -> None:
+    def __init__(self, incident: "Incident", clock: Clock = utc_now) -> None:
         super().__init__(clock)
         self.incident = incident
 
     def on_mount(self) -> None:
+        from drbook.tui.watch import WatchScreen
+
         self.push_screen(WatchScreen(self.incident, self.clock))
         self.attend(self.incident, watching=True)
 
@@ -194,11 +225,15 @@ def run(app: App[None]) -> None:
         raise app._exception
 
 
-def run_incident(incident: Incident, leaving: str) -> None:
-    """Lead an incident until the operator leaves; it stays open unless it was closed or aborted."""
-    run(IncidentApp(incident, leaving=leaving))
+def run_incident(opening: Opening, first: First) -> None:
+    """Lead an incident until the operator leaves; it stays open unless it was closed or aborted. Raises
+    what `opening` raises."""
+    app = IncidentApp(opening=opening, first=first)
+    run(app)
+    if app.failed is not None:
+        raise app.failed
 
 
-def run_watch(incident: Incident) -> None:
+def run_watch(incident: "Incident") -> None:
     """Follow an incident until the operator leaves."""
     run(WatchApp(incident))

@@ -22,6 +22,7 @@ from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
 from drbook.tui.header import header
+from drbook.tui.lines import Lines
 from drbook.tui.now import beside, panel
 from drbook.tui.operations import Operations
 from drbook.tui.pane import pane
@@ -105,18 +106,18 @@ class IncidentScreen(Operations):
         self._unsubscribe: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
-        yield Static(id="header", markup=False)
-        yield Static(id="strip", markup=False)
+        yield Lines(id="header", markup=False)
+        yield Lines(id="strip", markup=False)
         with Horizontal(id="middle"):
-            yield Static(id="steps", markup=False)
+            yield Lines(id="steps", markup=False)
             with VerticalScroll(id="scroll", can_focus=False):
                 yield Static(id="pane", markup=False)
             yield Static(id="now", markup=False)
         with Vertical(id="bottom"):
             yield Static(id="beside", markup=False)
             yield Static(id="trouble", markup=False)
-            yield Static(id="journal", markup=False)
-            yield Static(id="hints", markup=False)
+            yield Lines(id="journal", markup=False)
+            yield Lines(id="hints", markup=False)
 
     def on_mount(self) -> None:
         self._unsubscribe = self.incident.subscribe(self._arrive)
@@ -188,23 +189,22 @@ class IncidentScreen(Operations):
         now, shown = self.clock(), self.shown
         if width < SMALLEST[0] or height < SMALLEST[1]:
             text = f"{width}×{height} is too small. What runs goes on. Make it 80×24 or larger."
-            self.query_one("#header", Static).update(Text(text))
+            self.query_one("#header", Lines).show(Text(text))
             return
-        self.query_one("#header", Static).update(header(shown, now, width))
-        self.query_one("#strip", Static).update(steps.strip(shown, self.selected, width))
-        listed = self.query_one("#steps", Static)
+        self.query_one("#header", Lines).show(header(shown, now, width))
+        listed = self.query_one("#steps", Lines)
         room = self.query_one("#scroll", VerticalScroll).size
         if listed.display:
-            listed.update(
-                steps.step_list(shown, self.selected, now, listed.size.width, room.height)
-            )
+            listed.show(steps.step_list(shown, self.selected, now, listed.size.width, room.height))
+        else:
+            self.query_one("#strip", Lines).show(steps.strip(shown, self.selected, width))
         content = pane(shown, self.selected, now, max(20, room.width - 2), room.height)
         self.query_one("#pane", Static).update(content)
-        lines = self.query_one("#journal", Static)
-        lines.update(journal.strip(shown, width, max(1, lines.size.height)))
+        lines = self.query_one("#journal", Lines)
+        lines.show(journal.strip(shown, width, max(1, lines.size.height)))
         self._draw_beside(now, width, height)
         self._draw_trouble()
-        self.query_one("#hints", Static).update(hints.hints(shown, self.selected, width, now))
+        self.query_one("#hints", Lines).show(hints.hints(shown, self.selected, width, now))
 
     def _draw_beside(self, now: datetime, width: int, height: int) -> None:
         """What runs or ended beside the selected step: a column where there is room, else lines."""

@@ -1,6 +1,5 @@
 """Records as lines: the strip at the bottom, newest first, and the timeline screen."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from rich.text import Text
@@ -127,10 +126,14 @@ def line(snapshot: Snapshot, record: Record, width: int) -> Text | None:
     return shown
 
 
+_LOOKED_AT = 400
+"""Of the newest records, for a few lines that say something."""
+
+
 def strip(snapshot: Snapshot, width: int, height: int) -> Text:
     """The newest records first."""
     lines: list[Text] = []
-    for record in reversed(snapshot.records):
+    for record in reversed(snapshot.records[-_LOOKED_AT:]):
         if isinstance(record.event, ev.StepPlanned):
             continue
         shown = line(snapshot, record, width)
@@ -141,7 +144,12 @@ def strip(snapshot: Snapshot, width: int, height: int) -> Text:
     return Text("\n").join(lines)
 
 
-def everything(snapshot: Snapshot, records: Sequence[Record], width: int) -> Text:
-    """All records, oldest first."""
-    lines = [shown for record in records if (shown := line(snapshot, record, width)) is not None]
-    return Text("\n").join(lines)
+def each(snapshot: Snapshot, record: Record, width: int) -> Text:
+    """A line for any record, also for one that says nothing to a person."""
+    shown = line(snapshot, record, width)
+    if shown is None:
+        event = record.event
+        what = f"started {' '.join(event.argv)}" if isinstance(event, ev.ProcessStarted) else "·"
+        shown = Text.assemble((f" {record.at:%H:%M:%S}    ", DIM), (plain(what, 600), DIM))
+        shown.truncate(width, overflow="ellipsis")
+    return shown

@@ -142,11 +142,11 @@ def _how_it_goes(snapshot: Snapshot, step: str, width: int, height: int) -> list
 def _doubt(snapshot: Snapshot, step: str) -> list[Text]:
     """What the step's own probe saw, and what to do about it."""
     lines = []
-    seen = [note for note in snapshot.state.notes if note.step == step]
+    seen = next((note for note in reversed(snapshot.state.notes) if note.step == step), None)
     if step in snapshot.looking:
         lines.append(Text("drbook is looking whether it happened …", style=BUSY))
-    elif seen:
-        lines.append(said(f"{seen[-1].at:%H:%M:%S}  {seen[-1].text}", WARN))
+    elif seen is not None:
+        lines.append(said(f"{seen.at:%H:%M:%S}  {seen.text}", WARN))
     lines.append(
         Text("‼ nobody knows whether it happened: press i to record what you saw", style=URGENT)
     )

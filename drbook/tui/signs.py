@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 
 from drbook.app.model import Snapshot
 from drbook.core.engine import Readiness
@@ -72,10 +73,7 @@ def status_of(snapshot: Snapshot, step: str) -> Status:
 
 def number_of(snapshot: Snapshot, step: str) -> int:
     """The step's place in the runbook, from 1; 0 for one that is not in it."""
-    for number, compiled in enumerate(snapshot.runbook.steps, 1):
-        if compiled.id == step:
-            return number
-    return 0
+    return snapshot.runbook.places.get(step, -1) + 1
 
 
 def title_of(snapshot: Snapshot, step: str) -> str:
@@ -105,11 +103,10 @@ def next_for_you(snapshot: Snapshot) -> str | None:
     if snapshot.state.closed_at is not None or snapshot.broken:
         return None
     decision, steps = snapshot.decision, snapshot.state.steps
-    asked = [step for step in decision.awaiting if step not in snapshot.cooling]
-    doubts = [step for step in snapshot.state.order if steps[step].state is StepState.IN_DOUBT]
-    open_ends = [step for step in snapshot.state.order if unsettled(steps[step])]
-    errors = [view.id for view in decision.steps if view.readiness is Readiness.ERROR]
-    return next(iter([*asked, *doubts, *decision.ready, *open_ends, *errors]), None)
+    asked = (step for step in decision.awaiting if step not in snapshot.cooling)
+    doubts = (run.id for run in steps.values() if run.state is StepState.IN_DOUBT)
+    open_ends = (run.id for run in steps.values() if unsettled(run))
+    return next(chain(asked, doubts, decision.ready, open_ends, decision.unclear), None)
 
 
 def took(run: StepRun, now: datetime) -> timedelta | None:

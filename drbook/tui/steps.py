@@ -5,37 +5,44 @@ from datetime import datetime
 from rich.text import Text
 
 from drbook.app.model import Snapshot
+from drbook.core.runbook import Phase
 from drbook.tui.paint import DIM, PLAIN, SELECTED, STRONG, cut
 from drbook.tui.signs import number_of, status_of, time_column, title_of
 
 
 def step_list(snapshot: Snapshot, selected: str, now: datetime, width: int, height: int) -> Text:
-    """Phases and steps; scrolled so that the selected step is seen."""
-    lines: list[Text] = []
+    """Phases and steps; scrolled so that the selected step is seen. Only what is seen is made."""
+    rows: list[Phase | str] = []
     at = 0
     phase = None
     for compiled in snapshot.runbook.steps:
         if compiled.step.phase is not phase:
             phase = compiled.step.phase
-            lines.append(Text(f" {phase.value.upper()}", style=f"bold {DIM}"))
-        if compiled.id == selected:
-            at = len(lines)
-        lines.append(_line(snapshot, compiled.id, selected, now, width))
-    first = max(0, min(at - height // 2, len(lines) - height))
-    return Text("\n").join(lines[first : first + height])
+            rows.append(phase)
+        if compiled.step.id == selected:
+            at = len(rows)
+        rows.append(compiled.step.id)
+    first = max(0, min(at - height // 2, len(rows) - height))
+    return Text("\n").join(
+        Text(f" {row.value.upper()}", style=f"bold {DIM}")
+        if isinstance(row, Phase)
+        else _line(snapshot, row, selected, now, width)
+        for row in rows[first : first + height]
+    )
 
 
 def _line(snapshot: Snapshot, step: str, selected: str, now: datetime, width: int) -> Text:
     status = status_of(snapshot, step)
     right = time_column(snapshot, step, now)
     number = number_of(snapshot, step)
-    room = width - len(right) - 8
+    digits = max(2, len(str(len(snapshot.runbook.steps))))
+    room = width - len(right) - 6 - digits
     title = cut(title_of(snapshot, step), max(4, room))
     strong = STRONG if step == selected else PLAIN
     line = Text.assemble(
         ("▌" if step == selected else " ", strong),
         (f"{status.sign} ", status.style),
-        (f"{number:>2} ", DIM),
+        (f"{number:>{digits}} ", DIM),
         (title.ljust(max(4, room)), strong),
         " ",
         (right, status.style),
@@ -48,19 +55,18 @@ def _line(snapshot: Snapshot, step: str, selected: str, now: datetime, width: in
 
 def strip(snapshot: Snapshot, selected: str, width: int) -> Text:
     """All steps in one line: signs and numbers, the selected one marked; it scrolls with it."""
+    steps = snapshot.runbook.steps
+    at = max(0, number_of(snapshot, selected) - 1)
+    fits = max(1, width // max(5, 3 + len(str(len(steps)))))
+    first = max(0, min(at - fits // 2, len(steps) - fits))
     parts = []
-    at = 0
-    for number, compiled in enumerate(snapshot.runbook.steps, 1):
+    for number, compiled in enumerate(steps[first : first + fits], first + 1):
         status = status_of(snapshot, compiled.id)
         here = compiled.id == selected
-        if here:
-            at = number - 1
         text = f"[{status.sign}{number}]" if here else f" {status.sign}{number} "
         parts.append(Text(text, style=f"{status.style} {SELECTED}" if here else status.style))
-    fits = max(1, width // 5)
-    first = max(0, min(at - fits // 2, len(parts) - fits))
     line = Text("…" if first else " ", style=DIM)
-    for part in parts[first : first + fits]:
+    for part in parts:
         line.append_text(part)
     line.truncate(width, overflow="ellipsis")
     return line

@@ -1,0 +1,116 @@
+"""What is seen while an incident is opened: the mode, the title, and how far the record was read.
+
+It is painted before anything else is loaded; this module imports nothing but Textual and plain text.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+
+from drbook.core.plaintext import plain
+
+if TYPE_CHECKING:
+    from drbook.app.model import Incident
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What is known of an incident before it is opened; nothing is decided by it."""
+
+    mode: str = ""
+    title: str = ""
+
+
+@dataclass(slots=True)
+class Told:
+    """How far it is; written by the thread that opens, read by the screen."""
+
+    lines: list[str] = field(default_factory=list)
+    done: int = 0
+    total: int = 0
+
+    def say(self, line: str) -> None:
+        """A sentence for a person."""
+        self.lines.append(line)
+
+    def reading(self, done: int, total: int) -> None:
+        """So many of the record's lines were read."""
+        self.done, self.total = done, total
+        time.sleep(0)  # lets a key be heard
+
+
+Opening = Callable[[Told], "tuple[Incident, str]"]
+"""Opens an incident, in a thread; also what it means to leave it. Raises DrbookError."""
+
+_BANNERS = {
+    "live": (" ● LIVE INCIDENT ", "bold white on #b3261e"),
+    "drill": (" ◇ REHEARSAL (drill) ", "bold black on #5cc8ff"),
+    "dry-run": (" ~ DRY RUN ", "bold black on #8b95a5"),
+}
+
+
+class OpeningScreen(Screen[None]):
+    """Opens an incident behind its first frame, and says with a message how that ended."""
+
+    BINDINGS = [Binding("q,escape", "leave", "Leave")]  # noqa: RUF012 - Textual declares it so
+
+    class Opened(Message):
+        def __init__(self, incident: "Incident", leaving: str, told: Told) -> None:
+            super().__init__()
+            self.incident, self.leaving, self.told = incident, leaving, told
+
+    class Failed(Message):
+        def __init__(self, error: BaseException) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self, opening: Opening, first: First) -> None:
+        super().__init__()
+        self._opening, self._first = opening, first
+        self.told = Told()
+
+    def compose(self) -> ComposeResult:
+        yield Static(self._header(), id="header", markup=False)
+        yield Static(self._reading(), id="middle", markup=False)
+        yield Static(Text(" q leave", style="#8b95a5"), id="hints", markup=False)
+
+    def on_mount(self) -> None:
+        self.set_interval(0.1, self._draw)
+        self.call_after_refresh(self.set_timer, 0.01, self._begin)
+
+    def _begin(self) -> None:
+        threading.Thread(target=self._open, name="opening", daemon=True).start()
+
+    def _open(self) -> None:
+        try:
+            incident, leaving = self._opening(self.told)
+        except BaseException as error:  # noqa: BLE001 - raised again once the screen is gone
+            self.post_message(self.Failed(error))
+        else:
+            self.post_message(self.Opened(incident, leaving, self.told))
+
+    def _draw(self) -> None:
+        self.query_one("#middle", Static).update(self._reading())
+
+    def _header(self) -> Text:
+        banner, style = _BANNERS.get(self._first.mode, (" drbook ", "bold"))
+        return Text.assemble((banner, style), "  ", (plain(self._first.title, 120), "bold #ffffff"))
+
+    def _reading(self) -> Text:
+        done, total = self.told.done, self.told.total
+        words = f" {done:,} of {total:,}" if total else ""
+        lines = [Text(f"reading the record …{words}", style="#5cc8ff")]
+        lines += [Text(plain(line, 300), style="#ffb454") for line in self.told.lines[-8:]]
+        return Text("\n").join(lines)
+
+    def action_leave(self) -> None:
+        self.app.exit()
