@@ -76,7 +76,7 @@ def _result(
     return TableCounts(
         identity=who,
         taken_at=at.astimezone(UTC),
-        tables=(*counts, *([objects] if objects is not None else [])),
+        tables=(*counts, *listed.unnamed, *([objects] if objects is not None else [])),
         aside=tuple(listed.aside),
         covers=COVERED,
     )

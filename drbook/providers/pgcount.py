@@ -11,7 +11,7 @@ from psycopg import sql
 
 from drbook.core.baseline import LARGE_OBJECTS, TableCount
 from drbook.core.hashes import RECORD, TEXT, written
-from drbook.providers.pgcatalog import Key, Table
+from drbook.providers.pgcatalog import Table
 from drbook.providers.pgranges import BACK, given_hash, hash_of, read_ranges, row_hash, time_of
 from drbook.providers.pgsession import Connection, said
 
@@ -31,8 +31,10 @@ def count_query(tables: Sequence[Table], *, content: bool) -> sql.Composed:
         newest: _Parts = [_NONE]
         if table.newest is not None:
             newest = [_NEWEST[0], sql.Identifier(table.newest), _NEWEST[1]]
-        hashed: _Parts = [_SUM[0], row_hash(table), _SUM[1]] if content else [_NONE]
-        if content and table.given:
+        hashed: _Parts = [_NONE]
+        if content and table.hashed:
+            hashed = [_SUM[0], row_hash(table), _SUM[1]]
+        if content and table.hashed and table.given:
             hashed += [_NEXT, _SUM[0], given_hash(table), _SUM[1]]
         parts += [_COUNT, *newest, _NEXT, *hashed, _FROM, *table.source(), _THEN]
     return sql.Composed([*parts, BACK])
@@ -61,8 +63,8 @@ def count_table(
     A method that the server has no function for, after all, gives way to text.
     """
     try:
-        if content and ranges and table.key is not None and table.hint > 1:
-            return _in_stretches(connection, table, table.key, ranges)
+        if content and ranges and table.in_stretches:
+            return _in_stretches(connection, table, ranges)
         row = connection.execute(count_query([table], content=content)).fetchone()
     except psycopg.errors.UndefinedFunction:
         if not content or table.method == TEXT:
@@ -73,8 +75,10 @@ def count_table(
     return _entry(table, *row)
 
 
-def _in_stretches(connection: Connection, table: Table, key: Key, most: int) -> TableCount:
+def _in_stretches(connection: Connection, table: Table, most: int) -> TableCount:
     """The same figures, and where in the table they come from."""
+    key = table.key
+    assert key is not None
     ranges, newest, given = read_ranges(connection, table, key)
     rows = sum(part.rows for part in ranges.parts)
     content = str(sum(int(part.content) for part in ranges.parts))

@@ -235,6 +235,63 @@ def test_a_login_that_may_read_all_data_reads_large_objects_by_their_pages(
     assert of(as_owner, "large objects") == of(as_reader, "large objects")
 
 
+# --- names that are no text --------------------------------------------------------------------
+
+NO_TEXT = r"""
+CREATE FUNCTION run(text) RETURNS void LANGUAGE plpgsql AS
+  $$ BEGIN EXECUTE replace($1, '?', convert_from('\x636166e9', 'SQL_ASCII')); END $$;
+SELECT run('CREATE TABLE "?" (id serial)'), run('CREATE SCHEMA "?"'), run('CREATE TABLE "?"."grün" (id int)'),
+  run('CREATE TABLE partly (id int PRIMARY KEY, "?" text)'), run('CREATE TYPE "of ?" AS (a int)'),
+  run('CREATE TABLE keyed ("?" int PRIMARY KEY, g int GENERATED ALWAYS AS (5) STORED)'),
+  run('CREATE TABLE typed (a "of ?")'), run('CREATE TABLE "\?" (id int)');
+INSERT INTO partly SELECT n FROM generate_series(1, 2000) n; INSERT INTO typed VALUES (ROW(1));
+CREATE TABLE "grün" (id int); INSERT INTO "grün" VALUES (1), (2), (3); ANALYZE;
+"""
+
+
+@pytest.fixture
+def ascii_only(kinds: Postgres) -> Iterator[DatabaseRef]:
+    """A database without an encoding takes any bytes for a name, and hands them out only as bytes."""
+    with kinds.connect("postgres") as connection:
+        connection.execute(
+            "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
+        )
+        try:
+            with kinds.connect("ascii") as inside:
+                inside.execute(NO_TEXT.encode())
+            yield ref(kinds, "ascii")
+        finally:
+            connection.execute("DROP DATABASE ascii WITH (FORCE)")
+
+
+def test_a_name_that_is_no_text_takes_no_other_with_it(
+    ascii_only: DatabaseRef, reader: PostgresReader
+) -> None:
+    found = drain(reader.count(ascii_only, content=True, ranges=True, structure="sound"))
+    rows = {row.table: row for row in found.tables}
+    unnamed = {"public.caf\\xe9", "caf\\xe9.grün", "public.\\caf\\xe9"}
+    assert set(rows) == unnamed | {
+        "public.partly", "public.keyed", "public.typed", "public.grün",
+    }  # fmt: skip
+    for name in unnamed:
+        assert (rows[name].rows, rows[name].content) == (None, None)
+        assert "not UTF-8" in rows[name].why_unknown
+    assert (rows["public.partly"].rows, rows["public.partly"].content) == (2000, None)
+    assert "not hashed" in rows["public.partly"].note
+    assert (rows["public.keyed"].rows, rows["public.keyed"].content) == (0, None)
+    assert rows["public.keyed"].generated == ("g",)
+    for name, number in (("public.grün", 3), ("public.typed", 1)):
+        assert rows[name].rows == number
+        assert "SQL_ASCII" in (rows[name].content or "")
+    assert found.structure is not None
+    assert {"table", "column", "sequence"} <= found.structure.unread.keys()
+    assert "constraint" in found.structure.unread
+    alone = {row.table: row for row in drain(reader.count(ascii_only)).tables}
+    assert {name: row.rows for name, row in alone.items()} == {
+        name: row.rows for name, row in rows.items()
+    }
+
+
 # --- how rows are hashed -----------------------------------------------------------------------
 
 
