@@ -96,14 +96,15 @@ def _export(leader: Connection, what: Counting) -> tuple[str | None, str]:
         leader.rollback()
         pgsession.prepare(leader, what.pace.statement_timeout)
         row = None
-    for name, value in (
-        ("idle_in_transaction_session_timeout", "0"),
-        ("tcp_keepalives_idle", "60"),
-        ("tcp_keepalives_interval", "10"),
-        ("tcp_keepalives_count", "3"),
-    ):
-        leader.execute(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), value))
-    leader.execute(MARK)
+    bounds = pgsession.settings(
+        {
+            "idle_in_transaction_session_timeout": "0",
+            "tcp_keepalives_idle": "60",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+        }
+    )
+    leader.execute(sql.SQL("{}; {}").format(bounds, MARK))
     return (str(row[0]) if row is not None else None), why
 
 

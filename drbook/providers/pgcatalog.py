@@ -38,16 +38,14 @@ SELECT c.oid::bigint, {schema}, {name}, c.relkind::text, c.relpersistence = 'u',
 _PARENTS = "SELECT inhrelid::bigint, inhparent::bigint FROM pg_inherits"
 
 _PARTICULAR = sql.SQL("""
-SELECT x.* FROM (
-  SELECT a.attrelid::bigint, {name},
-         a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype) AND a.attname = ANY (%(names)s) AS dates,
-         {generated} AS generated
-    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-   WHERE c.relkind IN ('r', 'p', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND c.oid >= 16384
-) x WHERE dates OR generated ORDER BY 1, 2
+SELECT a.attrelid::bigint, {name}, {dates}, {generated}
+  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+ WHERE c.relkind IN ('r', 'p', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND ({dates} OR {generated})
 """).format
 """Columns that may say when a row was written, and those that the server computes (stored or, since 18,
 virtual ones)."""
+_DATES = sql.SQL("""(a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)
+   AND a.attname = ANY (%(names)s))""")
 
 _KEYS = sql.SQL("""
 SELECT i.indrelid::bigint, {name}, i.indnkeyatts = 1
@@ -283,13 +281,14 @@ def _particular(
     query = _PARTICULAR(
         generated=sql.SQL("a.attgenerated <> ''" if version >= 120000 else "false"),
         name=sql.SQL(as_asked(connection, "a.attname")),
+        dates=_DATES,
     )
     for oid, name, dates, computed in connection.execute(query, {"names": list(FRESHNESS)}):
         column = names.shown(name)
         if dates:
             best[oid] = min(best.get(oid, len(FRESHNESS)), FRESHNESS.index(column))
         if computed:
-            generated[oid] = (*generated.get(oid, ()), column)
+            generated[oid] = tuple(sorted((*generated.get(oid, ()), column)))
     return {oid: FRESHNESS[rank] for oid, rank in best.items()}, generated
 
 

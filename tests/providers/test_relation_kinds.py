@@ -249,17 +249,25 @@ CREATE TABLE "grün" (id int); INSERT INTO "grün" VALUES (1), (2), (3); ANALYZE
 """
 
 
-def test_a_name_that_is_no_text_takes_no_other_with_it(
-    kinds: Postgres, reader: PostgresReader
-) -> None:
+@pytest.fixture
+def ascii_only(kinds: Postgres) -> Iterator[DatabaseRef]:
     """A database without an encoding takes any bytes for a name, and hands them out only as bytes."""
     with kinds.connect("postgres") as connection:
         connection.execute(
             "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
         )
-    with kinds.connect("ascii") as connection:
-        connection.execute(NO_TEXT.encode())
-    found = drain(reader.count(ref(kinds, "ascii"), content=True, ranges=True, structure="sound"))
+        try:
+            with kinds.connect("ascii") as inside:
+                inside.execute(NO_TEXT.encode())
+            yield ref(kinds, "ascii")
+        finally:
+            connection.execute("DROP DATABASE ascii WITH (FORCE)")
+
+
+def test_a_name_that_is_no_text_takes_no_other_with_it(
+    ascii_only: DatabaseRef, reader: PostgresReader
+) -> None:
+    found = drain(reader.count(ascii_only, content=True, ranges=True, structure="sound"))
     rows = {row.table: row for row in found.tables}
     unnamed = {"public.caf\\xe9", "caf\\xe9.grün", "public.\\caf\\xe9"}
     assert set(rows) == unnamed | {
@@ -278,7 +286,7 @@ def test_a_name_that_is_no_text_takes_no_other_with_it(
     assert found.structure is not None
     assert {"table", "column", "sequence"} <= found.structure.unread.keys()
     assert "constraint" in found.structure.unread
-    alone = {row.table: row for row in drain(reader.count(ref(kinds, "ascii"))).tables}
+    alone = {row.table: row for row in drain(reader.count(ascii_only)).tables}
     assert {name: row.rows for name, row in alone.items()} == {
         name: row.rows for name, row in rows.items()
     }
