@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from drbook.tui.fields import Line
 from drbook.tui.paint import DIM, PLAIN, STRONG, URGENT, WARN, said
 
 
@@ -57,7 +58,7 @@ class WordsDialog(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
                 yield heading(self._heading, self._explanation)
-            yield Input(value=self._initial, max_length=4000, compact=True, select_on_focus=False)
+            yield Line(value=self._initial, max_length=4000, compact=True, select_on_focus=False)
             yield Static("Enter: write it down    Esc: back, nothing is done", classes="keys")
 
     @on(Input.Submitted)
@@ -103,7 +104,7 @@ class ChoiceDialog(ModalScreen[Chosen | None]):
             ]
             yield OptionList(*shown, markup=False, compact=True)
             if self._comment:
-                yield Input(
+                yield Line(
                     placeholder="comment for the record (Tab comes here)",
                     max_length=4000,
                     compact=True,

@@ -38,6 +38,8 @@ class ListScreen(Screen[None], Generic[Row]):
         Binding("space", "more", "More", tooltip="Scroll what is said of the selected row"),
         Binding("question_mark", "help", "Help", tooltip="Explain this screen", key_display="?"),
     ]
+    AUTO_FOCUS = ""
+    """Nothing takes the keys away from the list."""
     KEYS: tuple[tuple[str, str], ...] = ()
     """Beside those that every list has: the key as it is shown, and what it does in a word."""
 

@@ -16,6 +16,7 @@ from drbook.core import events as ev
 from drbook.core.events import Record
 from drbook.core.values import counted, plain, plain_lines, show_duration
 from drbook.tui import journal
+from drbook.tui.fields import Line
 from drbook.tui.listing import ListScreen, Look
 from drbook.tui.paint import DIM, SELECTED, STRONG, WARN, fields, said
 
@@ -42,7 +43,7 @@ class TimelineScreen(ListScreen[Record]):
 
     def compose(self) -> ComposeResult:
         yield from super().compose()
-        yield Input(placeholder="search: Enter shows what was found, Esc all", id="list-search",
+        yield Line(placeholder="search: Enter shows what was found, Esc all", id="list-search",
                     compact=True, max_length=200)  # fmt: skip
 
     def on_mount(self) -> None:

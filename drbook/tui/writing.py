@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
-from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Input, Static
 
 from drbook.core.events import NoteKind
 from drbook.core.values import parse_moment
 from drbook.tui.dialogs import heading
+from drbook.tui.fields import Area, Line
 from drbook.tui.paint import DIM, STRONG, WARN
 
 KINDS = {
@@ -29,23 +29,6 @@ KINDS = {
     NoteKind.DECISION: "decision: what was decided, and by whom",
     NoteKind.MESSAGE: "message: what was told to somebody",
 }
-
-
-class Area(TextArea):
-    """A text of several lines, in which Enter means: that is all."""
-
-    class Submitted(Message):
-        """Enter."""
-
-    async def _on_key(self, event: events.Key) -> None:
-        if event.key == "enter":
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.Submitted())
-        elif event.key == "ctrl+j":
-            event.stop()
-            event.prevent_default()
-            self.insert("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +75,7 @@ class NoteDialog(ModalScreen[Written | None]):
                 yield heading(self._heading, self._explanation)
             yield Area(self._initial.text, compact=True, classes="area", soft_wrap=True)
             yield Static(classes="kind", markup=False)
-            yield Input(
+            yield Line(
                 value="" if self._initial.happened_at is None
                 else f"{self._initial.happened_at:%Y-%m-%d %H:%M:%S}",
                 placeholder="when it happened, if not now: 22:41, 10m ago (UTC; Tab comes here)",
@@ -189,7 +172,7 @@ class ElsewhereDialog(ModalScreen[Elsewhere | None]):
             with VerticalScroll(classes="body", can_focus=False):
                 yield heading(self._heading, self._explanation)
             yield Static(classes="kind", markup=False)
-            yield Input(
+            yield Line(
                 value=self._initial.reason,
                 placeholder="what you did, and how you know how it ended",
                 max_length=1000,
