@@ -37,7 +37,8 @@ def command(text: str, incident: str | None, said: str | None, kind: str) -> Non
     """Write a note; TEXT may be `-` for what standard input says, in as many lines as it has. Where another
     drbook leads the incident, that one puts it on record."""
     if text == "-":
-        text = sys.stdin.read(NOTE_LENGTH * 2).strip()
+        typed = sys.stdin.buffer.read(NOTE_LENGTH * 8)
+        text = typed.decode("utf-8", "backslashreplace").strip()
     if not text.strip() or len(text) > NOTE_LENGTH:
         raise UsageError(
             f"A note has between 1 and {NOTE_LENGTH:,} characters; this one has {len(text):,}.",

@@ -417,7 +417,7 @@ def test_missing_consent_is_red() -> None:
 def test_evidence_keeps_its_lines() -> None:
     page = export(by_hand(), "html")
     assert "count\n-----\n   12</pre>" in page
-    assert "> count<br>\n> " in export(by_hand(), "md")
+    assert "> count<br>\\-----<br>&nbsp;&nbsp;&nbsp;12" in export(by_hand(), "md")
 
 
 def test_a_note_keeps_its_kind_its_lines_and_both_times() -> None:
