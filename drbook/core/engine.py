@@ -155,11 +155,12 @@ def _may_start(step: CompiledStep, state: IncidentState, names: Mapping[str, Jso
 
 def unmet(step: CompiledStep, state: IncidentState) -> tuple[str, ...]:
     """The needs of a step that are not satisfied, in the runbook's order."""
-    return tuple(
+    missing = {
         need
-        for need in state.order
-        if need in step.needs and not satisfied(state.steps[need], output_used=need in step.uses)
-    )
+        for need in step.needs
+        if need in state.steps and not satisfied(state.steps[need], output_used=need in step.uses)
+    }
+    return tuple(need for need in state.order if need in missing) if missing else ()
 
 
 def _why_blocked(missing: tuple[str, ...], state: IncidentState) -> str:

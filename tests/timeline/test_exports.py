@@ -340,7 +340,10 @@ def test_a_choice_by_break_glass_is_red_and_says_what_is_not_known() -> None:
     told = located_then((5, chose(0, glass=True)))
     page = export(told, "html")
     said = "BREAK-GLASS: chosen by ops instead of the proposed copy: the newest is ruined"
-    assert f'<p class="bad">{said} (its verdict is shared; app-key can delete it)</p>' in page
+    assert (
+        f'<p class="bad">{said} (as known then: its verdict is shared; app-key can delete it)</p>'
+        in page
+    )
     assert page.count('class="w bad">BREAK-GLASS by typing') == 2
     assert "What the chosen one costs against the newest copy of all: <strong>none: it is" in page
     assert "**BREAK-GLASS" in export(told, "md")
