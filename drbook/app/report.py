@@ -33,6 +33,11 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "chosen": _chosen(words.chosen(timeline)),
         "choice": _choice(timeline),
         "by_hand": _by_hand(timeline),
+        "loud": [
+            {"step": entry.step, "by": entry.actor, "said": entry.text}
+            for entry in timeline.entries
+            if entry.urgent
+        ],
         "rejected": [
             {"source": source, "copy": copy or None, "verdict": verdict, "reasons": list(reasons)}
             for source, copy, verdict, reasons in words.rejected(timeline)
@@ -185,15 +190,22 @@ def report_lines(
 
 
 def _said_by_people(document: Mapping[str, Json]) -> list[str]:
-    """What a person chose against the proposal, and what stands on a person's word."""
-    choice, by_hand = document.get("choice"), document.get("by_hand")
-    lines = []
-    if isinstance(choice, Mapping):
+    """Where somebody went past a protection, what a person chose against the proposal, and what stands on
+    a person's word; each once."""
+    loud, choice, by_hand = (document.get(key) or [] for key in ("loud", "choice", "by_hand"))
+    lines = [f"LOOK AT        {line}" for line in _each_said(loud)]
+    if isinstance(choice, Mapping) and not choice["break_glass"]:
         lines.append(f"by choice      {plain(str(choice['said']), 600)}")
-    for one in by_hand if isinstance(by_hand, list) else []:
-        if isinstance(one, Mapping):
-            lines.append(f"by hand        {one['step']}: {plain(str(one['said']), 400)}")
-    return lines
+    quiet = [one for one in _mappings(by_hand) if not one["without"]]
+    return lines + [f"by hand        {line}" for line in _each_said(quiet)]
+
+
+def _mappings(value: Json) -> list[Mapping[str, Json]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _each_said(value: Json) -> list[str]:
+    return [f"{one['step']}: {plain(str(one['said']), 600)}" for one in _mappings(value)]
 
 
 def _login(location: str) -> str:

@@ -30,8 +30,7 @@ class RunningOn:
         """From now on, in this person's name."""
         if self._driver.state.closed_at is not None:
             refuse("The incident is closed.", "Nothing was started.")
-        decision = decide(self._driver.runbook, self._driver.state)
-        if not decision.ready and not self._moves():
+        if not self._moves():
             refuse(
                 "Nothing is ready to run.",
                 "Answer what waits for you, or settle what ended badly, then run on.",
@@ -48,9 +47,10 @@ class RunningOn:
         if self._actor is None or not self.on or self._ended_badly():
             return self.halt()
         driver = self._driver
-        while ready := decide(driver.runbook, driver.state).ready:
+        # What becomes ready by these is seen in the next round.
+        for step in decide(driver.runbook, driver.state).ready:
             try:
-                driver.steps.plan(ready[0], self._actor)
+                driver.steps.plan(step, self._actor)
             except DrbookError:
                 self.halt()
                 raise
@@ -67,4 +67,5 @@ class RunningOn:
         """Whether anything goes on without a person."""
         steps = self._driver.steps
         decision = decide(self._driver.runbook, self._driver.state)
-        return bool(decision.running or decision.to_skip or steps.cooling or steps.retry_at)
+        goes_on = decision.ready or decision.running or decision.to_skip
+        return bool(goes_on or steps.cooling or steps.retry_at)

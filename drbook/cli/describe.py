@@ -58,7 +58,7 @@ def _by_a_person(record: Record) -> str:
     if isinstance(event, ev.StepInvalidated):
         return f"{event.step}: stale, {plain(event.because, 200)}"
     if isinstance(event, ev.InputChanged):
-        return f"input {event.name} is now {plain(str(event.value), 200)} ({actor})"
+        return f"input {plain(event.name, 80)} is now {plain(str(event.value), 200)} ({actor})"
     if isinstance(event, ev.HandedOver):
         comment = plain(event.comment, 300)
         return f"handed over by {actor} to {plain(event.to, 80)}. {comment}".rstrip()

@@ -28,7 +28,8 @@ def command(text: str, incident: str | None, said: str | None, kind: str) -> Non
     """Write a note; TEXT may be `-` for what standard input says, in as many lines as it has. Where another
     drbook leads the incident, that one puts it on record."""
     if text == "-":
-        text = sys.stdin.read(NOTE_LENGTH * 2).strip()
+        typed = sys.stdin.buffer.read(NOTE_LENGTH * 8)
+        text = typed.decode("utf-8", "backslashreplace").strip()
     happened_at = _moment(said) if said is not None else None
     written = write_note(find_incident(home(), incident), text, happened_at, NoteKind(kind))
     for one in written.unasked:

@@ -169,7 +169,7 @@ class _Builder:
             )
         how = f"BREAK-GLASS by typing {event.typed!r}: chose" if event.break_glass else "chose"
         text = f"{how} {shown} instead of the proposed copy: {event.reason}"
-        text += f" ({known})" if known else ""
+        text += f" (as known then: {known})" if known else ""
         self._enter(record, "decision", text, event.step, urgent=event.break_glass)
 
     def _finished(self, record: Record, event: ev.StepFinished, attempt: Attempt) -> Attempt:

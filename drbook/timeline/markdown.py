@@ -251,7 +251,16 @@ def _one_by_hand(attempt: Attempt) -> str:
     evidence = attempt.by_hand.evidence if attempt.by_hand is not None else ""
     if not evidence:
         return head + " No evidence was pasted."
-    return f"{head}\n\n> " + "<br>\n> ".join(text(line) for line in evidence.splitlines())
+    return f"{head}\n\n> {_lines(evidence)}"
+
+
+def _lines(value: str) -> str:
+    """Several lines in one of Markdown's; what indents them stays."""
+    lines = []
+    for line in value.splitlines():
+        bare = line.lstrip(" ")
+        lines.append("&nbsp;" * (len(line) - len(bare)) + text(bare))
+    return "<br>".join(lines)
 
 
 def _steps(timeline: Timeline) -> str:
@@ -286,8 +295,7 @@ class _Markdown(str):
 
 def _said(entry: Entry) -> str:
     """A note keeps its lines; what went past a protection is said loudly."""
-    lines = entry.text.splitlines() if entry.kind == "note" else [entry.text]
-    said = "<br>".join(text(line) for line in lines)
+    said = _lines(entry.text) if entry.kind == "note" else text(entry.text)
     return _Markdown(f"**{said}**" if entry.urgent else said)
 
 

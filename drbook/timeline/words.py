@@ -279,7 +279,7 @@ def choice(timeline: Timeline) -> str:
     if made is None:
         return ""
     how = "BREAK-GLASS: chosen" if made.break_glass else "Chosen"
-    return f"{how} by {made.by} instead of the proposed copy: {made.reason} ({made.standing})"
+    return f"{how} by {made.by} instead of the proposed copy: {made.reason} (as known then: {made.standing})"
 
 
 def against(timeline: Timeline) -> str:

@@ -475,6 +475,26 @@ def test_a_wrong_neighbour_of_an_expression_is_still_found(problems: Problems) -
 # --- what a runbook becomes ----------------------------------------------------------------------
 
 
+def test_inputs_that_a_step_refers_to(loading: Loading) -> None:
+    runbook = loading(
+        HEAD + "inputs: {n: {}, m: {}, k: {}, occurred: {type: time}}\n"
+        "steps:\n"
+        "  - {id: a, phase: detect, do: ask, with: {prompt: 'to ${{ inputs.n | upper }}'}}\n"
+        "  - id: b\n"
+        "    phase: close\n"
+        "    do: note\n"
+        '    with: {text: "${{ incident.occurred }}"}\n'
+        "    when: ${{ inputs.m == 'x' or not (inputs.m == 'y') }}\n"
+        '    confirm: {type: "${{ inputs.k }}"}\n'
+        "  - {id: c, phase: detect, do: note, with: {text: '${{ incident.mode }}'}}\n"
+    )
+    assert [(step.id, set(step.inputs)) for step in runbook.steps] == [
+        ("a", {"n"}),
+        ("b", {"occurred", "m", "k"}),
+        ("c", set()),
+    ]
+
+
 def test_a_runbook_that_loads(loading: Loading) -> None:
     text = (
         HEAD

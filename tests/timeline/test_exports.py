@@ -386,7 +386,10 @@ def test_a_choice_by_break_glass_is_red_and_says_what_is_not_known() -> None:
     told = located_then((5, chose(0, glass=True)))
     page = export(told, "html")
     said = "BREAK-GLASS: chosen by ops instead of the proposed copy: the newest is ruined"
-    assert f'<p class="bad">{said} (its verdict is shared; app-key can delete it)</p>' in page
+    assert (
+        f'<p class="bad">{said} (as known then: its verdict is shared; app-key can delete it)</p>'
+        in page
+    )
     assert page.count('class="w bad">BREAK-GLASS by typing') == 2
     assert "What the chosen one costs against the newest copy of all: <strong>none: it is" in page
     assert "**BREAK-GLASS" in export(told, "md")
@@ -463,7 +466,7 @@ def test_missing_consent_is_red() -> None:
 def test_evidence_keeps_its_lines() -> None:
     page = export(by_hand(), "html")
     assert "count\n-----\n   12</pre>" in page
-    assert "> count<br>\n> " in export(by_hand(), "md")
+    assert "> count<br>\\-----<br>&nbsp;&nbsp;&nbsp;12" in export(by_hand(), "md")
 
 
 def test_a_note_keeps_its_kind_its_lines_and_both_times() -> None:
