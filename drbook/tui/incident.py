@@ -21,7 +21,7 @@ from drbook.core.errors import DrbookError
 from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
-from drbook.tui.header import header
+from drbook.tui.header import header, lines_for
 from drbook.tui.operations import Operations
 from drbook.tui.pane import pane
 from drbook.tui.signs import next_for_you
@@ -99,6 +99,7 @@ class IncidentScreen(Operations):
     def on_resize(self) -> None:
         self.set_class(self.size.width < NARROW, "narrow")
         self.set_class(self.size.width >= WIDE, "wide")
+        self.set_class(lines_for(*self.size) == 3, "roomy")
         self.call_after_refresh(self.draw)
 
     # --- snapshots --------------------------------------------------------------------------
@@ -141,7 +142,8 @@ class IncidentScreen(Operations):
             text = f"{width}×{height} is too small. What runs goes on. Make it 80×24 or larger."
             self.query_one("#header", Static).update(Text(text))
             return
-        self.query_one("#header", Static).update(header(shown, now, width))
+        top = header(shown, now, width, lines=lines_for(width, height))
+        self.query_one("#header", Static).update(top)
         self.query_one("#strip", Static).update(steps.strip(shown, self.selected, width))
         listed = self.query_one("#steps", Static)
         room = self.query_one("#scroll", VerticalScroll).size
