@@ -4,7 +4,7 @@ Every line is made of whole pieces, each in several lengths; what does not fit i
 nothing is cut in the middle of a word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from statistics import median
@@ -14,10 +14,10 @@ from rich.text import Text
 
 from drbook.app.model import Past, Snapshot
 from drbook.core.forecast import Forecast, forecast
-from drbook.core.state import StepState
+from drbook.core.state import IncidentState, StepState
 from drbook.core.timers import Due
 from drbook.core.values import clock_duration, counted, plain, show_duration
-from drbook.tui.paint import DIM, PLAIN, URGENT, WARN, cut
+from drbook.tui.paint import DIM, PLAIN, STRONG, URGENT, WARN, cut
 from drbook.tui.signs import short_clock
 
 SOON = timedelta(minutes=5)
@@ -40,6 +40,7 @@ def fit(pieces: Sequence[Piece], width: int, gap: int = 2) -> list[Text]:
     """Each piece in the length in which all fit together, shortened where that costs least; one that
     has no room is empty."""
     at = [0] * len(pieces)
+    taken: list[int] = []
 
     def chosen() -> list[Text]:
         return [piece.forms[index] for piece, index in zip(pieces, at, strict=True)]
@@ -52,7 +53,12 @@ def fit(pieces: Sequence[Piece], width: int, gap: int = 2) -> list[Text]:
         ]
         if not steps:
             break
-        at[-min(steps)[1]] += 1
+        taken.append(-min(steps)[1])
+        at[taken[-1]] += 1
+    for number in reversed(taken):  # what the last steps made room for
+        at[number] -= 1
+        if _length(chosen(), gap) > width:
+            at[number] += 1
     return chosen()
 
 
@@ -90,10 +96,10 @@ def time_of_day(now: datetime, zone: tzinfo | None) -> Text:
     """`21:47:12 UTC`; in another zone first, where one is asked for, and UTC behind it."""
     utc = f"{now.astimezone(UTC):%H:%M:%S} UTC"
     if zone is None:
-        return Text(utc, style="bold")
+        return Text.assemble((utc, STRONG))
     there = now.astimezone(zone)
     name = plain(there.tzname() or f"{there:%z}", 8)
-    return Text.assemble((f"{there:%H:%M:%S} {name}", "bold"), (f" = {utc[:5]} UTC", DIM))
+    return Text.assemble((f"{there:%H:%M:%S} {name}", STRONG), (f" = {utc[:5]} UTC", DIM))
 
 
 def span(value: timedelta) -> str:
@@ -160,8 +166,31 @@ def due_piece(due: Due) -> Piece:
 # --- the forecast ----------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class _Told:
+    """The latest forecast, and what it was made from."""
+
+    state: IncidentState | None = None
+    past: Mapping[str, Past] | None = None
+    second: int = 0
+    found: Forecast | None = None
+
+
+_told = _Told()
+
+
 def forecast_of(snapshot: Snapshot, now: datetime) -> Forecast | None:
-    """From the snapshot's past and what runs."""
+    """From the snapshot's past and what runs; made once a second and record, for a screen is painted at
+    every key, and a runbook may have a thousand steps."""
+    second = int(now.timestamp())
+    known = _told.state is snapshot.state and _told.past is snapshot.past
+    if not known or _told.second != second:
+        _told.state, _told.past, _told.second = snapshot.state, snapshot.past, second
+        _told.found = _forecast(snapshot, now)
+    return _told.found
+
+
+def _forecast(snapshot: Snapshot, now: datetime) -> Forecast | None:
     progress = {}
     for step, live in snapshot.live.items():
         run = snapshot.state.steps.get(step)

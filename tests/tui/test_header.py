@@ -13,7 +13,9 @@ from drbook.app.model import LiveStep, Past, ProgressView, Snapshot
 from drbook.core import events as ev
 from drbook.core.events import Event, Mode
 from drbook.core.state import StepState
+from drbook.core.timers import Due
 from drbook.core.values import Json
+from drbook.tui import clocks
 from drbook.tui.clocks import coarse, cut_words, due_words, past_words, span
 from drbook.tui.header import header, lines_for
 
@@ -88,7 +90,7 @@ def test_at_a_hundred_and_twenty_columns() -> None:
     first, second = text(shown(), 120)
     for words in (" ● LIVE INCIDENT ", "OUTAGE 0:43:12", "occurred 19:04", "declared 19:19"):
         assert words in first
-    for words in ("RTO 0:28:12/4:00:00", "░░░░", "forecast 0:55 (0:49–1:20)", "LOSS"):
+    for words in ("RTO 0:28:12 of 4:00:00", "░░░░", "forecast 0:55 (0:49–1:20)", "LOSS"):
         assert words in second
     assert "update due in 1 min" in second or "update 1 min" in second
 
@@ -186,7 +188,7 @@ REMINDERS = [
     (31, (), 80, "▲ update 1 min", None),
     (42, (), 120, "▲ update overdue by 12 min", None),
     (42, (), 60, "▲ update 12 min", None),
-    (26, (), 80, "update 4 min", None),
+    (26, (), 80, "update due in 4 min", None),
     (2, (), 60, None, "update"),
     (42, ((2400, message("To all: we are on it")),), 200, "update due in 28 min", "overdue"),
     (73 * 60, (), 80, "▲ deadline 67 min", None),
@@ -307,11 +309,24 @@ def test_what_is_expected_by_earlier_runs(known: Past | None, words: str) -> Non
 
 
 def test_words_of_reminders() -> None:
-    from drbook.core.timers import Due
-
     at = NOW
     minute = timedelta(minutes=1)
     assert due_words(Due("customers", "update", at, 4 * minute)) == "update due in 4 min"
     assert due_words(Due("customers", "update", at, -12 * minute)) == "▲ update overdue by 12 min"
     assert due_words(Due("N", "deadline", at, 71 * 60 * minute, True)) == "N in at most 71 h"
     assert due_words(Due("N", "deadline", at, -1 * minute)) == "▲ N overdue by 1 min"
+
+
+def test_a_forecast_is_made_once_a_second_and_not_at_every_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[datetime] = []
+    real = clocks.forecast
+    monkeypatch.setattr(clocks, "forecast", lambda *given: (made.append(given[2]), real(*given))[1])
+    first = shown()
+    for fraction in (0, 200, 900):
+        text(first, 120, now=NOW + timedelta(milliseconds=fraction))
+    assert len(made) == 1
+    text(first, 120, now=NOW + timedelta(seconds=1))
+    text(shown(), 120, now=NOW + timedelta(seconds=1))
+    assert len(made) == 3
