@@ -13,7 +13,7 @@ from drbook.core.events import Record, StepEnd
 from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
 from drbook.core.runbook import RunbookDocument
-from drbook.core.timers import Message, next_update, owed, updates_sent
+from drbook.core.timers import Message, message, next_update, owed, updates_sent
 from drbook.core.values import Frozen, Json, show_time, time_in
 from drbook.timeline.model import (
     Attempt,
@@ -80,7 +80,7 @@ class _Builder:
             self._enter(record, "deviation", text)
         elif isinstance(event, ev.NoteAdded):
             if event.kind is ev.NoteKind.MESSAGE:
-                self.messages.append(Message(event.happened_at or record.at, event.text))
+                self.messages.append(message(record.at, event.happened_at, event.text))
             self._enter(record, "note", event.text, event.step or "", event.happened_at)
         elif isinstance(event, ev.HandedOver):
             self._enter(record, "decision", f"handed over to {event.to}. {event.comment}")
