@@ -17,6 +17,8 @@ from drbook.core.state import IncidentState, StepRun, StepState
 
 MANY = 10
 """Earlier runs from which the range leaves the fastest and the slowest tenth out."""
+SLACK = 1.1
+"""A run that takes a tenth longer than an earlier one, and a second, may still be like it."""
 _RUNNING = (StepState.STARTED, StepState.AWAITING)
 _COUNT_NOTHING = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.NOT_EXERCISED)
 _AS_NEW = (StepState.PENDING, *_RUNNING)
@@ -150,8 +152,7 @@ def _left(
         return _Left()
     begun = run.planned_at if run.state in _RUNNING else None
     spent = max(0.0, (now - begun).total_seconds()) if begun is not None else 0.0
-    # Earlier runs are known to the second.
-    longer = sorted(max(0.0, seconds - spent) for seconds in past if seconds + 1 >= spent)
+    longer = sorted(max(0.0, seconds - spent) for seconds in past if seconds * SLACK + 1 >= spent)
     if not longer and progress is None:
         return _Left(whole=False)  # no earlier run, or it takes longer than every one of them
     told = _range(longer) if longer else Range()

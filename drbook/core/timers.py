@@ -60,10 +60,15 @@ def times_of(state: IncidentState) -> Times:
     return {"occurred": state.occurred, "detected": state.detected, "declared": state.declared}
 
 
+def message(recorded: datetime, happened: datetime | None, text: str) -> Message:
+    """Nothing was told later than it was recorded: a slip of the date silences no reminder."""
+    return Message(min(happened or recorded, recorded), text)
+
+
 def messages_of(state: IncidentState) -> tuple[Message, ...]:
     """What was told, by the time it was told at, oldest first."""
     told = [
-        Message(note.happened_at or note.at, note.text)
+        message(note.at, note.happened_at, note.text)
         for note in state.notes
         if note.kind is NoteKind.MESSAGE
     ]

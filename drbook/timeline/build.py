@@ -24,7 +24,7 @@ from drbook.core.results import (
     read_result,
 )
 from drbook.core.runbook import RunbookDocument
-from drbook.core.timers import Message, next_update, owed, updates_sent
+from drbook.core.timers import Message, message, next_update, owed, updates_sent
 from drbook.core.values import Frozen, Json, show_time, time_in
 from drbook.timeline.model import (
     Attempt,
@@ -78,7 +78,7 @@ class _Builder:
         elif isinstance(event, ev.InputChanged):
             self._input_changed(event)
         elif isinstance(event, ev.NoteAdded) and event.kind is ev.NoteKind.MESSAGE:
-            self.messages.append(Message(event.happened_at or record.at, event.text))
+            self.messages.append(message(record.at, event.happened_at, event.text))
         elif isinstance(event, ev.PointChosen):
             self._point_chosen(record, event)
         elif isinstance(event, ev.AttemptEvent):

@@ -21,7 +21,7 @@ from drbook.core.errors import DrbookError
 from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
-from drbook.tui.header import header
+from drbook.tui.header import header, lines_for
 from drbook.tui.lines import Lines
 from drbook.tui.now import beside, panel
 from drbook.tui.operations import Operations
@@ -131,6 +131,7 @@ class IncidentScreen(Operations):
         self.set_class(self.size.width < NARROW, "narrow")
         self.set_class(self.size.width >= WIDE, "wide")
         self.set_class(self.size.width >= VAST[0] and self.size.height >= VAST[1], "vast")
+        self.set_class(lines_for(*self.size) == 3, "roomy")
         self.call_after_refresh(self.draw)
 
     # --- snapshots --------------------------------------------------------------------------
@@ -191,7 +192,8 @@ class IncidentScreen(Operations):
             text = f"{width}×{height} is too small. What runs goes on. Make it 80×24 or larger."
             self.query_one("#header", Lines).show(Text(text))
             return
-        self.query_one("#header", Lines).show(header(shown, now, width))
+        top = header(shown, now, width, lines=lines_for(width, height))
+        self.query_one("#header", Lines).show(top)
         listed = self.query_one("#steps", Lines)
         room = self.query_one("#scroll", VerticalScroll).size
         if listed.display:

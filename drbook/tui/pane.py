@@ -10,6 +10,7 @@ from drbook.app.model import Snapshot
 from drbook.core.events import Plan
 from drbook.core.state import StepRun, StepState, lacks
 from drbook.core.values import plain, plain_lines, show_duration
+from drbook.tui.clocks import past_words
 from drbook.tui.evidence import evidence
 from drbook.tui.paint import (
     BUSY,
@@ -47,7 +48,8 @@ def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) 
         parts += _how_it_ended(run)
     plan = plan_of(snapshot, step)
     compact = ended or (run.state is StepState.STARTED and height < 30)
-    parts += _what_it_does(snapshot, step, plan, compact=compact)
+    before = past_words(snapshot.past.get(step), now)
+    parts += _what_it_does(snapshot, step, plan, before, compact=compact)
     if run.state is StepState.STARTED:
         parts += _how_it_goes(snapshot, step, width, height)
     elif ended:
@@ -73,7 +75,7 @@ def _title(snapshot: Snapshot, step: str, run: StepRun, now: datetime, width: in
 
 
 def _what_it_does(
-    snapshot: Snapshot, step: str, plan: Plan | None, *, compact: bool
+    snapshot: Snapshot, step: str, plan: Plan | None, before: str, *, compact: bool
 ) -> list[RenderableType]:
     written = snapshot.runbook.step(step).step
     rows: list[tuple[str, RenderableType]] = []
@@ -96,8 +98,8 @@ def _what_it_does(
         if plan.runs:
             rows.append(("RUNS", Text("\n").join(_literal(line) for line in plan.runs)))
         rows.append(("TOUCHES", said(plan.touches)))
-        if plan.expects:
-            rows.append(("EXPECT", said(plan.expects)))
+        if plan.expects or before:
+            rows.append(("EXPECT", said(" · ".join(one for one in (plan.expects, before) if one))))
         if plan.damage:
             rows.append(("DAMAGE", said(plan.damage, URGENT)))
         if plan.confirm is not None:

@@ -68,11 +68,14 @@ CASES = {
         ROW, (320 + 55, 300 + 50, 500 + 60, ()), ends=DONE, events=RUNS, at=1400
     ),
     "what takes longer than some counts by the others": Case(
-        ROW, (190 + 55, 190 + 50, 190 + 60, ()), ends=DONE, events=RUNS, at=1300 + 410 + 0,
-        past=PAST | {"restore": (400, 300, 600)},
+        ROW, (190 + 55, 190 + 50, 190 + 60, ()), ends=DONE, events=RUNS, at=1300 + 410,
+        past=PAST | {"restore": (350, 300, 600)},
     ),
     "what takes longer than ever is unknown": Case(
         ROW, (55, 50, 60, ("restore",)), ends=DONE, events=RUNS, at=2400
+    ),
+    "what takes a little longer than ever is about to end": Case(
+        ROW, (55, 50, 60, ()), ends=DONE, events=RUNS, at=1300 + 640
     ),
     "progress moves it up": Case(
         ROW, (500 + 55, 500 + 50, 500 + 60, ()), ends=DONE, events=RUNS, at=1400,

@@ -43,6 +43,7 @@ UPDATE = [
     (((600, message("Told by phone", 4)),), 34.0),
     (((600, message("a")), (1200, message("b", 12))), 42.0),
     (((600, ev.NoteAdded(text="only a note")),), 30.0),
+    (((600, message("dated tomorrow by mistake", 1440)),), 40.0),
     (((600, message("gdpr  NOTIFICATION: sent")),), 30.0),
     (((600, message("Board was told")),), 30.0),
 ]
@@ -128,7 +129,7 @@ def test_a_dry_run_and_a_runbook_without_timers_remind_of_nothing() -> None:
 def test_an_update_is_due_one_interval_after_the_latest_whatever_the_order(
     sent: list[int], now: int
 ) -> None:
-    notes = [(float(10_000 + seq), message("x", minute)) for seq, minute in enumerate(sent)]
+    notes = [(float(600_000 + seq), message("x", minute)) for seq, minute in enumerate(sent)]
     runbook, state = folded(BOOK, *notes)
     (found,) = [one for one in due(state, runbook, at(now)) if one.kind == "update"]
     assert found.at == at(max([0, *sent]) + 30)

@@ -1,10 +1,12 @@
 """A runbook and the state of an incident of it, by records that a test writes down."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from drbook.app.model import LiveStep, Past, Snapshot
 from drbook.core import events as ev
+from drbook.core.engine import decide, outcome
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
 from drbook.core.fold import fold
 from drbook.core.runbook import Runbook
@@ -44,6 +46,11 @@ def said(name: str, moment: datetime) -> ev.InputChanged:
     return ev.InputChanged(name=name, value=text, occurred=occurred)
 
 
+def message(text: str, happened: datetime | None = None) -> ev.NoteAdded:
+    """Something was told to somebody."""
+    return ev.NoteAdded(text=text, kind=ev.NoteKind.MESSAGE, happened_at=happened)
+
+
 def planned(step: str, action: str = "once", attempt: int = 1) -> ev.StepPlanned:
     return ev.StepPlanned(
         step=step,
@@ -56,11 +63,16 @@ def planned(step: str, action: str = "once", attempt: int = 1) -> ev.StepPlanned
     )
 
 
-def ended(step: str, state: StepState, attempt: int = 1) -> Event:
+def ended(step: str, state: StepState, attempt: int = 1, result: Json = None) -> Event:
     if state is StepState.SKIPPED:
         return ev.StepSkipped(step=step, reason="r")
     return ev.StepFinished(
-        step=step, attempt=attempt, state=StepEnd(state.value), duration_ms=0, reason="r"
+        step=step,
+        attempt=attempt,
+        state=StepEnd(state.value),
+        duration_ms=0,
+        reason="r",
+        result=result,
     )
 
 
@@ -98,6 +110,27 @@ def records_of(
             every.append((number * 600, ended(step.id, ends[step.id])))
     every += events
     return [record(seq, at, event, mode) for seq, (at, event) in enumerate(every, 1)]
+
+
+def snapshot_of(
+    runbook: Runbook,
+    records: Sequence[Record],
+    past: Mapping[str, Past] | None = None,
+    live: Mapping[str, LiveStep] | None = None,
+) -> Snapshot:
+    """What the screen would be shown after these records."""
+    state = fold(records)
+    return Snapshot(
+        runbook=runbook,
+        state=state,
+        decision=decide(runbook, state),
+        outcome=outcome(runbook, state),
+        records=tuple(records),
+        head="0" * 64,
+        journal=Path("/nowhere/journal.jsonl"),
+        past=past or {},
+        live=live or {},
+    )
 
 
 def folded(
