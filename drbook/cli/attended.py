@@ -81,7 +81,6 @@ class _Opened:
         try:
             session = self._opening(told)
             from drbook.cli.lead import leaving
-            from drbook.tui import incident as _  # a screen that is loaded is there at once
 
             with self._lock:
                 if self._left:

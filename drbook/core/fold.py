@@ -1,6 +1,6 @@
 """State as a fold over events: `evolve(state, record)` is the only way that anything changes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, IllegalEvent, Mode, Record
@@ -22,10 +22,37 @@ from drbook.core.values import plain
 
 def fold(records: Iterable[Record], state: IncidentState | None = None) -> IncidentState:
     """The state after all records. Raises IllegalEvent at the first that cannot follow."""
-    current = state if state is not None else IncidentState()
+    current = drafted(state if state is not None else IncidentState())
     for record in records:
-        current = evolve(drafted(current), record)
+        if not _told(current, record):
+            current = evolve(drafted(current), record)
     return replace(current, steps=dict(current.steps))
+
+
+def _told(draft: IncidentState, record: Record) -> bool:
+    """Take in a note or a milestone, which are most of a long record, as `evolve` would; False for every
+    other record, and for one that may not stand there."""
+    event = record.event
+    kind = type(event)
+    if kind is not ev.NoteAdded and kind is not ev.MilestoneReached:
+        return False
+    if record.seq != draft.seq + 1 or draft.opened_at is None or record.mode is not draft.mode:
+        return False
+    if isinstance(event, ev.NoteAdded):
+        note = Note(record.at, record.actor, event.text, event.happened_at, event.step)
+        altered(draft, seq=record.seq, host=record.host, notes=appended(draft.notes, note))
+        return True
+    steps = draft.steps
+    if not isinstance(event, ev.MilestoneReached) or not isinstance(steps, _Draft):
+        return False
+    run = steps.get(event.step)
+    if run is None or event.step not in steps.own or draft.closed_at is not None:
+        return False
+    if run.state is not StepState.STARTED or run.attempt != event.attempt:
+        return False
+    altered(run, milestones=appended(run.milestones, event.text))
+    altered(draft, seq=record.seq, host=record.host)
+    return True
 
 
 def drafted(state: IncidentState) -> IncidentState:
@@ -38,6 +65,13 @@ def drafted(state: IncidentState) -> IncidentState:
 
 class _Draft(dict[str, StepRun]):
     """Marks a state that is changed in place, where all steps would be copied for each record."""
+
+    __slots__ = ("own",)
+
+    def __init__(self, steps: Mapping[str, StepRun]) -> None:
+        super().__init__(steps)
+        self.own: set[str] = set()
+        """Steps whose value was made since, and is seen by nobody else either."""
 
 
 def _next(state: IncidentState, **changes: object) -> IncidentState:
@@ -106,9 +140,7 @@ def _of_mode(record: Record, mode: Mode) -> None:
         raise _illegal(record, f"it is marked {record.mode.value} in a {mode.value} incident")
 
 
-def _taken_over(
-    state: IncidentState, record: Record, event: ev.IncidentTakenOver
-) -> IncidentState:
+def _taken_over(state: IncidentState, record: Record, event: ev.IncidentTakenOver) -> IncidentState:
     """What ran on the other machine is in doubt; what it made is there, not here."""
     if event.epoch <= state.epoch:
         raise _illegal(record, f"take-over {state.epoch} came before it")
@@ -162,6 +194,7 @@ def _step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> In
         changed = replace(changed, epoch=state.epoch)
     if type(state.steps) is _Draft:
         state.steps[run.id] = changed
+        state.steps.own.add(run.id)
         return state
     return replace(state, steps={**state.steps, run.id: changed})
 

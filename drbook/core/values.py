@@ -24,7 +24,6 @@ else:
 """What JSON can say. Sequences and mappings are read, never changed in place."""
 
 
-
 class Frozen(BaseModel):
     """Base of every value that crosses a room: immutable, and unknown fields are errors."""
 

@@ -38,7 +38,9 @@ FIRST_RATIO, CONTENT_SECONDS, KEY_MS, MEMORY_MIB = 1.3, 2.0, 50.0, 300.0
 
 EMPTY = "from textual.app import App\nclass Empty(App): pass\nEmpty().run()\n"
 COLUMNS, ROWS = 120, 40
-_ESCAPES = re.compile(rb"\x1b\[[0-9;:<>=?$]*[A-Za-z@`]|\x1b[()][A-Z0-9]|\x1b[=>78]|\x1b_[^\x1b]*\x1b\\")
+_ESCAPES = re.compile(
+    rb"\x1b\[[0-9;:<>=?$]*[A-Za-z@`]|\x1b[()][A-Z0-9]|\x1b[=>78]|\x1b_[^\x1b]*\x1b\\"
+)
 
 
 class Seat:
@@ -89,6 +91,11 @@ class Seat:
         while self.read(0.02):
             continue
 
+    def computed(self) -> float:
+        """Seconds that its threads have computed; what others do on this machine does not count."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def peak(self) -> float:
         """The most memory that it has held, in MiB."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
@@ -113,6 +120,8 @@ class Outcome:
     first: list[float] = field(default_factory=list)
     content: list[float] = field(default_factory=list)
     """Seconds after the first frame."""
+    computed: list[tuple[float, float, float]] = field(default_factory=list)
+    """Seconds of computing: the empty application to its first frame, drbook to its own, to its content."""
     keys: dict[str, list[float]] = field(default_factory=dict)
     """Milliseconds, by what the key does."""
     hanging: list[float] = field(default_factory=list)
@@ -166,6 +175,7 @@ class Bench:
         self.empty = folder / "empty.py"
         self.empty.write_text(EMPTY)
         self.outcome = Outcome()
+        self.computed = (0.0, 0.0)
 
     def start(self) -> Seat:
         """`drbook resume` of a copy: each start puts a record behind."""
@@ -177,8 +187,10 @@ class Bench:
 
     def opened(self) -> Seat:
         seat = self.start()
-        first = seat.until(first_cells)
+        first = seat.until(lambda painted: first_cells(painted) and "reading the" in painted)
+        to_first = seat.computed()
         content = seat.until(lambda painted: self.title(self.here) in painted)
+        self.computed = (to_first, seat.computed() - to_first)
         self.outcome.first.append(first - seat.begun)
         self.outcome.content.append(content - first)
         return seat
@@ -196,8 +208,10 @@ class Bench:
         for _ in range(count):
             empty = Seat([sys.executable, str(self.empty)], environment)
             self.outcome.empty.append(empty.until(first_cells) - empty.begun)
+            computed = empty.computed()
             empty.end()
             self.opened().end()
+            self.outcome.computed.append((computed, *self.computed))
 
     def press_keys(self, seat: Seat, count: int, into: Callable[[str, float], None]) -> None:
         """Up and down through the steps, and through the screens and back."""
@@ -259,6 +273,8 @@ def show(outcome: Outcome) -> None:
         ("drbook, content after it", outcome.content),
     ):
         print(f"{name:28} {middle(values):8.2f}s {min(values):8.2f}s {max(values):8.2f}s")
+    computed = " / ".join(f"{middle(each):.2f}" for each in zip(*outcome.computed, strict=True))
+    print(f"{'of these, computing':28} {computed} s (medians)")
     print(f"{'first frame, ratio':28} {outcome.ratio:8.2f}×   (must be at most {FIRST_RATIO})\n")
     print(f"{'key to painted':28} {'p50':>9} {'p95':>9} {'p99':>9}  presses")
     rows = [*outcome.keys.items(), ("all", outcome.all_keys)]

@@ -3,6 +3,7 @@
 The journal is written by the codec itself, so its chain is whole and every record follows the rules.
 """
 
+import hashlib
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,19 @@ HANGING = "hang"
 """The action of the plug-in; its step comes first among those that are ready."""
 
 _PHASES = ("preserve", "detect", "contain", "locate", "restore", "verify", "decide", "cutover")
-_WORDS = "the snapshot of volume seven was seen in region two and its owner was asked at once".split()
+_WORDS = (
+    "snapshot",
+    "volume",
+    "seven",
+    "region",
+    "two",
+    "owner",
+    "asked",
+    "console",
+    "seen",
+    "at",
+    "once",
+)
 
 PLUG_IN = '''
 """A step whose provider hangs and hears no cancelling."""
@@ -181,10 +194,10 @@ def write(path: Path, events: Iterator[Event], mode: Mode = Mode.DRILL) -> int:
     return count
 
 
-def large(folder: Path, steps: int = 1000, records: int = 100_000, *, hanging: bool = True) -> Large:
+def large(
+    folder: Path, steps: int = 1000, records: int = 100_000, *, hanging: bool = True
+) -> Large:
     """An open incident in a state directory of its own under `folder`."""
-    import hashlib
-
     home = Home(folder / "home")
     place = home.folder(INCIDENT)
     make_folder(place)
