@@ -12,6 +12,7 @@ cancelling, and keys are pressed again while it does.
 
 import argparse
 import json
+import math
 import os
 import pty
 import re
@@ -31,7 +32,7 @@ from termios import TIOCSWINSZ
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.large import INCIDENT, Large, large, plug_in
+from support.large import Large, large, plug_in
 
 FIRST_RATIO, CONTENT_SECONDS, KEY_MS, MEMORY_MIB = 1.3, 2.0, 50.0, 300.0
 """What must hold: against the empty application; after the first frame; at the 95th percentile; at its peak."""
@@ -147,8 +148,8 @@ class Outcome:
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share / 100 * len(ordered) + 0.5) - 1)]
+    """The smallest value that so many of a hundred do not exceed."""
+    return sorted(values)[math.ceil(share / 100 * len(values)) - 1]
 
 
 def environment_of(home: Path, plug: Path) -> dict[str, str]:
@@ -182,7 +183,7 @@ class Bench:
         home = self.folder / "copy"
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(self.made.home.path, home)
-        command = [str(Path(sys.executable).with_name("drbook")), "resume", INCIDENT]
+        command = [str(Path(sys.executable).with_name("drbook")), "resume", self.made.incident]
         return Seat(command, environment_of(home, self.plug))
 
     def opened(self) -> Seat:
