@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from drbook.app.model import Snapshot
-from drbook.app.planning import PLAN_LATE, plan_step
+from drbook.app.planning import PLAN_LATE, internal_error, plan_step
 from drbook.core.actions import Actions
 from drbook.core.errors import DrbookError
 from drbook.core.events import Plan
@@ -110,6 +110,8 @@ class Previews:
                 problem = error.what
                 if error.code == PLAN_LATE:
                     self._late[step] = problem
+            except Exception as error:  # noqa: BLE001 - a defect of one plan is no reason for no plans
+                problem = internal_error(error).what
         with self._lock:
             if self._asked is not asked:
                 return False

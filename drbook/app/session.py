@@ -254,7 +254,7 @@ def _ask_mirrors(
 ) -> tuple[str, ...]:
     """Whether this machine may go on; returns the mirrors that do not answer, which is no reason to
     wait."""
-    if state.mode is Mode.DRY_RUN:
+    if state.mode is Mode.DRY_RUN or not runbook.mirrors:
         return ()
     secret = secrets.reader(environment)
     return may_go_on(

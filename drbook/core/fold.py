@@ -13,10 +13,37 @@ from drbook.core.values import plain, time_in
 
 def fold(records: Iterable[Record], state: IncidentState | None = None) -> IncidentState:
     """The state after all records. Raises IllegalEvent at the first that cannot follow."""
-    current = state if state is not None else IncidentState()
+    current = drafted(state if state is not None else IncidentState())
     for record in records:
-        current = evolve(drafted(current), record)
+        if not _told(current, record):
+            current = evolve(drafted(current), record)
     return replace(current, steps=dict(current.steps))
+
+
+def _told(draft: IncidentState, record: Record) -> bool:
+    """Take in a note or a milestone, which are most of a long record, as `evolve` would; False for every
+    other record, and for one that may not stand there."""
+    event = record.event
+    kind = type(event)
+    if kind is not ev.NoteAdded and kind is not ev.MilestoneReached:
+        return False
+    if record.seq != draft.seq + 1 or draft.opened_at is None or record.mode is not draft.mode:
+        return False
+    if isinstance(event, ev.NoteAdded):
+        note = Note(record.at, record.actor, event.text, event.happened_at, event.step, event.kind)
+        altered(draft, seq=record.seq, host=record.host, notes=appended(draft.notes, note))
+        return True
+    steps = draft.steps
+    if not isinstance(event, ev.MilestoneReached) or not isinstance(steps, Draft):
+        return False
+    run = steps.get(event.step)
+    if run is None or event.step not in steps.own or draft.closed_at is not None:
+        return False
+    if run.state is not StepState.STARTED or run.attempt != event.attempt:
+        return False
+    altered(run, milestones=appended(run.milestones, event.text))
+    altered(draft, seq=record.seq, host=record.host)
+    return True
 
 
 def drafted(state: IncidentState) -> IncidentState:

@@ -1,6 +1,6 @@
 """What an event of one step makes of that step, and of the resources of the incident."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from drbook.core import events as ev
 from drbook.core.choosing import Which, chosen_instead, judgement_of, needs_break_glass
@@ -24,6 +24,13 @@ from drbook.core.values import plain
 
 class Draft(dict[str, StepRun]):
     """Marks a state that is changed in place, where all steps would be copied for each record."""
+
+    __slots__ = ("own",)
+
+    def __init__(self, steps: Mapping[str, StepRun]) -> None:
+        super().__init__(steps)
+        self.own: set[str] = set()
+        """Steps whose value was made since, and is seen by nobody else either."""
 
 
 def step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> IncidentState:
@@ -52,6 +59,7 @@ def step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> Inc
         changed = replace(changed, epoch=state.epoch)
     if type(state.steps) is Draft:
         state.steps[run.id] = changed
+        state.steps.own.add(run.id)
         return state
     return replace(state, steps={**state.steps, run.id: changed})
 

@@ -1,12 +1,14 @@
 """Values that grow by one again and again, as an incident does, without copying all that was before."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from operator import attrgetter
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 D = TypeVar("D")
+Put = Callable[[object, object], None]
+"""Writes one slot of an object."""
 
 
 class Growing(Sequence[T]):
@@ -32,6 +34,12 @@ class Growing(Sequence[T]):
         made: Growing[T] = Growing.__new__(Growing)
         made._items, made._length = items, length + 1
         return made
+
+    def and_all(self, items: Sequence[T]) -> "Growing[T]":
+        """This sequence and all of these; itself where there are none."""
+        if not items:
+            return self
+        return Growing(chain(self, items)) if len(items) > 1 else self.and_then(items[0])
 
     def __len__(self) -> int:
         return self._length
@@ -94,7 +102,7 @@ def altered(own: D, /, **changes: object) -> D:
     return own
 
 
-def _slots(kind: type) -> tuple[Callable[[object], tuple[object, ...]], Mapping[str, Any]]:
+def _slots(kind: type) -> tuple[Callable[[object], tuple[object, ...]], Mapping[str, Put]]:
     """What reads all slots of such an object at once, and what writes each of them."""
     found = _SLOTS.get(kind)
     if found is None:
@@ -104,4 +112,4 @@ def _slots(kind: type) -> tuple[Callable[[object], tuple[object, ...]], Mapping[
     return found
 
 
-_SLOTS: dict[type, tuple[Callable[[object], tuple[object, ...]], Mapping[str, Any]]] = {}
+_SLOTS: dict[type, tuple[Callable[[object], tuple[object, ...]], Mapping[str, Put]]] = {}

@@ -51,11 +51,10 @@ def decode(line: bytes) -> Record:
 _BEGINS = b'{"seq":'
 _MODES = {mode.value: mode for mode in Mode}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
-_SCALARS = [int, str, int, str, str, str, str, str]
-"""Of a line's fields but `data`, in their order."""
 _LEAVES = frozenset({str, int, bool, type(None)})
 _SET = set(Record.model_fields)
 """One for all records: it is never changed in a frozen model."""
+_new, _put = object.__new__, object.__setattr__
 
 
 def _usual(line: bytes) -> Record | None:
@@ -65,26 +64,35 @@ def _usual(line: bytes) -> Record | None:
         return None
     try:
         document = from_json(line, allow_inf_nan=False)
-        if tuple(document) != _FIELDS:
-            return None
-        if line.count(b'":') != _keys(document):
+        if tuple(document) != _FIELDS or line.count(b'":') != _keys(document):
             return None  # it may have a key twice, and the first value is not seen
-        data = document.pop("data")
-        if [type(value) for value in document.values()] != _SCALARS:
+        seq, at, mono_ns, mode, actor, host, name, data, prev = document.values()
+        if not type(seq) is type(mono_ns) is int:
             return None
-        kind, mode = EVENT_TYPES.get(document["event"]), _MODES.get(document["mode"])
-        if kind is None or mode is None or not _TIME.fullmatch(document["at"]):
+        if (
+            not type(at)
+            is type(mode)
+            is type(actor)
+            is type(host)
+            is type(name)
+            is type(prev)
+            is str
+        ):
             return None
-        event = kind.model_validate(data)
-        at = datetime.fromisoformat(document["at"])
+        kind, known = EVENT_TYPES.get(name), _MODES.get(mode)
+        if kind is None or known is None or not _TIME.fullmatch(at):
+            return None
+        document["event"] = kind.model_validate(data)
+        document["at"] = datetime.fromisoformat(at)
+        document["mode"] = known
+        del document["data"]
     except ValueError:
         return None
-    fields = {**document, "at": at, "mode": mode, "event": event}
-    made = Record.__new__(Record)
-    object.__setattr__(made, "__dict__", fields)
-    object.__setattr__(made, "__pydantic_fields_set__", _SET)
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
+    made = _new(Record)
+    _put(made, "__dict__", document)
+    _put(made, "__pydantic_fields_set__", _SET)
+    _put(made, "__pydantic_extra__", None)
+    _put(made, "__pydantic_private__", None)
     return made
 
 

@@ -7,7 +7,7 @@ apart from every other change, which is *tampering* or damage.
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -107,31 +107,37 @@ def follow(path: Path, before: Held = NOTHING, tell: Told | None = None) -> Held
                 stream.seek(0)
         except OSError as error:
             raise _unreadable(path, error) from None
-        found, head, size = before.records, before.head, before.size
-        for record, line_digest, line in _chained(path, _read(path, stream), found, head):
-            found, head, size = found.and_then(record), line_digest, size + len(line)
+        head, size, fresh = before.head, before.size, []
+        for record, line_digest, line in _chained(path, stream, before.records, head):
+            fresh.append(record)
+            head, size = line_digest, size + len(line)
             seen.update(line)
-            if tell is not None and len(found) % _TELL_EVERY == 0:
-                tell(len(found), total)
-    return Held(found, head, size, seen.hexdigest())
+            if tell is not None and record.seq % _TELL_EVERY == 0:
+                tell(record.seq, total)
+    return Held(before.records.and_all(fresh), head, size, seen.hexdigest())
 
 
 def records(path: Path) -> Iterator[tuple[Record, str]]:
     """Each whole record with the digest of its line, the chain checked on the way."""
     with _opened(path) as stream:
-        for record, line_digest, _ in _chained(path, _read(path, stream), (), FIRST):
+        for record, line_digest, _ in _chained(path, stream, (), FIRST):
             yield record, line_digest
 
 
 def _chained(
-    path: Path, lines: Iterator[bytes], before: Sequence[Record], head: str
+    path: Path, lines: Iterable[bytes], before: Sequence[Record], head: str
 ) -> Iterator[tuple[Record, str, bytes]]:
     """Each whole record that follows `head`, with the digest of its line and the line."""
-    for number, line in enumerate(lines, len(before) + 1):
-        if not line.endswith(b"\n"):
-            return
-        record, head = _next(path, number, head, line[:-1])
-        yield record, head, line
+    number = len(before)
+    try:
+        for line in lines:
+            number += 1
+            if not line.endswith(b"\n"):
+                return
+            record, head = _next(path, number, head, line[:-1])
+            yield record, head, line
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def verify(path: Path, head: str | None = None, incident: str = "") -> Verification:
@@ -255,13 +261,6 @@ def _opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except FileNotFoundError:
         raise _missing(path) from None
-    except OSError as error:
-        raise _unreadable(path, error) from None
-
-
-def _read(path: Path, stream: BinaryIO) -> Iterator[bytes]:
-    try:
-        yield from stream
     except OSError as error:
         raise _unreadable(path, error) from None
 

@@ -8,9 +8,9 @@ will work again. What nobody knows is said to be unknown.
 from datetime import UTC, datetime, timedelta
 
 from drbook.core.events import Mode
+from drbook.core.results import VERIFY
 from drbook.core.runbook import Phase
 from drbook.core.values import show_duration
-from drbook.timeline.build import VERIFY
 from drbook.timeline.model import Attempt, Timeline
 
 REHEARSAL = "REHEARSAL. Not to be sent: none of this has happened."

@@ -12,6 +12,7 @@ cancelling, and keys are pressed again while it does.
 
 import argparse
 import json
+import math
 import os
 import pty
 import re
@@ -31,7 +32,7 @@ from termios import TIOCSWINSZ
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.large import INCIDENT, Large, large, plug_in
+from support.large import Large, large, plug_in
 
 FIRST_RATIO, CONTENT_SECONDS, KEY_MS, MEMORY_MIB = 1.3, 2.0, 50.0, 300.0
 """What must hold: against the empty application; after the first frame; at the 95th percentile; at its peak."""
@@ -91,6 +92,11 @@ class Seat:
         while self.read(0.02):
             continue
 
+    def computed(self) -> float:
+        """Seconds that its threads have computed; what others do on this machine does not count."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def peak(self) -> float:
         """The most memory that it has held, in MiB."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
@@ -115,6 +121,8 @@ class Outcome:
     first: list[float] = field(default_factory=list)
     content: list[float] = field(default_factory=list)
     """Seconds after the first frame."""
+    computed: list[tuple[float, float, float]] = field(default_factory=list)
+    """Seconds of computing: the empty application to its first frame, drbook to its own, to its content."""
     keys: dict[str, list[float]] = field(default_factory=dict)
     """Milliseconds, by what the key does."""
     hanging: list[float] = field(default_factory=list)
@@ -140,8 +148,8 @@ class Outcome:
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share / 100 * len(ordered) + 0.5) - 1)]
+    """The smallest value that so many of a hundred do not exceed."""
+    return sorted(values)[math.ceil(share / 100 * len(values)) - 1]
 
 
 def environment_of(home: Path, plug: Path) -> dict[str, str]:
@@ -168,19 +176,22 @@ class Bench:
         self.empty = folder / "empty.py"
         self.empty.write_text(EMPTY)
         self.outcome = Outcome()
+        self.computed = (0.0, 0.0)
 
     def start(self) -> Seat:
         """`drbook resume` of a copy: each start puts a record behind."""
         home = self.folder / "copy"
         shutil.rmtree(home, ignore_errors=True)
         shutil.copytree(self.made.home.path, home)
-        command = [str(Path(sys.executable).with_name("drbook")), "resume", INCIDENT]
+        command = [str(Path(sys.executable).with_name("drbook")), "resume", self.made.incident]
         return Seat(command, environment_of(home, self.plug))
 
     def opened(self) -> Seat:
         seat = self.start()
-        first = seat.until(first_cells)
+        first = seat.until(lambda painted: first_cells(painted) and "reading the" in painted)
+        to_first = seat.computed()
         content = seat.until(lambda painted: self.title(self.here) in painted)
+        self.computed = (to_first, seat.computed() - to_first)
         self.outcome.first.append(first - seat.begun)
         self.outcome.content.append(content - first)
         return seat
@@ -198,8 +209,10 @@ class Bench:
         for _ in range(count):
             empty = Seat([sys.executable, str(self.empty)], environment)
             self.outcome.empty.append(empty.until(first_cells) - empty.begun)
+            computed = empty.computed()
             empty.end()
             self.opened().end()
+            self.outcome.computed.append((computed, *self.computed))
 
     def press_keys(self, seat: Seat, count: int, into: Callable[[str, float], None]) -> None:
         """Up and down through the steps, and through the screens and back."""
@@ -261,6 +274,8 @@ def show(outcome: Outcome) -> None:
         ("drbook, content after it", outcome.content),
     ):
         print(f"{name:28} {middle(values):8.2f}s {min(values):8.2f}s {max(values):8.2f}s")
+    computed = " / ".join(f"{middle(each):.2f}" for each in zip(*outcome.computed, strict=True))
+    print(f"{'of these, computing':28} {computed} s (medians)")
     print(f"{'first frame, ratio':28} {outcome.ratio:8.2f}×   (must be at most {FIRST_RATIO})\n")
     print(f"{'key to painted':28} {'p50':>9} {'p95':>9} {'p99':>9}  presses")
     rows = [*outcome.keys.items(), ("all", outcome.all_keys)]

@@ -3,7 +3,9 @@
 The journal is written by the codec itself, so its chain is whole and every record follows the rules.
 """
 
+import hashlib
 import random
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,30 +17,23 @@ from drbook.core import events as ev
 from drbook.core.events import Effect, Event, Mode, Plan, Question, Record, StepEnd
 from drbook.journal.codec import FIRST, digest, encode
 
-INCIDENT = "20260424-190400-large-7f3a"
 HANGING = "hang"
 """The action of the plug-in; its step comes first among those that are ready."""
 
 _PHASES = ("preserve", "detect", "contain", "locate", "restore", "verify", "decide", "cutover")
-_WORDS = [
-    "the",
+_WORDS = (
     "snapshot",
-    "of",
     "volume",
     "seven",
-    "was",
-    "seen",
-    "in",
     "region",
     "two",
-    "and",
-    "its",
     "owner",
-    "was",
     "asked",
+    "console",
+    "seen",
     "at",
     "once",
-]
+)
 
 PLUG_IN = '''
 """A step whose provider hangs and hears no cancelling."""
@@ -71,6 +66,8 @@ class Large:
 
     home: Home
     folder: Path
+    incident: str
+    """One of its own: two on a machine with one id would be two writers of one incident."""
     steps: int
     records: int
 
@@ -112,12 +109,14 @@ def runbook_of(steps: int, *, hanging: bool = True) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def events_of(steps: int, records: int, sha256: str) -> Iterator[Event]:
+def events_of(
+    steps: int, records: int, sha256: str, incident: str = "20260424-190400-large-7f3a"
+) -> Iterator[Event]:
     """Half of the steps are done, some of them at the third try; the rest of the record is milestones
     and notes, as of an incident that many people wrote into."""
     names = tuple(f"step_{number:04}" for number in range(1, steps + 1))
     yield ev.IncidentOpened(
-        incident=INCIDENT,
+        incident=incident,
         mode=Mode.DRILL,
         title="A large recovery",
         runbook_sha256=sha256,
@@ -203,14 +202,13 @@ def large(
     folder: Path, steps: int = 1000, records: int = 100_000, *, hanging: bool = True
 ) -> Large:
     """An open incident in a state directory of its own under `folder`."""
-    import hashlib
-
     home = Home(folder / "home")
-    place = home.folder(INCIDENT)
+    incident = f"20260424-190400-large-{secrets.token_hex(4)}"
+    place = home.folder(incident)
     make_folder(place)
     source = runbook_of(steps, hanging=hanging)
     store(place / "runbook.yaml", source)
     sha256 = hashlib.sha256(source).hexdigest()
-    count = write(place / "journal.jsonl", events_of(steps, records, sha256))
+    count = write(place / "journal.jsonl", events_of(steps, records, sha256, incident))
     (place / "journal.jsonl").chmod(0o600)
-    return Large(home, place, steps, count)
+    return Large(home, place, incident, steps, count)

@@ -1,0 +1,182 @@
+"""A large incident at the screen: what is made for a drawing is what is seen, and nothing waits."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from drbook.tui.recordlog import RecordLog
+from support.incident import World
+from support.large import large
+from support.screen import Seat, at_the_screen, shown
+from textual.pilot import Pilot
+
+from drbook.app.session import Session, resume_incident
+from drbook.core.actions import Finished
+from drbook.core.state import StepState
+from drbook.tui import steps
+from drbook.tui.app import IncidentApp
+from drbook.tui.lines import Lines
+
+STEPS, RECORDS = 300, 4000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return large(tmp_path_factory.mktemp("large"), STEPS, RECORDS, hanging=False).folder
+
+
+@pytest.fixture
+def session(folder: Path, tmp_path: Path) -> Iterator[Session]:
+    place = tmp_path / folder.name
+    shutil.copytree(folder, place)
+    with resume_incident(place, actor="alice") as made:
+        yield made
+
+
+def at(
+    session: Session,
+    script: Callable[[IncidentApp, Pilot[None]], Awaitable[None]],
+    size: tuple[int, int] = (120, 40),
+) -> None:
+    async def run() -> None:
+        app = IncidentApp(session.driver)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause(0.2)
+            await script(app, pilot)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+def test_only_steps_that_are_seen_are_drawn(
+    session: Session, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    drawn = []
+    line = steps._line
+    monkeypatch.setattr(steps, "_line", lambda *given: drawn.append(given[1]) or line(*given))
+
+    async def script(app: IncidentApp, pilot: Pilot[None]) -> None:
+        drawn.clear()
+        await pilot.press("j")
+        assert f"{STEPS // 2 + 2}" in shown(app)
+        narrow = size[0] < 100
+        assert (len(drawn) == 0) if narrow else (0 < len(drawn) <= 3 * size[1])
+
+    at(session, script, size)
+
+
+def test_what_says_the_same_is_not_painted_again(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted = []
+    update = Lines.update
+    monkeypatch.setattr(
+        Lines, "update", lambda self, *a, **k: painted.append(self.id) or update(self, *a, **k)
+    )
+
+    async def script(app: IncidentApp, pilot: Pilot[None]) -> None:
+        screen = app.screen
+        now = screen.clock()  # type: ignore[attr-defined]
+        screen.clock = lambda: now  # type: ignore[attr-defined]
+        screen.draw()  # type: ignore[attr-defined]
+        painted.clear()
+        for _ in range(5):
+            screen.draw()  # type: ignore[attr-defined]
+        assert painted == []
+
+    at(session, script)
+
+
+def test_the_record_is_listed_to_its_begin_and_only_what_is_seen_is_made(session: Session) -> None:
+    async def script(app: IncidentApp, pilot: Pilot[None]) -> None:
+        await pilot.press("t")
+        await pilot.pause(0.1)
+        log = app.screen.query_one(RecordLog)
+        assert log.virtual_size.height == RECORDS + 1
+        assert "resumed by alice" in shown(app)
+        assert 0 < log.made <= 4 * 40
+        await pilot.press(*["pageup"] * 3)
+        await pilot.pause(0.1)
+        assert log.made <= 12 * 40
+        log.scroll_home(animate=False)
+        await pilot.pause(0.1)
+        assert "drill opened by" in shown(app)
+        assert log.made <= 14 * 40
+
+    at(session, script)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+def test_numbers_of_three_digits_leave_the_lines_whole(
+    session: Session, size: tuple[int, int]
+) -> None:
+    async def script(app: IncidentApp, pilot: Pilot[None]) -> None:
+        text = shown(app)
+        number = STEPS // 2 + 1
+        assert (f"[▶{number}]" in text) if size[0] < 100 else (f"▶ {number} Bring back" in text)
+        assert "▶ ready" in text
+
+    at(session, script, size)
+
+
+def test_the_log_stays_at_its_end_while_it_grows_and_elsewhere_where_it_is(world: World) -> None:
+    world.start("  - {id: a, phase: detect, do: none}\n")
+
+    async def script(seat: Seat) -> None:
+        from drbook.app.model import WriteNote
+
+        for number in range(40):
+            world.ask(WriteNote(f"note {number}"))
+        await seat.press("t")
+        await seat.sees("note 39")
+        world.ask(WriteNote("the newest"))
+        await seat.sees("the newest")
+        await seat.press("pageup", "pageup")
+        await seat.sees("drill opened")
+        world.ask(WriteNote("one more"))
+        await seat.pilot.pause(1.3)
+        assert "drill opened" in seat.text()
+        assert "one more" not in seat.text()
+
+    at_the_screen(world, script, (80, 24))
+
+
+def test_keys_are_heard_while_a_step_and_a_plan_hang(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hang = threading.Event()
+
+    def course(params, context, ports):  # type: ignore[no-untyped-def]
+        hang.wait(60)
+        return Finished(params)
+        yield
+
+    world.once.courses["stuck"] = course
+    monkeypatch.setattr(world.again, "plan", lambda params, context: hang.wait(60))
+    world.start(
+        "  - {id: stuck, phase: detect, do: once, title: The stuck one}\n"
+        "  - {id: mute, phase: detect, do: again, needs: [], title: The mute one}\n"
+        "  - {id: free, phase: detect, do: none, needs: [], title: The free one}\n"
+    )
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.reaches("stuck", StepState.STARTED)
+        for _ in range(5):
+            for title in ("The mute one", "The free one"):
+                await seat.press("j")
+                await seat.sees(title, "ready", seconds=2)
+            await seat.press("t")
+            await seat.sees("TIMELINE", seconds=2)
+            await seat.press("q", "k", "k")
+            await seat.sees("The stuck one", "running", seconds=2)
+        await seat.press("j", "j", "enter")
+        await seat.reaches("free", StepState.SUCCEEDED)
+
+    try:
+        at_the_screen(world, script)
+    finally:
+        hang.set()
