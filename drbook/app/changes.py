@@ -27,6 +27,7 @@ class Changes:
 
     def set_input(self, command: cmd.SetInput, actor: str) -> None:
         driver, name = self._driver, command.name
+        self._must_be_open()
         declared = driver.runbook.document.inputs
         if name not in declared:
             known = ", ".join(declared) or "none"
@@ -89,14 +90,17 @@ class Changes:
 
     def _located(self, step: str) -> Located:
         driver = self._driver
-        if driver.state.closed_at is not None:
-            refuse("The incident is closed.", "Nothing was changed.")
+        self._must_be_open()
         run = driver.state.steps.get(step)
         located = read_result(Located, run.result) if run and run.action == LOCATE else None
         usable = (StepState.SUCCEEDED, StepState.FAILED, StepState.COULD_NOT_VERIFY)
         if run is None or located is None or run.state not in usable:
             refuse(f"Step {step} has no located copies to choose from.", "Run it first (Enter).")
         return located
+
+    def _must_be_open(self) -> None:
+        if self._driver.state.closed_at is not None:
+            refuse("The incident is closed.", "Nothing was changed; notes may still be written.")
 
     def _must_not_run(self, running: set[str], what: str) -> None:
         if running:

@@ -481,6 +481,25 @@ def test_another_moment_tells_the_loss_anew(world: "World") -> None:
     assert states(world) == {"l": "stale", "r": "stale", "v": "pending"}
 
 
+def test_nothing_is_changed_after_the_close(world: "World") -> None:
+    locating(world, located())
+    world.ask(cmd.Abort("enough"))
+    world.until(lambda s: s.state.closed_at is not None)
+    closed: list[cmd.Command] = [
+        cmd.SetInput("day", "friday"),
+        choice(3),
+        cmd.Jump("v", "r"),
+        cmd.DoneElsewhere("v", "failed", "r"),
+        cmd.HandOver("carla"),
+        cmd.CloseShell(1, 0),
+    ]
+    for command in closed:
+        with pytest.raises(UsageError, match="closed"):
+            world.ask(command)
+    assert world.events()[-1] == "IncidentClosed"
+    world.ask(cmd.WriteNote("this may still be said"))
+
+
 # --- who leads, and what is written down ----------------------------------------------------------
 
 
