@@ -148,6 +148,10 @@ class DrbookApp(App[None]):
             self._leading.action_leave()
 
     def on_operations_left(self, message: Operations.Left) -> None:
+        self.left()
+
+    def left(self) -> None:
+        """An incident's screen is left."""
         self.exit()
 
     def _fatal_error(self) -> None:

@@ -29,6 +29,7 @@ from drbook.tui.evidence import (
     tables_table,
     verified_in,
 )
+from drbook.tui.help import Explanation, HelpScreen
 from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, cut_middle, said
 
 Look = Callable[[], Snapshot]
@@ -39,11 +40,16 @@ class ListScreen(Screen[None]):
     """A heading, a body that scrolls, and a line of keys. Escape goes back."""
 
     BINDINGS = [  # noqa: RUF012 - Textual declares it so
-        Binding("escape,q", "back", "Back", priority=True),
+        Binding("escape,q", "back", "Back", priority=True, tooltip="Back to the incident"),
+        Binding("question_mark", "help", "Help", priority=True, tooltip="Explain this screen"),
         Binding("pageup", "scroll(-1)", "Page up", priority=True),
         Binding("pagedown", "scroll(1)", "Page down", priority=True),
     ]
     HINTS = "Esc back"
+    EXPLANATION = Explanation(
+        ("What is shown is on record, and follows the incident as it goes on.",),
+        keys=(("PgUp PgDn", "Scroll"),),
+    )
 
     def __init__(self, look: Look) -> None:
         super().__init__()
@@ -79,6 +85,9 @@ class ListScreen(Screen[None]):
     def action_back(self) -> None:
         self.dismiss(None)
 
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self))
+
     def action_scroll(self, pages: int) -> None:
         body = self.query_one("#list-body", VerticalScroll)
         body.scroll_relative(y=pages * max(1, body.size.height - 1), animate=False)
@@ -88,8 +97,8 @@ class BackupsScreen(ListScreen):
     """All recovery points on a time axis, and the reasons of one, criterion by criterion."""
 
     BINDINGS = [  # noqa: RUF012 - Textual declares it so
-        Binding("up,k", "move(-1)", "Up", priority=True),
-        Binding("down,j", "move(1)", "Down", priority=True),
+        Binding("up,k", "move(-1)", "Up", priority=True, tooltip="The copy above"),
+        Binding("down,j", "move(1)", "Down", priority=True, tooltip="The copy below"),
     ]
     HINTS = "↑↓ another copy   PgUp PgDn scroll   Esc back"
 
@@ -175,7 +184,11 @@ _FILTERS = ("all", "differ", "lost", "unverified")
 class TablesScreen(ListScreen):
     """Row counts: what the backup held, what was restored, and what users have lost."""
 
-    BINDINGS = [Binding("f", "filter", "Filter", priority=True)]  # noqa: RUF012
+    BINDINGS = [  # noqa: RUF012 - Textual declares it so
+        Binding(
+            "f", "filter", "Filter", priority=True, tooltip="Filter: all, differ, lost, unverified"
+        )
+    ]
     HINTS = "f filter   PgUp PgDn scroll   Esc back"
 
     def __init__(self, look: Look) -> None:

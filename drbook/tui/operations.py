@@ -242,7 +242,7 @@ class Operations(Screen[None]):
         self.app.push_screen(TimelineScreen(lambda: self.incident.snapshot))
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.BINDINGS))
+        self.app.push_screen(HelpScreen(self))
 
     async def _words(self, title: str, line: str, initial: str = "") -> str | None:
         dialog = WordsDialog(title, [said(line)], initial=initial)
