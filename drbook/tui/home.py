@@ -21,6 +21,7 @@ from drbook.app.shelf import Contents, Shelf
 from drbook.core.values import counted, plain
 from drbook.tui import shelfrows
 from drbook.tui.help import Explanation, HelpScreen
+from drbook.tui.hints import ACTION, Hint, key_line
 from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN, cut_middle, said, spread
 from drbook.tui.shelfrows import Row
 
@@ -162,8 +163,10 @@ class HomeScreen(Screen[None]):
         event.stop()
         self.filter_by(self.filter + " ".join(event.text.split()))
 
-    def on_click(self, event: events.Click) -> None:
-        """A first click chooses, one on the chosen row acts."""
+    async def on_click(self, event: events.Click) -> None:
+        """A first click chooses, one on the chosen row acts; a key's hint does what its key does."""
+        if ACTION in event.style.meta:
+            await self.run_action(event.style.meta[ACTION])
         if event.widget is not self.query_one("#home-list"):
             return
         at = self._places.get(event.y)
@@ -266,12 +269,14 @@ class HomeScreen(Screen[None]):
         }
 
     def _keys(self, width: int) -> Text:
-        line = Text(" ")
         does = shelfrows.enter_does(self.chosen)
-        keys = [("⏎", does)] if does else []
-        keys += [("↑↓", "move"), ("Tab", "section"), ("?", "help"), ("^p", "commands")]
-        keys.append(("^q", "leave"))
-        for key, words in keys:
-            line.append_text(Text.assemble((key, f"bold {BUSY}"), (f" {words}   ", PLAIN)))
-        line.truncate(width, overflow="ellipsis")
-        return line
+        keys = [Hint("⏎", does, "act")] if does else []
+        keys += [Hint("Esc", "clear", "clear")] if self.filter else []
+        keys += [
+            Hint("↑↓", "move", "move(1)"),
+            Hint("Tab", "section", "section(1)"),
+            Hint("?", "help", "help"),
+            Hint("^p", "commands", "app.command_palette"),
+            Hint("^q", "leave", "app.quit"),
+        ]
+        return key_line(keys, Text(""), width)

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from textual import work
+from textual import events, work
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker
@@ -29,9 +29,11 @@ from drbook.core.state import StepState
 from drbook.core.values import plain
 from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
 from drbook.tui.help import HelpScreen
+from drbook.tui.hints import ACTION
 from drbook.tui.lists import BackupsScreen, TablesScreen, TimelineScreen
 from drbook.tui.paint import URGENT, WARN, said
 from drbook.tui.signs import named, next_for_you
+from drbook.tui.steps import STEP
 
 
 class Operations(Screen[None]):
@@ -51,6 +53,9 @@ class Operations(Screen[None]):
     def ask(self, step: str) -> Worker[None]:
         raise AssertionError("the screen asks")
 
+    def select(self, step: str) -> None:
+        raise AssertionError("the screen selects")
+
     def action_next(self) -> None:
         raise AssertionError("the screen moves")
 
@@ -62,6 +67,14 @@ class Operations(Screen[None]):
         """Whether closing is all that is left to do."""
         done = self.shown.decision.finished and self.shown.state.closed_at is None
         return done and next_for_you(self.shown) is None
+
+    async def on_click(self, event: events.Click) -> None:
+        """A step is selected, a key's hint does what its key does."""
+        clicked = event.style.meta
+        if clicked.get(STEP) in self.shown.state.steps:
+            self.select(clicked[STEP])
+        elif ACTION in clicked:
+            await self.run_action(clicked[ACTION])
 
     # --- the selected step --------------------------------------------------------------------
 

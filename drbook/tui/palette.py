@@ -27,6 +27,8 @@ def explained(node: object) -> Iterator[Binding]:
 def key_of(binding: Binding) -> str:
     """As it is written on the screen: `^t`, `PgUp`, `?`."""
     key = binding.key_display or binding.key.partition(",")[0]
+    if key[0] == "f" and key[1:].isdecimal():
+        return key.upper()
     return _SHOWN.get(key, f"^{key[5:]}" if key.startswith("ctrl+") else key)
 
 

@@ -2,11 +2,15 @@
 
 from datetime import datetime
 
+from rich.style import Style
 from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.tui.paint import DIM, PLAIN, SELECTED, STRONG, cut
 from drbook.tui.signs import number_of, status_of, time_column, title_of
+
+STEP = "drbook.step"
+"""The mark of a text that stands for a step, for whoever clicks on it."""
 
 
 def step_list(snapshot: Snapshot, selected: str, now: datetime, width: int, height: int) -> Text:
@@ -43,6 +47,7 @@ def _line(snapshot: Snapshot, step: str, selected: str, now: datetime, width: in
     line.pad_right(max(0, width - line.cell_len))
     if step == selected:
         line.stylize(SELECTED)
+    line.stylize(Style(meta={STEP: step}))
     return line
 
 
@@ -56,7 +61,9 @@ def strip(snapshot: Snapshot, selected: str, width: int) -> Text:
         if here:
             at = number - 1
         text = f"[{status.sign}{number}]" if here else f" {status.sign}{number} "
-        parts.append(Text(text, style=f"{status.style} {SELECTED}" if here else status.style))
+        part = Text(text, style=f"{status.style} {SELECTED}" if here else status.style)
+        part.stylize(Style(meta={STEP: compiled.id}))
+        parts.append(part)
     fits = max(1, width // 5)
     first = max(0, min(at - fits // 2, len(parts) - fits))
     line = Text("…" if first else " ", style=DIM)
