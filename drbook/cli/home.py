@@ -9,8 +9,9 @@ import click
 from drbook.app.history import summaries
 from drbook.app.places import home
 from drbook.app.shipped import names
-from drbook.cli.lead import handlers, in_browser, may_draw
+from drbook.cli.lead import handlers, may_draw
 from drbook.cli.output import say
+from drbook.cli.streams import in_browser
 
 
 def show_home(context: click.Context) -> None:

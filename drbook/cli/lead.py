@@ -1,6 +1,5 @@
 """Leading an open incident to its end: with the terminal application, or unattended."""
 
-import os
 import shlex
 import signal
 import sys
@@ -19,7 +18,7 @@ from drbook.app.report import report, report_lines
 from drbook.app.session import Session
 from drbook.cli.output import print_json, say
 from drbook.cli.progress import ProgressLine
-from drbook.cli.streams import OutputLost
+from drbook.cli.streams import OutputLost, in_browser
 from drbook.core import events as ev
 from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode, UsageError
@@ -28,11 +27,6 @@ from drbook.core.state import StepState, in_doubt
 from drbook.core.values import Json, plain, show_duration
 from drbook.mirror.mirrors import LAST_WAIT
 from drbook.mirror.status import MirrorState
-
-
-def in_browser() -> bool:
-    """Whether `drbook serve` started this process: its standard output then is the browser's."""
-    return "WebDriver" in os.environ.get("TEXTUAL_DRIVER", "")
 
 
 def may_draw() -> bool:
