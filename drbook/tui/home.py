@@ -23,7 +23,7 @@ from drbook.tui import shelfrows
 from drbook.tui.help import Explanation, HelpScreen
 from drbook.tui.hints import ACTION, Hint, key_line
 from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN, cut_middle, said, spread
-from drbook.tui.shelfrows import Row
+from drbook.tui.shelfrows import ROW, Row
 
 SECTIONS = ("OPEN INCIDENTS", "RUNBOOKS", "HISTORY")
 LONGEST = 200
@@ -87,7 +87,6 @@ class HomeScreen(Screen[None]):
         self._told = False
         self._rows: list[Row] = []
         self._key = ""
-        self._places: dict[int, int] = {}
         self.shelf = Shelf(home, here, self._arrive)
 
     def compose(self) -> ComposeResult:
@@ -165,17 +164,14 @@ class HomeScreen(Screen[None]):
 
     async def on_click(self, event: events.Click) -> None:
         """A first click chooses, one on the chosen row acts; a key's hint does what its key does."""
-        if ACTION in event.style.meta:
-            await self.run_action(event.style.meta[ACTION])
-        if event.widget is not self.query_one("#home-list"):
-            return
-        at = self._places.get(event.y)
-        if at is None:
-            return
-        if at == self._at and self._key:
+        clicked = event.style.meta
+        if ACTION in clicked:
+            await self.run_action(clicked[ACTION])
+        elif ROW in clicked and clicked[ROW] == self._key:
             self.action_act()
-        else:
-            self.choose(at)
+        elif ROW in clicked:
+            self._key = clicked[ROW]
+            self.draw()
 
     def on_mouse_scroll_down(self) -> None:
         self.action_move(3)
@@ -222,10 +218,8 @@ class HomeScreen(Screen[None]):
         self.query_one("#home-head", Static).update(self._head(now, width))
         self.query_one("#home-filter", Static).update(self._filter_line(width))
         place = self.query_one("#home-list", Static)
-        text, self._places = shelfrows.shelf(
-            self._rows, self._at, now, (width, max(1, place.size.height)), self._notes()
-        )
-        place.update(text)
+        size = width, max(1, place.size.height)
+        place.update(shelfrows.shelf(self._rows, self._at, now, size, self._notes()))
         self.query_one("#home-detail", Static).update(shelfrows.detail(self.chosen, now, width))
         self.query_one("#home-keys", Static).update(self._keys(width))
 
@@ -263,7 +257,7 @@ class HomeScreen(Screen[None]):
             "no RUNBOOKS": more or filtered,
             "no HISTORY": more
             or (filtered if self.filter else "none yet; `drbook demo` makes one"),
-            "RUNBOOKS": f"(your own: {plain(str(own_folder(self.home)), 60)})"
+            "RUNBOOKS": f"(your own: here, and in {plain(str(own_folder(self.home)), 200)})"
             if self.size.width >= 100
             else "",
         }

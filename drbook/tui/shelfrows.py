@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rich.style import Style
 from rich.text import Text
 
 from drbook.app.history import Summary
@@ -25,6 +26,8 @@ from drbook.tui.paint import (
     spread,
 )
 
+ROW = "drbook.row"
+"""The mark of a line that stands for a row, for whoever clicks on it."""
 MODES = {"live": ("● LIVE", URGENT), "drill": ("◇ drill", BUSY), "dry-run": ("~ dry run", DIM)}
 
 
@@ -91,6 +94,7 @@ def line(row: Row, now: datetime, width: int, *, selected: bool) -> Text:
     shown.pad_right(max(0, width - shown.cell_len))
     if selected:
         shown.stylize(SELECTED)
+    shown.stylize(Style(meta={ROW: row.key}))
     return shown
 
 
@@ -157,8 +161,8 @@ def _book(book: Checked | Entry, width: int, strong: str) -> Text:
 
 def shelf(
     found: Sequence[Row], at: int, now: datetime, size: tuple[int, int], notes: dict[str, str]
-) -> tuple[Text, dict[int, int]]:
-    """The lines that fit, scrolled so that the chosen one is seen, and which row stands on which line.
+) -> Text:
+    """The lines that fit, scrolled so that the chosen one is seen.
 
     `notes` are said beside a section's name, or under it where it is empty.
     """
@@ -170,7 +174,9 @@ def shelf(
         if lines:
             lines.append((Text(""), None))
         heading = Text.assemble((f" {section} ", f"bold {DIM}"), (f"{len(inside)} ", DIM))
-        lines.append((heading.append(notes.get(section, ""), style=DIM), None))
+        room = max(0, width - heading.cell_len - 1)
+        heading.append(cut_middle(notes.get(section, ""), room), style=DIM)
+        lines.append((heading, None))
         if not inside:
             lines.append((Text(f"   {notes.get(f'no {section}', 'none')}", style=DIM), None))
         for number, _ in inside:
@@ -180,15 +186,11 @@ def shelf(
     first = max(0, min(chosen - height // 2, len(lines) - height))
     if chosen <= height // 2:
         first = 0
-    places: dict[int, int] = {}
-    shown: list[Text] = []
-    for place, (text, of_row) in enumerate(lines[first : first + height]):
-        if of_row is None:
-            shown.append(text)
-            continue
-        places[place] = of_row
-        shown.append(line(found[of_row], now, width, selected=of_row == at))
-    return Text("\n", no_wrap=True, overflow="crop").join(shown), places
+    shown = [
+        text if number is None else line(found[number], now, width, selected=number == at)
+        for text, number in lines[first : first + height]
+    ]
+    return Text("\n", no_wrap=True, overflow="crop").join(shown)
 
 
 def detail(row: Row | None, now: datetime, width: int) -> Text:
