@@ -231,8 +231,7 @@ class HomeScreen(Screen[None]):
             banner.update(said(f" ✗ {plain(self.contents.trouble, 300)}"))
         elif doubtful:
             count = counted(len(doubtful), "open incident")
-            verb = "holds" if len(doubtful) == 1 else "hold"
-            text = f" ‼ IN DOUBT: {count} {verb} a step of which nobody knows whether it happened. "
+            text = f" ‼ IN DOUBT: {count}, and nobody knows whether a step happened. "
             text += "Enter resumes it; look first." if width >= 120 else ""
             banner.update(Text(text, no_wrap=True, overflow="ellipsis"))
 
