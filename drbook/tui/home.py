@@ -267,9 +267,9 @@ class HomeScreen(Screen[None]):
         keys += [Hint("Esc", "clear", "clear")] if self.filter else []
         keys += [
             Hint("↑↓", "move", "move(1)"),
-            Hint("Tab", "section", "section(1)"),
             Hint("?", "help", "help"),
-            Hint("^p", "commands", "app.command_palette"),
             Hint("^q", "leave", "app.quit"),
+            Hint("Tab", "section", "section(1)"),
+            Hint("^p", "commands", "app.command_palette"),
         ]
         return key_line(keys, Text(""), width)

@@ -46,9 +46,9 @@ def test_from_home_into_an_incident_and_back(terminal, drbook, tmp_path: Path) -
     seat.press("q")
     seat.sees("Leave drbook?")
     seat.press("2")
-    seat.sees("OPEN INCIDENTS 0", "none that the filter finds")  # the filter stays
+    seat.sees("OPEN INCIDENTS 1", "filter: hand")  # which stays as it was
     seat.press(ESCAPE)
-    seat.sees("OPEN INCIDENTS 1", "By hand")
+    seat.sees("OPEN INCIDENTS 1", "Type to filter")
     assert seat.title == "drbook"
     seat.press("\x1b[H" + ENTER)  # Home, then Enter
     seat.sees("run step 2", "✓1")
