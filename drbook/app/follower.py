@@ -178,4 +178,5 @@ class Follower:
             previews=plans,
             preview_problems=problems,
             trouble=self._trouble,
+            watching=True,
         )

@@ -38,13 +38,45 @@ class Summary:
     """The RTO that the runbook allows."""
 
 
-def in_turn(home: Home) -> Iterator[Summary]:
-    """All incidents as a screen wants them: those that may be open first, the newest of each first;
-    each is read when it is asked for. Raises JournalError where their folder cannot be read."""
-    folders = listed(home)[::-1]
-    ended = {folder for folder in folders if _ends_closed(folder / JOURNAL)}
-    for folder in sorted(folders, key=lambda one: one in ended):
-        yield summary(folder)
+class Histories:
+    """All incidents as a screen wants them: those that may be open first, the newest of each first. A
+    journal is read when its turn comes, and again only where it has changed."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._known: dict[Path, tuple[tuple[int, int], Summary, Summary]] = {}
+        """By folder: its journal's size and time, and what it says while nobody and somebody leads it."""
+
+    def __iter__(self) -> Iterator[Summary]:
+        """Raises JournalError where their folder cannot be read."""
+        folders = listed(self._home)[::-1]
+        ended = {folder for folder in folders if self._ends_closed(folder)}
+        for folder in sorted(folders, key=lambda one: one in ended):
+            yield self._summary(folder)
+
+    def _summary(self, folder: Path) -> Summary:
+        try:
+            found = (folder / JOURNAL).stat()
+        except OSError:
+            return summary(folder)
+        stamp, known = (found.st_size, found.st_mtime_ns), self._known.get(folder)
+        if known is None or known[0] != stamp:
+            try:
+                state = fold(read(folder / JOURNAL))
+            except DrbookError as error:
+                alone = led = _unread(folder, error)
+            else:
+                alone, led = _of(state, folder, led=False), _of(state, folder, led=True)
+            known = self._known[folder] = (stamp, alone, led)
+        if known[1].outcome != "open":
+            return known[1]
+        return known[2] if written_now(known[1].incident) else known[1]
+
+    def _ends_closed(self, folder: Path) -> bool:
+        known = self._known.get(folder)
+        if known is None:
+            return _ends_closed(folder / JOURNAL)
+        return known[1].closed_at is not None
 
 
 _END = 65_536
@@ -93,9 +125,13 @@ def summary(folder: Path) -> Summary:
     try:
         state = fold(read(folder / JOURNAL))
     except DrbookError as error:
-        outcome = "unread" if error.code == "journal-missing" else "damaged"
-        return Summary(folder.name, "", "", None, None, outcome, None, folder, error.what)
-    return _of(state, folder)
+        return _unread(folder, error)
+    return _of(state, folder, led=state.closed_at is None and written_now(state.incident))
+
+
+def _unread(folder: Path, error: DrbookError) -> Summary:
+    outcome = "unread" if error.code == "journal-missing" else "damaged"
+    return Summary(folder.name, "", "", None, None, outcome, None, folder, error.what)
 
 
 def measured_rto(state: IncidentState) -> timedelta | None:
@@ -121,8 +157,7 @@ def _doubts(state: IncidentState, *, led: bool) -> tuple[str, ...]:
     )
 
 
-def _of(state: IncidentState, folder: Path) -> Summary:
-    led = state.closed_at is None and state.incident != "" and written_now(state.incident)
+def _of(state: IncidentState, folder: Path, *, led: bool) -> Summary:
     return Summary(
         incident=state.incident or folder.name,
         title=state.title,

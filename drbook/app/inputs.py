@@ -6,7 +6,7 @@ from typing import Literal
 
 from drbook.app.refusing import refuse_secret
 from drbook.core.errors import UsageError
-from drbook.core.runbook import Runbook
+from drbook.core.runbook import Input, Runbook
 from drbook.core.values import Json, format_time, parse_moment, parse_time, plain
 
 
@@ -71,6 +71,12 @@ def read_inputs(runbook: Runbook, given: Mapping[str, str], now: datetime) -> Ma
             code="inputs",
         )
     return values
+
+
+def in_order_of_asking(runbook: Runbook) -> list[tuple[str, Input]]:
+    """The declared inputs; when it happened comes first, for the clocks go by it."""
+    declared = runbook.document.inputs.items()
+    return sorted(declared, key=lambda pair: pair[0] != "occurred")
 
 
 def occurred_in(values: Mapping[str, Json]) -> datetime | None:

@@ -99,6 +99,8 @@ class Snapshot:
     """How long each step took in earlier incidents of the same runbook."""
     mirrors: tuple[MirrorState, ...] = ()
     """How the copies off this machine stand, in the runbook's order."""
+    watching: bool = False
+    """True where this seat only looks on: nothing but a note can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ thread that opens it.
 """
 
 import json
-import os
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drbook.cli.streams import in_browser
 from drbook.core.errors import ExitCode, UsageError
 from drbook.core.plaintext import plain
 
@@ -27,11 +27,6 @@ Opening = Callable[["Told"], "Session"]
 
 _LEAVING_SECONDS = 3.0
 """How long somebody who leaves waits for an incident that is still being opened."""
-
-
-def in_browser() -> bool:
-    """Whether `drbook serve` started this process: its standard output then is the browser's."""
-    return "WebDriver" in os.environ.get("TEXTUAL_DRIVER", "")
 
 
 def may_draw() -> bool:

@@ -1,14 +1,24 @@
-"""`drbook` alone: open incidents first, then what can be started."""
+"""`drbook` alone: the home screen in a terminal; elsewhere, open incidents and what can be started."""
+
+import os
+import signal
+from pathlib import Path
 
 import click
 
 from drbook.app.history import summaries
 from drbook.app.places import home
 from drbook.app.shipped import names
+from drbook.cli.attended import handlers, may_draw
+from drbook.cli.output import say
+from drbook.cli.streams import in_browser
 
 
 def show_home(context: click.Context) -> None:
-    """Print what is open and what can be done next."""
+    """The home screen where there is a terminal; otherwise print what is open and can be done next."""
+    if may_draw() and not in_browser():
+        _on_the_screen()
+        return
     where = home()
     known = summaries(where)
     still_open = [one for one in known if one.outcome == "open"]
@@ -24,3 +34,12 @@ def show_home(context: click.Context) -> None:
     click.echo("Start:              drbook run RUNBOOK   or   drbook rehearse RUNBOOK")
     click.echo("See it at work:     drbook demo")
     click.echo("All commands:       drbook --help")
+
+
+def _on_the_screen() -> None:
+    from drbook.tui.homeapp import run_home
+
+    with handlers(signal.SIGHUP, signal.SIGTERM):  # the application sets its own
+        still_open = run_home(home(), Path.cwd(), os.environ)
+    for incident in still_open:
+        say(f"The incident is still open. Go on with:  drbook resume {incident}")

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "resume": ("resume", "Go on with an incident after a crash or a closed terminal."),
     "note": ("note", "Write a note into an incident's record."),
     "watch": ("watch", "Follow an incident, read-only."),
+    "serve": ("serve", "The same screen in a browser."),
     "backups": ("backups", "Every recovery point, its verdict and the reasons."),
     "baseline": ("baseline", "Capture, show or compare known-good figures."),
     "incidents": ("incidents", "The incidents of this machine."),

@@ -12,6 +12,11 @@ from drbook.core.errors import DrbookError, ExitCode
 from drbook.core.plaintext import plain
 
 
+def in_browser() -> bool:
+    """Whether `drbook serve` started this process: its standard output then is the browser's."""
+    return "WebDriver" in os.environ.get("TEXTUAL_DRIVER", "")
+
+
 class OutputLost(DrbookError):
     """What a command prints could not be written to its end."""
 
@@ -77,6 +82,8 @@ def prepare() -> None:
         sys.stdout = _text(_Data(1), sys.stdout)
     if sys.stderr is sys.__stderr__:
         sys.stderr = _text(_Words(2), sys.stderr)
+    if in_browser():
+        sys.stdout = sys.stderr  # words between the picture's packets would end the picture
 
 
 def _text(raw: _Raw, before: io.TextIOBase | object) -> io.TextIOWrapper:

@@ -151,6 +151,10 @@ class DrbookApp(App[None]):
             cast("_Leavable", screen).action_leave()
 
     def on_desk_keys_left(self, message: Message) -> None:
+        self.left()
+
+    def left(self) -> None:
+        """An incident's screen is left."""
         self.exit()
 
     def _fatal_error(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from textual import work
+from textual import events, work
 from textual.app import SuspendNotSupported
 from textual.message import Message
 from textual.screen import Screen
@@ -30,8 +30,10 @@ from drbook.core.values import plain
 from drbook.tui.backups import BackupsScreen
 from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
 from drbook.tui.help import HelpScreen
+from drbook.tui.hints import ACTION
 from drbook.tui.paint import URGENT, said
 from drbook.tui.signs import named
+from drbook.tui.steps import STEP
 from drbook.tui.tables import TablesScreen
 from drbook.tui.timeline import TimelineScreen
 from drbook.tui.writing import NoteDialog, Written
@@ -54,6 +56,17 @@ class DeskKeys(Screen[None]):
 
     def ask(self, step: str) -> Worker[None]:
         raise AssertionError("the screen asks")
+
+    def select(self, step: str) -> None:
+        raise AssertionError("the screen selects")
+
+    async def on_click(self, event: events.Click) -> None:
+        """A step is selected, a key's hint does what its key does."""
+        clicked = event.style.meta
+        if clicked.get(STEP) in self.shown.state.steps:
+            self.select(clicked[STEP])
+        elif ACTION in clicked:
+            await self.run_action(clicked[ACTION])
 
     async def carried_out(self, command: Command) -> DrbookError | None:
         """Wait until it is on record; what it was refused with, where it was not."""
@@ -240,7 +253,7 @@ class DeskKeys(Screen[None]):
         self.app.push_screen(TimelineScreen(lambda: self.incident.snapshot))
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.BINDINGS))
+        self.app.push_screen(HelpScreen(self))
 
 
 def _export(folder: Path, name: str) -> Path:

@@ -12,11 +12,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from drbook.tui.fields import Line
+from drbook.tui.modal import Modal
 from drbook.tui.paint import DIM, PLAIN, STRONG, URGENT, WARN, said
 
 
@@ -36,7 +36,7 @@ def heading(title: str, lines: Sequence[Text]) -> Static:
     return Static(text, classes="words", markup=False)
 
 
-class WordsDialog(ModalScreen[str | None]):
+class WordsDialog(Modal[str | None]):
     """A line of text; ends with it, or with None where the operator backed out."""
 
     BINDINGS = [Binding("escape", "back", "Back")]  # noqa: RUF012 - Textual declares it so
@@ -72,7 +72,7 @@ class WordsDialog(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class ChoiceDialog(ModalScreen[Chosen | None]):
+class ChoiceDialog(Modal[Chosen | None]):
     """One of several ways to go on, with a comment where one is wanted.
 
     Nothing is chosen beforehand: a second Enter by accident answers nothing.
@@ -201,7 +201,7 @@ class NameField(Static, can_focus=True):
         self.post_message(self.Changed())
 
 
-class ConfirmDialog(ModalScreen[str | None]):
+class ConfirmDialog(Modal[str | None]):
     """The resource's name is typed, exactly. While nothing is typed, Enter cancels."""
 
     BINDINGS = [Binding("escape", "back", "Back")]  # noqa: RUF012 - Textual declares it so

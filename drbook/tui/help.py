@@ -1,17 +1,21 @@
-"""The screen that explains the screen."""
+"""The screen that explains a screen."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
+from textual.screen import Screen
 from textual.widgets import Static
 
+from drbook.tui.modal import Modal
 from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
+from drbook.tui.palette import explained, key_of
 
 _SIGNS = (
     ("▶ ready", BUSY, "it can be run; Enter does it"),
@@ -38,18 +42,36 @@ _WORDS = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
-    """Keys, signs and words of the incident's screen."""
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What `?` says of a screen beside its keys."""
+
+    words: Sequence[str]
+    signs: Sequence[tuple[str, str, str]] = ()
+    keys: Sequence[tuple[str, str]] = ()
+    """Keys that are no bindings of the screen's own."""
+
+
+INCIDENT = Explanation(
+    _WORDS, _SIGNS, (("↑ ↓", "Select another step"), ("PgUp PgDn", "Scroll the step's text"))
+)
+
+
+class HelpScreen(Modal[None]):
+    """Keys, signs and words of one screen. A screen explains itself in `EXPLANATION`."""
 
     BINDINGS = [  # noqa: RUF012 - Textual declares it so
         Binding("escape,q,question_mark,enter", "back", "Back"),
-        Binding("down,j,pagedown", "scroll(1)", "Down"),
-        Binding("up,k,pageup", "scroll(-1)", "Up"),
+        Binding("down,j", "scroll(5)", "Down"),
+        Binding("up,k", "scroll(-5)", "Up"),
+        Binding("pagedown,space", "scroll(15)", "Page down"),
+        Binding("pageup", "scroll(-15)", "Page up"),
     ]
 
-    def __init__(self, bindings: Sequence[BindingType]) -> None:
+    def __init__(self, screen: Screen[Any]) -> None:
         super().__init__()
-        self._bindings_shown = [one for one in bindings if isinstance(one, Binding) and one.tooltip]
+        self._about = screen
+        self._says: Explanation = getattr(screen, "EXPLANATION", INCIDENT)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="help", can_focus=False):
@@ -57,21 +79,21 @@ class HelpScreen(ModalScreen[None]):
 
     def _text(self) -> Group:
         keys = Table.grid(padding=(0, 2))
-        for binding in self._bindings_shown:
-            shown = binding.key_display or binding.key.partition(",")[0]
-            keys.add_row(Text(shown, style=f"bold {BUSY}"), Text(binding.tooltip, style=PLAIN))
-        keys.add_row(Text("↑ ↓", style=f"bold {BUSY}"), Text("Select another step", style=PLAIN))
-        keys.add_row(
-            Text("PgUp PgDn", style=f"bold {BUSY}"), Text("Scroll the step's text", style=PLAIN)
-        )
-        keys.add_row(Text("^p", style=f"bold {BUSY}"), Text("All of these by name", style=PLAIN))
+        rows = [(key_of(one), one.tooltip) for one in explained(self._about)]
+        rows += [*self._says.keys, ("^p", "All of these by name")]
+        rows += [(key_of(one), one.tooltip) for one in explained(self.app)]
+        for key, does in rows:
+            keys.add_row(Text(key, style=f"bold {BUSY}"), Text(does, style=PLAIN))
         signs = Table.grid(padding=(0, 2))
-        for sign, style, meaning in _SIGNS:
+        for sign, style, meaning in self._says.signs:
             signs.add_row(Text(sign, style=style), Text(meaning, style=PLAIN))
-        words = [Text(line, style=PLAIN) for line in _WORDS]
+        shown: list[RenderableType] = []
+        if self._says.signs:
+            shown = [Text("SIGNS", style=STRONG), signs, Text("")]
+        words = [Text(line, style=PLAIN) for line in self._says.words]
         return Group(
             Text("KEYS   (Esc goes back, ↓ scrolls)", style=STRONG), keys, Text(""),
-            Text("SIGNS", style=STRONG), signs, Text(""),
+            *shown,
             Text("WORDS", style=STRONG), *words,
         )  # fmt: skip
 
@@ -79,4 +101,4 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss(None)
 
     def action_scroll(self, lines: int) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=lines * 5, animate=False)
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

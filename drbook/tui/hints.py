@@ -1,7 +1,10 @@
 """The last lines: what went wrong with what was asked, and what the keys do now."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
+from rich.style import Style
 from rich.text import Text
 
 from drbook.app.model import Snapshot, Trouble
@@ -10,6 +13,16 @@ from drbook.core.errors import TakenOver
 from drbook.core.state import StepState
 from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, URGENT, WARN, said, spread
 from drbook.tui.signs import next_for_you, number_of
+
+ACTION = "drbook.action"
+"""The mark of a text that can be clicked, with the action that its screen then does."""
+LOOKING = frozenset(
+    {
+        "back", "backups", "export", "help", "journal", "leave", "move", "next", "note", "scroll",
+        "search", "tables", "take_back", "timeline",
+    }
+)  # fmt: skip
+"""What can be done from a seat that only watches: what is not named here is not offered."""
 
 
 def trouble_text(trouble: Trouble, *, broken: bool) -> Text:
@@ -32,6 +45,9 @@ def enter_does(snapshot: Snapshot, step: str) -> str:
     number = number_of(snapshot, step)
     if snapshot.state.closed_at is not None or snapshot.broken:
         return ""
+    if snapshot.watching:
+        wanted = next_for_you(snapshot)
+        return f"go to step {number_of(snapshot, wanted)}" if wanted not in (None, step) else ""
     if run.state is StepState.AWAITING and step not in snapshot.cooling:
         return f"answer step {number}"
     if snapshot.decision.view(step).readiness is Readiness.READY:
@@ -44,35 +60,61 @@ def enter_does(snapshot: Snapshot, step: str) -> str:
     return f"go to step {number_of(snapshot, wanted)}" if wanted != step else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A key, what it does now, and the screen's action behind it, for whoever clicks."""
+
+    key: str
+    words: str
+    action: str
+
+
+def key_line(keys: Sequence[Hint], right: Text, width: int) -> Text:
+    """As many as fit, the first ones first; a click on one does what its key does."""
+    line = Text(" ")
+    for hint in keys:
+        part = Text.assemble((hint.key, f"bold {BUSY}"), (f" {hint.words}", PLAIN))
+        part.stylize(Style(meta={ACTION: hint.action}))
+        if line.cell_len + part.cell_len + 3 + right.cell_len < width:
+            line.append_text(part)
+            line.append("   ")
+    return spread(line, right, width)
+
+
 def hints(snapshot: Snapshot, step: str, width: int, now: datetime) -> Text:
     """The keys that do something now, the most wanted first, and how safe the record is."""
+    keys = [one for one in _keys(snapshot, step) if not snapshot.watching or one.action in LOOKING]
+    return key_line(keys, _record(snapshot, now, short=width < 100), width)
+
+
+def _keys(snapshot: Snapshot, step: str) -> list[Hint]:
     run = snapshot.state.steps[step]
-    keys: list[tuple[str, str]] = []
+    keys: list[Hint] = []
     if does := enter_does(snapshot, step):
-        keys.append(("⏎", does))
+        keys.append(Hint("⏎", does, "next" if snapshot.watching else "go_on"))
     if step in snapshot.cooling:
-        keys.append(("Esc", "take it back"))
+        keys.append(Hint("Esc", "take it back", "cancel"))
     if run.state is StepState.STARTED:
-        keys.append(("c", "cancel"))
+        keys.append(Hint("c", "cancel", "cancel"))
     if run.state is StepState.IN_DOUBT:
-        keys.append(("i", "settle"))
+        keys.append(Hint("i", "settle", "doubt"))
     if run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
-        keys += [("r", "again"), ("s", "skip")]
+        keys += [Hint("r", "again", "again"), Hint("s", "skip", "skip")]
     if run.state is StepState.COULD_NOT_VERIFY and run.accepted is None:
-        keys += [("r", "again"), ("d", "go on unverified")]
+        keys += [Hint("r", "again", "again"), Hint("d", "go on unverified", "accept")]
     if snapshot.decision.finished and snapshot.state.closed_at is None:
-        keys.append(("x", "close"))
+        keys.append(Hint("x", "close", "close"))
     if snapshot.state.closed_at is not None:
-        keys.append(("e", "export"))
-    keys += [("n", "note"), ("b", "backups"), ("v", "rows"), ("t", "timeline"), ("?", "help")]
-    keys.append(("q", "leave"))
-    right = _record(snapshot, now, short=width < 100)
-    line = Text(" ")
-    for key, words in keys:
-        part = Text.assemble((key, f"bold {BUSY}"), (f" {words}   ", PLAIN))
-        if line.cell_len + part.cell_len + right.cell_len < width:
-            line.append_text(part)
-    return spread(line, right, width)
+        keys.append(Hint("e", "export", "export"))
+    keys += [
+        Hint("n", "note", "note"),
+        Hint("b", "backups", "backups"),
+        Hint("v", "rows", "tables"),
+        Hint("t", "timeline", "timeline"),
+        Hint("?", "help", "help"),
+        Hint("q", "leave", "leave"),
+    ]
+    return keys
 
 
 def _record(snapshot: Snapshot, now: datetime, *, short: bool) -> Text:

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from drbook.app.model import Snapshot
-from drbook.tui.help import HelpScreen
+from drbook.tui.help import Explanation, HelpScreen
 from drbook.tui.paint import BUSY, DIM, PLAIN
 
 Look = Callable[[], Snapshot]
@@ -38,6 +38,10 @@ class ListScreen(Screen[None], Generic[Row]):
         Binding("space", "more", "More", tooltip="Scroll what is said of the selected row"),
         Binding("question_mark", "help", "Help", tooltip="Explain this screen", key_display="?"),
     ]
+    EXPLANATION = Explanation(
+        ("What is shown is on record, and follows the incident as it goes on.",),
+        keys=(("↑ ↓ PgUp PgDn", "Move"), ("Home End", "First, last")),
+    )
     AUTO_FOCUS = ""
     """Nothing takes the keys away from the list."""
     KEYS: tuple[tuple[str, str], ...] = ()
@@ -173,7 +177,7 @@ class ListScreen(Screen[None], Generic[Row]):
         self.action_move(-1)
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.BINDINGS + ListScreen.BINDINGS))
+        self.app.push_screen(HelpScreen(self))
 
     def action_back(self) -> None:
         self.dismiss(None)

@@ -25,7 +25,17 @@ def explained(node: object) -> Iterator[Binding]:
 
 
 def key_of(binding: Binding) -> str:
-    return binding.key_display or binding.key.partition(",")[0]
+    """As it is written on the screen: `^t`, `PgUp`, `?`."""
+    key = binding.key_display or binding.key.partition(",")[0]
+    if key[0] == "f" and key[1:].isdecimal():
+        return key.upper()
+    return _SHOWN.get(key, f"^{key[5:]}" if key.startswith("ctrl+") else key)
+
+
+_SHOWN = {
+    "escape": "Esc", "enter": "⏎", "pageup": "PgUp", "pagedown": "PgDn", "question_mark": "?",
+    "up": "↑", "down": "↓", "tab": "Tab",
+}  # fmt: skip
 
 
 class Commands(Provider):

@@ -160,6 +160,8 @@ def _what_you_can_do(
 ) -> list[RenderableType]:
     """The one thing that Enter does here, and where you are needed if not here."""
     lines: list[RenderableType] = [Text("")]
+    if snapshot.watching:
+        return [*lines, _closed(snapshot)] if snapshot.state.closed_at is not None else []
     starts = snapshot.cooling.get(step)
     if starts is not None:
         left = show_duration(max(starts - now, starts - starts))

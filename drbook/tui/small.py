@@ -4,9 +4,9 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Size
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from drbook.tui.modal import Modal
 from drbook.tui.paint import WARN
 
 SMALLEST = (60, 16)
@@ -16,10 +16,8 @@ def fits(size: Size) -> bool:
     return size.width >= SMALLEST[0] and size.height >= SMALLEST[1]
 
 
-class TooSmall(ModalScreen[None]):
+class TooSmall(Modal[None]):
     """Covers what cannot be drawn until there is room; no key reaches what nobody can see."""
-
-    _gone = False
 
     def compose(self) -> ComposeResult:
         yield Static(classes="small", markup=False)
@@ -38,9 +36,7 @@ class TooSmall(ModalScreen[None]):
 
     def _look(self, size: Size) -> None:
         if fits(size):
-            if self.app.screen is self and not self._gone:
-                self._gone = True
-                self.dismiss(None)
+            self.dismiss(None)
             return
         text = (
             f"{size.width}×{size.height} is too small. What runs goes on. Make it 80×24 or larger."

@@ -2,12 +2,16 @@
 
 from datetime import datetime
 
+from rich.style import Style
 from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.runbook import Phase
 from drbook.tui.paint import DIM, PLAIN, SELECTED, STRONG, cut
 from drbook.tui.signs import number_of, status_of, time_column, title_of
+
+STEP = "drbook.step"
+"""The mark of a text that stands for a step, for whoever clicks on it."""
 
 
 def step_list(snapshot: Snapshot, selected: str, now: datetime, width: int, height: int) -> Text:
@@ -50,6 +54,7 @@ def _line(snapshot: Snapshot, step: str, selected: str, now: datetime, width: in
     line.pad_right(max(0, width - line.cell_len))
     if step == selected:
         line.stylize(SELECTED)
+    line.stylize(Style(meta={STEP: step}))
     return line
 
 
@@ -64,7 +69,9 @@ def strip(snapshot: Snapshot, selected: str, width: int) -> Text:
         status = status_of(snapshot, compiled.id)
         here = compiled.id == selected
         text = f"[{status.sign}{number}]" if here else f" {status.sign}{number} "
-        parts.append(Text(text, style=f"{status.style} {SELECTED}" if here else status.style))
+        part = Text(text, style=f"{status.style} {SELECTED}" if here else status.style)
+        part.stylize(Style(meta={STEP: compiled.id}))
+        parts.append(part)
     line = Text("…" if first else " ", style=DIM)
     for part in parts:
         line.append_text(part)

@@ -46,8 +46,8 @@ LIGHT = Palette(
     busy="#0a56a5", good="#2a660e", warn="#804500", urgent="#b3161e",
 )  # fmt: skip
 CONTRAST = Palette(
-    ground="#000000", bar="#000000", strip="#000000", line="#f2f2f2", alarm="#000000",
-    selected="#003a8c", plain="#fefefe", strong="#ffffff", dim="#dadada", faint="#8c8c8c",
+    ground="#000000", bar="#1a1a1a", strip="#101010", line="#f2f2f2", alarm="#000000",
+    selected="#001f4d", plain="#fefefe", strong="#ffffff", dim="#dadada", faint="#8c8c8c",
     busy="#7fdcff", good="#7dff4d", warn="#ffe14d", urgent="#ff8f8f",
 )  # fmt: skip
 PALETTES = {"dark": DARK, "light": LIGHT, "high-contrast": CONTRAST}

@@ -13,17 +13,10 @@ from textual.worker import Worker
 
 from drbook.app.model import Command, Incident, WriteNote
 from drbook.core.values import plain, show_duration
+from drbook.tui.hints import LOOKING
 from drbook.tui.incident import IncidentScreen
 from drbook.tui.paint import WATCH_TAG, said, spread
 from drbook.tui.signs import next_for_you
-
-LOOKING = frozenset(
-    {
-        "back", "backups", "export", "help", "journal", "leave", "move", "next", "note", "scroll",
-        "search", "tables", "take_back", "timeline",
-    }
-)  # fmt: skip
-"""What a key may do from a seat that only watches: what is not named here is not offered."""
 
 
 def _looking(bindings: list[BindingType]) -> list[BindingType]:
@@ -72,7 +65,7 @@ class WatchScreen(IncidentScreen, inherit_bindings=False):
         return spread(said(left, WATCH_TAG), said(right, WATCH_TAG), width)
 
     def submit(self, command: Command) -> Worker[None]:
-        if isinstance(command, WriteNote):
+        if isinstance(command, WriteNote) and self.shown.state.closed_at is None:
             self.notify("Your note goes to whoever leads; it appears once it is on record.")
         return super().submit(command)
 

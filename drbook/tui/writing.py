@@ -13,13 +13,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from drbook.core.events import NoteKind
 from drbook.core.values import parse_moment
 from drbook.tui.dialogs import heading
 from drbook.tui.fields import Area, Line
+from drbook.tui.modal import Modal
 from drbook.tui.paint import DIM, STRONG, WARN
 
 KINDS = {
@@ -44,7 +44,7 @@ Edit = Callable[[str], str]
 """The operator's editor over a text; runs while the application is suspended. Raises DrbookError."""
 
 
-class NoteDialog(ModalScreen[Written | None]):
+class NoteDialog(Modal[Written | None]):
     """A note: what, of which kind, and when it happened where that is not now."""
 
     BINDINGS = [  # noqa: RUF012 - Textual declares it so
@@ -143,7 +143,7 @@ class Elsewhere:
     evidence: str
 
 
-class ElsewhereDialog(ModalScreen[Elsewhere | None]):
+class ElsewhereDialog(Modal[Elsewhere | None]):
     """The exact commands to copy, and then how it ended, with what the other terminal printed."""
 
     BINDINGS = [  # noqa: RUF012 - Textual declares it so

@@ -17,6 +17,8 @@ class Terminal:
     def __init__(self, command: list[str], environment: dict[str, str], cwd: Path) -> None:
         self.screen = pyte.Screen(80, 24)
         self._stream = pyte.ByteStream(self.screen)
+        self.sent = b""
+        """All that it wrote to the terminal."""
         self.child = pexpect.spawn(
             command[0], command[1:], env=environment, dimensions=(24, 80), cwd=str(cwd), timeout=5
         )
@@ -27,6 +29,7 @@ class Terminal:
             try:
                 # Textual asks terminals for modes in ways that the emulator does not know.
                 data = self.child.read_nonblocking(65536, timeout=0.1)
+                self.sent += data
                 self._stream.feed(
                     re.sub(rb"\x1b\[[<>=?][\d;:$]*[a-zA-Z]|\x1b_.*?\x1b\\", b"", data)
                 )
@@ -34,6 +37,12 @@ class Terminal:
                 continue
             except pexpect.EOF:
                 return
+
+    @property
+    def title(self) -> str:
+        """The window's title; the emulator takes other sequences for one."""
+        found = re.findall(rb"\x1b\]2;(.*?)\x07", self.sent)
+        return found[-1].decode() if found else ""
 
     @property
     def text(self) -> str:
