@@ -17,6 +17,7 @@ import psycopg
 
 from drbook.core.baseline import Identity, Place
 from drbook.core.freshness import Answer, FoundObject
+from drbook.providers.pgnames import shown
 from drbook.providers.pgsession import Connection
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -39,7 +40,7 @@ def answer(connection: Connection) -> Answer:
             " pg_is_in_recovery(), pg_backend_pid()"
         ).fetchone()
         assert row is not None
-        names = connection.execute("SELECT datname::text FROM pg_database ORDER BY 1").fetchall()
+        names = _databases(connection)
         directory = _data_directory(connection)
     system, database, oid, version, cluster, started, address, port, recovering, backend = row
     local = connection.info.host if (connection.info.host or "").startswith("/") else None
@@ -66,7 +67,7 @@ def answer(connection: Connection) -> Answer:
     return Answer(
         found,
         pooled=backend != connection.info.backend_pid,
-        databases=tuple(name for (name,) in names),
+        databases=names,
     )
 
 
@@ -89,6 +90,16 @@ def dialled(pgconn: object) -> str:
         parts.append(value.decode("utf-8", "replace") if isinstance(value, bytes) else "")
     host, port, database = parts
     return f"{host}:{port}/{database}" if host or database else ""
+
+
+def _databases(connection: Connection) -> tuple[str, ...]:
+    """Every database of the server. Their names are written in the encoding of whichever database they were
+    made from: one that is no UTF-8 would make this answer unreadable here, so bytes are asked for."""
+    name = "datname::text"
+    if connection.info.parameter_status("server_encoding") in ("UTF8", "SQL_ASCII"):
+        name = r"replace(datname::text, E'\\', E'\\\\')::bytea"
+    rows = connection.execute(f"SELECT {name} FROM pg_database ORDER BY datname".encode())
+    return tuple(shown(row[0]) for row in rows)
 
 
 def _data_directory(connection: Connection) -> str | None:

@@ -56,6 +56,30 @@ def test_a_server_says_who_it_is(postgres: Postgres) -> None:
     assert found.place == place_of(data)
 
 
+def test_a_database_whose_name_is_no_text_hides_no_other(postgres: Postgres) -> None:
+    """It was made from a database of another encoding, and its name is in the catalogue of all."""
+    made = "CREATE DATABASE {} TEMPLATE template0 ENCODING '{}' LOCALE_PROVIDER libc LOCALE 'C'"
+    with postgres.connect("postgres") as connection:
+        for name, encoding in ((r'"ascii\"', "SQL_ASCII"), ("latin", "LATIN1")):
+            connection.execute(made.format(name, encoding).encode())
+        try:
+            with postgres.connect("latin") as inside:
+                inside.execute('CREATE DATABASE "café" TEMPLATE template0')
+            said = {}
+            for dbname in ("rental", "ascii\\", "latin"):
+                with postgres.connect(dbname) as inside:
+                    inside.execute("SET client_encoding = 'UTF8'")  # as every session of ours
+                    said[dbname] = answer(inside).databases
+        finally:
+            with postgres.connect("latin") as inside:
+                inside.execute('DROP DATABASE "café"')
+            for name in (r'"ascii\"', "latin"):
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    others = {"ascii\\", "latin", "postgres", "rental", "template0", "template1"}
+    assert set(said["rental"]) == set(said["ascii\\"]) == others | {"caf\\xe9"}
+    assert set(said["latin"]) == others | {"café"}
+
+
 def test_who_may_not_read_settings_is_told_no_directory(postgres: Postgres) -> None:
     with postgres.connect("postgres") as connection:
         connection.execute("SET ROLE pg_database_owner")
