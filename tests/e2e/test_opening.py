@@ -56,7 +56,9 @@ def test_one_that_is_not_there(terminal, made, tmp_path: Path) -> None:  # type:
     assert "There is no incident" in seat.text
 
 
-def test_the_newest_open_one_is_found_behind_the_first_frame(terminal, made, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_newest_open_one_is_found_behind_the_first_frame(
+    terminal, made, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
     seat = terminal("resume", environment=around(made, tmp_path))
     seat.sees("REHEARSAL", "16  Bring back part 16")
     seat.press("q")
