@@ -45,7 +45,12 @@ def lead(
     if not headless:
         state = session.driver.state
         first = First(state.mode.value, plain(state.title, 200))
-        return attend(lambda _: session, first=first, as_json=as_json, kept=kept)
+        given: list[Session] = [session]
+        try:
+            return attend(lambda _: given.pop(), first=first, as_json=as_json, kept=kept)
+        finally:
+            for one in given:  # the screen ended before it was asked for
+                one.close()
     with session:
         ended = _unattended(session, responder or Nobody())
         final = _final(session)

@@ -49,6 +49,7 @@ def decode(line: bytes) -> Record:
 
 
 _BEGINS = b'{"seq":'
+_EVENTS = {name: kind.__pydantic_validator__ for name, kind in EVENT_TYPES.items()}
 _MODES = {mode.value: mode for mode in Mode}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", re.ASCII)
 _LEAVES = frozenset({str, int, bool, type(None)})
@@ -79,10 +80,10 @@ def _usual(line: bytes) -> Record | None:
             is str
         ):
             return None
-        kind, known = EVENT_TYPES.get(name), _MODES.get(mode)
-        if kind is None or known is None or not _TIME.fullmatch(at):
+        event, known = _EVENTS.get(name), _MODES.get(mode)
+        if event is None or known is None or not _TIME.fullmatch(at):
             return None
-        document["event"] = kind.model_validate(data)
+        document["event"] = event.validate_python(data)
         document["at"] = datetime.fromisoformat(at)
         document["mode"] = known
         del document["data"]

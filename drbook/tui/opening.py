@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from drbook.core.plaintext import plain
+from drbook.tui.lines import Lines
 
 if TYPE_CHECKING:
     from drbook.app.model import Incident
@@ -80,11 +81,11 @@ class OpeningScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static(self._header(), id="header", markup=False)
-        yield Static(self._reading(), id="middle", markup=False)
+        yield Lines(self._reading(), id="middle", markup=False)
         yield Static(Text(" q leave", style="#8b95a5"), id="hints", markup=False)
 
     def on_mount(self) -> None:
-        self.set_interval(0.1, self._draw)
+        self.set_interval(0.2, self._draw)
         self.call_after_refresh(self.set_timer, 0.01, self._begin)
 
     def _begin(self) -> None:
@@ -99,7 +100,7 @@ class OpeningScreen(Screen[None]):
             self.post_message(self.Opened(incident, leaving, self.told))
 
     def _draw(self) -> None:
-        self.query_one("#middle", Static).update(self._reading())
+        self.query_one("#middle", Lines).show(self._reading())
 
     def _header(self) -> Text:
         banner, style = _BANNERS.get(self._first.mode, (" drbook ", "bold"))
