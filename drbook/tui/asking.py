@@ -13,9 +13,10 @@ from drbook.core.events import Plan, Question
 from drbook.core.results import VerifyResult
 from drbook.core.state import StepRun, lacks
 from drbook.core.values import plain, show_duration
+from drbook.tui.colours import URGENT, WARN
 from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
 from drbook.tui.evidence import loss_in, summary_line, verified_in
-from drbook.tui.paint import URGENT, WARN, said
+from drbook.tui.paint import said
 from drbook.tui.signs import named
 
 Ended = Chosen | str | None

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from rich.text import Text
 
 from drbook.core.points import Located, Verdict
+from drbook.tui.colours import DIM, FAINT, GOOD, PLAIN, URGENT
 from drbook.tui.evidence import VERDICTS
-from drbook.tui.paint import DIM, FAINT, GOOD, PLAIN, URGENT, cut
+from drbook.tui.paint import cut
 
 _LABEL = 13
 

@@ -14,6 +14,7 @@ from drbook.core.errors import DrbookError
 from drbook.core.points import Answer, Judgement, Located, Verdict
 from drbook.core.values import plain, show_duration
 from drbook.tui import axis
+from drbook.tui.colours import DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.dialogs import ConfirmDialog, WordsDialog, labelled
 from drbook.tui.evidence import (
     VERDICTS,
@@ -23,7 +24,7 @@ from drbook.tui.evidence import (
     located_step,
 )
 from drbook.tui.listing import ListScreen, Look
-from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, cut_middle, said
+from drbook.tui.paint import cut_middle, said
 
 Submit = Callable[[Command], Awaitable[DrbookError | None]]
 """Asks the driver; what it refused with, where it was not carried out."""

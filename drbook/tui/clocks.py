@@ -17,7 +17,8 @@ from drbook.core.forecast import Forecast, forecast
 from drbook.core.state import IncidentState, StepState
 from drbook.core.timers import Due
 from drbook.core.values import clock_duration, counted, plain, show_duration
-from drbook.tui.paint import DIM, PLAIN, STRONG, URGENT, WARN, cut
+from drbook.tui.colours import DIM, PLAIN, STRONG, URGENT, WARN
+from drbook.tui.paint import cut
 from drbook.tui.signs import short_clock
 
 SOON = timedelta(minutes=5)

@@ -28,10 +28,11 @@ from drbook.app.model import (
 from drbook.core.errors import DrbookError
 from drbook.core.values import plain
 from drbook.tui.backups import BackupsScreen
+from drbook.tui.colours import URGENT
 from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
 from drbook.tui.help import HelpScreen
 from drbook.tui.hints import ACTION
-from drbook.tui.paint import URGENT, said
+from drbook.tui.paint import said
 from drbook.tui.signs import named
 from drbook.tui.steps import STEP
 from drbook.tui.tables import TablesScreen

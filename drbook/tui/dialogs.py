@@ -15,9 +15,10 @@ from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from drbook.tui.colours import DIM, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.fields import Line
 from drbook.tui.modal import Modal
-from drbook.tui.paint import DIM, PLAIN, STRONG, URGENT, WARN, said
+from drbook.tui.paint import said
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from drbook.core.difference import Difference, RowDifference
-from drbook.tui.paint import DIM, GOOD, WARN, said
+from drbook.tui.colours import DIM, GOOD, WARN
+from drbook.tui.paint import said
 
 
 def compared_databases(found: Difference, height: int) -> RenderableType:

@@ -16,20 +16,9 @@ from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, r
 from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe, DatabaseRef
 from drbook.core.values import Frozen, Json, counted, plain, show_duration, show_size
+from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
 from drbook.tui.difference import compared_databases
-from drbook.tui.paint import (
-    DIM,
-    GOOD,
-    PLAIN,
-    SELECTED,
-    STRONG,
-    URGENT,
-    WARN,
-    count,
-    cut,
-    cut_middle,
-    said,
-)
+from drbook.tui.paint import count, cut, cut_middle, said
 
 R = TypeVar("R", bound=Frozen)
 

@@ -24,19 +24,9 @@ from drbook.tui.clocks import (
     span,
     time_of_day,
 )
+from drbook.tui.colours import DIM, DRILL_TAG, DRY_TAG, GOOD, LIVE_TAG, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.evidence import loss_in
-from drbook.tui.paint import (
-    DIM,
-    DRILL_TAG,
-    DRY_TAG,
-    GOOD,
-    LIVE_TAG,
-    PLAIN,
-    STRONG,
-    URGENT,
-    WARN,
-    bar,
-)
+from drbook.tui.paint import bar
 
 _MODES = {
     "live": (" ● LIVE INCIDENT ", LIVE_TAG),

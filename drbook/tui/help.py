@@ -13,8 +13,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
+from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.modal import Modal
-from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.palette import explained, key_of
 
 _SIGNS = (

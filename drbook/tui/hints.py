@@ -11,7 +11,8 @@ from drbook.app.model import Snapshot, Trouble
 from drbook.core.engine import Readiness
 from drbook.core.errors import TakenOver
 from drbook.core.state import StepState
-from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, URGENT, WARN, said, spread
+from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, URGENT, WARN
+from drbook.tui.paint import said, spread
 from drbook.tui.signs import next_for_you, number_of
 
 ACTION = "drbook.action"

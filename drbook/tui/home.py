@@ -20,9 +20,10 @@ from drbook.app.places import Home
 from drbook.app.shelf import Contents, Shelf
 from drbook.core.values import counted, plain
 from drbook.tui import shelfrows
+from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.help import Explanation, HelpScreen
 from drbook.tui.hints import ACTION, Hint, key_line
-from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN, cut_middle, said, spread
+from drbook.tui.paint import cut_middle, said, spread
 from drbook.tui.shelfrows import ROW, Row
 
 SECTIONS = ("OPEN INCIDENTS", "RUNBOOKS", "HISTORY")

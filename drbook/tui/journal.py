@@ -8,7 +8,7 @@ from drbook.app.model import Snapshot
 from drbook.core import events as ev
 from drbook.core.events import Record, StepEnd
 from drbook.core.values import plain, show_duration
-from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
+from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.signs import number_of
 
 _ENDS = {

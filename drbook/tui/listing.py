@@ -15,8 +15,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from drbook.app.model import Snapshot
+from drbook.tui.colours import BUSY, DIM, PLAIN
 from drbook.tui.help import Explanation, HelpScreen
-from drbook.tui.paint import BUSY, DIM, PLAIN
 
 Look = Callable[[], Snapshot]
 """How a list gets the newest snapshot."""
@@ -44,6 +44,8 @@ class ListScreen(Screen[None], Generic[Row]):
     )
     AUTO_FOCUS = ""
     """Nothing takes the keys away from the list."""
+    FOLLOWS = False
+    """Whether a cursor on the last row goes on with rows that come after it."""
     KEYS: tuple[tuple[str, str], ...] = ()
     """Beside those that every list has: the key as it is shown, and what it does in a word."""
 
@@ -52,6 +54,7 @@ class ListScreen(Screen[None], Generic[Row]):
         self.look = look
         self.at: int | None = None
         """The row under the cursor; None until there was one to choose."""
+        self._were = 0
 
     def compose(self) -> ComposeResult:
         yield Static(id="list-heading", markup=False)
@@ -122,6 +125,9 @@ class ListScreen(Screen[None], Generic[Row]):
     def _within(self, snapshot: Snapshot, rows: Sequence[Row]) -> int:
         if self.at is None:
             self.at = self.first(snapshot, rows)
+        elif self.FOLLOWS and self.at == self._were - 1:
+            self.at = len(rows) - 1
+        self._were = len(rows)
         return max(0, min(self.at, len(rows) - 1))
 
     def _keys(self, width: int) -> Text:

@@ -10,7 +10,8 @@ from drbook.app.model import Snapshot
 from drbook.core.engine import Readiness
 from drbook.core.events import NoteKind
 from drbook.core.state import StepState
-from drbook.tui.paint import BUSY, DIM, PLAIN, STRONG, WARN, cut, progress_line, said
+from drbook.tui.colours import BUSY, DIM, PLAIN, STRONG, WARN
+from drbook.tui.paint import cut, progress_line, said
 from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
 
 

@@ -18,9 +18,10 @@ from drbook.app.model import (
 from drbook.core.engine import Readiness, may_run, may_skip, used_by
 from drbook.core.state import StepState
 from drbook.core.values import plain
+from drbook.tui.colours import WARN
 from drbook.tui.desk import DeskKeys
 from drbook.tui.dialogs import ChoiceDialog, Chosen, labelled
-from drbook.tui.paint import WARN, said
+from drbook.tui.paint import said
 from drbook.tui.signs import named, next_for_you, plan_of
 from drbook.tui.writing import Elsewhere, ElsewhereDialog
 

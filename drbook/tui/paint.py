@@ -15,24 +15,7 @@ from rich.text import Text
 from drbook.app.model import ProgressView
 from drbook.app.rates import amount, is_finished, percent, rate, time_left
 from drbook.core.values import plain
-
-URGENT = "bold #ff6b6b"
-"""Kept for what needs a human now."""
-WARN = "#ffb454"
-GOOD = "#8bd649"
-BUSY = "#5cc8ff"
-DIM = "#8b95a5"
-STRONG = "bold #ffffff"
-PLAIN = "#d7dce2"
-FAINT = "#3b4654"
-"""Marks that only fill a place."""
-SELECTED = "on #26415c"
-"""The ground of what the cursor stands on."""
-LIVE_TAG = "bold white on #b3261e"
-DRILL_TAG = "bold black on #5cc8ff"
-DRY_TAG = "bold black on #8b95a5"
-WATCH_TAG = "bold black"
-"""On the ground that the css gives to the line."""
+from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN
 
 
 def cut(text: str, width: int) -> str:

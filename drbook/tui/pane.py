@@ -11,22 +11,9 @@ from drbook.core.events import Plan
 from drbook.core.state import StepRun, StepState, lacks
 from drbook.core.values import plain, plain_lines, show_duration
 from drbook.tui.clocks import past_words
+from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.evidence import evidence
-from drbook.tui.paint import (
-    BUSY,
-    DIM,
-    GOOD,
-    PLAIN,
-    STRONG,
-    URGENT,
-    WARN,
-    cut,
-    fields,
-    numbered,
-    progress_line,
-    said,
-    spread,
-)
+from drbook.tui.paint import cut, fields, numbered, progress_line, said, spread
 from drbook.tui.signs import (
     named,
     next_for_you,

@@ -11,20 +11,8 @@ from drbook.app.history import Summary
 from drbook.app.library import Checked, Entry
 from drbook.app.shelf import Contents
 from drbook.core.values import clock_duration, counted, plain, show_duration, show_time
-from drbook.tui.paint import (
-    BUSY,
-    DIM,
-    GOOD,
-    PLAIN,
-    SELECTED,
-    STRONG,
-    URGENT,
-    WARN,
-    cut,
-    cut_middle,
-    said,
-    spread,
-)
+from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
+from drbook.tui.paint import cut, cut_middle, said, spread
 
 ROW = "drbook.row"
 """The mark of a line that stands for a row, for whoever clicks on it."""

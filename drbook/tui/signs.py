@@ -9,7 +9,7 @@ from drbook.core.engine import Readiness
 from drbook.core.events import Plan
 from drbook.core.state import StepRun, StepState
 from drbook.core.values import clock_duration, plain
-from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, URGENT, WARN
+from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, URGENT, WARN
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.widgets import Static
 
+from drbook.tui.colours import WARN
 from drbook.tui.modal import Modal
-from drbook.tui.paint import WARN
 
 SMALLEST = (60, 16)
 

@@ -19,8 +19,9 @@ from drbook.core.events import Mode
 from drbook.core.runbook import Input as Declared
 from drbook.core.runbook import Runbook
 from drbook.core.values import Json, counted, parse_time, plain, show_duration, show_time
+from drbook.tui.colours import DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.modal import Modal
-from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, said
+from drbook.tui.paint import said
 
 _MODES = (
     (Mode.LIVE, "LIVE: the real thing; steps may change what is outside", URGENT),

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.runbook import Phase
-from drbook.tui.paint import DIM, PLAIN, SELECTED, STRONG, cut
+from drbook.tui.colours import DIM, PLAIN, SELECTED, STRONG
+from drbook.tui.paint import cut
 from drbook.tui.signs import number_of, status_of, time_column, title_of
 
 STEP = "drbook.step"

@@ -13,9 +13,10 @@ from drbook.core.remarks import Question, Remark
 from drbook.core.results import VerifyResult
 from drbook.core.values import plain, show_duration
 from drbook.timeline.words import as_of
+from drbook.tui.colours import DIM, SELECTED, STRONG, WARN
 from drbook.tui.evidence import TABLE_VERDICTS, summary_line, tables_table, verified_in
 from drbook.tui.listing import ListScreen, Look
-from drbook.tui.paint import DIM, SELECTED, STRONG, WARN, count, said
+from drbook.tui.paint import count, said
 
 FILTERS = ("all", "differ", "lost", "unverified")
 

@@ -16,9 +16,10 @@ from drbook.core import events as ev
 from drbook.core.events import Record
 from drbook.core.values import counted, plain, plain_lines, show_duration
 from drbook.tui import journal
+from drbook.tui.colours import DIM, SELECTED, STRONG, WARN
 from drbook.tui.fields import Line
 from drbook.tui.listing import ListScreen, Look
-from drbook.tui.paint import DIM, SELECTED, STRONG, WARN, fields, said
+from drbook.tui.paint import fields, said
 
 SILENT = (ev.ProcessStarted,)
 """Events that say nothing to a person who reads along; exports have them."""
@@ -32,6 +33,7 @@ class TimelineScreen(ListScreen[Record]):
     BINDINGS = [  # noqa: RUF012 - Textual declares it so
         Binding("slash", "search", "Search", tooltip="Search in the record", key_display="/"),
     ]
+    FOLLOWS = True
     KEYS = (("/", "search"), ("Space", "more"))
 
     def __init__(self, look: Look) -> None:
@@ -134,7 +136,7 @@ class TimelineScreen(ListScreen[Record]):
         self.draw()
 
     def _show_all(self) -> None:
-        self._found, self._wanted, self.at = None, "", None
+        self._found, self._wanted, self.at, self._were = None, "", None, 0
         self.draw()
 
     def _close_field(self) -> None:

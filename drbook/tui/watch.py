@@ -13,9 +13,10 @@ from textual.worker import Worker
 
 from drbook.app.model import Command, Incident, WriteNote
 from drbook.core.values import plain, show_duration
+from drbook.tui.colours import WATCH_TAG
 from drbook.tui.hints import LOOKING
 from drbook.tui.incident import IncidentScreen
-from drbook.tui.paint import WATCH_TAG, said, spread
+from drbook.tui.paint import said, spread
 from drbook.tui.signs import next_for_you
 
 

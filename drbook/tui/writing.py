@@ -17,10 +17,10 @@ from textual.widgets import Input, Static
 
 from drbook.core.events import NoteKind
 from drbook.core.values import parse_moment
+from drbook.tui.colours import DIM, STRONG, WARN
 from drbook.tui.dialogs import heading
 from drbook.tui.fields import Area, Line
 from drbook.tui.modal import Modal
-from drbook.tui.paint import DIM, STRONG, WARN
 
 KINDS = {
     NoteKind.NOTE: "note",

@@ -8,8 +8,8 @@ from drbook.cli.describe import describe
 from drbook.core import events as ev
 from drbook.core.events import Event, Mode, Record, StepEnd
 from drbook.timeline.told import told
+from drbook.tui.colours import URGENT
 from drbook.tui.journal import words
-from drbook.tui.paint import URGENT
 
 T0 = datetime(2026, 4, 24, 22, 41, tzinfo=UTC)
 

@@ -32,7 +32,7 @@ from drbook.core.values import plain, plain_lines
 from drbook.timeline.build import build
 from drbook.timeline.export import export
 from drbook.timeline.model import JournalFacts, Timeline
-from drbook.tui import backups, evidence, journal, paint, tables, timeline
+from drbook.tui import backups, colours, evidence, journal, paint, tables, timeline
 
 T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
 
@@ -202,7 +202,7 @@ def journal_is_harmless(text: str) -> None:
     snapshot = SimpleNamespace(runbook=SimpleNamespace(steps=()), records=tuple(records(text)))
     for record in snapshot.records:
         words, style = journal.words(record)
-        assert style in vars(paint).values()
+        assert style in vars(colours).values()
         painted(paint.said(words))
         painted(timeline.TimelineScreen(lambda: None).about(None, record, 120))  # type: ignore[arg-type,return-value]
 

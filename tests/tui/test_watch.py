@@ -154,7 +154,7 @@ def test_a_command_is_refused_in_words(followed: World) -> None:
 def test_a_note_that_cannot_be_written_is_said(
     followed: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(folder: Path, text: str) -> notes.Written:
+    def full(folder: Path, text: str, *_: object) -> notes.Written:
         raise JournalError("The disk is full.", next="Make room.")
 
     monkeypatch.setattr(following, "write_note", full)
