@@ -147,9 +147,8 @@ BAD_IMPORTS = [
     ("timeline", "from drbook.journal.reader import read"),
     ("app", "import textual"),
     ("app", "import multiprocessing.pool"),
-    ("app", "from drbook.tui.paint import paint")(
-        "providers", "from drbook.actions import general"
-    ),
+    ("app", "from drbook.tui.paint import paint"),
+    ("providers", "from drbook.actions import general"),
     ("providers", "from textual.app import App"),
     ("tui", "from drbook.journal.writer import Writer"),
     ("tui", "import httpx"),

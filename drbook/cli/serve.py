@@ -82,5 +82,6 @@ def _server(folder: Path, writable: bool, host: str, port: int, title: str) -> "
             code="serve-parts",
         ) from None
     what = "resume" if writable else "watch"
-    words = [sys.executable, "-m", "drbook", what, str(folder)]
+    # -P: a folder named drbook where this was started must not be taken for the program.
+    words = [sys.executable, "-P", "-m", "drbook", what, str(folder)]
     return IncidentServer(shlex.join(words), host, port, title, only_here=is_loopback(host))

@@ -82,9 +82,17 @@ def key_line(keys: Sequence[Hint], right: Text, width: int) -> Text:
     return spread(line, right, width)
 
 
-def hints(snapshot: Snapshot, step: str, width: int, now: datetime) -> Text:
+def hints(
+    snapshot: Snapshot,
+    step: str,
+    width: int,
+    now: datetime,
+    *,
+    without: frozenset[str] = frozenset(),
+) -> Text:
     """The keys that do something now, the most wanted first, and how safe the record is."""
-    keys = [one for one in _keys(snapshot, step) if not snapshot.watching or one.action in LOOKING]
+    keys = [one for one in _keys(snapshot, step) if one.action not in without]
+    keys = [one for one in keys if not snapshot.watching or one.action in LOOKING]
     return key_line(keys, _record(snapshot, now, short=width < 100), width)
 
 

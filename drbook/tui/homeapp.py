@@ -2,17 +2,17 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from textual import work
 from textual.message import Message
 
-from drbook.app.follower import Follower
 from drbook.app.history import Summary
 from drbook.app.library import Entry
+from drbook.app.model import Incident
 from drbook.app.places import Home
 from drbook.app.planning import internal_error
-from drbook.app.session import Session, open_incident, resume_incident
 from drbook.core.errors import DrbookError, JournalLocked
 from drbook.core.runbook import Runbook
 from drbook.core.values import plain
@@ -22,11 +22,45 @@ from drbook.tui.incident import IncidentScreen
 from drbook.tui.starting import Start, StartDialog, Waiting, error_screen, problems_screen
 from drbook.tui.watch import WatchScreen
 
-Seat = Session | Follower
 LEAVING = (
     "The incident stays open, and a restored cluster's server stops. It waits on the home screen, "
     "and `drbook resume` goes on with it, too."
 )
+
+
+@dataclass(frozen=True)
+class Seat:
+    """An incident that is led or watched from here."""
+
+    folder: Path
+    incident: Incident
+    leads: bool
+    begin: Callable[[], object]
+    end: Callable[[], None]
+
+
+# What opens an incident loads every client library there is: not before it is asked for.
+
+
+def _opened(runbook: Runbook, start: Start, home: Home, environment: Mapping[str, str]) -> Seat:
+    from drbook.app.session import open_incident
+
+    made = open_incident(runbook, start.mode, home, start.inputs, environment=environment)
+    return Seat(made.folder, made.driver, True, made.__enter__, made.close)
+
+
+def _resumed(folder: Path, environment: Mapping[str, str], tell: Callable[[str], None]) -> Seat:
+    from drbook.app.session import resume_incident
+
+    made = resume_incident(folder, environment=environment, tell=tell)
+    return Seat(made.folder, made.driver, True, made.__enter__, made.close)
+
+
+def _followed(folder: Path) -> Seat:
+    from drbook.app.follower import Follower
+
+    made = Follower(folder)
+    return Seat(folder, made, False, made.start, made.stop)
 
 
 class Opening:
@@ -108,13 +142,7 @@ class HomeApp(DrbookApp):
             self._begin(
                 f"Opening {plain(runbook.title, 100)}",
                 None,
-                lambda _: open_incident(
-                    runbook,
-                    start.mode,
-                    self.home,
-                    start.inputs,
-                    environment=self.environment_of_steps,
-                ),
+                lambda _: _opened(runbook, start, self.home, self.environment_of_steps),
             )
 
     def resume(self, folder: Path) -> None:
@@ -122,11 +150,11 @@ class HomeApp(DrbookApp):
         self._begin(
             f"Resuming {folder.name}",
             folder,
-            lambda tell: resume_incident(folder, environment=around, tell=tell),
+            lambda tell: _resumed(folder, around, tell),
         )
 
     def look_on(self, folder: Path) -> None:
-        self._begin(f"Reading {folder.name}", folder, lambda _: Follower(folder))
+        self._begin(f"Reading {folder.name}", folder, lambda _: _followed(folder))
 
     # --- opening, behind the screen -------------------------------------------------------------
 
@@ -157,7 +185,7 @@ class HomeApp(DrbookApp):
         except Exception as error:  # noqa: BLE001 - a defect is a sentence, too
             failed = internal_error(error)
         if seat is not None and (opening.given_up.is_set() or not self.is_running):
-            _end(seat)
+            seat.end()
             return
         self._post(self.Ended(opening, seat, failed))
 
@@ -196,14 +224,12 @@ class HomeApp(DrbookApp):
 
     def _sit(self, seat: Seat) -> None:
         self._seat = seat
-        if isinstance(seat, Session):
-            seat.__enter__()
-            self.push_screen(IncidentScreen(seat.driver, self.clock, LEAVING))
-            self.attend(seat.driver)
+        seat.begin()
+        if seat.leads:
+            self.push_screen(IncidentScreen(seat.incident, self.clock, LEAVING))
         else:
-            seat.start()
-            self.push_screen(WatchScreen(seat, self.clock))
-            self.attend(seat, watching=True)
+            self.push_screen(WatchScreen(seat.incident, self.clock))
+        self.attend(seat.incident, watching=not seat.leads)
 
     def left(self) -> None:
         """Back home; what the incident held is given up behind the screen."""
@@ -212,16 +238,17 @@ class HomeApp(DrbookApp):
         self._home_again()
         if seat is None:
             return
-        if isinstance(seat, Session):
-            self._note_left(seat)
+        self._note_left(seat)
         self._end_behind(seat)
 
     def _home_again(self) -> None:
         while len(self.screen_stack) > 1 and not isinstance(self.screen, HomeScreen):
             self.pop_screen()
 
-    def _note_left(self, seat: Session) -> None:
-        if seat.driver.state.closed_at is None:
+    def _note_left(self, seat: Seat) -> None:
+        if not seat.leads:
+            return
+        if seat.incident.snapshot.state.closed_at is None:
             self.left_open[seat.folder.name] = None
         else:
             self.left_open.pop(seat.folder.name, None)
@@ -233,24 +260,16 @@ class HomeApp(DrbookApp):
 
     def _give_up_seat(self, seat: Seat) -> None:
         """In a thread: what runs is cancelled and recorded, which takes its time."""
-        _end(seat)
+        seat.end()
         self._post(self.GaveUp())
 
     def close_all(self) -> None:
         """After the application has ended: what is still open is given up, and waited for."""
         if self._seat is not None:
-            if isinstance(self._seat, Session):
-                self._note_left(self._seat)
-            _end(self._seat)
+            self._note_left(self._seat)
+            self._seat.end()
         for thread in self._giving_up.values():
             thread.join()
-
-
-def _end(seat: Seat) -> None:
-    if isinstance(seat, Session):
-        seat.close()
-    else:
-        seat.stop()
 
 
 def run_home(home: Home, here: Path, environment: Mapping[str, str]) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ class Commands(Provider):
     def _bindings(self) -> Iterator[tuple[str, Node, Binding]]:
         for node in (self.screen, self.app):
             for binding in explained(node):
+                if not node.check_action(binding.action.partition("(")[0], ()):
+                    continue
                 yield f"{binding.tooltip}  ({key_of(binding)})", node, binding
 
     async def discover(self) -> Hits:

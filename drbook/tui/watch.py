@@ -14,10 +14,12 @@ from textual.worker import Worker
 from drbook.app.model import Command, Incident, WriteNote
 from drbook.core.values import plain, show_duration
 from drbook.tui.colours import WATCH_TAG
-from drbook.tui.hints import LOOKING
+from drbook.tui.hints import LOOKING, hints
 from drbook.tui.incident import IncidentScreen
 from drbook.tui.paint import said, spread
 from drbook.tui.signs import next_for_you
+
+NOT_IN_A_BROWSER = frozenset({"note", "export"})
 
 
 def _looking(bindings: list[BindingType]) -> list[BindingType]:
@@ -50,9 +52,20 @@ class WatchScreen(IncidentScreen, inherit_bindings=False):
         yield Static(id="watching", markup=False)
         yield from super().compose()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In a browser nobody has said who they are: no word of theirs goes on record, no file is
+        written for them."""
+        if self.app.is_web and action in NOT_IN_A_BROWSER:
+            return False
+        return super().check_action(action, parameters)
+
     def draw(self) -> None:
         super().draw()
         self.query_one("#watching", Static).update(self._banner(self.size.width))
+        if self.app.is_web:
+            shown, width = self.shown, self.size.width
+            line = hints(shown, self.selected, width, self.clock(), without=NOT_IN_A_BROWSER)
+            self.query_one("#hints", Static).update(line)
 
     def _banner(self, width: int) -> Text:
         shown = self.shown

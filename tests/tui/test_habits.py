@@ -16,7 +16,8 @@ from drbook.core.ports import Ports
 from drbook.core.signals import Working
 from drbook.core.state import StepState
 from drbook.core.values import Frozen
-from drbook.tui import colours, themes
+from drbook.tui import colours as palette_of
+from drbook.tui import themes
 from drbook.tui.app import IncidentApp
 from drbook.tui.backups import BackupsScreen
 from drbook.tui.listing import ListScreen
@@ -88,11 +89,15 @@ def test_letters_can_be_read_with_sixteen_colours(name: str) -> None:
 def test_what_is_painted_has_a_name_in_the_themes() -> None:
     """A colour that no theme knows would stay dark in all of them."""
     known = set(hexes(themes.DARK).values())
-    tags = {colours.LIVE_TAG, colours.DRILL_TAG, colours.DRY_TAG}  # grounds that every theme keeps
-    for name, style in vars(colours).items():
+    tags = {
+        palette_of.LIVE_TAG,
+        palette_of.DRILL_TAG,
+        palette_of.DRY_TAG,
+    }  # grounds that every theme keeps
+    for name, style in vars(palette_of).items():
         if name.isupper() and isinstance(style, str) and style not in tags:
             assert set(re.findall(r"#[0-9a-f]{6}", style)) <= known, name
-    for module in Path(colours.__file__).parent.glob("*.py"):
+    for module in Path(palette_of.__file__).parent.glob("*.py"):
         if module.name not in ("colours.py", "themes.py"):
             assert not re.findall(r"#[0-9a-fA-F]{6}", module.read_text()), module.name
 
@@ -312,9 +317,9 @@ def test_the_palette_holds_every_key_of_the_screen(world: World) -> None:
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("b", "The copy above"),
-        ("v", "Filter: all, differ, lost, unverified"),
-        ("t", "Back to the incident"),
+        ("b", "Take the selected copy"),
+        ("v", "All, what differs, what is lost"),
+        ("t", "Search in the record"),
     ],
 )
 def test_each_list_explains_itself(world: World, key: str, words: str) -> None:

@@ -202,3 +202,20 @@ def test_the_time_of_the_last_record_is_told(followed: World) -> None:
         assert "WATCHING" in shown(seat.app)
 
     watching(followed, script, (120, 40))
+
+
+@pytest.mark.parametrize("key", ["n", "e"])
+def test_a_browser_writes_neither_notes_nor_files(
+    followed: World, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setattr(WatchApp, "is_web", True)
+
+    async def script(seat: Watcher, follower: Follower) -> None:
+        text = await seat.sees("WATCHING", "b backups")
+        assert "n note" not in text
+        assert "e export" not in text
+        await seat.press(key)
+        await seat.pilot.pause(0.1)
+        assert isinstance(seat.app.screen, WatchScreen)
+
+    watching(followed, script)
