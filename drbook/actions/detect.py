@@ -8,10 +8,11 @@ from drbook.actions.baselines import baseline_for
 from drbook.actions.outside import production_database
 from drbook.actions.reading import reading_of
 from drbook.core.actions import Action, Finished, StepContext
-from drbook.core.comparison import TableVerdict, compare_production
 from drbook.core.errors import CouldNotVerify
 from drbook.core.events import Plan, StepEnd
 from drbook.core.ports import Ports
+from drbook.core.production import compare_production
+from drbook.core.remarks import TableVerdict
 from drbook.core.results import VerifyResult
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseProbe, DatabaseRef

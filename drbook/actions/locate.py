@@ -7,7 +7,8 @@ from typing import Literal
 
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.archiverows import shown_rows
-from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.costs import dates_wanted, point_costs
+from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.independence import choose, judge, leaked_credentials, lies_in, located
 from drbook.core.points import (
@@ -101,7 +102,34 @@ class Locate(Action[LocateParams]):
             occurred=context.occurred,
         )
         result = result.model_copy(update={"local_copy": name, "local_digest": digest})
-        return _finish(result)
+        return _finish((yield from _with_costs(result, context, ports)))
+
+
+BASELINES_READ = 8
+"""Captures that are fetched to tell what copies held; each is a document of a line per table."""
+BASELINES_SHOWN = 100
+
+
+def _with_costs(result: Located, context: StepContext, ports: Ports) -> Working[Located]:
+    """The same with what baselines tell of it. They decide nothing here, so that a store which does not
+    answer takes nothing from the result."""
+    if context.document.baselines is None:
+        return result
+    points = [each.point for each in result.judgements]
+    try:
+        listed = {at: id for id, at in ports.baselines.listed()}
+    except DrbookError as error:
+        yield Milestone(f"rows are not told: {plain(error.what, 300)}")
+        return result
+    counts = {}
+    for at in dates_wanted(points, tuple(listed), context.occurred, BASELINES_READ):
+        try:
+            counts[at] = ports.baselines.load(listed[at]).counts
+        except DrbookError as error:
+            yield Milestone(f"rows of {show_time(at)} are not told: {plain(error.what, 300)}")
+    shown = tuple(sorted(listed, reverse=True)[:BASELINES_SHOWN])
+    costs = point_costs(points, counts, context.occurred)
+    return result.model_copy(update={"baselines": shown, "costs": costs})
 
 
 def _chosen(configured: Sequence[SourceConfig], wanted: Sequence[str] | None) -> list[SourceConfig]:

@@ -4,6 +4,8 @@ What they may do is not decided here: a query runs behind a read-only cursor, a 
 hosts that the runbook names, and a process says in the runbook what it changes.
 """
 
+import json
+import shlex
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, Self
@@ -58,9 +60,10 @@ class Sql(Action[SqlParams]):
 
     def plan(self, params: SqlParams, context: StepContext) -> Plan:
         return Plan(
-            does=(
-                "runs one query in a read-only transaction, behind a cursor",
-                plain(params.sql, 500),
+            does=("runs one query in a read-only transaction, behind a cursor",),
+            runs=(
+                params.sql.strip(),
+                *(f"{name} = {_shown(value)}" for name, value in params.params.items()),
             ),
             source=_place(params, context),
             touches="nothing: functions with effects stay possible for a login that may call them",
@@ -175,6 +178,7 @@ class Http(Action[HttpParams]):
         reads = params.method in ("GET", "HEAD")
         return Plan(
             does=(f"{params.method} {plain(params.url, 300)}, without following redirects",),
+            runs=(_by_hand(params),),
             touches="nothing, as far as the method says" if reads else plain(params.url, 300),
         )
 
@@ -258,16 +262,20 @@ class Shell(Action[ShellParams]):
         return Effect.NONE if params.changes == "nothing" else Effect.ONCE
 
     def plan(self, params: ShellParams, context: StepContext) -> Plan:
-        arguments = " ".join(plain(str(item), 100) for item in params.args)
-        does = ["runs " + plain(params.shell, 500)]
-        if arguments:
-            does.append("with the arguments " + arguments)
+        command = _shell(params.shell, params.args)
+        if not params.args:
+            command.pop()
+        given = [f"{name}={reference}" for name, reference in params.secrets.items()]
         touches = {
             "nothing": "nothing, says the runbook",
             "target": "the target, says the runbook",
             "outside": "whatever the command changes",
         }
-        return Plan(does=tuple(does), touches=touches[params.changes])
+        return Plan(
+            does=("runs one command on this host",),
+            runs=(shlex.join(command), *(f"with {one} in its environment" for one in given)),
+            touches=touches[params.changes],
+        )
 
     def perform(self, params: ShellParams, context: StepContext, ports: Ports) -> Working[Finished]:
         declared: dict[str, Literal["reads", "target", "outside"]] = {
@@ -316,6 +324,27 @@ class Shell(Action[ShellParams]):
         if found.exit_code == 0:
             return Probed("happened", reason)
         return Probed("did-not-happen" if found.exit_code == 1 else "unknown", reason)
+
+
+def _shown(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _by_hand(params: HttpParams) -> str:
+    """The request as a curl command; secrets stand there as the references that they are."""
+    words = ["curl", "--request", params.method]
+    sends = params.body is not None or bool(params.secret_body)
+    if sends:
+        words += ["--header", "Content-Type: application/json"]
+    for name, value in params.headers.items():
+        words += ["--header", f"{name}: {value}"]
+    for name, reference in params.secret_headers.items():
+        words += ["--header", f"{name}: <{reference}>"]
+    if sends:
+        words += ["--data", _shown({} if params.body is None else params.body)]
+    line = shlex.join([*words, params.url])
+    secret = [f"{field} = <{reference}>" for field, reference in params.secret_body.items()]
+    return f"{line}   # and in the body {', '.join(secret)}" if secret else line
 
 
 def _shell(text: str, args: tuple[str | int, ...]) -> list[str]:

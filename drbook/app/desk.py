@@ -4,19 +4,32 @@ import time
 from typing import TYPE_CHECKING
 
 from drbook.app import model as cmd
+from drbook.app.byhand import ByHand
+from drbook.app.changes import Changes
 from drbook.app.inputs import read_input
+from drbook.app.logbook import Logbook
+from drbook.app.mailbox import Letter
 from drbook.app.refusing import need_reason, refuse, refuse_secrets_in
 from drbook.core import events as ev
 from drbook.core.engine import decide, may_run, may_skip, outcome
 from drbook.core.errors import ExitCode
 from drbook.core.events import StepEnd
 from drbook.core.state import StepState, in_doubt, lacks
-from drbook.core.values import parse_time
 
 if TYPE_CHECKING:
     from drbook.app.driver import Driver
 
-NOTE_LENGTH = 4000
+STARTS = (
+    cmd.Run
+    | cmd.Answer
+    | cmd.Confirm
+    | cmd.Approve
+    | cmd.RunOn
+    | cmd.Jump
+    | cmd.DoneElsewhere
+    | cmd.ChoosePoint
+)
+"""What makes no sense any more once the incident is being aborted."""
 
 
 class Desk:
@@ -24,6 +37,9 @@ class Desk:
 
     def __init__(self, driver: "Driver") -> None:
         self._driver = driver
+        self._by_hand = ByHand(driver)
+        self._changes = Changes(driver)
+        self._logbook = Logbook(driver)
         self._aborting: tuple[str, str, bool] | None = None
 
     @property
@@ -36,7 +52,7 @@ class Desk:
         driver = self._driver
         driver.must_record()
         refuse_secrets_in(command)
-        if self.aborting and isinstance(command, cmd.Run | cmd.Answer | cmd.Confirm | cmd.Approve):
+        if self.aborting and isinstance(command, STARTS):
             refuse("The incident is being aborted.", "It ends as soon as nothing runs any more.")
         match command:
             case cmd.Run(step):
@@ -54,27 +70,50 @@ class Desk:
                 need_reason(reason, "skipping a step")
                 self._unless(may_skip(driver.state, step), f"Step {step} cannot be skipped")
                 driver.put(ev.StepSkipped(step=step, reason=reason), actor)
-                driver.steps.cooling.pop(step, None)
+                driver.steps.forget(step)
             case cmd.Accept(step, reason):
                 self._accept(step, reason, actor)
             case cmd.Probe(step):
                 driver.doubts.look(step, actor)
             case cmd.Resolve(step, state, reason):
                 driver.doubts.resolve(step, StepEnd(state), reason, actor)
-            case cmd.WriteNote(text, happened_at, step):
-                need_reason(text, "a note")
-                if len(text) > NOTE_LENGTH:
-                    refuse(
-                        f"The note has {len(text):,} characters.", f"At most {NOTE_LENGTH:,} fit."
-                    )
-                driver.put(ev.NoteAdded(text=text, happened_at=happened_at, step=step), actor)
-            case cmd.SetInput():
-                self._set_input(command, actor)
             case cmd.Close(reason):
                 self._close(reason, actor)
             case cmd.Abort(reason, leave_doubt):
                 need_reason(reason, "aborting the incident")
                 self._abort(reason, actor, leave_doubt)
+            case _:
+                self._beside_steps(command, actor)
+
+    def _beside_steps(self, command: cmd.Command, actor: str) -> None:
+        """What is asked for beside running, answering and settling one step."""
+        match command:
+            case cmd.RunOn():
+                self._driver.running_on.start(actor)
+            case cmd.Halt():
+                self._driver.running_on.halt()
+            case cmd.Jump(step, reason):
+                self._by_hand.jump(step, reason, actor)
+            case cmd.DoneElsewhere():
+                self._by_hand.done_elsewhere(command, actor)
+            case cmd.ChoosePoint():
+                self._changes.choose_point(command, actor)
+            case cmd.SetInput():
+                self._changes.set_input(command, actor)
+            case cmd.WriteNote():
+                self._logbook.note(command, actor)
+            case cmd.HandOver():
+                self._logbook.hand_over(command, actor)
+            case cmd.OpenShell(step):
+                self._logbook.open_shell(step, actor)
+            case cmd.CloseShell(duration_ms, exit_code):
+                self._logbook.close_shell(duration_ms, exit_code, actor)
+            case _:
+                raise TypeError(f"nobody carries out {type(command).__name__}")
+
+    def deliver(self, letter: Letter) -> None:
+        """Put a note from another seat on record."""
+        self._logbook.letter(letter)
 
     # --- before a step starts ---------------------------------------------------------------
 
@@ -200,20 +239,6 @@ class Desk:
 
     # --- the incident -------------------------------------------------------------------------
 
-    def _set_input(self, command: cmd.SetInput, actor: str) -> None:
-        declared = self._driver.runbook.document.inputs
-        if command.name not in declared:
-            known = ", ".join(declared) or "none"
-            refuse(f"There is no input {command.name!r}.", f"Declared are: {known}.")
-        try:
-            kind = declared[command.name].type
-            value = read_input(command.name, command.value, kind, self._driver.now())
-        except ValueError as error:
-            refuse(str(error), "Nothing was changed; give it again.")
-        occurred = parse_time(str(value)) if command.name == "occurred" else None
-        event = ev.InputChanged(name=command.name, value=value, occurred=occurred)
-        self._driver.put(event, actor)
-
     def _close(self, reason: str, actor: str) -> None:
         driver = self._driver
         if driver.state.closed_at is not None:
@@ -235,6 +260,7 @@ class Desk:
         if driver.state.closed_at is not None:
             refuse("The incident is closed already.", "Notes may still be written.")
         self._aborting = (reason, actor, leave_doubt)
+        driver.running_on.halt()
         driver.steps.cooling.clear()
         driver.steps.retry_at.clear()
         for attempt in list(driver.steps.running.values()):

@@ -7,7 +7,7 @@ same inbox as commands and is answered once it is on disk.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -19,9 +19,10 @@ from drbook.app.doubts import Doubts
 from drbook.app.inbox import Called, Ended, Inbox, Message, Signalled, Submitted
 from drbook.app.ledger import Ledger
 from drbook.app.live import LiveBoard
-from drbook.app.model import Command, Snapshot, Trouble
+from drbook.app.model import Command, Past, Snapshot, Trouble
 from drbook.app.planning import internal_error, title_of
 from drbook.app.publisher import Previews, Publisher
+from drbook.app.runningon import RunningOn
 from drbook.app.steps import Steps
 from drbook.app.work import PortsOpener, keep_traceback
 from drbook.core import events as ev
@@ -62,12 +63,14 @@ class Driver:
         self.actions = actions
         self.opener = opener
         self.actor = actor
+        """Who leads; in whose name everything is recorded that nobody else is named for."""
         self.people_act = people_act
         """False in a dry run: what a person would do by hand is planned and not done."""
         self.now = now
         self.board = LiveBoard()
         self.trouble: Trouble | None = None
         self._told_broken = False
+        self._past: Mapping[str, Past] = {}
         self._mirrors = mirrors or Mirrors()
         self._shown_mirrors = self._mirrors.states
         self._ledger = Ledger(writer, records, state, now, self._mirrors)
@@ -75,6 +78,7 @@ class Driver:
         self.inbox = Inbox()
         self.steps = Steps(self)
         self.doubts = Doubts(self)
+        self.running_on = RunningOn(self)
         self._stopping = threading.Event()
         self._clock = ClockWatch()
         self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
@@ -114,6 +118,10 @@ class Driver:
     def call(self, act: Callable[[], None]) -> None:
         """Run something in the driver's thread."""
         self.inbox.put(Called(act))
+
+    def remember(self, past: Mapping[str, Past]) -> None:
+        """Show from now on how long the steps took in earlier incidents."""
+        self.call(lambda: setattr(self, "_past", past))
 
     @property
     def state(self) -> IncidentState:
@@ -232,7 +240,7 @@ class Driver:
         for path, letter in mailbox.waiting(self._ledger.path.parent):
             if path.name in self._read:
                 continue  # it is on record; only its file could not be removed
-            self.put(ev.NoteAdded(text=letter.text), letter.actor)
+            self._desk.deliver(letter)
             self._read.add(path.name)
             with suppress(OSError):  # a folder that lost its permissions keeps its letters
                 path.unlink()
@@ -244,6 +252,14 @@ class Driver:
             event = ev.StepSkipped(step=step, reason="its condition is false", automatic=True)
             self.put(event, "runbook")
         self._desk.finish_abort()
+        self._run_on()
+
+    def _run_on(self) -> None:
+        before = self.running_on.on
+        try:
+            self.running_on.advance()
+        finally:
+            self._dirty = self._dirty or before is not self.running_on.on
 
     # --- snapshots --------------------------------------------------------------------------
 
@@ -282,6 +298,8 @@ class Driver:
             looking=tuple(sorted(self.doubts.looking)),
             trouble=self.trouble,
             broken=self.broken,
+            past=self._past,
+            running_on=self.running_on.on,
             mirrors=self._mirrors.states,
         )
 
@@ -291,6 +309,7 @@ class Driver:
 
     def _wind_down(self) -> None:
         """Ask what runs to stop, wait a bounded time, record how it ended, and leave."""
+        self.running_on.halt()
         self.steps.ask_all_to_stop("drbook is ending")
         until = time.monotonic() + self.steps.grace
         while self.steps.running and time.monotonic() < until and not self.broken:

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
+from drbook.app.model import Snapshot
 from drbook.app.places import JOURNAL
 from drbook.app.planning import title_of
 from drbook.app.stored import stored_runbook
@@ -17,6 +19,7 @@ from drbook.journal.reader import read, verify
 from drbook.timeline.build import build
 from drbook.timeline.export import FORMATS, export
 from drbook.timeline.model import JournalFacts, Timeline
+from drbook.timeline.status import draft
 
 
 def timeline_of(folder: Path) -> Timeline:
@@ -52,7 +55,14 @@ def build_with(
         journal=journal,
         phases={step.id: step.step.phase.value for step in runbook.steps},
         titles={step.id: title_of(runbook, actions, step.id) for step in runbook.steps},
+        document=runbook.document,
     )
+
+
+def status_text(snapshot: Snapshot, now: datetime) -> str:
+    """A status text for people outside, drafted from a running incident's record."""
+    facts = JournalFacts(str(snapshot.journal), snapshot.head, intact=True)
+    return draft(build_with(snapshot.records, facts, snapshot.runbook), now)
 
 
 def kind_of(path: Path) -> str:

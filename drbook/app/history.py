@@ -1,14 +1,17 @@
 """What the incidents of this machine are, from their journals alone."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from drbook.app.onewriter import written_now
 from drbook.app.places import JOURNAL, Home, listed
 from drbook.core.errors import DrbookError, JournalError, UsageError
-from drbook.core.events import Mode
+from drbook.core.events import Effect, Mode
 from drbook.core.fold import fold
-from drbook.core.state import IncidentState
+from drbook.core.state import IncidentState, StepState
 from drbook.journal.reader import read
 
 
@@ -25,6 +28,36 @@ class Summary:
     exit_code: int | None
     folder: Path
     problem: str = ""
+    in_doubt: tuple[str, ...] = ()
+    """Ids of steps of which nobody knows whether they happened, or will once it is resumed."""
+    led: bool = False
+    """Whether a drbook on this machine leads it right now, as far as the kernel says."""
+    measured: timedelta | None = None
+    """From the declaration to the restore's last successful verification: the measured RTO."""
+    objective: timedelta | None = None
+    """The RTO that the runbook allows."""
+
+
+def in_turn(home: Home) -> Iterator[Summary]:
+    """All incidents as a screen wants them: those that may be open first, the newest of each first;
+    each is read when it is asked for. Raises JournalError where their folder cannot be read."""
+    folders = listed(home)[::-1]
+    ended = {folder for folder in folders if _ends_closed(folder / JOURNAL)}
+    for folder in sorted(folders, key=lambda one: one in ended):
+        yield summary(folder)
+
+
+_END = 65_536
+
+
+def _ends_closed(journal: Path) -> bool:
+    """Whether its last lines say that it was closed: a hint for the order of reading, and no more."""
+    try:
+        with journal.open("rb") as stream:
+            stream.seek(-min(_END, os.fstat(stream.fileno()).st_size), os.SEEK_END)
+            return b'"event":"IncidentClosed"' in stream.read()
+    except OSError:
+        return False
 
 
 def summaries(home: Home) -> list[Summary]:
@@ -65,7 +98,31 @@ def summary(folder: Path) -> Summary:
     return _of(state, folder)
 
 
+def measured_rto(state: IncidentState) -> timedelta | None:
+    """How long it took until the restore was verified; None where it was not, or not with success."""
+    times = [
+        run.ended_at
+        for run in state.steps.values()
+        if run.action == "postgres.verify" and run.state is StepState.SUCCEEDED and run.ended_at
+    ]
+    return max(times) - state.opened_at if times and state.opened_at else None
+
+
+def _doubts(state: IncidentState, *, led: bool) -> tuple[str, ...]:
+    """What is in doubt, and what runs on record while nobody runs it."""
+    if state.closed_at is not None:
+        return ()
+    broken_off = not led and state.mode is not Mode.DRY_RUN
+    return tuple(
+        run.id
+        for run in state.steps.values()
+        if run.state is StepState.IN_DOUBT
+        or (broken_off and run.state is StepState.STARTED and run.effect is not Effect.NONE)
+    )
+
+
 def _of(state: IncidentState, folder: Path) -> Summary:
+    led = state.closed_at is None and state.incident != "" and written_now(state.incident)
     return Summary(
         incident=state.incident or folder.name,
         title=state.title,
@@ -75,4 +132,8 @@ def _of(state: IncidentState, folder: Path) -> Summary:
         outcome=state.outcome or "open",
         exit_code=state.exit_code,
         folder=folder,
+        in_doubt=_doubts(state, led=led),
+        led=led,
+        measured=measured_rto(state),
+        objective=None if state.rto_seconds is None else timedelta(seconds=state.rto_seconds),
     )

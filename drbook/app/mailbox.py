@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from drbook.core.errors import JournalError
-from drbook.core.values import plain
+from drbook.core.events import NoteKind
+from drbook.core.values import format_time, parse_time, plain
 from drbook.providers import private
 from drbook.providers.hiding import scrub
 
@@ -24,6 +26,8 @@ _LONGEST = 64 * 1024
 class Letter:
     actor: str
     text: str
+    kind: NoteKind = NoteKind.NOTE
+    happened_at: datetime | None = None
 
 
 def leave(folder: Path, letter: Letter) -> None:
@@ -35,7 +39,7 @@ def leave(folder: Path, letter: Letter) -> None:
         box.mkdir(mode=0o700, exist_ok=True)
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
-            json.dump({"actor": letter.actor, "text": letter.text}, stream)
+            json.dump(_document(letter), stream)
             stream.flush()
             os.fsync(stream.fileno())
         draft.rename(box / f"{name}.json")
@@ -59,9 +63,37 @@ def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:
         try:
             document = json.loads(private.read(path, _LONGEST))
             # Whoever wrote it is not here any more to be asked for another wording.
-            letter = Letter(str(document["actor"]), scrub(str(document["text"])))
+            letter = Letter(
+                str(document["actor"]),
+                scrub(str(document["text"])),
+                _kind(document.get("kind")),
+                _moment(document.get("happened_at")),
+            )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             letter = Letter(
                 "unknown", f"a note could not be read ({plain(str(error), 120)}): {path.name}"
             )
         yield path, letter
+
+
+def _document(letter: Letter) -> dict[str, str]:
+    """What an older drbook reads, and beside it what is not as usual."""
+    document = {"actor": letter.actor, "text": letter.text, "kind": letter.kind.value}
+    if letter.happened_at is not None:
+        document["happened_at"] = format_time(letter.happened_at)
+    return document
+
+
+def _kind(said: object) -> NoteKind:
+    """What is said is worth more than how it is filed: an unknown kind is a note."""
+    try:
+        return NoteKind(str(said))
+    except ValueError:
+        return NoteKind.NOTE
+
+
+def _moment(said: object) -> datetime | None:
+    try:
+        return None if said is None else parse_time(str(said))
+    except ValueError:
+        return None

@@ -44,9 +44,11 @@ class Past:
     """A step in earlier incidents of the same runbook, rehearsals and real ones, where it succeeded."""
 
     seconds: tuple[int, ...]
-    """Of each, oldest first."""
+    """Of each, oldest first: from its plan to its end, so that waiting for people counts."""
     last: datetime
     """When the newest of them ended."""
+    live: int = 0
+    """How many of them were for real."""
 
 
 @dataclass(frozen=True, slots=True)

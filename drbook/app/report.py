@@ -26,9 +26,18 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "incident": timeline.incident,
         "title": timeline.title,
         "occurred": format_time(timeline.occurred) if timeline.occurred else None,
+        "detected": format_time(timeline.detected) if timeline.detected else None,
+        "declared": format_time(timeline.declared),
         "rpo": _measured(timeline.rpo),
         "rto": _measured(timeline.rto),
         "chosen": _chosen(words.chosen(timeline)),
+        "choice": _choice(timeline),
+        "by_hand": _by_hand(timeline),
+        "loud": [
+            {"step": entry.step, "by": entry.actor, "said": entry.text}
+            for entry in timeline.entries
+            if entry.urgent
+        ],
         "rejected": [
             {"source": source, "copy": copy or None, "verdict": verdict, "reasons": list(reasons)}
             for source, copy, verdict, reasons in words.rejected(timeline)
@@ -67,6 +76,37 @@ def _chosen(judgement: Judgement | None) -> Json:
         "verdict": judgement.verdict.value,
         "reasons": list(judgement.reasons),
     }
+
+
+def _choice(timeline: Timeline) -> Json:
+    """A person's choice of another copy than the proposed one."""
+    made = timeline.choice
+    if made is None:
+        return None
+    return {
+        "by": made.by,
+        "reason": made.reason,
+        "break_glass": made.break_glass,
+        "standing": made.standing,
+        "said": words.choice(timeline),
+    }
+
+
+def _by_hand(timeline: Timeline) -> Json:
+    """Steps that stand on a person's word."""
+    return [
+        {
+            "step": attempt.step,
+            "state": attempt.state,
+            "by": attempt.by_hand.by,
+            "reason": attempt.reason,
+            "without": list(attempt.by_hand.without),
+            "evidence": attempt.by_hand.evidence,
+            "said": words.by_hand(attempt),
+        }
+        for attempt in timeline.attempts
+        if attempt.by_hand is not None
+    ]
 
 
 def _target(timeline: Timeline) -> Json:
@@ -119,6 +159,7 @@ def report_lines(
         label = "restored from" if target else "chosen"
         lines.append(f"{label:<15}{plain(str(point['location']), 200)}")
         lines.append(f"taken          {point['taken_at']}")
+    lines += _said_by_people(document)
     for key, label in (
         ("rpo", "data lost" if target else "would lose"),
         ("rto", "restored in"),
@@ -146,6 +187,25 @@ def report_lines(
         if name:
             lines.append(f"timeline       drbook timeline {name} -o timeline.html")
     return lines
+
+
+def _said_by_people(document: Mapping[str, Json]) -> list[str]:
+    """Where somebody went past a protection, what a person chose against the proposal, and what stands on
+    a person's word; each once."""
+    loud, choice, by_hand = (document.get(key) or [] for key in ("loud", "choice", "by_hand"))
+    lines = [f"LOOK AT        {line}" for line in _each_said(loud)]
+    if isinstance(choice, Mapping) and not choice["break_glass"]:
+        lines.append(f"by choice      {plain(str(choice['said']), 600)}")
+    quiet = [one for one in _mappings(by_hand) if not one["without"]]
+    return lines + [f"by hand        {line}" for line in _each_said(quiet)]
+
+
+def _mappings(value: Json) -> list[Mapping[str, Json]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def _each_said(value: Json) -> list[str]:
+    return [f"{one['step']}: {plain(str(one['said']), 600)}" for one in _mappings(value)]
 
 
 def _login(location: str) -> str:

@@ -14,6 +14,7 @@ from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.onewriter import Claim, claim
+from drbook.app.past import Recall
 from drbook.app.places import (
     JOURNAL,
     RUNBOOK,
@@ -56,10 +57,12 @@ class Session:
         self.folder = folder
         self.wiring = wiring
         self.mirrors = mirrors
+        self._recall = Recall(driver.runbook, folder, driver.remember)
 
     def __enter__(self) -> "Session":
         self.mirrors.start()
         self.driver.start()
+        self._recall.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,6 +71,7 @@ class Session:
     def close(self) -> None:
         """Stop the driver, then what its steps left running, like a restored cluster's server; at
         last wait, a bounded time, for what the mirrors lack."""
+        self._recall.stop()
         self.driver.stop()
         self.wiring.close()
         for resource in self.driver.state.resources:

@@ -1,6 +1,7 @@
 """The steps of an incident that are planned, wait, run, end, and run again."""
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -42,7 +43,8 @@ class Steps:
         """Put the next attempt on record, and start it where nothing is lacking."""
         driver = self._driver
         planned = plan_step(driver.runbook, driver.state, driver.actions, step)
-        self._invalidate_after(step)
+        if driver.state.steps[step].state in ENDED:
+            self.invalidate_after(step, f"{step} runs again")
         driver.put(
             ev.StepPlanned(
                 step=step,
@@ -58,13 +60,20 @@ class Steps:
         self._planned[step] = planned
         self.go_on(step, actor)
 
-    def _invalidate_after(self, step: str) -> None:
-        """A step that runs again makes stale what used its output."""
-        driver = self._driver
-        if driver.state.steps[step].state not in ENDED:
-            return
-        for stale in stale_after(driver.runbook, driver.state, step):
-            driver.put(ev.StepInvalidated(step=stale, because=f"{step} runs again"), "runbook")
+    def invalidate_after(self, step: str, because: str) -> None:
+        """Make stale what used a step's output, or waits with it: it will have another."""
+        self.invalidate(stale_after(self._driver.runbook, self._driver.state, step), because)
+
+    def invalidate(self, steps: Sequence[str], because: str) -> None:
+        """Make steps stale. One that waited, or was about to start or to run again, does not any more."""
+        for step in steps:
+            self._driver.put(ev.StepInvalidated(step=step, because=because), "runbook")
+            self.forget(step)
+
+    def forget(self, step: str) -> None:
+        """Let a step neither start after its cooling-off nor run again by itself."""
+        self.cooling.pop(step, None)
+        self.retry_at.pop(step, None)
 
     def go_on(self, step: str, actor: str) -> None:
         """Start a planned step once nothing is lacking; in a dry run people are not asked to act."""

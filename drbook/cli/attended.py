@@ -5,6 +5,7 @@ thread that opens it.
 """
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -28,10 +29,20 @@ _LEAVING_SECONDS = 3.0
 """How long somebody who leaves waits for an incident that is still being opened."""
 
 
+def in_browser() -> bool:
+    """Whether `drbook serve` started this process: its standard output then is the browser's."""
+    return "WebDriver" in os.environ.get("TEXTUAL_DRIVER", "")
+
+
+def may_draw() -> bool:
+    """Whether there is a terminal, or a browser, to draw the application in."""
+    # The screen is drawn on standard error, so that standard output stays data.
+    return in_browser() or all(one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
+
+
 def need_terminal(command: str) -> None:
     """Raises UsageError where there is no terminal to draw in."""
-    # The screen is drawn on standard error, so that standard output stays data.
-    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+    if not may_draw():
         raise UsageError(
             "There is no terminal here to draw the application in.",
             means="Nothing was started.",

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import FrameType
 
 import click
@@ -17,15 +17,14 @@ from drbook.app.report import report, report_lines
 from drbook.app.session import Session
 from drbook.cli.attended import attend, handlers
 from drbook.cli.attended import need_terminal as need_terminal
+from drbook.cli.describe import describe
 from drbook.cli.output import print_json, say
 from drbook.cli.progress import ProgressLine
 from drbook.cli.streams import OutputLost
-from drbook.core import events as ev
 from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode
-from drbook.core.events import Record
 from drbook.core.state import StepState, in_doubt
-from drbook.core.values import Json, plain, show_duration
+from drbook.core.values import Json, plain
 from drbook.mirror.mirrors import LAST_WAIT
 from drbook.mirror.status import MirrorState
 from drbook.tui.opening import First
@@ -250,39 +249,3 @@ class _Teller:
                 self._line.clear()
                 say(f"{now:%H:%M:%S} mirror {state.long(now)}")
             self._standing[index] = stands
-
-
-def describe(record: Record) -> str:
-    """A record in a line; empty for what is of no interest while it runs."""
-    event, actor = record.event, plain(record.actor, 80)
-    if isinstance(event, ev.IncidentOpened):
-        return f"{event.mode.value.upper()} {event.incident}: {plain(event.title, 120)}"
-    if isinstance(event, ev.IncidentTakenOver):
-        return f"taken over from {plain(event.from_host, 100)}: {plain(event.reason, 300)}"
-    if isinstance(event, ev.StepStarted):
-        return f"{event.step}: started"
-    if isinstance(event, ev.StepFinished):
-        took = show_duration(_milliseconds(event.duration_ms))
-        lines = [f"{event.step}: {event.state.value.upper()} in {took}. {plain(event.reason, 400)}"]
-        if event.means:
-            lines.append(f"         What it means: {plain(event.means, 400)}")
-        if event.next:
-            lines.append(f"         What to do: {plain(event.next, 400)}")
-        return "\n".join(lines)
-    if isinstance(event, ev.MilestoneReached):
-        return f"{event.step}: {plain(event.text, 300)}"
-    if isinstance(event, ev.AnswerGiven):
-        return f"{event.step}: answered {plain(str(event.answer), 80)!r} by {actor}"
-    if isinstance(event, ev.ConfirmationGiven):
-        return f"{event.step}: confirmed by {actor}, who typed {plain(event.typed, 80)!r}"
-    if isinstance(event, ev.StepSkipped):
-        return f"{event.step}: skipped, {plain(event.reason, 200)}"
-    if isinstance(event, ev.NoteAdded):
-        return f"note ({actor}): {plain(event.text, 300)}"
-    if isinstance(event, ev.IncidentClosed):
-        return f"closed: {event.outcome}. {plain(event.reason, 300)}"
-    return ""
-
-
-def _milliseconds(count: int) -> timedelta:
-    return timedelta(milliseconds=count)

@@ -1,55 +1,57 @@
 """`drbook note`: write into the record from any seat."""
 
-import os
-from contextlib import suppress
-from pathlib import Path
+import sys
+from datetime import UTC, datetime
 
 import click
 
-from drbook.app.desk import NOTE_LENGTH
-from drbook.app.mailbox import Letter, leave
-from drbook.app.onewriter import ClaimedElsewhere
-from drbook.app.places import JOURNAL, RUNBOOK, find_incident, home
-from drbook.app.refusing import refuse_secret
-from drbook.app.session import operator, seat
+from drbook.app.logbook import NOTE_LENGTH, must_be_past
+from drbook.app.notes import write_note
+from drbook.app.places import find_incident, home
 from drbook.cli.output import say
-from drbook.core.errors import JournalLocked, UsageError
-from drbook.core.events import NoteAdded
-from drbook.core.fold import fold
-from drbook.journal.reader import read
-from drbook.providers.secrets import know
+from drbook.core.errors import UsageError
+from drbook.core.events import NoteKind
+from drbook.core.values import parse_moment
 
 
 @click.command("note")
 @click.argument("text")
 @click.option("--incident", help="The incident; the newest where absent.")
-def command(text: str, incident: str | None) -> None:
-    """Write a note. Where another drbook leads the incident, that one puts it on record."""
-    if not text.strip() or len(text) > NOTE_LENGTH:
-        raise UsageError(
-            f"A note has between 1 and {NOTE_LENGTH:,} characters; this one has {len(text):,}.",
-            means="Nothing was recorded.",
-            next="Say it in a few words.",
-        )
-    folder = find_incident(home(), incident)
-    state = fold(read(folder / JOURNAL))
-    for path in folder.glob(f"{Path(RUNBOOK).stem}*.yaml"):  # the amended ones, too
-        with suppress(OSError):  # a note is written where a runbook cannot be read any more, too
-            know(path.read_text(encoding="utf-8", errors="replace"), os.environ)
-    refuse_secret(text)
-    who = operator()
-    try:
-        writer, unseen = seat(folder)
-    except JournalLocked as error:
-        if isinstance(error, ClaimedElsewhere):
-            raise
-        leave(folder, Letter(who, text))
-        say(
-            f"Left for the drbook that leads {state.incident}; it records it within a second or two."
-        )
-        return
-    for one in unseen:
+@click.option("--at", "said", help="When it happened: 22:41 (UTC), 10m ago, or a date and time.")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in NoteKind]),
+    default=NoteKind.NOTE.value,
+    help="What it is; a message is something that was told to somebody.",
+)
+def command(text: str, incident: str | None, said: str | None, kind: str) -> None:
+    """Write a note; TEXT may be `-` for what standard input says, in as many lines as it has. Where another
+    drbook leads the incident, that one puts it on record."""
+    if text == "-":
+        typed = sys.stdin.buffer.read(NOTE_LENGTH * 8)
+        text = typed.decode("utf-8", "backslashreplace").strip()
+    happened_at = _moment(said) if said is not None else None
+    written = write_note(find_incident(home(), incident), text, happened_at, NoteKind(kind))
+    for one in written.unasked:
         say(f"Not asked whether another machine has taken over: {one}")
-    with writer:
-        record = writer.append(who, NoteAdded(text=text))
-        say(f"Recorded as {record.seq} in {state.incident}.")
+    if written.seq is None:
+        say(
+            f"Left for the drbook that leads {written.incident}; it records it within a second or two."
+        )
+    else:
+        say(f"Recorded as {written.seq} in {written.incident}.")
+
+
+def _moment(said: str) -> datetime:
+    """Raises UsageError for what is no time, or has not come yet."""
+    now = datetime.now(UTC)
+    try:
+        found = parse_moment(said, now)
+    except (ValueError, OverflowError) as error:
+        raise UsageError(
+            f"--at: {error}.",
+            means="Nothing was recorded.",
+            next="Say it like 22:41 (UTC), 10m ago or 2026-04-24T19:04:00Z.",
+        ) from None
+    must_be_past(found, now)
+    return found

@@ -27,6 +27,11 @@ def command(runbook: str, as_json: bool) -> None:
     rpo = show_duration(objectives.rpo) if objectives.rpo else "not stated"
     rto = show_duration(objectives.rto) if objectives.rto else "not stated"
     _tell(f"  RPO {rpo} · RTO {rto}")
+    if document.updates:
+        every = format_duration(document.updates.every)
+        _tell(f"  updates  for {document.updates.audience}, every {every}")
+    for one in document.deadlines:
+        _tell(f"  deadline {one.name}: within {format_duration(one.after)} of {one.from_}")
     if document.production.database:
         _tell(f"  protects {document.production.database.show()}")
     for source in loaded.sources:
@@ -60,15 +65,17 @@ def _lines(runbook: Runbook, number: int, step: CompiledStep) -> list[str]:
 
 
 def _document(runbook: Runbook) -> Json:
+    document = runbook.document
     return {
         "title": runbook.title,
         "file": runbook.file,
         "sha256": runbook.sha256,
-        "objectives": runbook.document.objectives.model_dump(mode="json"),
+        "objectives": document.objectives.model_dump(mode="json"),
+        "updates": document.updates.model_dump(mode="json") if document.updates else None,
+        "deadlines": [one.model_dump(mode="json", by_alias=True) for one in document.deadlines],
         "sources": [source.model_dump(mode="json") for source in runbook.sources],
         "inputs": {
-            name: definition.model_dump(mode="json")
-            for name, definition in runbook.document.inputs.items()
+            name: definition.model_dump(mode="json") for name, definition in document.inputs.items()
         },
         "steps": [
             {

@@ -1,32 +1,58 @@
 """`drbook watch`: follow an incident without being able to change it."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from drbook.app.places import JOURNAL, find_incident, home
-from drbook.cli.lead import describe
+from drbook.cli.attended import may_draw
+from drbook.cli.describe import describe
 from drbook.core.errors import ExitCode
-from drbook.core.events import IncidentClosed
+from drbook.core.events import IncidentClosed, Record
 from drbook.journal.codec import encode
-from drbook.journal.reader import read
+from drbook.journal.reader import Tail
+
+LOOK_EVERY = 0.5
+"""Seconds."""
 
 
 @click.command("watch")
 @click.argument("incident", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print each record as its JSON line.")
 @click.option("--once", is_flag=True, help="Print what is there and end.")
-def command(incident: str | None, as_json: bool, once: bool) -> int:
-    """Print each record of INCIDENT as it is written, until it is closed. It never takes the lock."""
-    path = find_incident(home(), incident) / JOURNAL
-    told = 0
+@click.option("--lines", is_flag=True, help="Print each record as a line, in a terminal too.")
+def command(incident: str | None, as_json: bool, once: bool, lines: bool) -> int:
+    """Follow INCIDENT read-only: its screen in a terminal, elsewhere each record as it is written,
+    until it is closed. The lock is never taken; a note (n) goes to whoever leads it."""
+    folder = find_incident(home(), incident)
+    if may_draw() and not (as_json or once or lines):
+        return _on_the_screen(folder)
+    tail = Tail(folder / JOURNAL)
     while True:
-        records = read(path)
-        for record in records[told:]:
-            line = encode(record).decode() if as_json else describe(record)
-            if line:
-                click.echo(line if as_json else f"{record.at:%Y-%m-%d %H:%M:%S} {line}")
-        told = len(records)
-        if once or any(isinstance(record.event, IncidentClosed) for record in records[-50:]):
+        came = tail.more()
+        _print(came, as_json)
+        if once or any(isinstance(record.event, IncidentClosed) for record in came):
             return int(ExitCode.DONE)
-        time.sleep(0.5)
+        time.sleep(LOOK_EVERY)
+
+
+def _print(records: Sequence[Record], as_json: bool) -> None:
+    for record in records:
+        line = encode(record).decode() if as_json else describe(record)
+        if line:
+            click.echo(line if as_json else f"{record.at:%Y-%m-%d %H:%M:%S} {line}")
+
+
+def _on_the_screen(folder: Path) -> int:
+    from drbook.app.follower import Follower
+    from drbook.tui.app import run_watch
+
+    follower = Follower(folder)
+    follower.start()
+    try:
+        run_watch(follower)
+    finally:
+        follower.stop()
+    return int(ExitCode.DONE)

@@ -78,6 +78,11 @@ class TableCount(Frozen):
     content: str | None = None
     """Order-independent hash of the rows with its method, like `hash_record_extended/2:123`; what may
     be compared with what, `core.hashes` says."""
+    generated: tuple[str, ...] | None = None
+    """Columns that the server computes from others, and a restore from a dump anew; None in documents that
+    are older than that question."""
+    content_given: str | None = None
+    """The same hash without these columns; None where there are none, or no others."""
     ranges: Ranges | None = None
     """Where its rows lie, in the same snapshot; None for a table without a column for it, for a tiny
     one, and where its content was not hashed."""

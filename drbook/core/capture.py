@@ -6,7 +6,8 @@ from datetime import timedelta
 from pydantic import Field
 
 from drbook.core.baseline import LARGE_OBJECTS, TableCounts
-from drbook.core.comparison import TableVerdict, compare_production
+from drbook.core.production import compare_production
+from drbook.core.remarks import TableVerdict
 from drbook.core.values import Frozen
 
 COVERED = ("table", "partitioned table", "unlogged table", "materialized view", LARGE_OBJECTS)

@@ -8,14 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from drbook.core.baseline import Identity, TableCount, TableCounts
-from drbook.core.fidelity import Case, content_proven, judge
+from drbook.core.fidelity import Case, content_proven, judge, only_generated
 from drbook.core.hashes import comparable, read
 from drbook.core.likeness import differences
 from drbook.core.remarks import Question, Remark, TableVerdict, gathered, worst
 from drbook.core.soundness import flaws, reissued
 from drbook.core.values import Frozen, UtcTime, counted, plain
 
-__all__ = ["Comparison", "TableComparison", "TableVerdict", "compare", "compare_production"]
+__all__ = [
+    "Comparison",
+    "TableComparison",
+    "TableVerdict",
+    "compare",
+    "two_databases",
+    "unsure_whose",
+]
 
 
 class TableComparison(Frozen):
@@ -220,14 +227,14 @@ def _whose(manifest: TableCounts | None, baseline: TableCounts | None) -> Iterab
     """A backup of another database than the baseline's: a copy of production, or somebody else's."""
     if manifest is None or baseline is None:
         return
-    if words := _two(manifest.identity, baseline.identity):
-        yield _unsure_whose(
+    if words := two_databases(manifest.identity, baseline.identity):
+        yield unsure_whose(
             f"its manifest was made of {words}: whether the backup is production's nobody can say; "
             "capture a baseline of the database that is backed up"
         )
 
 
-def _two(one: Identity, other: Identity) -> str:
+def two_databases(one: Identity, other: Identity) -> str:
     """Two databases in words; empty where they are one, which may have been renamed or made again."""
     if one.system_identifier == other.system_identifier and (
         one.database == other.database or one.database_oid == other.database_oid
@@ -237,7 +244,8 @@ def _two(one: Identity, other: Identity) -> str:
     return f"{of}, the baseline of {plain(other.database, 63)} on {other.system_identifier}"
 
 
-def _unsure_whose(words: str) -> Remark:
+def unsure_whose(words: str) -> Remark:
+    """Figures that may be of another database: what they say of this one could not be verified."""
     return Remark(
         question=Question.FIDELITY,
         check="identity",
@@ -279,9 +287,9 @@ def _has_other_rows(case: Case, younger: TableCounts | None) -> bool:
     if known.content is None or found.content is None or known.content == found.content:
         return False
     versions = (_version(younger), case.versions[1])
-    return not case.derived and not comparable(
-        read(known.content, versions[0]), read(found.content, versions[1])
-    )
+    if case.derived or only_generated(known, found):
+        return False
+    return not comparable(read(known.content, versions[0]), read(found.content, versions[1]))
 
 
 def _remarks(
@@ -335,68 +343,3 @@ def _version(counts: TableCounts | None) -> int:
 
 def _major(counts: TableCounts) -> int:
     return _version(counts) // 10000
-
-
-def compare_production(
-    current: TableCounts, baseline: TableCounts, max_drop_percent: int = 5
-) -> Comparison:
-    """Production as it is now against its baseline: is something gone?
-
-    Rows come and go in a living database, so more rows are well, and fewer are as long as the drop
-    stays within the stated share. A table that is missing or empty is a loss. Figures of another
-    server or database say nothing about it.
-    """
-    remarks = []
-    if words := _two(current.identity, baseline.identity):
-        remarks.append(
-            _unsure_whose(
-                f"production is {words}: what it had nobody can say; capture a baseline of it"
-            )
-        )
-    known, found = baseline.by_name(), current.by_name()
-    rows = []
-    for name in sorted({*known, *found}):
-        before, now = known.get(name), found.get(name)
-        verdict, reason = _judge_production(before, now, max_drop_percent)
-        counts = (before.rows if before else None, now.rows if now else None)
-        gone = counts[0] if now is None else None
-        rows.append(
-            TableComparison(
-                table=name,
-                expected=counts[0],
-                restored=counts[1],
-                before=counts[0],
-                lost=counts[0] - counts[1] if None not in counts else gone,  # type: ignore[operator]
-                verdict=verdict,
-                reason=reason,
-                newest=now.newest if now else None,
-            )
-        )
-    return Comparison(
-        tables=tuple(rows),
-        verdict=worst([*(row.verdict for row in rows), *(one.verdict for one in remarks)]),
-        reference="baseline",
-        baseline_at=baseline.taken_at,
-        counted_at=current.taken_at,
-        newest=max((row.newest for row in rows if row.newest), default=None),
-        remarks=tuple(remarks),
-    )
-
-
-def _judge_production(
-    before: TableCount | None, now: TableCount | None, max_drop_percent: int
-) -> tuple[TableVerdict, str]:
-    if now is None:
-        return TableVerdict.FAIL, "missing"
-    if now.rows is None:
-        return TableVerdict.COULD_NOT_VERIFY, now.why_unknown or "not counted"
-    if before is None:
-        return TableVerdict.PASS, "newer than the baseline"
-    if before.rows is None:
-        return TableVerdict.COULD_NOT_VERIFY, before.why_unknown or "not counted in the baseline"
-    if now.rows == 0 and before.rows > 0:
-        return TableVerdict.FAIL, f"empty, where the baseline has {before.rows} rows"
-    drop = before.rows - now.rows
-    if drop * 100 > before.rows * max_drop_percent:
-        return TableVerdict.FAIL, f"{drop} rows fewer than in the baseline"
-    return TableVerdict.PASS, "not fewer than expected"

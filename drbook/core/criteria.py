@@ -21,6 +21,8 @@ from drbook.core.points import (
 from drbook.core.reach import Reach, same_name
 from drbook.core.values import plain, show_time
 
+GONE = "it is not there any more"
+"""Why a copy that was listed a moment ago is no copy."""
 MARGIN = timedelta(days=7)
 """A lock or an expiry must leave at least this long for the recovery itself."""
 
@@ -42,7 +44,7 @@ class Case:
 def _resource(case: Case) -> Answered:
     """Not inside what was destroyed. Either side naming the destroyed resource is enough to fail."""
     if not case.facts.still_there:
-        return Answer.FAIL, Basis.OBSERVED, "it is not there any more"
+        return Answer.FAIL, Basis.OBSERVED, GONE
     lost = case.production.resource
     if not lost:
         return Answer.UNKNOWN, Basis.NONE, "which resource was destroyed is not stated"

@@ -94,10 +94,14 @@ class Decision:
 def scope(runbook: Runbook, state: IncidentState) -> Mapping[str, Json]:
     """What expressions can see: `inputs`, `incident`, and `steps` that have an output."""
     outputs = {
-        run.id: run.result
+        run.id: run.result if run.result is not None else {}
         for run in state.steps.values()
-        if run.result is not None
-        and (run.state is StepState.SUCCEEDED or (run.accepted is not None))
+        if (
+            run.result is not None
+            and (run.state is StepState.SUCCEEDED or run.accepted is not None)
+        )
+        # What a person did elsewhere handed nothing back.
+        or (run.by_hand and run.state is StepState.SUCCEEDED)
     }
     occurred = format_time(state.occurred) if state.occurred else None
     return {
@@ -225,17 +229,29 @@ def may_skip(state: IncidentState, step: str) -> str:
     return "" if run.state in SKIPPABLE else f"it is {run.state.value}"
 
 
-def stale_after(runbook: Runbook, state: IncidentState, step: str) -> tuple[str, ...]:
-    """Steps that used the output of `step` and ended: a new run of it makes them stale."""
-    affected: list[str] = []
-    changed = {step}
-    for candidate in runbook.steps:
-        if candidate.uses & changed and state.steps[candidate.id].state in ENDED:
-            run = state.steps[candidate.id]
-            if run.state not in (StepState.STALE, StepState.SKIPPED):
-                affected.append(candidate.id)
-                changed.add(candidate.id)
-    return tuple(affected)
+def stale_after(runbook: Runbook, state: IncidentState, *steps: str) -> tuple[str, ...]:
+    """Steps that used the output of one of these, directly or through others, and ended or wait for a
+    person with it: another output makes them stale.
+
+    One in doubt stays in doubt: what it may have done is there, whatever its input would be now.
+    """
+    affected: set[str] = set()
+    while True:
+        changed = {*steps, *affected}
+        more = {
+            other.id
+            for other in runbook.steps
+            if other.id not in changed and other.uses & changed and rests_on(state.steps[other.id])
+        }
+        if not more:
+            return tuple(step.id for step in runbook.steps if step.id in affected)
+        affected |= more
+
+
+def rests_on(run: StepRun) -> bool:
+    """Whether a step stands on what it was given: it becomes stale where that is another."""
+    kept = (StepState.STALE, StepState.SKIPPED, StepState.IN_DOUBT)
+    return run.state is StepState.AWAITING or (run.state in ENDED and run.state not in kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,18 +289,35 @@ def outcome(runbook: Runbook, state: IncidentState) -> Outcome:
     open_runs = [run for run in runs if run.state not in ENDED]
     if open_runs:
         return Outcome("unfinished", ExitCode.NEEDS_HUMAN, f"{_names(open_runs)}: not done")
+    return _all_ended(runbook, runs)
+
+
+def _all_ended(runbook: Runbook, runs: list[StepRun]) -> Outcome:
+    """The outcome where every step has ended and none badly."""
     skipped = [run for run in runs if run.state is StepState.SKIPPED and not run.skipped_by_rule]
     planned = [run for run in runs if run.state is StepState.NOT_EXERCISED]
-    accepted = [run for run in runs if run.state is StepState.COULD_NOT_VERIFY]
-    checks = [run for run in (*skipped, *planned) if _phase(runbook, run) is Phase.VERIFY]
-    if checks:
-        return Outcome(
-            "could-not-verify", ExitCode.COULD_NOT_VERIFY, f"{_names(checks)}: not checked"
-        )
-    if skipped or accepted or planned:
-        words = [f"{_names(skipped)}: skipped by a person"] if skipped else []
-        words += [f"{_names(accepted)}: not verified, accepted by a person"] if accepted else []
-        words += [f"{_names(planned)}: planned, not done"] if planned else []
+    by_hand = [run for run in runs if run.state is StepState.SUCCEEDED and run.by_hand]
+    let_pass = (
+        (skipped, "skipped by a person"),
+        (
+            [run for run in runs if run.state is StepState.COULD_NOT_VERIFY],
+            "not verified, accepted by a person",
+        ),
+        (planned, "planned, not done"),
+        (by_hand, "done by hand, by a person's word"),
+        (
+            [run for run in runs if run.state is StepState.SUCCEEDED and run.break_glass],
+            "BREAK-GLASS, a copy that is not known to be independent was chosen",
+        ),
+    )
+    unchecked = [run for run in (*skipped, *planned) if _phase(runbook, run) is Phase.VERIFY]
+    told = [run for run in by_hand if _phase(runbook, run) is Phase.VERIFY]
+    words = [f"{_names(unchecked)}: not checked"] if unchecked else []
+    words += [f"{_names(told)}: checked by hand, by a person's word"] if told else []
+    if words:
+        return Outcome("could-not-verify", ExitCode.COULD_NOT_VERIFY, "; ".join(words))
+    words = [f"{_names(found)}: {how}" for found, how in let_pass if found]
+    if words:
         return Outcome("partial", ExitCode.DONE, "; ".join(words))
     return Outcome("pass", ExitCode.DONE, "every step is done and every check passed")
 

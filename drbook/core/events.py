@@ -4,78 +4,17 @@ An event says *what*; who said it, when and on which host stand in the record ar
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Literal
 
 from drbook.core.errors import JournalError
+from drbook.core.terms import Effect as Effect
+from drbook.core.terms import Life as Life
+from drbook.core.terms import Mode as Mode
+from drbook.core.terms import NoteKind as NoteKind
+from drbook.core.terms import Plan as Plan
+from drbook.core.terms import Question as Question
+from drbook.core.terms import StepEnd as StepEnd
 from drbook.core.values import Frozen, Json, UtcTime
-
-
-class Mode(StrEnum):
-    LIVE = "live"
-    DRILL = "drill"
-    DRY_RUN = "dry-run"
-
-
-class StepEnd(StrEnum):
-    """How an attempt of a step can end."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    COULD_NOT_VERIFY = "could-not-verify"
-    REFUSED = "refused"
-    CANCELLED = "cancelled"
-    NOT_EXERCISED = "not-exercised"
-    IN_DOUBT = "in-doubt"
-
-
-class Effect(StrEnum):
-    """What an interrupted action may have left behind, and so whether it may simply run again."""
-
-    NONE = "none"
-    IDEMPOTENT = "idempotent"
-    ONCE = "once"
-
-
-class Question(Frozen):
-    """What a step asks a person before it runs."""
-
-    kind: Literal["done", "text", "choice"]
-    prompt: str
-    choices: tuple[str, ...] = ()
-    type: Literal["text", "time", "number", "boolean"] = "text"
-
-
-class Plan(Frozen):
-    """Exactly what a step will do, before it does anything."""
-
-    does: tuple[str, ...]
-    """One sentence per thing that will happen, in order."""
-    source: str = ""
-    """What it reads from."""
-    into: str = ""
-    """What it writes into."""
-    touches: str = "nothing outside the incident folder"
-    expects: str = ""
-    damage: str = ""
-    """What cannot be undone, in one sentence; empty where nothing is damaged."""
-    asks: Question | None = None
-    confirm: str | None = None
-    """The name that a person types before it runs."""
-    cool_off_seconds: int = 0
-    approve: str | None = None
-    """Who else has to approve."""
-
-
-class Life(Frozen):
-    """One process of drbook, so that a later one can look for what it started."""
-
-    token: str
-    """Random. Each child has it in its environment, before a dot and a token of its own."""
-    boot: str = ""
-    """The kernel's boot id; empty where the system does not say. Host names may change."""
-    pids: str = ""
-    """The namespace that its process numbers belong to; empty where the system does not say."""
 
 
 class Event(Frozen):
@@ -272,17 +211,6 @@ class DecisionRecorded(StepEvent):
     reason: str
 
 
-class NoteKind(StrEnum):
-    """What a note is, for whoever reads the timeline afterwards."""
-
-    NOTE = "note"
-    OBSERVATION = "observation"
-    HYPOTHESIS = "hypothesis"
-    DECISION = "decision"
-    MESSAGE = "message"
-    """Something that was told to somebody: customers, a manager, an authority."""
-
-
 class NoteAdded(Event):
     text: str
     happened_at: UtcTime | None = None
@@ -306,13 +234,16 @@ class PointChosen(StepEvent):
 
 
 class StepDoneElsewhere(AttemptEvent):
-    """A person did the step with other means than drbook, and says how it ended."""
+    """A person did the step with other means than drbook, and says how it ended; an attempt of its own,
+    that drbook neither planned nor started."""
 
     state: Literal[StepEnd.SUCCEEDED, StepEnd.FAILED]
     reason: str
     """What was done, and how that person knows."""
     evidence: str = ""
     """What was pasted: the output of the command that was run."""
+    without: tuple[str, ...] = ()
+    """Consents that the runbook asks for before the step, and that nobody gave to drbook, in words."""
 
 
 class ShellOpened(Event):

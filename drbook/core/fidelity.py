@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from drbook.core.baseline import LARGE_OBJECTS, TableCount
 from drbook.core.hashes import comparable, read
 from drbook.core.remarks import TableVerdict
+from drbook.core.values import plain
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
@@ -114,17 +115,58 @@ def _rows(case: Case) -> Judged | None:
     return FAIL, f"the {case.holder} held {held.rows}{what}, {found.rows} were restored"
 
 
+def only_generated(one: TableCount, other: TableCount) -> bool | None:
+    """Of two tables with other contents: whether all but their generated columns is the same; None where
+    that was not recorded."""
+    if not one.generated and not other.generated:
+        return False
+    if one.generated is None or other.generated is None:
+        return None
+    same = sorted(one.generated) == sorted(other.generated)
+    return same and one.content_given == other.content_given
+
+
+def _generated(case: Case) -> Judged | None:
+    """Their functions are immutable by declaration alone: where one was replaced, a dump's rows come back
+    with other values."""
+    held, found = case.held, case.found
+    if held is None or found is None or held.content is None or found.content is None:
+        return None
+    if held.content == found.content or case.derived or _not_comparable(held, found, case.versions):
+        return None
+    only = only_generated(held, found)
+    if only is False:
+        return None
+    names = ", ".join(plain(name, 63) for name in (found.generated or held.generated or ())[:5])
+    if only:
+        return (
+            UNSURE,
+            f"all but generated columns ({names}) is as the backup held it; these a restore computes "
+            "anew, and nothing says what their functions gave when the rows were written",
+        )
+    return (
+        UNSURE,
+        f"the rows' content differs, and whether in more than generated columns ({names}), which a restore "
+        "computes anew, a manifest of an older drbook does not say",
+    )
+
+
+def _not_comparable(held: TableCount, found: TableCount, versions: tuple[int, int]) -> str:
+    """Why two different hashes say nothing; empty where they do."""
+    one, other = (
+        read(content or "", version)
+        for content, version in zip((held.content, found.content), versions, strict=True)
+    )
+    return comparable(one, other)
+
+
 def _content(case: Case) -> Judged | None:
     held, found = case.held, case.found
     if held is None or found is None or held.content is None or found.content is None:
         return None
     if held.content == found.content:
         return GOOD, "content"
-    of_held, of_found = (
-        read(content, version)
-        for content, version in zip((held.content, found.content), case.versions, strict=True)
-    )
-    if why := comparable(of_held, of_found):
+    if why := _not_comparable(held, found, case.versions):
         return UNSURE, why
     if case.derived:
         return UNSURE, "the restore computed it anew, with another content"
@@ -137,6 +179,11 @@ def _newest(case: Case) -> Judged | None:
         return None
     if case.derived:
         return UNSURE, "the restore computed it anew, with another newest row"
+    if {held.newest_column, found.newest_column} & {*(found.generated or ())}:
+        return (
+            UNSURE,
+            "the newest row differs, by a generated column, which a restore computes anew",
+        )
     return FAIL, "the newest row differs from what the backup held"
 
 
@@ -202,6 +249,7 @@ CHECKS: dict[str, Callable[[Case], Judged | None]] = {
     "in the backup": _in_the_backup,
     "counted in the backup": _counted_in_the_backup,
     "rows": _rows,
+    "generated": _generated,
     "content": _content,
     "newest": _newest,
     "fewer": _fewer,

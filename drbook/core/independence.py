@@ -24,7 +24,7 @@ from drbook.core.points import (
 from drbook.core.reach import Reach, leaked_credentials
 from drbook.core.values import plain, show_duration
 
-__all__ = ["Reach", "choose", "judge", "leaked_credentials", "lies_in", "located"]
+__all__ = ["Reach", "choose", "judge", "leaked_credentials", "lies_in", "located", "seconds_lost"]
 
 
 def judge(
@@ -182,12 +182,13 @@ def located(
         require=tuple(require),
         prefer=tuple(prefer),
         asked_at=asked_at,
-        loss_seconds=_loss(chosen.point if chosen else None, occurred),
-        newest_loss_seconds=_loss(newest, occurred),
+        loss_seconds=seconds_lost(chosen.point.taken_at if chosen else None, occurred),
+        newest_loss_seconds=seconds_lost(newest.taken_at if newest else None, occurred),
     )
 
 
-def _loss(point: RecoveryPoint | None, occurred: datetime | None) -> int | None:
-    if point is None or occurred is None:
+def seconds_lost(taken_at: datetime | None, occurred: datetime | None) -> int | None:
+    """From a copy's moment to the incident; None where either is unknown, 0 for a later copy."""
+    if taken_at is None or occurred is None:
         return None
-    return max(0, int((occurred - point.taken_at).total_seconds()))
+    return max(0, int((occurred - taken_at).total_seconds()))

@@ -227,6 +227,20 @@ class PointFacts(Frozen):
     bytes: ByteFact = ByteFact()
 
 
+class PointCost(Frozen):
+    """What taking one copy loses in rows, by two baselines; what came after the later one is not in it."""
+
+    key: str
+    """The recovery point's."""
+    rows: int
+    tables: tuple[tuple[str, int], ...]
+    """Those that lose most, with how many."""
+    held_at: UtcTime
+    """The capture that tells what the copy held, the newest before it."""
+    until: UtcTime
+    """The capture that it is held against, the newest before the loss."""
+
+
 class Located(Frozen):
     """The result of `backups.locate`: what was found, what was chosen and what that costs."""
 
@@ -243,6 +257,10 @@ class Located(Frozen):
     loss_seconds: int | None = None
     """From the chosen point's time to the incident: what goes back to users as lost."""
     newest_loss_seconds: int | None = None
+    baselines: tuple[UtcTime, ...] = ()
+    """When production was captured, newest first; at most the newest hundred."""
+    costs: tuple[PointCost, ...] = ()
+    """In rows, for the copies that baselines tell of."""
     local_copy: str | None = None
     """Name of the checked copy inside the incident folder, where the check downloaded one."""
     local_digest: str | None = None

@@ -13,6 +13,10 @@ from drbook.core.values import Frozen, Json, UtcTime
 
 R = TypeVar("R", bound=Frozen)
 
+LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
+COMPARE, COMPARE_BASELINE = "postgres.difference", "postgres.compare_baseline"
+"""The actions whose results are read here, by name."""
+
 
 class RestoreResult(Frozen):
     """`postgres.restore`: what was restored, from where, and where it is now."""

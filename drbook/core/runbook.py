@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from drbook.core.expressions import Expr, Tree
 from drbook.core.hosts import HostEntry
@@ -41,6 +41,33 @@ class Objectives(Frozen):
     """Recovery point objective: the longest tolerated loss window."""
     rto: Duration | None = None
     """Recovery time objective: the longest tolerated time to restore."""
+
+
+def _some_time(value: timedelta) -> timedelta:
+    if value < timedelta(minutes=1):
+        raise ValueError("a duration of at least 1m")
+    return value
+
+
+Span = Annotated[Duration, AfterValidator(_some_time)]
+"""A duration that a person can keep to."""
+
+
+class Updates(Frozen):
+    """How often somebody is told how things stand."""
+
+    every: Span
+    audience: str = Field(default="customers", min_length=1, max_length=60)
+
+
+class Deadline(Frozen):
+    """A notification that is owed within a time, like one to a supervisory authority."""
+
+    name: str = Field(min_length=1, max_length=80, pattern=r"\S")
+    """A message on record that begins with it is about it."""
+    after: Span
+    from_: Literal["occurred", "detected", "declared"] = Field(default="detected", alias="from")
+    """Which of the three times it counts from."""
 
 
 class Input(Frozen):
@@ -149,6 +176,10 @@ class RunbookDocument(Frozen):
     description: str = ""
     objectives: Objectives = Objectives()
     inputs: Mapping[Name, Input] = {}
+    updates: Updates | None = None
+    """When the next status update is due; the screen reminds of it."""
+    deadlines: tuple[Deadline, ...] = Field(default=(), max_length=20)
+    """Notifications that are owed; the screen reminds of them."""
     production: Production = Production()
     credentials: Mapping[str, CredentialPlace] = {}
     """Where each credential is stored and what its holder can read."""
@@ -176,6 +207,8 @@ class CompiledStep:
     """Stated needs plus every step that an expression refers to."""
     uses: frozenset[str]
     """Steps whose output an expression refers to."""
+    inputs: frozenset[str] = frozenset()
+    """Inputs that an expression refers to; `incident.occurred` is the input `occurred`."""
 
     @property
     def id(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from drbook.core.events import Effect, Mode, Plan, StepEnd
+from drbook.core.events import Effect, Mode, NoteKind, Plan, StepEnd
 from drbook.core.values import Json
 
 
@@ -39,6 +39,14 @@ RETRYABLE = frozenset(
         StepState.SUCCEEDED,
     }
 )
+DONE_ELSEWHERE = frozenset({StepState.PENDING, StepState.AWAITING, StepState.FAILED}) | {
+    StepState.REFUSED,
+    StepState.CANCELLED,
+    StepState.COULD_NOT_VERIFY,
+    StepState.STALE,
+    StepState.SKIPPED,
+}
+"""From where a person may say that they did a step by other means."""
 SKIPPABLE = frozenset({StepState.PENDING, StepState.AWAITING, StepState.FAILED}) | {
     StepState.COULD_NOT_VERIFY,
     StepState.REFUSED,
@@ -97,6 +105,12 @@ class StepRun:
     accepted: str | None = None
     """Why a person accepted what could not be verified."""
     skipped_by_rule: bool = False
+    by_hand: bool = False
+    """True where a person did it by other means: it stands on that person's word."""
+    evidence: str = ""
+    """What was pasted as evidence of it."""
+    break_glass: bool = False
+    """True where a person chose a recovery point that is not known to be independent."""
     milestones: Sequence[str] = ()
     epoch: int = 0
     """The take-over that the latest attempt was planned after."""
@@ -109,6 +123,7 @@ class Note:
     text: str
     happened_at: datetime | None
     step: str | None
+    kind: NoteKind = NoteKind.NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +136,11 @@ class IncidentState:
     runbook_sha256: str = ""
     opened_at: datetime | None = None
     occurred: datetime | None = None
+    """When the loss happened; None while nobody knows."""
+    detected: datetime | None = None
+    """When somebody became aware of it; None while nobody said so."""
+    declared: datetime | None = None
+    """When it was called an incident: the input of that name, else when this one was opened."""
     rpo_seconds: int | None = None
     rto_seconds: int | None = None
     operator: str = ""
@@ -129,6 +149,8 @@ class IncidentState:
     steps: Mapping[str, StepRun] = field(default_factory=dict)
     resources: tuple[Resource, ...] = ()
     notes: Sequence[Note] = ()
+    shell_since: datetime | None = None
+    """Since when the operator is in a shell; None while nobody is."""
     resumed: int = 0
     epoch: int = 0
     """How often another machine has taken over."""
@@ -148,6 +170,16 @@ def has_begun(run: StepRun) -> bool:
 def in_doubt(state: "IncidentState") -> tuple[str, ...]:
     """The steps of which nobody knows whether they happened."""
     return tuple(run.id for run in state.steps.values() if run.state is StepState.IN_DOUBT)
+
+
+def ended_badly(state: "IncidentState") -> frozenset[tuple[str, int, str]]:
+    """Every end that somebody has to look at: step, attempt and how it ended."""
+    good = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.NOT_EXERCISED)
+    return frozenset(
+        (run.id, run.attempt, run.state.value)
+        for run in state.steps.values()
+        if run.state in ENDED and run.state not in good and run.accepted is None
+    )
 
 
 def lacks(run: StepRun) -> tuple[str, ...]:

@@ -99,6 +99,17 @@ def format_time(value: datetime) -> str:
     return utc.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
 
 
+def time_in(values: Mapping[str, Json], name: str) -> datetime | None:
+    """The value of that name as a time; None where there is none, or it is something else."""
+    value = values.get(name)
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_time(value)
+    except ValueError:
+        return None
+
+
 def show_time(value: datetime) -> str:
     """A time for a person: `2026-11-21 19:03:05 UTC`."""
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -5,6 +5,7 @@ apart from every other change, which is *tampering* or damage.
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def follow(path: Path, before: Held = NOTHING, tell: Told | None = None) -> Held
                 before, seen = NOTHING, hashlib.sha256()
                 stream.seek(0)
         except OSError as error:
-            raise _unread(path, error) from None
+            raise _unreadable(path, error) from None
         head, size, fresh = before.head, before.size, []
         for record, line_digest, line in _chained(path, stream, before.records, head):
             fresh.append(record)
@@ -133,19 +134,10 @@ def _chained(
             number += 1
             if not line.endswith(b"\n"):
                 return
-            body = line[:-1]
-            try:
-                record = decode(body)
-            except JournalError as error:
-                raise _damaged(path, number, error.what) from None
-            if record.seq != number:
-                raise _damaged(path, number, f"It is numbered {record.seq}.")
-            if record.prev != head:
-                raise _damaged(path, number, "It does not follow the line before it.")
-            head = digest(body)
+            record, head = _next(path, number, head, line[:-1])
             yield record, head, line
     except OSError as error:
-        raise _unread(path, error) from None
+        raise _unreadable(path, error) from None
 
 
 def verify(path: Path, head: str | None = None, incident: str = "") -> Verification:
@@ -208,17 +200,69 @@ def torn_tail(path: Path) -> bytes:
     return tail
 
 
+class Tail:
+    """A journal that is followed as it grows: each look reads what came since the last one, the chain
+    checked across them. It takes no lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.head = FIRST
+        """SHA-256 of the last whole line that was read."""
+        self._read = 0
+        self._count = 0
+        self._file: tuple[int, int] | None = None
+
+    def more(self) -> tuple[Record, ...]:
+        """The whole records since the last look; none where it has not grown.
+
+        Raises JournalError for a damaged line, and for a journal that another took the place of, or
+        that lost what had been read of it: what was shown is then not what is there.
+        """
+        found: list[Record] = []
+        try:
+            with self.path.open("rb") as stream:
+                self._must_be_the_same(stream.fileno())
+                stream.seek(self._read)
+                for line in stream:
+                    if not line.endswith(b"\n"):
+                        break  # it is being written, or torn: a writer will mend it
+                    try:
+                        found.append(self._checked(line))
+                    except JournalError:
+                        if not found:
+                            raise
+                        break  # what came before it still holds; the next look says what is wrong
+        except FileNotFoundError:
+            raise _missing(self.path) from None
+        except OSError as error:
+            raise _unreadable(self.path, error) from None
+        return tuple(found)
+
+    def _must_be_the_same(self, handle: int) -> None:
+        status = os.fstat(handle)
+        before, self._file = self._file, (status.st_dev, status.st_ino)
+        if (before is not None and before != self._file) or status.st_size < self._read:
+            raise JournalError(
+                f"{self.path} is not the file that was followed any more: it was replaced or cut.",
+                means="What is shown is the record as it was read before.",
+                next="Run `drbook journal verify` on it, and begin to follow it again.",
+                code="journal-replaced",
+            )
+
+    def _checked(self, line: bytes) -> Record:
+        record, digested = _next(self.path, self._count + 1, self.head, line[:-1])
+        self._count, self.head = record.seq, digested
+        self._read += len(line)
+        return record
+
+
 def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except FileNotFoundError:
-        raise JournalError(
-            f"There is no journal at {path}.",
-            next="`drbook incidents` lists the incidents of this machine.",
-            code="journal-missing",
-        ) from None
+        raise _missing(path) from None
     except OSError as error:
-        raise _unread(path, error) from None
+        raise _unreadable(path, error) from None
 
 
 def _blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
@@ -235,10 +279,31 @@ def _count(stream: BinaryIO) -> int:
     return lines
 
 
-def _unread(path: Path, error: OSError) -> JournalError:
+def _missing(path: Path) -> JournalError:
+    return JournalError(
+        f"There is no journal at {path}.",
+        next="`drbook incidents` lists the incidents of this machine.",
+        code="journal-missing",
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> JournalError:
     return JournalError(
         f"The journal {path} cannot be read: {error.strerror or error}.", code="journal-missing"
     )
+
+
+def _next(path: Path, number: int, previous: str, body: bytes) -> tuple[Record, str]:
+    """The record in a line, and the line's digest. Raises JournalError where it does not follow."""
+    try:
+        record = decode(body)
+    except JournalError as error:
+        raise _damaged(path, number, error.what) from None
+    if record.seq != number:
+        raise _damaged(path, number, f"It is numbered {record.seq}.")
+    if record.prev != previous:
+        raise _damaged(path, number, "It does not follow the line before it.")
+    return record, digest(body)
 
 
 def _damaged(path: Path, number: int, why: str) -> JournalError:

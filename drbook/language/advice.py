@@ -56,6 +56,8 @@ def advice(runbook: Runbook) -> list[Problem]:
             "both, so that the clocks have something to run against",
         )
     does = {step.do for step in document.steps}
+    _times(runbook, say)
+    _deadlines(runbook, say)
     if "postgres.restore" in does and "postgres.verify" not in does:
         say(
             ("steps",), "a restore without `postgres.verify`", "a check before anybody relies on it"
@@ -90,6 +92,38 @@ def advice(runbook: Runbook) -> list[Problem]:
         if not step.why:
             say(("steps", index), "no `why`", "a sentence for whoever reads it at night")
     return remarks
+
+
+def _times(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None:
+    """Inputs that the clocks run from, and that are not there or are no times."""
+    inputs = runbook.document.inputs
+    looks = any(step.do in ("backups.locate", "postgres.verify") for step in runbook.document.steps)
+    if looks and "occurred" not in inputs:
+        say(
+            ("inputs",) if inputs else (),
+            "no input `occurred`",
+            "one of type time: else nobody can say how long the outage lasts and how much is lost",
+        )
+    for name in ("occurred", "detected", "declared"):
+        if name in inputs and inputs[name].type != "time":
+            say(
+                ("inputs", name),
+                f"an input `{name}` of type {inputs[name].type}",
+                "the type `time`: else no clock runs from it",
+            )
+
+
+def _deadlines(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None:
+    """Deadlines that count from a time which nobody is asked for."""
+    inputs = runbook.document.inputs
+    for index, deadline in enumerate(runbook.document.deadlines):
+        base = deadline.from_
+        if base != "declared" and base not in inputs:
+            say(
+                ("deadlines", index),
+                f"a deadline that counts from `{base}`, and no input of that name",
+                "one of type time: else only the latest moment is known, counted from the declaration",
+            )
 
 
 def _mirrors(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None:

@@ -69,6 +69,19 @@ class Checker:
             return None
         return self._kind(entry, ("baselines",), self.vocabulary.baseline_stores)
 
+    def deadlines(self) -> None:
+        seen: dict[str, int] = {}
+        for index, deadline in enumerate(self.document.deadlines):
+            name = deadline.name.casefold()
+            if name in seen:
+                line = self.source.place(("deadlines", seen[name], "name"))[0]
+                self._say(
+                    ("deadlines", index, "name"),
+                    f"`{plain(deadline.name, 80)}` a second time",
+                    f"a name of its own; the first is on line {line}",
+                )
+            seen.setdefault(name, index)
+
     def mirrors(self) -> tuple[MirrorConfig, ...]:
         found: list[MirrorConfig] = []
         for index, entry in enumerate(self.document.mirrors):
@@ -126,11 +139,13 @@ class Checker:
             confirm = self._compile_scalar(step.confirm.type, (*where, "confirm", "type"))
         if action is not None:
             self._arguments(action, step, (*where, "with"))
-        uses = set()
+        uses: set[str] = set()
+        inputs: set[str] = set()
         for tree, place in ((arguments, "with"), (when, "when"), (confirm, "confirm")):
             if tree is not None:
                 for path in paths(tree):
                     uses |= self._path(path, step, (*where, place))
+                    inputs |= _inputs_of(path)
         needs = self._needs(index, step, where)
         return CompiledStep(
             step=step,
@@ -139,6 +154,7 @@ class Checker:
             confirm_type=confirm,
             needs=frozenset(needs | uses),
             uses=frozenset(uses),
+            inputs=frozenset(inputs),
         )
 
     def _needs(self, index: int, step: Step, where: Where) -> set[str]:
@@ -259,6 +275,13 @@ class Checker:
 
     def _say(self, where: Where, found: str, expected: str) -> None:
         self.problems.append(self.source.problem(where, found, expected))
+
+
+def _inputs_of(path: Path) -> set[str]:
+    """The input that a path refers to, if any."""
+    if path.parts[:2] == ("incident", "occurred"):
+        return {"occurred"}
+    return {path.parts[1]} if path.parts[0] == "inputs" and len(path.parts) > 1 else set()
 
 
 def _never_boolean(tree: Expr) -> str:

@@ -36,6 +36,7 @@ def load(data: bytes, file: str, vocabulary: Vocabulary) -> Runbook:
     checker = Checker(source, document, vocabulary, problems)
     sources, store = checker.backups(), checker.baselines()
     mirrors = checker.mirrors()
+    checker.deadlines()
     steps = checker.steps()
     if problems:
         raise RunbookInvalid(_sorted(problems))
@@ -64,6 +65,7 @@ def _rest(source: Source, vocabulary: Vocabulary) -> list[Problem]:
     found: list[Problem] = []
     checker = Checker(source, document, vocabulary, found)
     checker.backups(), checker.baselines(), checker.mirrors(), checker.steps()
+    checker.deadlines()
     silent = [source.problem(where, "", "").path for where in touched]
     return [one for one in found if not any(_lies_in(one.path, path) for path in silent)]
 

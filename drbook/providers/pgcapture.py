@@ -36,7 +36,13 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
             who = identity(leader)
             row = leader.execute(_WHEN_AND_SIZE).fetchone()
             hashes = methods(leader, who.server_version) if what.content else {}
-            listed = catalog(leader, what.ignore, hashes, standby=bool(who.in_recovery))
+            listed = catalog(
+                leader,
+                what.ignore,
+                hashes,
+                version=who.server_version,
+                standby=bool(who.in_recovery),
+            )
             objects = _large_objects(leader, what, who)
         except psycopg.Error as error:
             raise _not_listed(broke_off(leader, error, what.cancel, "listed its tables")) from None
@@ -70,7 +76,7 @@ def _result(
     return TableCounts(
         identity=who,
         taken_at=at.astimezone(UTC),
-        tables=(*counts, *([objects] if objects is not None else [])),
+        tables=(*counts, *listed.unnamed, *([objects] if objects is not None else [])),
         aside=tuple(listed.aside),
         covers=COVERED,
     )
@@ -90,14 +96,15 @@ def _export(leader: Connection, what: Counting) -> tuple[str | None, str]:
         leader.rollback()
         pgsession.prepare(leader, what.pace.statement_timeout)
         row = None
-    for name, value in (
-        ("idle_in_transaction_session_timeout", "0"),
-        ("tcp_keepalives_idle", "60"),
-        ("tcp_keepalives_interval", "10"),
-        ("tcp_keepalives_count", "3"),
-    ):
-        leader.execute(sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), value))
-    leader.execute(MARK)
+    bounds = pgsession.settings(
+        {
+            "idle_in_transaction_session_timeout": "0",
+            "tcp_keepalives_idle": "60",
+            "tcp_keepalives_interval": "10",
+            "tcp_keepalives_count": "3",
+        }
+    )
+    leader.execute(sql.SQL("{}; {}").format(bounds, MARK))
     return (str(row[0]) if row is not None else None), why
 
 

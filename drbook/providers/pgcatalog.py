@@ -11,13 +11,15 @@ from typing import Literal, NamedTuple
 
 from psycopg import sql
 
-from drbook.core.baseline import Aside
+from drbook.core.baseline import Aside, TableCount
 from drbook.core.hashes import RECORD, TEXT
 from drbook.core.values import plain
+from drbook.providers import pgnames as names
+from drbook.providers.pgnames import COLUMN_NO_TEXT, NO_TEXT, as_asked
 from drbook.providers.pgsession import Connection
 
-_RELATIONS = """
-SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relpersistence = 'u', c.relispopulated,
+_RELATIONS = sql.SQL("""
+SELECT c.oid::bigint, {schema}, {name}, c.relkind::text, c.relpersistence = 'u', c.relispopulated,
        c.relispartition,
        (SELECT x.extname FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid
          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
@@ -28,26 +30,29 @@ SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, c.relpersistence = 
  WHERE c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
    AND n.nspname <> ALL (%(ignored)s)
- ORDER BY 2, 3
-"""
+ ORDER BY n.nspname, c.relname
+""").format
 """The last two columns are a hint of the size in pages, and whether it is more than a guess: the real one
 (`pg_relation_size`) would wait for locks."""
 
 _PARENTS = "SELECT inhrelid::bigint, inhparent::bigint FROM pg_inherits"
 
-_FRESHNESS = """
-SELECT a.attrelid::bigint, a.attname
+_PARTICULAR = sql.SQL("""
+SELECT a.attrelid::bigint, {name}, {dates}, {generated}
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
- WHERE c.relkind IN ('r', 'p', 'm') AND a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)
-   AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (%(names)s)
-"""
+ WHERE c.relkind IN ('r', 'p', 'm') AND a.attnum > 0 AND NOT a.attisdropped AND ({dates} OR {generated})
+""").format
+"""Columns that may say when a row was written, and those that the server computes (stored or, since 18,
+virtual ones)."""
+_DATES = sql.SQL("""(a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype)
+   AND a.attname = ANY (%(names)s))""")
 
-_KEYS = """
-SELECT i.indrelid::bigint, a.attname, i.indnkeyatts = 1
+_KEYS = sql.SQL("""
+SELECT i.indrelid::bigint, {name}, i.indnkeyatts = 1
   FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
  WHERE i.indisprimary AND i.indisvalid AND i.indrelid >= 16384
    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
-"""
+""").format
 """Primary keys that begin with a whole number: its column, and whether it is all of the key."""
 
 _COLUMNS = """
@@ -109,6 +114,22 @@ class Table:
     """What is read in its place: the partitions that live here, where others live elsewhere."""
     columns: tuple[str, ...] = ()
     """Known where its content is hashed."""
+    generated: tuple[str, ...] = ()
+    """Columns that the server computes from the others."""
+    hashed: bool = True
+    """False where a column cannot be named in a query."""
+
+    @property
+    def in_stretches(self) -> bool:
+        """Whether it can be told where its rows lie, and is so large that it is worth it."""
+        return self.hashed and self.key is not None and self.hint > 1
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The others, where both are there and its content is hashed: they are hashed by themselves too."""
+        if not self.generated:
+            return ()
+        return tuple(name for name in self.columns if name not in self.generated)
 
     def source(self) -> tuple[sql.Composable, ...]:
         """What stands behind FROM. A partitioned table reads its partitions, others only themselves."""
@@ -122,6 +143,8 @@ class Table:
 class Catalog:
     tables: list[Table]
     aside: list[Aside]
+    unnamed: list[TableCount]
+    """What no query can name, and so nobody here can count."""
 
 
 @dataclass(slots=True)
@@ -136,6 +159,8 @@ class _Relation:
     extension: str | None
     hint: int
     hinted: bool
+    named: bool = True
+    """Whether a query can name it."""
     leaves: list["_Relation"] = field(default_factory=list)
     """The relations that hold a partitioned table's rows."""
 
@@ -147,6 +172,8 @@ class Method(NamedTuple):
     traits: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ()
     """The table's own, in the order of their names."""
+    named: bool = True
+    """Whether a query can name all of them."""
 
 
 def catalog(
@@ -154,23 +181,25 @@ def catalog(
     ignore: Sequence[str],
     methods: Mapping[int, Method],
     *,
+    version: int,
     standby: bool,
 ) -> Catalog:
     """Everything that there is to count, in the order of names, and what is left aside.
 
-    `methods` says how each table's rows are hashed. Raises psycopg.Error.
+    `methods` says how each table's rows are hashed, `version` is `server_version_num`. Raises psycopg.Error.
     """
-    rows = connection.execute(_RELATIONS, {"ignored": list(ignore)}).fetchall()
-    found = {row[0]: _Relation(*row) for row in rows}
+    found = _relations(connection, ignore)
     parents = _parents(connection, found)
-    freshness = _freshness(connection)
-    keys = {oid: (column, whole) for oid, column, whole in connection.execute(_KEYS)}
+    freshness, generated = _particular(connection, version)
+    keys = _keys(connection)
     shown = _shown(found)
-    tables, aside = [], []
+    tables, aside, unnamed = [], [], []
     for each in found.values():
         name = shown[each.oid]
         if why := _why_aside(each, standby):
             aside.append(Aside(name=name, kind=why[0], why=why[1]))
+        elif not each.named and not each.partition:
+            unnamed.append(TableCount(table=name, rows=None, why_unknown=NO_TEXT, kind=_kind(each)))
         elif not each.partition:
             method = methods.get(each.oid, Method(RECORD))
             hint = max(1, each.hint + sum(leaf.hint for leaf in each.leaves))
@@ -187,13 +216,36 @@ def catalog(
                     newest,
                     method.name,
                     method.traits,
-                    _note(each, each.oid in parents),
+                    _note(each, each.oid in parents, method.named),
                     key_of(keys.get(each.oid), newest),
                     _parts(connection, each),
                     method.columns,
+                    generated.get(each.oid, ()),
+                    method.named,
                 )
             )
-    return Catalog(tables, aside)
+    return Catalog(tables, aside, unnamed)
+
+
+def _relations(connection: Connection, ignore: Sequence[str]) -> dict[int, _Relation]:
+    query = _RELATIONS(
+        schema=sql.SQL(as_asked(connection, "n.nspname")),
+        name=sql.SQL(as_asked(connection, "c.relname")),
+    )
+    found = {}
+    for oid, schema, name, *more in connection.execute(query, {"ignored": list(ignore)}):
+        found[oid] = _Relation(oid, names.shown(schema), names.shown(name), *more)
+        found[oid].named = names.is_text((schema, name))
+    return found
+
+
+def _keys(connection: Connection) -> dict[int, tuple[str, bool]]:
+    query = _KEYS(name=sql.SQL(as_asked(connection, "a.attname")))
+    return {
+        oid: (names.shown(column), whole)
+        for oid, column, whole in connection.execute(query)
+        if names.is_text([column])
+    }
 
 
 def key_of(primary: tuple[str, bool] | None, newest: str | None) -> Key | None:
@@ -220,11 +272,24 @@ def _parents(connection: Connection, found: Mapping[int, _Relation]) -> frozense
     return frozenset(above.values())
 
 
-def _freshness(connection: Connection) -> dict[int, str]:
+def _particular(
+    connection: Connection, version: int
+) -> tuple[dict[int, str], dict[int, tuple[str, ...]]]:
+    """By table: the column that says when a row was written, and the generated ones."""
     best: dict[int, int] = {}
-    for oid, column in connection.execute(_FRESHNESS, {"names": list(FRESHNESS)}):
-        best[oid] = min(best.get(oid, len(FRESHNESS)), FRESHNESS.index(column))
-    return {oid: FRESHNESS[rank] for oid, rank in best.items()}
+    generated: dict[int, tuple[str, ...]] = {}
+    query = _PARTICULAR(
+        generated=sql.SQL("a.attgenerated <> ''" if version >= 120000 else "false"),
+        name=sql.SQL(as_asked(connection, "a.attname")),
+        dates=_DATES,
+    )
+    for oid, name, dates, computed in connection.execute(query, {"names": list(FRESHNESS)}):
+        column = names.shown(name)
+        if dates:
+            best[oid] = min(best.get(oid, len(FRESHNESS)), FRESHNESS.index(column))
+        if computed:
+            generated[oid] = tuple(sorted((*generated.get(oid, ()), column)))
+    return {oid: FRESHNESS[rank] for oid, rank in best.items()}, generated
 
 
 def _shown(found: Mapping[int, _Relation]) -> dict[int, str]:
@@ -259,7 +324,9 @@ def _why_aside(each: _Relation, standby: bool) -> tuple[str, str] | None:
     return None
 
 
-def _note(each: _Relation, has_children: bool) -> str:
+def _note(each: _Relation, has_children: bool, hashed: bool) -> str:
+    if not hashed:
+        return COLUMN_NO_TEXT
     if each.unlogged:
         return UNLOGGED
     if each.kind == "m":

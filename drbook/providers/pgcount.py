@@ -11,8 +11,8 @@ from psycopg import sql
 
 from drbook.core.baseline import LARGE_OBJECTS, TableCount
 from drbook.core.hashes import RECORD, TEXT, written
-from drbook.providers.pgcatalog import Key, Table
-from drbook.providers.pgranges import BACK, hash_of, read_ranges, row_hash, time_of
+from drbook.providers.pgcatalog import Table
+from drbook.providers.pgranges import BACK, given_hash, hash_of, read_ranges, row_hash, time_of
 from drbook.providers.pgsession import Connection, said
 
 _SUM = (sql.SQL("coalesce(sum("), sql.SQL("), 0)::text"))
@@ -31,7 +31,11 @@ def count_query(tables: Sequence[Table], *, content: bool) -> sql.Composed:
         newest: _Parts = [_NONE]
         if table.newest is not None:
             newest = [_NEWEST[0], sql.Identifier(table.newest), _NEWEST[1]]
-        hashed: _Parts = [_SUM[0], row_hash(table), _SUM[1]] if content else [_NONE]
+        hashed: _Parts = [_NONE]
+        if content and table.hashed:
+            hashed = [_SUM[0], row_hash(table), _SUM[1]]
+        if content and table.hashed and table.given:
+            hashed += [_NEXT, _SUM[0], given_hash(table), _SUM[1]]
         parts += [_COUNT, *newest, _NEXT, *hashed, _FROM, *table.source(), _THEN]
     return sql.Composed([*parts, BACK])
 
@@ -46,7 +50,7 @@ def count_tiny(
     for table in tables:
         row = cursor.fetchone()
         assert row is not None
-        found.append(_entry(table, row[0], row[1], row[2] if content else None))
+        found.append(_entry(table, *row))
         cursor.nextset()
     return found
 
@@ -59,8 +63,8 @@ def count_table(
     A method that the server has no function for, after all, gives way to text.
     """
     try:
-        if content and ranges and table.key is not None and table.hint > 1:
-            return _in_stretches(connection, table, table.key, ranges)
+        if content and ranges and table.in_stretches:
+            return _in_stretches(connection, table, ranges)
         row = connection.execute(count_query([table], content=content)).fetchone()
     except psycopg.errors.UndefinedFunction:
         if not content or table.method == TEXT:
@@ -68,26 +72,35 @@ def count_table(
         connection.execute(BACK)
         return count_table(connection, replace(table, method=TEXT), content=content, ranges=ranges)
     assert row is not None
-    return _entry(table, row[0], row[1], row[2] if content else None)
+    return _entry(table, *row)
 
 
-def _in_stretches(connection: Connection, table: Table, key: Key, most: int) -> TableCount:
+def _in_stretches(connection: Connection, table: Table, most: int) -> TableCount:
     """The same figures, and where in the table they come from."""
-    ranges, newest = read_ranges(connection, table, key)
+    key = table.key
+    assert key is not None
+    ranges, newest, given = read_ranges(connection, table, key)
     rows = sum(part.rows for part in ranges.parts)
     content = str(sum(int(part.content) for part in ranges.parts))
-    return _entry(table, rows, newest, content).model_copy(
+    return _entry(table, rows, newest, content, given).model_copy(
         update={"ranges": ranges.at_most(most) if rows else None}
     )
 
 
-def _entry(table: Table, rows: int, newest: str | None, content: str | None) -> TableCount:
+def _entry(
+    table: Table, rows: int, newest: str | None, content: str | None, given: str | None = None
+) -> TableCount:
+    def of(hashed: str | None) -> str | None:
+        return None if hashed is None else written(table.method, table.traits, hashed)
+
     return TableCount(
         table=table.shown,
         rows=rows,
         newest=time_of(newest),
         newest_column=table.newest if newest else None,
-        content=written(table.method, table.traits, content) if content is not None else None,
+        content=of(content),
+        generated=table.generated,
+        content_given=of(given),
         kind=table.kind,
         note=table.note,
     )

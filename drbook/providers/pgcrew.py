@@ -148,7 +148,7 @@ class _Crew:
 
     def _together(self, table: Table) -> bool:
         """Whether a table may be counted with others: not where its rows are told in stretches."""
-        told = self.what.ranges and self.what.content and table.key is not None and table.hint > 1
+        told = self.what.ranges and self.what.content and table.in_stretches
         return table.tiny and not told
 
     @property

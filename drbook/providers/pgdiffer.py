@@ -89,11 +89,11 @@ def _unknown(left: Side, why: str) -> TableDifference:
 
 
 def _same_method(left: Side, right: Side) -> tuple[Side, Side]:
-    """Both by the types' own functions, or both by text."""
+    """Both by the types' own functions, or both by text; all columns, and none of them apart."""
     method = RECORD if left.table.method == right.table.method == RECORD else TEXT
     return (
-        replace(left, table=replace(left.table, method=method)),
-        replace(right, table=replace(right.table, method=method)),
+        replace(left, table=replace(left.table, method=method, generated=())),
+        replace(right, table=replace(right.table, method=method, generated=())),
     )
 
 
@@ -149,15 +149,16 @@ class _Differ:
         left, right = self.sides
         if self.key is None:
             return self._both(Key("", "integer"), self._bucket(), 1, ALL)
-        first, _ = read_ranges(left.connection, left.table, self.key)
+        first = read_ranges(left.connection, left.table, self.key).ranges
         width = first.width if first.parts else None
-        return first, read_ranges(right.connection, right.table, self.key, width)[0]
+        return first, read_ranges(right.connection, right.table, self.key, width).ranges
 
     def _both(
         self, key: Key, by: sql.Composable, width: int, where: sql.Composable
     ) -> tuple[Ranges, Ranges]:
         left, right = (
-            grouped(side.connection, side.table, key, by, width, where)[0] for side in self.sides
+            grouped(side.connection, side.table, key, by, width, where).ranges
+            for side in self.sides
         )
         return left, right
 

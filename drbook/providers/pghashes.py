@@ -10,12 +10,15 @@ different (the shape of arrays, the nesting of jsonb), or where it is an extensi
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from psycopg import sql
+
 from drbook.core.hashes import CHAR, RECORD, TEXT
 from drbook.providers.pgcatalog import Method
+from drbook.providers.pgnames import as_asked, is_text, shown
 from drbook.providers.pgsession import Connection
 
-_TABLES = """
-SELECT a.attrelid::bigint, array_agg(a.attname::text ORDER BY a.attname),
+_TABLES = sql.SQL("""
+SELECT a.attrelid::bigint, array_agg({name} ORDER BY a.attname),
        array_agg(DISTINCT a.atttypid::bigint),
        coalesce(bool_or(NOT l.collisdeterministic), false)
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
@@ -23,7 +26,7 @@ SELECT a.attrelid::bigint, array_agg(a.attname::text ORDER BY a.attname),
  WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition
    AND c.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
  GROUP BY 1
-"""
+""").format
 
 _INNER = """
     SELECT CASE WHEN t.typcategory = 'A' THEN t.typelem END WHERE t.typtype = 'b'
@@ -57,7 +60,8 @@ WITH RECURSIVE used (type) AS (
      CROSS JOIN LATERAL ({_INNER}) AS i (inner_type)
      WHERE i.inner_type <> 0
 )
-SELECT t.oid::bigint, t.typname, t.typtype::text, t.typnamespace = 'pg_catalog'::regnamespace,
+SELECT t.oid::bigint, CASE WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN t.typname ELSE '' END,
+       t.typtype::text, t.typnamespace = 'pg_catalog'::regnamespace,
        ARRAY (SELECT i.inner_type::bigint FROM ({_INNER}) AS i (inner_type) WHERE i.inner_type <> 0),
        ({_LOOSE}), t.typtype <> 'b' OR {_HASHED}
   FROM used u JOIN pg_type t ON t.oid = u.type
@@ -75,6 +79,7 @@ class Type:
     """One type, as far as hashing its values goes."""
 
     name: str
+    """Of a built-in one."""
     kind: str
     """`pg_type.typtype`: b(ase), c(omposite), d(omain), e(num), r(ange), m(ultirange)."""
     built_in: bool
@@ -108,12 +113,15 @@ def methods(connection: Connection, version: int) -> Mapping[int, Method]:
         for oid, name, kind, built_in, inner, loose, hashed in connection.execute(_TYPES)
     }
     found: dict[int, Method] = {}
-    for oid, columns, kinds, loose in connection.execute(_TABLES):
+    query = _TABLES(name=sql.SQL(as_asked(connection, "a.attname")))
+    for oid, columns, kinds, loose in connection.execute(query):
         inside = reached(types, kinds)
         text = loose or version < 140000 or any(each.as_text for each in inside)
         char = any(each.built_in and each.name == "char" for each in inside)
         traits = encoding | ({CHAR} if text and char else frozenset())
-        found[oid] = Method(TEXT if text else RECORD, traits, tuple(columns))
+        found[oid] = Method(
+            TEXT if text else RECORD, traits, tuple(map(shown, columns)), is_text(columns)
+        )
     return found
 
 

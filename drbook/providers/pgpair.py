@@ -98,7 +98,13 @@ def _read(stack: ExitStack, what: Pairing, database: DatabaseRef) -> _Read:
     try:
         who = identity(connection)
         hashes = methods(connection, who.server_version)
-        listed = catalog(connection, what.ignore, hashes, standby=bool(who.in_recovery))
+        listed = catalog(
+            connection,
+            what.ignore,
+            hashes,
+            version=who.server_version,
+            standby=bool(who.in_recovery),
+        )
         keys = {oid: tuple(names) for oid, names in connection.execute(_KEYS)}
         columns = dict(connection.execute(_COLUMNS).fetchall())
         connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -139,7 +145,9 @@ def in_stretches(
     found: dict[str, Ranges] = {}
     try:
         version = identity(connection).server_version
-        listed = catalog(connection, ignore, methods(connection, version), standby=False)
+        listed = catalog(
+            connection, ignore, methods(connection, version), version=version, standby=False
+        )
         connection.execute(MARK)
         tables = [table for table in listed.tables if table.shown in wanted]
         for number, table in enumerate(tables):
@@ -148,7 +156,7 @@ def in_stretches(
             given = wanted[table.shown]
             try:
                 key = Key(given.column, given.kind)
-                ranges, _ = read_ranges(connection, table, key, given.width)
+                ranges = read_ranges(connection, table, key, given.width).ranges
             except psycopg.Error:
                 if connection.closed or cancel.requested:
                     raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -40,13 +41,20 @@ def row_hash(table: Table) -> sql.Composed:
     return hash_of(table.method, table.columns)
 
 
+def given_hash(table: Table) -> sql.Composable:
+    """The same without what the server computed; null where that is nothing, or all."""
+    return hash_of(table.method, table.given) if table.given else sql.SQL("NULL::bigint")
+
+
 _TIME = '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''
 _QUERY = sql.SQL("""
-SELECT at, rows, content, to_char(low, {time}), to_char(high, {time}), to_char(max(high) OVER (), {time})
-  FROM (SELECT at, count(*) AS rows, sum(hash)::text AS content, min(newest) AS low, max(newest) AS high
+SELECT at, rows, content, to_char(low, {time}), to_char(high, {time}), to_char(max(high) OVER (), {time}),
+       sum(given) OVER ()::text
+  FROM (SELECT at, count(*) AS rows, sum(hash)::text AS content, min(newest) AS low, max(newest) AS high,
+               {given_sum} AS given
           FROM (WITH fence AS (SELECT)
                 SELECT {key} / {width} - ({key} % {width} < 0)::int AS at, {hash} AS hash,
-                       {newest} AS newest
+                       {newest} AS newest, {given} AS given
                   FROM {table} t WHERE {where}) t
          GROUP BY 1) p;
 """).format
@@ -58,11 +66,21 @@ _ENDS = sql.SQL("SELECT min(t.{key}), max(t.{key}) FROM {table} t").format
 ALL = sql.SQL("true")
 
 
+class Grouped(NamedTuple):
+    """A table's rows in stretches, and what is asked of all of them at once."""
+
+    ranges: Ranges
+    newest: str | None
+    """The largest value of its newest column, as text."""
+    given: str | None
+    """The sum of the hashes without generated columns; None where they are not hashed apart."""
+
+
 def read_ranges(
     connection: Connection, table: Table, key: Key, width: int | None = None
-) -> tuple[Ranges, str | None]:
-    """The table in stretches of this width, and the largest value of its newest column as text. Without
-    a width, keys are cut into so many stretches as are recorded, and days are left as they are.
+) -> Grouped:
+    """The table in stretches of this width. Without a width, keys are cut into so many stretches as are
+    recorded, and days are left as they are.
 
     Raises psycopg.Error.
     """
@@ -94,7 +112,7 @@ def grouped(
     by: sql.Composable,
     width: int,
     where: sql.Composable = ALL,
-) -> tuple[Ranges, str | None]:
+) -> Grouped:
     """The rows `where` something holds, in groups of `width` values of `by`, an expression of whole
     numbers over the row `t`. Raises psycopg.Error."""
     newest: sql.Composable = sql.SQL("NULL::timestamp")
@@ -102,6 +120,8 @@ def grouped(
         newest = sql.SQL("t.{}").format(sql.Identifier(table.newest))
     query = _QUERY(
         hash=row_hash(table),
+        given=given_hash(table),
+        given_sum=sql.SQL("sum(given)" if table.given else "NULL::numeric"),
         time=sql.SQL(_TIME),
         newest=newest,
         table=sql.Composed(table.source()),
@@ -112,10 +132,12 @@ def grouped(
     rows = connection.execute(sql.Composed([query, BACK])).fetchall()
     parts = tuple(
         Stretch(at=at, rows=count, content=content, first=time_of(low), last=time_of(high))
-        for at, count, content, low, high, _ in rows
+        for at, count, content, low, high, _, _ in rows
     )
     found = Ranges(column=key.column, kind=key.kind, width=width if rows else 1, parts=parts)
-    return found, rows[0][5] if rows else None
+    if not rows:
+        return Grouped(found, None, "0" if table.given else None)
+    return Grouped(found, rows[0][5], rows[0][6])
 
 
 def time_of(text: str | None) -> datetime | None:

@@ -205,27 +205,36 @@ def guarded(
 def prepare(connection: Connection, timeout: timedelta) -> None:
     """Bounds and pins of a reading session; the transaction begins with the first of them."""
     milliseconds = int(timeout.total_seconds() * 1000)
-    for name, value in (
-        ("statement_timeout", str(milliseconds)),
-        ("lock_timeout", f"{LOCK_SECONDS}s"),
-        ("idle_in_transaction_session_timeout", "5min"),
-        ("TimeZone", "UTC"),
-        ("DateStyle", "ISO, YMD"),
-        ("IntervalStyle", "iso_8601"),
-        ("extra_float_digits", "3"),
-        ("bytea_output", "hex"),
-        ("xmlbinary", "base64"),
-        ("lc_monetary", "C"),
-        ("quote_all_identifiers", "off"),
-        ("row_security", "off"),
-        # Nothing but PostgreSQL's own functions may stand behind the names that our queries use.
-        ("search_path", "pg_catalog"),
-        # Restored visibility maps were seen stale: an index-only count then lies.
-        ("enable_indexonlyscan", "off"),
-    ):
-        connection.execute(
-            sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value))
+    connection.execute(
+        settings(
+            {
+                "statement_timeout": str(milliseconds),
+                "lock_timeout": f"{LOCK_SECONDS}s",
+                "idle_in_transaction_session_timeout": "5min",
+                "TimeZone": "UTC",
+                "DateStyle": "ISO, YMD",
+                "IntervalStyle": "iso_8601",
+                "extra_float_digits": "3",
+                "bytea_output": "hex",
+                "xmlbinary": "base64",
+                "lc_monetary": "C",
+                "quote_all_identifiers": "off",
+                "row_security": "off",
+                # Nothing but PostgreSQL's own functions may stand behind the names that our queries use.
+                "search_path": "pg_catalog",
+                # Restored visibility maps were seen stale: an index-only count then lies.
+                "enable_indexonlyscan": "off",
+            }
         )
+    )
+
+
+def settings(values: Mapping[str, str]) -> sql.Composed:
+    """Settings of this transaction, in one message: each by itself takes a way there and back."""
+    one = sql.SQL("SET LOCAL {} = {}").format
+    return sql.SQL("; ").join(
+        one(sql.Identifier(name), sql.Literal(value)) for name, value in values.items()
+    )
 
 
 _READING_ROLES = (

@@ -52,10 +52,16 @@ def read_structure(
         finally:
             _back(connection)
         objects += (DbObject(kind=k, name=n, words=_kept(w or ""), flaw=f) for k, n, w, f in found)
-    sequences = yield from _sequences(connection, cancel, ignore, sound)
+    sequences: tuple[SequenceState, ...] = ()
     orphans: tuple[Orphans, ...] = ()
-    if sound:
-        orphans = yield from _orphans(connection, cancel, ignore)
+    try:
+        sequences = yield from _sequences(connection, cancel, ignore, sound)
+    except psycopg.errors.CharacterNotInRepertoire as error:
+        unread |= _no_text(connection, error, "sequences")
+    try:
+        orphans = (yield from _orphans(connection, cancel, ignore)) if sound else ()
+    except psycopg.errors.CharacterNotInRepertoire as error:
+        unread |= _no_text(connection, error, "constraints")
     yield Progress("read the structure", len(queries), len(queries), "parts")
     return Structure(
         reading=READING,
@@ -76,6 +82,12 @@ sequences fit into the server's table of locks."""
 def _back(connection: Connection) -> None:
     if not connection.closed:
         connection.execute(b"ROLLBACK TO SAVEPOINT drbook_structure")
+
+
+def _no_text(connection: Connection, error: psycopg.Error, part: str) -> dict[str, str]:
+    """A name that is not UTF-8, in a database without an encoding: its kind is unread, not the rest."""
+    _back(connection)
+    return dict.fromkeys(KINDS[part], said(error))
 
 
 def _kept(words: str) -> str:
@@ -145,6 +157,8 @@ def _sequences(
 ) -> Working[tuple[SequenceState, ...]]:
     try:
         listed = connection.execute(_SEQUENCES.encode(), {"ignored": list(ignore)}).fetchall()
+    except psycopg.errors.CharacterNotInRepertoire:
+        raise
     except psycopg.Error as error:
         raise broke_off(connection, error, cancel, "listed its sequences") from None
     found = []
@@ -249,6 +263,8 @@ def _orphans(
     """Rows that refer to nothing, counted by an anti-join, for the foreign keys that nobody checked."""
     try:
         listed = connection.execute(_UNCHECKED.encode(), {"ignored": list(ignore)}).fetchall()
+    except psycopg.errors.CharacterNotInRepertoire:
+        raise
     except psycopg.Error as error:
         raise broke_off(connection, error, cancel, "listed its foreign keys") from None
     found = []

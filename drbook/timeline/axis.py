@@ -48,8 +48,8 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 
 
 
 def axis(timeline: Timeline) -> Axis:
-    """Every attempt that started, from the declaration on."""
-    start = timeline.declared
+    """Every attempt that started, from the opening on."""
+    start = timeline.opened
     last = timeline.records[-1].at
     span = max((last - start).total_seconds(), 1.0)
     bars = []

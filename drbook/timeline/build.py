@@ -8,23 +8,38 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from drbook.core import events as ev
+from drbook.core.choosing import Which, chosen_instead, judgement_of, standing
+from drbook.core.clocks import loss
 from drbook.core.events import Record, StepEnd
+from drbook.core.occurred import dated
 from drbook.core.points import Located
-from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
-from drbook.core.values import Frozen, Json, show_time
+from drbook.core.results import (
+    COMPARE,
+    LOCATE,
+    RESTORE,
+    VERIFY,
+    DifferenceResult,
+    RestoreResult,
+    VerifyResult,
+    read_result,
+)
+from drbook.core.runbook import RunbookDocument
+from drbook.core.timers import Message, message, next_update, owed, updates_sent
+from drbook.core.values import Frozen, Json, show_time, time_in
 from drbook.timeline.model import (
     Attempt,
+    ByHand,
+    Choice,
     Entry,
     JournalFacts,
     Measured,
     Resource,
+    Telling,
     Timeline,
 )
+from drbook.timeline.told import told
 
 R = TypeVar("R", bound=Frozen)
-
-LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
-COMPARE = "postgres.difference"
 
 
 @dataclass(slots=True)
@@ -34,47 +49,49 @@ class _Builder:
     attempts: dict[tuple[str, int], Attempt] = field(default_factory=dict)
     resources: dict[str, Resource] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
-    results: dict[str, Json] = field(default_factory=dict)
-    """Latest result by action."""
+    results: dict[str, tuple[str, Json]] = field(default_factory=dict)
+    """Latest result by action, and the step that handed it back."""
+    choice: Choice | None = None
     unread: list[str] = field(default_factory=list)
     opened: tuple[Record, ev.IncidentOpened] | None = None
     closed: tuple[Record, ev.IncidentClosed] | None = None
     occurred: datetime | None = None
-    detected: datetime | None = None
+    inputs: dict[str, Json] = field(default_factory=dict)
+    """As they were given and changed."""
+    messages: list[Message] = field(default_factory=list)
+    """What was told to somebody."""
+    confirmed: tuple[datetime, str] | None = None
+    """When the first step of the phase `detect` succeeded, and which."""
     verified_at: datetime | None = None
 
     def take(self, record: Record) -> None:
         event = record.event
+        if (found := told(record)) is not None:
+            step = getattr(event, "step", None) or ""
+            self._enter(record, found.kind, found.text, step, found.happened_at, found.urgent)
         if isinstance(event, ev.IncidentOpened):
             self.opened = (record, event)
             self.occurred = event.occurred
-            self._enter(record, "incident", f"{event.mode.value} opened: {event.title}")
+            self.inputs.update(event.inputs)
         elif isinstance(event, ev.IncidentClosed):
             self.closed = (record, event)
-            self._enter(record, "incident", f"closed: {event.outcome}. {event.reason}")
         elif isinstance(event, ev.InputChanged):
-            if event.name == "occurred":
-                self.occurred = event.occurred
-            self._enter(record, "deviation", f"input {event.name} changed to {event.value}")
-        elif isinstance(event, ev.IncidentResumed):
-            told = [f"resumed behind {event.head[:12]}…", event.repaired]
-            told += [f"waited for {', '.join(event.outlived)} to end"] if event.outlived else []
-            told += [f"not asked: {'; '.join(event.unseen)}"] if event.unseen else []
-            told.append(event.unlooked)
-            self._enter(record, "deviation", "; ".join(part for part in told if part))
-        elif isinstance(event, ev.IncidentTakenOver):
-            self._enter(record, "deviation", _taken_over(record, event))
-        elif isinstance(event, ev.RunbookAmended):
-            text = f"runbook amended: {event.summary}; its SHA-256 is {event.runbook_sha256}"
-            self._enter(record, "deviation", text)
-        elif isinstance(event, ev.NoteAdded):
-            self._enter(record, "note", event.text, event.step or "", event.happened_at)
-        elif isinstance(event, ev.HandedOver):
-            self._enter(record, "decision", f"handed over to {event.to}. {event.comment}")
+            self._input_changed(event)
+        elif isinstance(event, ev.NoteAdded) and event.kind is ev.NoteKind.MESSAGE:
+            self.messages.append(message(record.at, event.happened_at, event.text))
+        elif isinstance(event, ev.PointChosen):
+            self._point_chosen(record, event)
         elif isinstance(event, ev.AttemptEvent):
             self._attempt_event(record, event)
-        elif isinstance(event, ev.StepEvent):
-            self._step_event(record, event)
+
+    def _input_changed(self, event: ev.InputChanged) -> None:
+        self.inputs[event.name] = event.value
+        if event.name == "occurred":
+            self.occurred = event.occurred
+            self.results = {
+                action: (step, dated(action, result, event.occurred))
+                for action, (step, result) in self.results.items()
+            }
 
     def _attempt_event(self, record: Record, event: ev.AttemptEvent) -> None:
         key = (event.step, event.attempt)
@@ -89,6 +106,9 @@ class _Builder:
                 plan=event.plan,
                 planned_at=record.at,
             )
+            return
+        if isinstance(event, ev.StepDoneElsewhere):
+            self.attempts[key] = self._by_hand(record, event)
             return
         attempt = self.attempts.get(key)
         if attempt is None:
@@ -105,25 +125,63 @@ class _Builder:
             self._enter(
                 record, "decision", f"resolved as {event.state.value}: {event.reason}", event.step
             )
-            self._keep(attempt.action, event.result, record)
+            self._keep(attempt, event.result)
         elif isinstance(event, ev.MilestoneReached):
             attempt = replace(attempt, milestones=(*attempt.milestones, (record.at, event.text)))
         elif isinstance(event, ev.ProcessStarted):
             attempt = replace(attempt, commands=(*attempt.commands, " ".join(event.argv)))
         else:
-            self._words(record, event)
+            self._resource(record, event)
         self.attempts[key] = attempt
+
+    def _by_hand(self, record: Record, event: ev.StepDoneElsewhere) -> Attempt:
+        """A person's word says that something was seen, and never that it was verified."""
+        phase = self.phases.get(event.step, "")
+        good = event.state is StepEnd.SUCCEEDED
+        if good and phase == "detect" and self.confirmed is None:
+            self.confirmed = (record.at, event.step)
+        return Attempt(
+            step=event.step,
+            number=event.attempt,
+            title=self.titles.get(event.step, event.step),
+            phase=phase,
+            action="",
+            digest="",
+            plan=None,
+            ended_at=record.at,
+            state=f"{event.state.value} by hand",
+            reason=event.reason,
+            by_hand=ByHand(record.actor, event.evidence, event.without),
+        )
+
+    def _point_chosen(self, record: Record, event: ev.PointChosen) -> None:
+        """The same copy takes the place of the proposed one here as in the incident."""
+        step, result = self.results.get(LOCATE, ("", None))
+        which = Which(event.source, event.id, event.version)
+        located = read_result(Located, result) if step == event.step else None
+        found = judgement_of(located, which) if located is not None else None
+        shown, known = f"{event.source}: {event.id}", ""
+        if found is not None:
+            self.results[LOCATE] = (step, chosen_instead(result, which, self.occurred))
+            shown, known = found.point.location, standing(found)
+            self.choice = Choice(
+                record.actor, event.step, event.reason, event.break_glass, known, found.point.key
+            )
+        how = f"BREAK-GLASS by typing {event.typed!r}: chose" if event.break_glass else "chose"
+        text = f"{how} {shown} instead of the proposed copy: {event.reason}"
+        text += f" (as known then: {known})" if known else ""
+        self._enter(record, "decision", text, event.step, urgent=event.break_glass)
 
     def _finished(self, record: Record, event: ev.StepFinished, attempt: Attempt) -> Attempt:
         good = event.state is StepEnd.SUCCEEDED
         self._enter(record, "step", f"{event.state.value}. {event.reason}", event.step)
         if not good and event.state is not StepEnd.NOT_EXERCISED:
             self._enter(record, "deviation", f"{event.state.value}: {event.reason}", event.step)
-        if good and attempt.phase == "detect" and self.detected is None:
-            self.detected = record.at
+        if good and attempt.phase == "detect" and self.confirmed is None:
+            self.confirmed = (record.at, event.step)
         if good and attempt.action == VERIFY:
             self.verified_at = record.at
-        self._keep(attempt.action, event.result, record)
+        self._keep(attempt, event.result)
         return replace(
             attempt,
             ended_at=record.at,
@@ -134,18 +192,8 @@ class _Builder:
             duration=timedelta(milliseconds=event.duration_ms),
         )
 
-    def _words(self, record: Record, event: ev.AttemptEvent) -> None:
-        if isinstance(event, ev.AnswerGiven):
-            comment = f" ({event.comment})" if event.comment else ""
-            self._enter(record, "decision", f"answered {event.answer!s}{comment}", event.step)
-        elif isinstance(event, ev.ConfirmationGiven):
-            self._enter(record, "decision", f"confirmed by typing {event.typed!r}", event.step)
-        elif isinstance(event, ev.ApprovalGiven):
-            how = "BREAK-GLASS, without approval by " if event.break_glass else "approved by "
-            self._enter(record, "decision", how + event.by, event.step)
-        elif isinstance(event, ev.CancelRequested):
-            self._enter(record, "deviation", f"cancel asked for: {event.reason}", event.step)
-        elif isinstance(event, ev.ResourceIntended):
+    def _resource(self, record: Record, event: ev.AttemptEvent) -> None:
+        if isinstance(event, ev.ResourceIntended):
             self.resources[event.name] = Resource(
                 event.kind, event.name, event.location, event.nonce, event.step, record.at
             )
@@ -162,19 +210,11 @@ class _Builder:
                 self.resources[event.name] = replace(known, released_at=record.at)
             self._enter(record, "resource", f"{event.kind} {event.name} released", event.step)
 
-    def _step_event(self, record: Record, event: ev.StepEvent) -> None:
-        if isinstance(event, ev.StepSkipped):
-            who = "skipped by the runbook's own condition" if event.automatic else "skipped"
-            self._enter(record, "deviation", f"{who}: {event.reason}", event.step)
-        elif isinstance(event, ev.StepInvalidated):
-            self._enter(record, "deviation", f"stale: {event.because}", event.step)
-        elif isinstance(event, ev.DecisionRecorded):
-            text = f"accepted although it could not be verified: {event.reason}"
-            self._enter(record, "decision", text, event.step)
-
-    def _keep(self, action: str, result: Json, record: Record) -> None:
+    def _keep(self, attempt: Attempt, result: Json) -> None:
         if result is not None:
-            self.results[action] = result
+            self.results[attempt.action] = (attempt.step, result)
+        if attempt.action == LOCATE:
+            self.choice = None
 
     def _enter(
         self,
@@ -183,9 +223,11 @@ class _Builder:
         text: str,
         step: str = "",
         happened: datetime | None = None,
+        urgent: bool = False,
     ) -> None:
+        at = happened or record.at
         self.entries.append(
-            Entry(record.seq, happened or record.at, record.at, record.actor, step, kind, text)
+            Entry(record.seq, at, record.at, record.actor, step, kind, text, urgent)
         )
 
     def result(self, action: str, model: type[R]) -> R | None:
@@ -193,7 +235,7 @@ class _Builder:
         if action not in self.results:
             return None
         try:
-            return model.model_validate(self.results[action])
+            return model.model_validate(self.results[action][1])
         except ValidationError as error:
             self.unread.append(f"the result of {action}: {error.error_count()} fields do not fit")
             return None
@@ -205,8 +247,9 @@ def build(
     journal: JournalFacts,
     phases: Mapping[str, str] | None = None,
     titles: Mapping[str, str] | None = None,
+    document: RunbookDocument | None = None,
 ) -> Timeline:
-    """The timeline of an incident. Raises ValueError where the first record does not open one."""
+    """The timeline of an incident; the runbook's document tells what was to be told to whom. Raises ValueError where the first record does not open one."""
     builder = _Builder(phases or {}, titles or {})
     for record in records:
         builder.take(record)
@@ -217,6 +260,10 @@ def build(
     restored = builder.result(RESTORE, RestoreResult)
     verified = builder.result(VERIFY, VerifyResult)
     closed = builder.closed
+    detected, by = time_in(builder.inputs, "detected"), ""
+    if detected is None and builder.confirmed is not None:
+        detected, by = builder.confirmed
+    declared = time_in(builder.inputs, "declared") or first.at
     return Timeline(
         incident=opened.incident,
         mode=opened.mode.value,
@@ -229,15 +276,17 @@ def build(
         actors=_unique(record.actor for record in records),
         hosts=_unique(record.host for record in records),
         occurred=builder.occurred,
-        detected=builder.detected,
-        declared=first.at,
+        detected=detected,
+        detected_by=by,
+        declared=declared,
+        opened=first.at,
         closed=closed[0].at if closed else None,
         outcome=closed[1].outcome if closed else "",
         outcome_reason=closed[1].reason if closed else "",
-        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(located, verified)),
+        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(builder.occurred, located, verified)),
         rto=Measured(
             _seconds(opened.rto_seconds),
-            builder.verified_at - first.at if builder.verified_at else None,
+            max(builder.verified_at - declared, timedelta(0)) if builder.verified_at else None,
         ),
         attempts=tuple(builder.attempts.values()),
         entries=tuple(builder.entries),
@@ -246,31 +295,39 @@ def build(
         restored=restored,
         verified=verified,
         compared=builder.result(COMPARE, DifferenceResult),
+        telling=_telling(builder, document, detected if not by else None, declared),
+        choice=builder.choice,
         unread=tuple(builder.unread),
         journal=journal,
         records=tuple(records),
     )
 
 
-def _loss(located: Located | None, verified: VerifyResult | None) -> tuple[timedelta | None, bool]:
-    """How much data is lost, and whether it may be more: what was verified says it best."""
-    if verified is not None and verified.loss_seconds is not None:
-        return _seconds(verified.loss_seconds), verified.loss_at_least
-    if located is None or located.point is None:
-        return None, False
-    return _seconds(located.loss_seconds), located.point.dated_late
-
-
-def _taken_over(record: Record, event: ev.IncidentTakenOver) -> str:
-    unseen = f"; not asked: {'; '.join(event.unseen)}" if event.unseen else ""
-    missing = f"; evidence in no mirror: {', '.join(event.missing)}" if event.missing else ""
-    by = f"its {' and '.join(event.vouched)}" if event.vouched else "nothing but the mirror"
-    vouched = f"{by} {'vouch' if len(event.vouched) > 1 else 'vouches'} for the record"
-    return (
-        f"taken over from {event.from_host} on {record.host}: {event.reason}. {event.records} records "
-        f"were recovered from {', '.join(event.mirrors)} (fence {event.epoch}); what was recorded "
-        f"there after them is not known; {vouched}{unseen}{missing}"
+def _telling(
+    builder: _Builder,
+    document: RunbookDocument | None,
+    detected: datetime | None,
+    declared: datetime,
+) -> Telling:
+    """By the times that somebody gave, as the screen reminds."""
+    if document is None:
+        return Telling()
+    messages = sorted(builder.messages, key=lambda one: one.at)
+    times = {"occurred": builder.occurred, "detected": detected, "declared": declared}
+    return Telling(
+        updates=document.updates,
+        sent=tuple(updates_sent(document, messages)),
+        next_update=next_update(document, declared, messages),
+        deadlines=owed(document, times, messages),
     )
+
+
+def _loss(
+    occurred: datetime | None, located: Located | None, verified: VerifyResult | None
+) -> tuple[timedelta | None, bool]:
+    """How much data is lost, and whether it may be more."""
+    seconds, more = loss(occurred, located, verified)
+    return _seconds(seconds), more
 
 
 def _seconds(count: int | None) -> timedelta | None:

@@ -4,7 +4,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from drbook.core.values import plain, show_size, show_time
+from drbook.core.values import plain, plain_lines, show_size, show_time
 from drbook.timeline import words
 from drbook.timeline.axis import WIDTH, axis
 from drbook.timeline.build import when
@@ -29,6 +29,8 @@ def _template() -> Template:
         size=show_size,
         time=show_time,
         met=words.met,
+        declared=words.declared,
+        detected=words.detected,
         measured=words.measured,
         as_of=words.as_of,
         beside_rows=words.beside_rows,
@@ -37,6 +39,10 @@ def _template() -> Template:
         compared_rows=words.compared_rows,
         took=words.took,
         warned=words.warned,
+        telling=words.telling,
+        moment=words.moment,
+        by_hand=words.by_hand,
+        lines=_lines,
     )
     return environment.get_template("page.html.j2")
 
@@ -46,12 +52,22 @@ def _plain(value: object) -> object:
     return plain(value, 4000) if type(value) is str else value
 
 
+class _Lines(str):
+    """Text whose control characters are gone but for its line breaks; it is still to be escaped."""
+
+
+def _lines(text: str) -> _Lines:
+    return _Lines(plain_lines(text, 4000))
+
+
 def html(timeline: Timeline) -> str:
     return _template().render(
         timeline=timeline,
         mode=words.MODES[timeline.mode],
         headline=words.headline(timeline),
         chosen=words.chosen(timeline),
+        choice=words.choice(timeline),
+        against=words.against(timeline),
         rejected=words.rejected(timeline),
         difference=words.difference(timeline),
         check=words.check_command(timeline),

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime
 
 from drbook.core.values import format_time
 from drbook.timeline.model import Timeline
@@ -44,10 +45,17 @@ def json_lines(timeline: Timeline) -> str:
                 "intact": timeline.journal.intact,
                 "mode": timeline.mode,
                 "outcome": timeline.outcome or "open",
+                "occurred": _time(timeline.occurred),
+                "detected": _time(timeline.detected),
+                "declared": _time(timeline.declared),
             },
         }
     )
     return "".join(json.dumps(line, ensure_ascii=True, sort_keys=True) + "\n" for line in lines)
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)
 
 
 def _dotted(name: str) -> str:

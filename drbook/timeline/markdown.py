@@ -6,24 +6,31 @@ from collections.abc import Iterable, Sequence
 from drbook.core.comparison import Comparison
 from drbook.core.values import counted, plain, show_size, show_time
 from drbook.timeline.build import when
-from drbook.timeline.model import Timeline
+from drbook.timeline.model import Attempt, Entry, Timeline
 from drbook.timeline.words import (
     MODES,
+    against,
     as_of,
     beside_rows,
+    by_hand,
     check_command,
+    choice,
     chosen,
     compared_rows,
     compared_tables,
+    declared,
+    detected,
     difference,
     duration,
     headline,
     measured,
     met,
+    moment,
     number,
     places,
     rejected,
     signed,
+    telling,
     took,
     warned,
 )
@@ -53,11 +60,13 @@ def markdown(timeline: Timeline) -> str:
     parts = [
         _head(timeline),
         _times(timeline),
+        _telling(timeline),
         _backups(timeline),
         _target(timeline),
         _preflight(timeline),
         _tables(timeline),
         _living(timeline),
+        _by_hand(timeline),
         _steps(timeline),
         _entries("Decisions", timeline, "decision"),
         _entries("Notes", timeline, "note"),
@@ -85,8 +94,8 @@ def _head(timeline: Timeline) -> str:
 def _times(timeline: Timeline) -> str:
     rows = [
         ("occurred", when(timeline.occurred)),
-        ("detected", when(timeline.detected)),
-        ("declared (incident opened)", when(timeline.declared)),
+        ("detected", detected(timeline)),
+        ("declared", declared(timeline)),
         ("closed", when(timeline.closed) if timeline.closed else "not closed"),
     ]
     objectives = [
@@ -104,6 +113,14 @@ def _times(timeline: Timeline) -> str:
     )
 
 
+def _telling(timeline: Timeline) -> str:
+    rows = telling(timeline)
+    if not rows:
+        return ""
+    head = ("what was to be told", "when", "until (UTC)", "what the record says")
+    return "## Updates and notifications\n\n" + _table(head, rows)
+
+
 def _backups(timeline: Timeline) -> str:
     if timeline.located is None:
         return "## Backups\n\nNo backups were looked for."
@@ -116,10 +133,10 @@ def _backups(timeline: Timeline) -> str:
             f"(by the {point.taken_by}'s clock), {show_size(point.size)}, "
             f"SHA-256 `{point.digest or timeline.located.local_digest or 'unknown'}`"
         )
+        if made := choice(timeline):
+            lines.append(f"**{text(made)}**")
         lines += [f"- {text(reason)}" for reason in best.reasons]
-        lines.append(
-            f"Newest copy of all against the newest independent one: {difference(timeline)}"
-        )
+        lines.append(f"Newest copy of all against {against(timeline)}: {difference(timeline)}")
     else:
         lines.append("**No copy was chosen.**")
     rows = [
@@ -222,6 +239,30 @@ def _living(timeline: Timeline) -> str:
     return "\n\n".join(parts)
 
 
+def _by_hand(timeline: Timeline) -> str:
+    found = timeline.by_hand
+    if not found:
+        return ""
+    return "\n\n".join(["## Done by hand, by a person's word", *map(_one_by_hand, found)])
+
+
+def _one_by_hand(attempt: Attempt) -> str:
+    head = f"**{text(attempt.title)}** ({text(attempt.step)}): {text(by_hand(attempt))}"
+    evidence = attempt.by_hand.evidence if attempt.by_hand is not None else ""
+    if not evidence:
+        return head + " No evidence was pasted."
+    return f"{head}\n\n> {_lines(evidence)}"
+
+
+def _lines(value: str) -> str:
+    """Several lines in one of Markdown's; what indents them stays."""
+    lines = []
+    for line in value.splitlines():
+        bare = line.lstrip(" ")
+        lines.append("&nbsp;" * (len(line) - len(bare)) + text(bare))
+    return "<br>".join(lines)
+
+
 def _steps(timeline: Timeline) -> str:
     rows = [
         (
@@ -241,12 +282,21 @@ def _steps(timeline: Timeline) -> str:
 
 def _entries(title: str, timeline: Timeline, kind: str) -> str:
     rows = [
-        (when(entry.happened_at), entry.actor, entry.step, entry.text)
-        for entry in timeline.of_kind(kind)
+        (moment(entry), entry.actor, entry.step, _said(entry)) for entry in timeline.of_kind(kind)
     ]
     if not rows:
         return ""
     return f"## {title}\n\n" + _table(("when", "who", "step", "what"), rows)
+
+
+class _Markdown(str):
+    """Text that is Markdown already."""
+
+
+def _said(entry: Entry) -> str:
+    """A note keeps its lines; what went past a protection is said loudly."""
+    said = _lines(entry.text) if entry.kind == "note" else text(entry.text)
+    return _Markdown(f"**{said}**" if entry.urgent else said)
 
 
 def _everything(timeline: Timeline) -> str:
@@ -257,7 +307,7 @@ def _everything(timeline: Timeline) -> str:
             when(entry.recorded_at),
             entry.actor,
             entry.step,
-            entry.text,
+            _said(entry),
         )
         for entry in timeline.entries
     ]
@@ -281,5 +331,9 @@ def _record(timeline: Timeline) -> str:
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
     marks = ["---:" if index in right else "---" for index in range(len(header))]
     lines = ["| " + " | ".join(header) + " |", "| " + " | ".join(marks) + " |"]
-    lines += ["| " + " | ".join(text(cell) for cell in row) + " |" for row in rows]
+    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def _cell(value: str) -> str:
+    return value if isinstance(value, _Markdown) else text(value)

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from drbook.core.events import Plan, Record
 from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
+from drbook.core.runbook import Updates
+from drbook.core.timers import Owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,31 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class ByHand:
+    """A person's word for a step that drbook did not run."""
+
+    by: str
+    evidence: str
+    """What was pasted; empty where nothing was."""
+    without: tuple[str, ...]
+    """Consents that the runbook asks for and nobody gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A person's choice of another recovery point than the proposed one; the last that holds."""
+
+    by: str
+    step: str
+    reason: str
+    break_glass: bool
+    standing: str
+    """What is not known of the copy, in words."""
+    key: str
+    """The recovery point's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt of one step."""
 
@@ -65,6 +92,7 @@ class Attempt:
     milestones: tuple[tuple[datetime, str], ...] = ()
     commands: tuple[str, ...] = ()
     """Command lines of the processes it started; they hold no secrets."""
+    by_hand: ByHand | None = None
 
     @property
     def waited(self) -> timedelta | None:
@@ -102,6 +130,19 @@ class Entry:
     kind: str
     """`step`, `decision`, `note`, `resource`, `deviation` or `incident`."""
     text: str
+    urgent: bool = False
+    """Shown in red, or said loudly: somebody went past what protects data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What was to be told to whom, and what the record says of it."""
+
+    updates: Updates | None = None
+    sent: tuple[datetime, ...] = ()
+    """When an update was sent, oldest first."""
+    next_update: datetime | None = None
+    deadlines: tuple[Owed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +161,11 @@ class Timeline:
     hosts: tuple[str, ...]
     occurred: datetime | None
     detected: datetime | None
+    detected_by: str
+    """The step of the phase `detect` that confirmed it first, where nobody said when it was detected."""
     declared: datetime
+    opened: datetime
+    """When this incident was opened: it is declared then, unless somebody said another time."""
     closed: datetime | None
     outcome: str
     """Empty while the incident is open."""
@@ -135,6 +180,8 @@ class Timeline:
     verified: VerifyResult | None
     compared: DifferenceResult | None
     """The restored database against production as it was then."""
+    telling: Telling
+    choice: Choice | None
     unread: tuple[str, ...]
     """Results that are on record and could not be read."""
     journal: JournalFacts
@@ -143,6 +190,10 @@ class Timeline:
     @property
     def is_open(self) -> bool:
         return self.closed is None
+
+    @property
+    def by_hand(self) -> tuple[Attempt, ...]:
+        return tuple(attempt for attempt in self.attempts if attempt.by_hand is not None)
 
     def of_kind(self, *kinds: str) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.kind in kinds)

@@ -30,7 +30,7 @@ def table(timeline: Timeline) -> str:
                 entry.actor,
                 entry.step,
                 entry.kind,
-                entry.text,
+                " / ".join(entry.text.splitlines()) if entry.kind == "note" else entry.text,
             )
         )
     head = f"{MODES[timeline.mode]}; {headline(timeline)}; journal head {timeline.journal.head}"

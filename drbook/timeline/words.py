@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
-from drbook.core.points import Judgement, Verdict
+from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.values import show_duration, show_time
-from drbook.timeline.model import Attempt, Measured, Timeline
+from drbook.core.timers import Owed
+from drbook.core.values import counted, format_duration, show_duration, show_time
+from drbook.timeline.model import Attempt, Entry, Measured, Timeline
 
 MODES = {
     "live": "LIVE",
@@ -17,6 +19,8 @@ MODES = {
 }
 SIGNS = {
     "succeeded": "✓",
+    "succeeded by hand": "✎",
+    "failed by hand": "✗",
     "failed": "✗",
     "could-not-verify": "?",
     "refused": "⊘",
@@ -73,6 +77,61 @@ def took(attempt: Attempt) -> str:
 
 def number(value: int | None) -> str:
     return "unknown" if value is None else f"{value:,}"
+
+
+def detected(timeline: Timeline) -> str:
+    """When, and how it is known where nobody said it."""
+    if timeline.detected is None:
+        return "unknown"
+    by = f" (when step {timeline.detected_by} had confirmed it)" if timeline.detected_by else ""
+    return show_time(timeline.detected) + by
+
+
+def declared(timeline: Timeline) -> str:
+    """When, and when the incident was opened where that is another time."""
+    if timeline.declared == timeline.opened:
+        return f"{show_time(timeline.declared)} (incident opened)"
+    return f"{show_time(timeline.declared)} (incident opened {show_time(timeline.opened)})"
+
+
+def telling(timeline: Timeline) -> list[tuple[str, str, str, str]]:
+    """What was to be told: what, how often or within what, until when, and what the record says.
+
+    Whether a deadline had passed is told by the last record, so that an export stays the same."""
+    last, found = timeline.records[-1].at, timeline.telling
+    rows = []
+    if found.updates is not None:
+        every = f"every {format_duration(found.updates.every)}"
+        rows.append((f"updates for {found.updates.audience}", every, "", _updates(timeline, last)))
+    for one in found.deadlines:
+        within = f"within {format_duration(one.after)} of {one.counts_from}"
+        until = "unknown" if one.at is None else show_time(one.at)
+        until += f" at the latest: {one.counts_from} is unknown" if one.at_latest else ""
+        rows.append((one.name, within, until, _told(one, last)))
+    return rows
+
+
+def _updates(timeline: Timeline, last: datetime) -> str:
+    """How many, and the longest time that nothing was told in."""
+    sent = timeline.telling.sent
+    told = [one for one in sent if one >= timeline.declared]
+    end = max(timeline.closed or last, timeline.declared)
+    moments = [timeline.declared, *(one for one in told if one <= end), end]
+    gap = max(later - earlier for earlier, later in pairwise(moments))
+    return (
+        f"{counted(len(sent), 'message')} on record; longest time without one: {show_duration(gap)}"
+    )
+
+
+def _told(one: Owed, last: datetime) -> str:
+    if one.told is None:
+        passed = one.at is not None and last > one.at
+        return "no message on record begins with its name" + ("; it had passed" if passed else "")
+    at = f"message of {show_time(one.told)}"
+    if one.at is None or one.told <= one.at:
+        early = not one.at_latest and one.at is not None
+        return f"{at}, in time" if early else at
+    return f"{at}, {show_duration(one.told - one.at)} late"
 
 
 def as_of(baseline_at: datetime | None) -> str:
@@ -192,18 +251,56 @@ def rejected(timeline: Timeline) -> tuple[tuple[str, str, str, tuple[str, ...]],
         for source in located.unreachable
     ]
     key = located.point.key if located.point else None
-    others = [
+    others: list[tuple[str, str, str, tuple[str, ...]]] = [
         (
             each.point.source,
             each.point.location,
             each.verdict.value,
-            (("older than the chosen copy",) if each.verdict is Verdict.INDEPENDENT else ())
-            + each.reasons,
+            (*_beside_chosen(each, located), *each.reasons),
         )
         for each in located.judgements
         if each.point.key != key
     ]
     return (*gone, *others)
+
+
+def _beside_chosen(each: Judgement, located: Located) -> tuple[str, ...]:
+    """An independent copy was not wrong; it was older, or a person chose otherwise."""
+    if each.verdict is not Verdict.INDEPENDENT:
+        return ()
+    if located.point is None or each.point.taken_at <= located.point.taken_at:
+        return ("older than the chosen copy",)
+    return ("newer than the chosen copy: a person chose otherwise",)
+
+
+def choice(timeline: Timeline) -> str:
+    """Who chose another copy than the proposed one, and why; empty where nobody did."""
+    made = timeline.choice
+    if made is None:
+        return ""
+    how = "BREAK-GLASS: chosen" if made.break_glass else "Chosen"
+    return f"{how} by {made.by} instead of the proposed copy: {made.reason} (as known then: {made.standing})"
+
+
+def against(timeline: Timeline) -> str:
+    """What the gap to the newest copy of all is measured from."""
+    return "the chosen one" if timeline.choice is not None else "the newest independent one"
+
+
+def by_hand(attempt: Attempt) -> str:
+    """A step that a person did, in a sentence without its evidence."""
+    made = attempt.by_hand
+    if made is None:
+        return ""
+    without = f", WITHOUT {' and '.join(made.without)}" if made.without else ""
+    said = "done" if attempt.state.startswith("succeeded") else "not done"
+    return f"{said}, by the word of {made.by}{without}: {attempt.reason}"
+
+
+def moment(entry: Entry) -> str:
+    """When it happened, and when it was written down where that is another time."""
+    shown, written = show_time(entry.happened_at), show_time(entry.recorded_at)
+    return shown if shown == written else f"{shown} (written {written})"
 
 
 def difference(timeline: Timeline) -> str:
@@ -212,7 +309,9 @@ def difference(timeline: Timeline) -> str:
     if located is None or located.newest is None or located.point is None:
         return "unknown"
     if located.newest.key == located.point.key:
-        return "none: the newest copy is independent"
+        made = timeline.choice
+        broken = made is not None and made.break_glass
+        return "none: it is the newest copy" if broken else "none: the newest copy is independent"
     gap = located.newest.taken_at - located.point.taken_at
     return f"{show_duration(gap)} of data"
 

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from rich.text import Text
 
 from drbook.core.points import Located, Verdict
-from drbook.core.values import show_duration
 from drbook.tui.evidence import VERDICTS
-from drbook.tui.paint import DIM, GOOD, PLAIN, URGENT, cut
+from drbook.tui.paint import DIM, FAINT, GOOD, PLAIN, URGENT, cut
 
 _LABEL = 13
 
@@ -19,10 +18,14 @@ def axis(located: Located, occurred: datetime | None, width: int) -> Text:
         return Text("  no recovery point was found anywhere", style=URGENT)
     end = max([*times, occurred or located.asked_at])
     begin = min(times)
+    if begin == end:
+        begin = end - timedelta(hours=1)
     room = max(10, width - _LABEL - 2)
     lines = [_scale(begin, end, room, known=occurred is not None)]
     for source in dict.fromkeys(each.point.source for each in located.judgements):
         lines.append(_row(located, source, begin, end, room))
+    if located.baselines:
+        lines.append(_captures(located, begin, end, room))
     for facts in located.unreachable:
         verdict = Verdict.DESTROYED if facts.destroyed else Verdict.UNKNOWN
         sign, _, style = VERDICTS[verdict]
@@ -47,11 +50,36 @@ def _place(moment: datetime, begin: datetime, end: datetime, room: int) -> int:
     return min(room - 1, max(0, int((moment - begin) / span * (room - 1))))
 
 
+_STEPS = tuple(
+    timedelta(hours=hours) for hours in (1, 2, 3, 6, 12, 24, 48, 72, 168, 336, 720, 2160, 8760)
+)
+_APART = 11
+"""Cells between two marks of the scale, at least."""
+
+
 def _scale(begin: datetime, end: datetime, room: int, *, known: bool) -> Text:
-    left = f"-{show_duration(end - begin)}"
+    """How long before its end, in even steps: `-3 d`, `-12 h`."""
+    span = (end - begin) or timedelta(seconds=1)
     right = "loss ▼" if known else "now ▼"
-    gap = max(1, room - len(left) - len(right) + 1)
-    return Text(" " * (_LABEL + 1) + left + " " * gap + right, style=DIM)
+    step = next((one for one in _STEPS if span / one <= room / _APART), _STEPS[-1])
+    cells = [" "] * room
+    marks = min(int(span / step), room // _APART + 1)
+    for number in range(1, marks + 1):
+        hours = int(step.total_seconds() // 3600) * number
+        text = f"-{hours // 24} d" if hours % 24 == 0 else f"-{hours} h"
+        at = _place(end - step * number, begin, end, room)
+        if at + len(text) < room - len(right):
+            cells[at : at + len(text)] = text
+    return Text(" " * (_LABEL + 1) + "".join(cells[: room - len(right)]) + right, style=DIM)
+
+
+def _captures(located: Located, begin: datetime, end: datetime, room: int) -> Text:
+    """When production was captured; the newest before the end is what losses are held against."""
+    cells = [" "] * room
+    for at in located.baselines:
+        if begin <= at <= end:
+            cells[_place(at, begin, end, room)] = "▲"
+    return Text(f" {'baselines':<{_LABEL}}" + "".join(cells), style=DIM)
 
 
 def _row(located: Located, source: str, begin: datetime, end: datetime, room: int) -> Text:
@@ -74,5 +102,5 @@ def _row(located: Located, source: str, begin: datetime, end: datetime, room: in
         elif place == chosen + 1 and chosen >= 0:
             line.append("◀", style=GOOD)
         else:
-            line.append("·", style="#3b4654")
+            line.append("·", style=FAINT)
     return line

@@ -16,6 +16,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from drbook.tui.fields import Line
 from drbook.tui.paint import DIM, PLAIN, STRONG, URGENT, WARN, said
 
 
@@ -27,7 +28,7 @@ class Chosen:
     comment: str
 
 
-def _heading(title: str, lines: Sequence[Text]) -> Static:
+def heading(title: str, lines: Sequence[Text]) -> Static:
     text = Text.assemble(said(title, STRONG), "\n")
     for line in lines:
         text.append("\n")
@@ -56,8 +57,8 @@ class WordsDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
-                yield _heading(self._heading, self._explanation)
-            yield Input(value=self._initial, max_length=4000, compact=True, select_on_focus=False)
+                yield heading(self._heading, self._explanation)
+            yield Line(value=self._initial, max_length=4000, compact=True, select_on_focus=False)
             yield Static("Enter: write it down    Esc: back, nothing is done", classes="keys")
 
     @on(Input.Submitted)
@@ -96,14 +97,14 @@ class ChoiceDialog(ModalScreen[Chosen | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
-                yield _heading(self._heading, self._explanation)
+                yield heading(self._heading, self._explanation)
             shown = [
                 Option(said(f"{number}  {words}"))
                 for number, (_, words) in enumerate(self._choices, 1)
             ]
             yield OptionList(*shown, markup=False, compact=True)
             if self._comment:
-                yield Input(
+                yield Line(
                     placeholder="comment for the record (Tab comes here)",
                     max_length=4000,
                     compact=True,
@@ -216,7 +217,7 @@ class ConfirmDialog(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog danger"):
             with VerticalScroll(classes="body", can_focus=False):
-                yield _heading(self._heading, self._explanation)
+                yield heading(self._heading, self._explanation)
             yield Static(
                 Text.assemble(
                     ("Type  ", PLAIN), said(self._resource, STRONG), ("  to go on:", PLAIN)

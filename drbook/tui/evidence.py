@@ -1,13 +1,14 @@
 """What the steps found, read from their results, and drawn short enough for the step's pane."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from drbook.app.model import Snapshot
+from drbook.core.clocks import loss
 from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.preflight import Preflight, PreflightVerdict
@@ -16,7 +17,19 @@ from drbook.core.state import StepRun
 from drbook.core.targets import DatabaseProbe, DatabaseRef
 from drbook.core.values import Frozen, Json, counted, plain, show_duration, show_size
 from drbook.tui.difference import compared_databases
-from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, count, cut, cut_middle, said
+from drbook.tui.paint import (
+    DIM,
+    GOOD,
+    PLAIN,
+    SELECTED,
+    STRONG,
+    URGENT,
+    WARN,
+    count,
+    cut,
+    cut_middle,
+    said,
+)
 
 R = TypeVar("R", bound=Frozen)
 
@@ -34,34 +47,40 @@ TABLE_VERDICTS = {
 }
 
 
-_KNOWN: dict[tuple[type[Frozen], int], tuple[Json, Frozen | None]] = {}
-_MOST = 64
+_READ: dict[tuple[type[Frozen], int], tuple[object, Frozen | None]] = {}
+"""Results that were read lately, by the place of what was recorded: a screen asks many times a second."""
 
 
-def _read(model: type[R], value: Json) -> R | None:
-    """A recorded result as its model, read once: every drawing asks for it."""
-    if value is None:
-        return None
-    held, found = _KNOWN.get((model, id(value)), (None, None))
-    if held is not value:
-        found = read_result(model, value)
-        if len(_KNOWN) >= _MOST:
-            _KNOWN.clear()
-        _KNOWN[model, id(value)] = value, found
-    return found if isinstance(found, model) else None
+def _result(model: type[R], value: Json) -> R | None:
+    known = _READ.get((model, id(value)))
+    if known is None or known[0] is not value:
+        if len(_READ) > 32:
+            _READ.clear()
+        known = _READ[(model, id(value))] = (value, read_result(model, value))
+    return cast("R | None", known[1])
+
+
+def _latest_run(snapshot: Snapshot, action: str, model: type[R]) -> tuple[StepRun, R] | None:
+    runs = [run for run in snapshot.state.steps.values() if run.action == action and run.ended_at]
+    for run in sorted(runs, key=lambda one: str(one.ended_at), reverse=True):
+        if (found := _result(model, run.result)) is not None:
+            return run, found
+    return None
 
 
 def _latest(snapshot: Snapshot, action: str, model: type[R]) -> R | None:
-    runs = [run for run in snapshot.state.steps.values() if run.action == action and run.ended_at]
-    for run in sorted(runs, key=lambda one: str(one.ended_at), reverse=True):
-        found = _read(model, run.result)
-        if found is not None:
-            return found
-    return None
+    found = _latest_run(snapshot, action, model)
+    return found[1] if found else None
 
 
 def located_in(snapshot: Snapshot) -> Located | None:
     return _latest(snapshot, "backups.locate", Located)
+
+
+def located_step(snapshot: Snapshot) -> str | None:
+    """The step that located what `located_in` tells."""
+    found = _latest_run(snapshot, "backups.locate", Located)
+    return found[0].id if found else None
 
 
 def verified_in(snapshot: Snapshot) -> VerifyResult | None:
@@ -70,30 +89,25 @@ def verified_in(snapshot: Snapshot) -> VerifyResult | None:
 
 def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
     """Seconds of data that are lost, as far as is known, and whether it may be more."""
-    verified, located = verified_in(snapshot), located_in(snapshot)
-    if verified is not None and verified.loss_seconds is not None:
-        return verified.loss_seconds, verified.loss_at_least
-    if located is None or located.point is None:
-        return None, False
-    return located.loss_seconds, located.point.dated_late
+    return loss(snapshot.state.occurred, located_in(snapshot), verified_in(snapshot))
 
 
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
     """The result of a step in at most about `height` lines."""
     if run.action == "postgres.probe":
-        probe = _read(DatabaseProbe, run.result)
+        probe = _result(DatabaseProbe, run.result)
         return _probe(probe) if probe else None
     if run.action == "backups.locate":
-        located = _read(Located, run.result)
+        located = _result(Located, run.result)
         return _located(located, width, height) if located else None
     if run.action == "postgres.restore":
-        restored = _read(RestoreResult, run.result)
+        restored = _result(RestoreResult, run.result)
         return _restored(restored, width) if restored else None
     if run.action in ("postgres.verify", "postgres.compare_baseline"):
-        verified = _read(VerifyResult, run.result)
+        verified = _result(VerifyResult, run.result)
         return _verified(verified, width, height) if verified else None
     if run.action == "postgres.difference":
-        compared = _read(DifferenceResult, run.result)
+        compared = _result(DifferenceResult, run.result)
         return compared_databases(compared.difference, height) if compared else None
     return None
 
@@ -202,7 +216,10 @@ def cost_line(located: Located) -> Text:
     )
 
 
-def _table(*columns: tuple[str, Literal["left", "right"]]) -> Table:
+Column = tuple[str, Literal["left", "right"]]
+
+
+def _table(*columns: Column) -> Table:
     """A plain table whose last column, `why`, takes what room is left."""
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style=DIM, show_edge=False)
     for name, align in columns:
@@ -242,7 +259,7 @@ def backups_table(
         )
     for each in judgements:
         row = _backup_row(located, each, width, marked=each is selected if selected else None)
-        table.add_row(*row, style="on #26415c" if each is selected else None)
+        table.add_row(*row, style=SELECTED if each is selected else None)
     return table
 
 
@@ -287,13 +304,35 @@ def summary_line(result: VerifyResult) -> Text:
     return Text(f"{text}  (against the {comparison.reference})", style=style)
 
 
-def tables_table(rows: Sequence[TableComparison], width: int) -> Table:
+SHARE = 10
+"""Cells of the bar that shows which part of a table's rows is back."""
+
+
+def share_bar(row: TableComparison) -> Text:
+    """Which part of what production had before the loss is back; nothing where nobody knows."""
+    if row.before is None or row.restored is None:
+        return Text("?".ljust(SHARE), style=DIM)
+    if row.before == 0:
+        return Text("–".ljust(SHARE), style=DIM)
+    lacks = row.restored < row.before
+    cells = min(SHARE, row.restored * SHARE // row.before)
+    cells = min(cells, SHARE - 1) if lacks else cells  # full only where nothing lacks
+    return Text.assemble(("█" * cells, GOOD), ("░" * (SHARE - cells), WARN))
+
+
+def tables_table(
+    rows: Sequence[TableComparison], width: int, *, selected: TableComparison | None = None
+) -> Table:
+    """Numbers and, where there is room, bars: what the backup held, what is back, what is lost."""
+    wide = width >= 110
+    back: list[Column] = [("back", "left")] if wide else []
     table = _table(
         ("table", "left"),
         ("backup held", "right"),
         ("restored", "right"),
         ("fidelity", "left"),
         ("before", "right"),
+        *back,
         ("lost", "right"),
     )
     for row in rows:
@@ -309,8 +348,10 @@ def tables_table(rows: Sequence[TableComparison], width: int) -> Table:
                 style=style,
             ),
             said(count(row.before)),
+            *([share_bar(row)] if wide else []),
             said(count(row.lost), WARN if row.lost else PLAIN),
         ]
         reason = row.reason if row.verdict is not TableVerdict.PASS else ""
-        table.add_row(*cells, said(cut(reason, width), DIM))
+        chosen = SELECTED if row is selected else None
+        table.add_row(*cells, said(cut(reason, width), DIM), style=chosen)
     return table

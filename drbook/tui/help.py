@@ -29,7 +29,10 @@ _SIGNS = (
 )
 _WORDS = (
     "LOSS WINDOW is the data between the chosen backup and the incident: what is lost.",
-    "RTO counts from the declaration until the restore is verified.",
+    "RTO counts from the declaration until the restore is verified; OUTAGE since it occurred.",
+    "forecast, or →: where the RTO's clock will stand when the restore is verified, by earlier runs.",
+    "≥: it takes longer, for nobody knows how long some steps take. ▲ passes the objective, △ may.",
+    "update, deadline: what is to be told, and until when. A note of the kind message settles it.",
     "journal ✓ N: N records are written and synced to disk. Nothing happens without a record.",
     "■ independent: the same disaster could not have reached this copy. ○ shared: it could.",
 )

@@ -21,16 +21,19 @@ from drbook.core.errors import DrbookError
 from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
-from drbook.tui.header import header
+from drbook.tui.header import header, lines_for
 from drbook.tui.lines import Lines
+from drbook.tui.now import beside, panel
 from drbook.tui.operations import Operations
 from drbook.tui.pane import pane
-from drbook.tui.signs import next_for_you
+from drbook.tui.signs import named, next_for_you, status_of
 
 NARROW = 100
 """Columns below which the step list becomes a strip."""
 WIDE = 140
 """Columns from which the list has room for whole titles."""
+VAST = (170, 40)
+"""Columns and rows from which what runs, what needs the operator and the notes have a column of their own."""
 SMALLEST = (60, 16)
 
 
@@ -42,16 +45,39 @@ class IncidentScreen(Operations):
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("g,home", "next", "Next", tooltip="Select what needs you next"),
+        Binding(
+            "backspace",
+            "go_back",
+            "Back",
+            tooltip="Back to the step selected before",
+            key_display="⌫",
+        ),
         Binding("r", "again", "Again", tooltip="Run the selected step again"),
+        Binding(
+            "R", "run_on", "Run on", tooltip="Run all until something needs me; again: stop that"
+        ),
+        Binding(
+            "m", "elsewhere", "Do it myself", tooltip="Do the step with other means, and record it"
+        ),
         Binding("s", "skip", "Skip", tooltip="Skip the selected step, with a reason"),
+        Binding("J", "jump", "Jump", tooltip="Jump to the selected step: skip what it waits for"),
         Binding("n", "note", "Note", tooltip="Write a note into the record"),
         Binding("c", "cancel", "Cancel", tooltip="Cancel the selected step"),
         Binding("d", "accept", "Accept", tooltip="Go on although it could not be verified"),
         Binding("i", "doubt", "In doubt", tooltip="Settle a step that is in doubt"),
+        Binding("I", "input", "Input", tooltip="Edit an input, then retry what used it"),
         Binding("b", "backups", "Backups", tooltip="Recovery points with their verdicts"),
         Binding("v", "tables", "Row counts", tooltip="Row counts: held, restored, lost"),
         Binding("t", "timeline", "Timeline", tooltip="The whole record"),
         Binding("e", "export", "Export", tooltip="Export the timeline to a file"),
+        Binding("h", "hand_over", "Hand over", tooltip="Hand over to another operator"),
+        Binding(
+            "exclamation_mark",
+            "shell",
+            "Shell",
+            tooltip="A shell on this host, on record",
+            key_display="!",
+        ),
         Binding("x", "close", "Close", tooltip="Close the incident"),
         Binding("a", "abort", "Abort", tooltip="Abort the incident, with a reason"),
         Binding("question_mark", "help", "Help", tooltip="Explain this screen", key_display="?"),
@@ -74,6 +100,8 @@ class IncidentScreen(Operations):
         self._arrived = self.shown
         self._told = False
         self._wanted: set[str] = set()
+        self._news: set[str] = set()
+        self._came_from: list[str] = []
         self._dismissed: datetime | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -84,7 +112,9 @@ class IncidentScreen(Operations):
             yield Lines(id="steps", markup=False)
             with VerticalScroll(id="scroll", can_focus=False):
                 yield Static(id="pane", markup=False)
+            yield Static(id="now", markup=False)
         with Vertical(id="bottom"):
+            yield Static(id="beside", markup=False)
             yield Static(id="trouble", markup=False)
             yield Lines(id="journal", markup=False)
             yield Lines(id="hints", markup=False)
@@ -100,6 +130,8 @@ class IncidentScreen(Operations):
     def on_resize(self) -> None:
         self.set_class(self.size.width < NARROW, "narrow")
         self.set_class(self.size.width >= WIDE, "wide")
+        self.set_class(self.size.width >= VAST[0] and self.size.height >= VAST[1], "vast")
+        self.set_class(lines_for(*self.size) == 3, "roomy")
         self.call_after_refresh(self.draw)
 
     # --- snapshots --------------------------------------------------------------------------
@@ -113,11 +145,29 @@ class IncidentScreen(Operations):
 
     def on_incident_screen_fresh(self) -> None:
         self._told = False
-        self.shown = self._arrived
+        before, self.shown = self.shown, self._arrived
+        self._announce(before)
         if self.selected not in self.shown.state.steps:
             self.selected = next_for_you(self.shown) or self.shown.state.order[0]
         self.draw()
         self._ask_what_was_wanted()
+
+    def _announce(self, before: Snapshot) -> None:
+        """Say which steps have ended meanwhile, and take neither the focus nor the selection."""
+        for step, run in self.shown.state.steps.items():
+            was = before.state.steps.get(step)
+            if was is None or was.state is not StepState.STARTED or run.state is StepState.STARTED:
+                continue
+            if step != self.selected:
+                self._news.add(step)
+            if self.app.screen is not self:  # here its line at the bottom says so
+                status = status_of(self.shown, step)
+                good = run.state in (StepState.SUCCEEDED, StepState.NOT_EXERCISED)
+                self.app.notify(
+                    f"{status.sign} {status.word}: {named(self.shown, step)}",
+                    severity="information" if good else "error",
+                    markup=False,
+                )
 
     def _ask_what_was_wanted(self) -> None:
         """A step that the operator ran and that needs something asks for it at once."""
@@ -142,7 +192,8 @@ class IncidentScreen(Operations):
             text = f"{width}×{height} is too small. What runs goes on. Make it 80×24 or larger."
             self.query_one("#header", Lines).show(Text(text))
             return
-        self.query_one("#header", Lines).show(header(shown, now, width))
+        top = header(shown, now, width, lines=lines_for(width, height))
+        self.query_one("#header", Lines).show(top)
         listed = self.query_one("#steps", Lines)
         room = self.query_one("#scroll", VerticalScroll).size
         if listed.display:
@@ -153,8 +204,20 @@ class IncidentScreen(Operations):
         self.query_one("#pane", Static).update(content)
         lines = self.query_one("#journal", Lines)
         lines.show(journal.strip(shown, width, max(1, lines.size.height)))
+        self._draw_beside(now, width, height)
         self._draw_trouble()
         self.query_one("#hints", Lines).show(hints.hints(shown, self.selected, width, now))
+
+    def _draw_beside(self, now: datetime, width: int, height: int) -> None:
+        """What runs or ended beside the selected step: a column where there is room, else lines."""
+        column = self.query_one("#now", Static)
+        if column.display:
+            size = column.size
+            column.update(panel(self.shown, now, max(20, size.width - 1), size.height))
+        lines = beside(self.shown, self.selected, self._news, now, width, 1 if height < 30 else 3)
+        place = self.query_one("#beside", Static)
+        place.display = bool(lines)
+        place.update(lines)
 
     def _draw_trouble(self) -> None:
         trouble = self.shown.trouble
@@ -191,7 +254,10 @@ class IncidentScreen(Operations):
             self.submit(command)
 
     def select(self, step: str) -> None:
+        if step != self.selected:
+            self._came_from = [*self._came_from[-50:], self.selected]
         self.selected = step
+        self._news.discard(step)
         self.query_one("#scroll", VerticalScroll).scroll_home(animate=False)
         self.draw()
 
@@ -204,6 +270,15 @@ class IncidentScreen(Operations):
         wanted = next_for_you(self.shown)
         if wanted is not None:
             self.select(wanted)
+
+    def action_go_back(self) -> None:
+        """To the step that was selected before this one; r runs it again."""
+        while self._came_from:
+            step = self._came_from.pop()
+            if step in self.shown.state.steps and step != self.selected:
+                self.select(step)
+                self._came_from.pop()
+                return
 
     def action_scroll(self, pages: int) -> None:
         body = self.query_one("#scroll", VerticalScroll)

@@ -39,7 +39,10 @@ def words(record: Record) -> tuple[str, str]:
     if isinstance(event, ev.MilestoneReached):
         return event.text, PLAIN
     if isinstance(event, ev.NoteAdded):
-        return f"note ({record.actor}): {event.text}", BUSY
+        kind = event.kind.value
+        if event.happened_at is not None:
+            kind += f" of {event.happened_at:%H:%M} UTC"
+        return f"{kind} ({record.actor}): {' / '.join(event.text.splitlines())}", BUSY
     if isinstance(event, ev.AnswerGiven):
         comment = f" ({event.comment})" if event.comment else ""
         return f"answered {event.answer!s}{comment} by {record.actor}", PLAIN
@@ -82,6 +85,26 @@ def _rare(record: Record) -> tuple[str, str]:
         return f"resolved as {event.state.value}: {event.reason}", WARN
     if isinstance(event, ev.InputChanged):
         return f"input {event.name} is now {event.value!s}", WARN
+    return _by_a_person(record)
+
+
+def _by_a_person(record: Record) -> tuple[str, str]:
+    event = record.event
+    if isinstance(event, ev.PointChosen):
+        if event.break_glass:
+            return f"BREAK-GLASS: {record.actor} chose {event.id}: {event.reason}", URGENT
+        return f"{record.actor} chose {event.id} instead: {event.reason}", WARN
+    if isinstance(event, ev.StepDoneElsewhere):
+        without = f", WITHOUT {' and '.join(event.without)}" if event.without else ""
+        said = f"✎ {event.state.value} by hand, says {record.actor}{without}: {event.reason}"
+        return said, URGENT if event.without else WARN
+    if isinstance(event, ev.HandedOver):
+        return f"handed over by {record.actor} to {event.to}. {event.comment}".rstrip(), STRONG
+    if isinstance(event, ev.ShellOpened):
+        return f"{record.actor} left for a shell", DIM
+    if isinstance(event, ev.ShellClosed):
+        away = show_duration(timedelta(milliseconds=event.duration_ms))
+        return f"back from a shell after {away} (exit {event.exit_code})", WARN
     return type(event).__name__, DIM
 
 

@@ -1,51 +1,32 @@
 """What each key of the incident's screen asks for: a command, with the words that it needs first."""
 
-import asyncio
-from pathlib import Path
-
 from textual import work
-from textual.screen import Screen
-from textual.worker import Worker
 
-from drbook.app.exports import write_timeline
 from drbook.app.model import (
-    Abort,
     Accept,
     CancelStep,
-    Close,
     Command,
-    Incident,
+    DoneElsewhere,
+    Halt,
+    Jump,
     Probe,
     Resolve,
     Run,
+    RunOn,
     Skip,
-    Snapshot,
-    WriteNote,
 )
 from drbook.core.engine import Readiness, may_run, may_skip, used_by
-from drbook.core.errors import DrbookError
 from drbook.core.state import StepState
 from drbook.core.values import plain
-from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
-from drbook.tui.help import HelpScreen
-from drbook.tui.lists import BackupsScreen, TablesScreen, TimelineScreen
-from drbook.tui.paint import URGENT, WARN, said
-from drbook.tui.signs import named, next_for_you
+from drbook.tui.desk import DeskKeys
+from drbook.tui.dialogs import ChoiceDialog, Chosen, labelled
+from drbook.tui.paint import WARN, said
+from drbook.tui.signs import named, next_for_you, plan_of
+from drbook.tui.writing import Elsewhere, ElsewhereDialog
 
 
-class Operations(Screen[None]):
-    """The keys' half of `IncidentScreen`; the other half draws and submits."""
-
-    incident: Incident
-    leaving: str
-    shown: Snapshot
-    selected: str
-
-    def submit(self, command: Command) -> Worker[None]:
-        raise AssertionError("the screen submits")
-
-    def ask(self, step: str) -> Worker[None]:
-        raise AssertionError("the screen asks")
+class Operations(DeskKeys):
+    """The keys for the selected step; `IncidentScreen` draws and submits."""
 
     def action_next(self) -> None:
         raise AssertionError("the screen moves")
@@ -59,8 +40,6 @@ class Operations(Screen[None]):
         done = self.shown.decision.finished and self.shown.state.closed_at is None
         return done and next_for_you(self.shown) is None
 
-    # --- the selected step --------------------------------------------------------------------
-
     def action_go_on(self) -> None:
         """Enter: answer what it needs, run it, or go where the operator is needed."""
         if self._state is StepState.AWAITING and self.selected not in self.shown.cooling:
@@ -73,6 +52,10 @@ class Operations(Screen[None]):
             self.action_close()
         else:
             self.action_next()
+
+    def action_run_on(self) -> None:
+        """Run all until something needs the operator; the same key ends that."""
+        self.submit(Halt() if self.shown.running_on else RunOn())
 
     @work
     async def action_again(self) -> None:
@@ -93,11 +76,53 @@ class Operations(Screen[None]):
         if may_skip(self.shown.state, step):
             self.submit(Skip(step, "(not asked)"))  # the driver says why not, in its words
             return
-        reason = await self._words(
+        reason = await self.words(
             f"Skip {named(self.shown, step)}", "Why? What it would have done is not done."
         )
         if reason is not None:
             self.submit(Skip(step, reason))
+
+    @work
+    async def action_jump(self) -> None:
+        """Make the selected step the next one: what it waits for is skipped, with one reason."""
+        step = self.selected
+        waits = self.shown.decision.view(step).waiting_for
+        if self._state is not StepState.PENDING or not waits:
+            self.submit(Jump(step, "(not asked)"))  # the driver says why not, in its words
+            return
+        before = ", ".join(named(self.shown, one) for one in waits)
+        reason = await self.words(
+            f"Jump to {named(self.shown, step)}",
+            f"It waits for {before}. That, and what that waits for, is skipped. Why?",
+        )
+        if reason is not None:
+            self.submit(Jump(step, reason))
+
+    @work
+    async def action_elsewhere(self) -> None:
+        """I'll do this myself: the exact command to copy, then how it ended."""
+        step = self.selected
+        plan = plan_of(self.shown, step)
+        command = "\n".join(plan.runs) if plan else ""
+        lines = [labelled("Runs", line, WARN) for line in (plan.runs if plan else ())]
+        if plan is not None and not lines:
+            lines = [said(line) for line in plan.does]
+        lines.append(
+            said("Do it in another terminal. drbook runs nothing; your word goes on record.")
+        )
+        refused, given = "", None
+        while True:
+            dialog = ElsewhereDialog(
+                f"Do it yourself: {named(self.shown, step)}",
+                lines, command, refused=refused, initial=given,
+            )  # fmt: skip
+            given = await self.app.push_screen_wait(dialog)
+            if given is None:
+                return
+            error = await self.carried_out(_by_hand(step, given))
+            if error is None:
+                return
+            refused = plain(f"{error.what} {error.next}", 400)
 
     @work
     async def action_cancel(self) -> None:
@@ -108,7 +133,7 @@ class Operations(Screen[None]):
         if self._state is not StepState.STARTED:
             self.submit(CancelStep(step))  # the driver says why not, in its words
             return
-        reason = await self._words(
+        reason = await self.words(
             f"Cancel {named(self.shown, step)}",
             "It is asked to stop; what it began is recorded. Why?",
             initial="the operator cancelled it",
@@ -123,7 +148,7 @@ class Operations(Screen[None]):
             self.submit(Accept(step, "(not asked)"))  # the driver says why not, in its words
             return
         run = self.shown.state.steps[step]
-        reason = await self._words(
+        reason = await self.words(
             f"Go on unverified: {named(self.shown, step)}",
             f"{run.reason} Nobody knows whether it is well. Why do you go on all the same?",
         )
@@ -137,11 +162,17 @@ class Operations(Screen[None]):
             self.submit(Probe(step))  # the driver says why not, in its words
             return
         run = self.shown.state.steps[step]
-        notes = [note for note in self.shown.state.notes if note.step == step]
         lines = [said(run.reason or "It was interrupted.", WARN)]
-        lines += [said(f"{note.at:%H:%M:%S}  {note.text}") for note in notes[-2:]]
+        if run.plan is not None:
+            intended = (
+                *run.plan.does,
+                *(f"into {run.plan.into}" for _ in range(bool(run.plan.into))),
+            )
+            lines += [labelled("Intended", line) for line in intended[:6]]
+        notes = [note for note in self.shown.state.notes if note.step == step]
+        lines += [labelled("Seen", f"{note.at:%H:%M:%S}  {note.text}", WARN) for note in notes[-2:]]
         choices = [
-            ("look", "Look: let drbook check whether it happened"),
+            ("look", "Look again: let drbook check whether it happened"),
             ("failed", "It did not happen, or not to its end (then r runs it again)"),
         ]
         if used_by(self.shown.runbook, step):
@@ -158,97 +189,12 @@ class Operations(Screen[None]):
         if isinstance(ended, Chosen):
             self.submit(_settled(step, ended))
 
-    # --- the incident -------------------------------------------------------------------------
 
-    @work
-    async def action_note(self) -> None:
-        text = await self._words("Note", "What was seen, decided or said. It goes on record now.")
-        if text is not None:
-            self.submit(WriteNote(text, step=self.selected))
-
-    @work
-    async def action_close(self) -> None:
-        if not self.shown.decision.finished or self.shown.state.closed_at is not None:
-            self.submit(Close())  # the driver says why not, in its words
-            return
-        ends = self.shown.outcome
-        lines = [
-            said(f"It ends as {ends.word.upper()}: {ends.reason}."),
-            said("After that only notes can be written. A closing remark, if you like:"),
-        ]
-        words = await self.app.push_screen_wait(
-            WordsDialog("Close the incident", lines, optional=True)
-        )
-        if words is not None:
-            self.submit(Close(words))
-
-    @work
-    async def action_abort(self) -> None:
-        if self.shown.state.closed_at is not None:
-            self.submit(Abort("(not asked)"))  # the driver says why not, in its words
-            return
-        reason = await self._words(
-            "Abort the incident",
-            "What runs is cancelled, nothing more can be run, and it ends as aborted. Why?",
-        )
-        if reason is not None:
-            self.submit(Abort(reason))
-
-    @work
-    async def action_leave(self) -> None:
-        """Leave at once where the incident is closed; otherwise say what leaving does."""
-        state = self.shown.state
-        if state.closed_at is not None:
-            self.app.exit()
-            return
-        running = [named(self.shown, step) for step in self.shown.decision.running]
-        lines = [said(self.leaving)]
-        lines += [said(f"Cancelled by leaving: {step}", URGENT) for step in running]
-        choices = [("stay", "Stay"), ("leave", "Leave")]
-        ended = await self.app.push_screen_wait(
-            ChoiceDialog("Leave drbook?", lines, choices, comment=False)
-        )
-        if isinstance(ended, Chosen) and ended.choice == "leave":
-            self.app.exit()
-
-    @work
-    async def action_export(self) -> None:
-        state = self.shown.state
-        name = await self._words(
-            "Export the timeline",
-            "A new file: .html, .md, .json or .csv.",
-            initial=f"{state.incident}.html",
-        )
-        if name is None:
-            return
-        try:
-            path = await asyncio.to_thread(_export, self.shown.journal.parent, name)
-        except DrbookError as error:
-            self.app.notify(error.explain(), severity="error", timeout=15, markup=False)
-        else:
-            self.app.notify(f"Written: {plain(str(path), 300)}", markup=False)
-
-    def action_backups(self) -> None:
-        self.app.push_screen(BackupsScreen(lambda: self.incident.snapshot))
-
-    def action_tables(self) -> None:
-        self.app.push_screen(TablesScreen(lambda: self.incident.snapshot))
-
-    def action_timeline(self) -> None:
-        self.app.push_screen(TimelineScreen(lambda: self.incident.snapshot))
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.BINDINGS))
-
-    async def _words(self, title: str, line: str, initial: str = "") -> str | None:
-        dialog = WordsDialog(title, [said(line)], initial=initial)
-        return await self.app.push_screen_wait(dialog)
-
-
-def _export(folder: Path, name: str) -> Path:
-    path = Path(name).expanduser().resolve()
-    write_timeline(folder, path)
-    return path
+def _by_hand(step: str, given: Elsewhere) -> Command:
+    state = "succeeded" if given.happened else "failed"
+    return DoneElsewhere(
+        step, "succeeded" if state == "succeeded" else "failed", given.reason, given.evidence
+    )
 
 
 def _settled(step: str, ended: Chosen) -> Command:

@@ -1,7 +1,8 @@
 """Text made ready for the terminal: colours, fixed widths, numbers and bars.
 
 Everything shown goes through `rich.text.Text`, which never interprets markup, and text from outside
-through `values.plain` first. Colour only repeats what a sign and a word already say.
+through `values.plain` first. Colour only repeats what a sign and a word already say. The colours are the dark
+theme's; `themes` puts another theme's in their place, so every colour that is used stands here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,15 @@ BUSY = "#5cc8ff"
 DIM = "#8b95a5"
 STRONG = "bold #ffffff"
 PLAIN = "#d7dce2"
+FAINT = "#3b4654"
+"""Marks that only fill a place."""
+SELECTED = "on #26415c"
+"""The ground of what the cursor stands on."""
+LIVE_TAG = "bold white on #b3261e"
+DRILL_TAG = "bold black on #5cc8ff"
+DRY_TAG = "bold black on #8b95a5"
+WATCH_TAG = "bold black"
+"""On the ground that the css gives to the line."""
 
 
 def cut(text: str, width: int) -> str:

@@ -10,6 +10,7 @@ from drbook.app.model import Snapshot
 from drbook.core.events import Plan
 from drbook.core.state import StepRun, StepState, lacks
 from drbook.core.values import plain, plain_lines, show_duration
+from drbook.tui.clocks import past_words
 from drbook.tui.evidence import evidence
 from drbook.tui.paint import (
     BUSY,
@@ -26,7 +27,16 @@ from drbook.tui.paint import (
     said,
     spread,
 )
-from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
+from drbook.tui.signs import (
+    named,
+    next_for_you,
+    number_of,
+    plan_of,
+    short_clock,
+    status_of,
+    title_of,
+    took,
+)
 
 
 def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) -> RenderableType:
@@ -36,9 +46,10 @@ def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) 
     ended = run.state not in (StepState.PENDING, StepState.AWAITING, StepState.STARTED)
     if ended:
         parts += _how_it_ended(run)
-    plan = _plan(snapshot, step, run)
+    plan = plan_of(snapshot, step)
     compact = ended or (run.state is StepState.STARTED and height < 30)
-    parts += _what_it_does(snapshot, step, plan, compact=compact)
+    before = past_words(snapshot.past.get(step), now)
+    parts += _what_it_does(snapshot, step, plan, before, compact=compact)
     if run.state is StepState.STARTED:
         parts += _how_it_goes(snapshot, step, width, height)
     elif ended:
@@ -63,12 +74,8 @@ def _title(snapshot: Snapshot, step: str, run: StepRun, now: datetime, width: in
     )
 
 
-def _plan(snapshot: Snapshot, step: str, run: StepRun) -> Plan | None:
-    return snapshot.previews.get(step) if run.state is StepState.PENDING else run.plan
-
-
 def _what_it_does(
-    snapshot: Snapshot, step: str, plan: Plan | None, *, compact: bool
+    snapshot: Snapshot, step: str, plan: Plan | None, before: str, *, compact: bool
 ) -> list[RenderableType]:
     written = snapshot.runbook.step(step).step
     rows: list[tuple[str, RenderableType]] = []
@@ -88,9 +95,11 @@ def _what_it_does(
             rows.append((label, said(text)))
     if not compact:
         rows.append(("DOES", numbered([plain(line, 400) for line in plan.does])))
+        if plan.runs:
+            rows.append(("RUNS", Text("\n").join(_literal(line) for line in plan.runs)))
         rows.append(("TOUCHES", said(plan.touches)))
-        if plan.expects:
-            rows.append(("EXPECT", said(plan.expects)))
+        if plan.expects or before:
+            rows.append(("EXPECT", said(" · ".join(one for one in (plan.expects, before) if one))))
         if plan.damage:
             rows.append(("DAMAGE", said(plan.damage, URGENT)))
         if plan.confirm is not None:
@@ -98,6 +107,11 @@ def _what_it_does(
         if written.notes:
             rows.append(("NOTES", said(written.notes, DIM)))
     return [fields(rows)] if rows else []
+
+
+def _literal(text: str) -> Text:
+    """What is sent or started, line by line as it stands; the whole of it where it is long."""
+    return Text(plain_lines(text, 4000), style=STRONG)
 
 
 def _how_it_ended(run: StepRun) -> list[RenderableType]:
@@ -163,7 +177,10 @@ def _what_you_can_do(
         )
     elif run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
         lines.append(
-            Text("r runs it again · s skips it with a reason · n writes a note", style=WARN)
+            Text(
+                "r runs it again · I edits an input · m does it yourself · s skips it with a reason",
+                style=WARN,
+            )
         )
     other = next_for_you(snapshot)
     if other is not None and other != step:

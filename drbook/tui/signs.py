@@ -6,6 +6,7 @@ from itertools import chain
 
 from drbook.app.model import Snapshot
 from drbook.core.engine import Readiness
+from drbook.core.events import Plan
 from drbook.core.state import StepRun, StepState
 from drbook.core.values import clock_duration, plain
 from drbook.tui.paint import BUSY, DIM, GOOD, PLAIN, URGENT, WARN
@@ -81,6 +82,12 @@ def title_of(snapshot: Snapshot, step: str) -> str:
     return plain(written.title or snapshot.titles.get(step) or written.do, 200)
 
 
+def plan_of(snapshot: Snapshot, step: str) -> Plan | None:
+    """What the step would do, does, or did; None while nobody can say."""
+    run = snapshot.state.steps[step]
+    return snapshot.previews.get(step) if run.state is StepState.PENDING else run.plan
+
+
 def named(snapshot: Snapshot, step: str) -> str:
     """`7 Restore the newest backup`, for sentences."""
     return f"{number_of(snapshot, step)} {title_of(snapshot, step)}"
@@ -143,6 +150,7 @@ __all__ = [
     "named",
     "next_for_you",
     "number_of",
+    "plan_of",
     "short_clock",
     "status_of",
     "time_column",

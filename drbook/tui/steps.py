@@ -6,10 +6,8 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.runbook import Phase
-from drbook.tui.paint import DIM, PLAIN, STRONG, cut
+from drbook.tui.paint import DIM, PLAIN, SELECTED, STRONG, cut
 from drbook.tui.signs import number_of, status_of, time_column, title_of
-
-SELECTED = "on #26415c"
 
 
 def step_list(snapshot: Snapshot, selected: str, now: datetime, width: int, height: int) -> Text:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from drbook.actions.outside import Http, HttpParams, Shell, ShellParams
+from drbook.actions.outside import Http, HttpParams, Shell, ShellParams, Sql
 from drbook.core.actions import Finished, StepContext
 from drbook.core.events import Mode, StepEnd
 from drbook.core.ports import Ports
@@ -123,3 +123,55 @@ def test_a_command_that_a_signal_ended_is_in_doubt(changes: str, code: int, stat
 
 def test_a_command_may_be_meant_to_end_so() -> None:
     assert ran(143, expect=[0, 143]).state is StepEnd.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("action", "params", "runs"),
+    [
+        (
+            Sql(),
+            {
+                "sql": "SELECT count(*) FROM t WHERE day = %(day)s\n",
+                "params": {"day": "2026-04-24"},
+            },
+            ("SELECT count(*) FROM t WHERE day = %(day)s", 'day = "2026-04-24"'),
+        ),
+        (
+            Shell(),
+            {"shell": 'lsof "$1"', "args": ["/srv/a b"], "secrets": {"TOKEN": "env:TOKEN"}},
+            (
+                "/bin/sh -c 'lsof \"$1\"' drbook '/srv/a b'",
+                "with TOKEN=env:TOKEN in its environment",
+            ),
+        ),
+        (Shell(), {"shell": "sync"}, ("/bin/sh -c sync",)),
+        (
+            Http(),
+            {
+                "url": "https://api.example.com/tokens/7",
+                "method": "DELETE",
+                "secret_headers": {"X-Key": "env:KEY"},
+            },
+            ("curl --request DELETE --header 'X-Key: <env:KEY>' https://api.example.com/tokens/7",),
+        ),
+        (
+            Http(),
+            {
+                "url": "https://api.example.com/x",
+                "method": "POST",
+                "body": {"a": 1},
+                "secret_body": {"auth.password": "file:/k"},
+            },
+            (
+                "curl --request POST --header 'Content-Type: application/json' "
+                "--data '{\"a\": 1}' https://api.example.com/x"
+                "   # and in the body auth.password = <file:/k>",
+            ),
+        ),
+    ],
+)
+def test_the_plan_says_exactly_what_runs_with_secrets_as_references(  # type: ignore[no-untyped-def]
+    action, params, runs
+) -> None:
+    plan = action.plan(action.params.model_validate(params), CONTEXT)
+    assert plan.runs == runs

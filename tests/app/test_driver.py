@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -290,6 +290,23 @@ NOT_NOW: list[cmd.Command] = [
     cmd.Resolve("a", "succeeded", "r"),
     cmd.Resolve("zz", "failed", ""),
     cmd.WriteNote("  "),
+    cmd.WriteNote("n", step="zz"),
+    cmd.WriteNote("n", happened_at=datetime.now(UTC) + timedelta(hours=1)),
+    cmd.Jump("a", "r"),
+    cmd.Jump("b", " "),
+    cmd.Jump("zz", "r"),
+    cmd.DoneElsewhere("a", "succeeded", ""),
+    cmd.DoneElsewhere("a", "succeeded", "r", "x" * 20_001),
+    cmd.DoneElsewhere("b", "succeeded", "r"),
+    cmd.DoneElsewhere("zz", "succeeded", "r"),
+    cmd.ChoosePoint("a", "s", "i", None, "r"),
+    cmd.ChoosePoint("a", "s", "i", None, ""),
+    cmd.ChoosePoint("zz", "s", "i", None, "r"),
+    cmd.HandOver(" "),
+    cmd.HandOver(" OPS "),
+    cmd.HandOver("x" * 201),
+    cmd.OpenShell("zz"),
+    cmd.CloseShell(1, 0),
     cmd.SetInput("zz", 1),
     cmd.SetInput("occurred", "yesterday"),
     cmd.Close(),

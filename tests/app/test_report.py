@@ -43,6 +43,27 @@ def test_what_was_lost_and_where_the_record_is() -> None:
     ]
 
 
+def test_what_people_chose_and_did_is_said() -> None:
+    told: dict[str, Json] = {
+        "loud": [{"step": "locate", "by": "ops", "said": "BREAK-GLASS by typing 'app' \x1b[2J"}],
+        "choice": {"said": "Chosen by ops", "break_glass": False},
+        "by_hand": [
+            {"step": "verify", "said": "done, by the word of ops: counted", "without": []},
+            {
+                "step": "cutover",
+                "said": "it is among the loud ones",
+                "without": ["approval by CTO"],
+            },
+        ],
+    }
+    lines = report_lines(DOCUMENT | told, Path("/x"), name="one")
+    assert lines[3:6] == [
+        r"LOOK AT        locate: BREAK-GLASS by typing 'app' \x1b[2J",
+        "by choice      Chosen by ops",
+        "by hand        verify: done, by the word of ops: counted",
+    ]
+
+
 def test_many_remarks_are_counted_and_the_first_are_named() -> None:
     one: Json = {
         "verdict": "could-not-verify",

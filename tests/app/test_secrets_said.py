@@ -77,6 +77,12 @@ def test_a_defect_leaves_a_traceback_without_the_secret(world: "World") -> None:
         cmd.Skip("a", VALUE),
         cmd.Abort(f"{VALUE} leaked"),
         cmd.SetInput("day", VALUE),
+        cmd.Jump("a", VALUE),
+        cmd.DoneElsewhere("a", "succeeded", VALUE),
+        cmd.DoneElsewhere("a", "succeeded", "r", f"password: {VALUE}"),
+        cmd.ChoosePoint("a", "s", "i", None, VALUE),
+        cmd.HandOver(VALUE),
+        cmd.HandOver("carla", VALUE),
     ],
 )
 def test_a_typed_secret_is_refused_and_not_recorded(world: "World", typed: cmd.Command) -> None:

@@ -126,6 +126,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/core/test_comparison.py",
         _VERIFIED,
     ),
+    "drbook.core.production": ("tests/core/test_production.py", "tests/core/test_suspect.py"),
     "drbook.core.ranges": ("tests/core/test_ranges.py", "tests/core/test_explaining.py"),
     "drbook.core.rewritten": ("tests/core/test_rewritten.py",),
     "drbook.core.soundness": ("tests/core/test_soundness.py", _VERIFIED),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from drbook.core.baseline import Aside, Baseline, Identity, TableCount, TableCounts
-from drbook.core.comparison import Comparison, TableVerdict, compare, compare_production
+from drbook.core.comparison import TableVerdict, compare
 from drbook.core.remarks import Question
 from drbook.core.structure import DbObject, Orphans, SequenceState, Structure
 
@@ -189,7 +189,6 @@ def test_failing_outranks_not_knowing() -> None:
 @pytest.mark.parametrize("manifest", [None, counts()])
 def test_no_tables_at_all_is_no_pass(manifest: TableCounts | None) -> None:
     assert compare(counts(), manifest, None).verdict is UNSURE
-    assert compare_production(counts(), counts()).verdict is UNSURE
 
 
 def test_an_empty_database_is_equal_to_one_where_everything_was_looked_at() -> None:
@@ -210,82 +209,6 @@ def test_what_was_compared_is_named() -> None:
     assert compare(some, None, some).reference == "baseline"
     assert compare(some, None, None).reference == "none"
     assert compare(some, some, None).newest == AT
-
-
-_PRODUCTION: list[tuple[str, Any, Any, TableVerdict, int | None]] = [
-    # what, baseline, now, verdict, lost
-    ("the same", table(100), table(100), GOOD, 0),
-    ("grown", table(100), table(150), GOOD, -50),
-    ("at the limit", table(100), table(95), GOOD, 5),
-    ("below the limit", table(100), table(94), BAD, 6),
-    ("emptied", table(100), table(0), BAD, 100),
-    ("one row, emptied", table(1), table(0), BAD, 1),
-    ("empty before", table(0), table(0), GOOD, 0),
-    ("missing", table(100), None, BAD, 100),
-    ("new", None, table(7), GOOD, None),
-    ("not counted now", table(100), table(None), UNSURE, None),
-    ("not counted then", table(None), table(100), UNSURE, None),
-    ("missing, never counted", table(None), None, BAD, None),
-]
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "verdict", "lost"),
-    [row[1:] for row in _PRODUCTION],
-    ids=[row[0] for row in _PRODUCTION],
-)
-def test_production(before: Any, now: Any, verdict: TableVerdict, lost: int | None) -> None:
-    result: Comparison = compare_production(of(now), of(before))
-    (row,) = result.tables
-    assert (row.verdict, row.lost) == (verdict, lost)
-    assert row.reason
-
-
-@pytest.mark.parametrize(
-    ("before", "now", "words"),
-    [
-        (table(5), None, "missing"),
-        (table(5), table(None, why_unknown="denied"), "denied"),
-        (table(5), table(None), "not counted"),
-        (None, table(5), "newer than the baseline"),
-        (table(None, why_unknown="odd"), table(5), "odd"),
-        (table(None), table(5), "not counted in the baseline"),
-        (table(1), table(0), "empty, where the baseline has 1 rows"),
-        (table(100), table(94), "6 rows fewer than in the baseline"),
-        (table(0), table(0), "not fewer than expected"),
-        (table(1), table(1), "not fewer than expected"),
-    ],
-)
-def test_production_in_words(before: Any, now: Any, words: str) -> None:
-    assert compare_production(of(now), of(before)).tables[0].reason == words
-
-
-def test_production_is_held_to_its_baseline_and_dated() -> None:
-    now = counts(
-        TableCount(table="a", rows=1, newest=AT),
-        TableCount(table="b", rows=1, newest=LATER),
-        TableCount(table="c", rows=1),
-    ).model_copy(update={"taken_at": LATER})
-    found = compare_production(now, counts(TableCount(table="a", rows=1)))
-    assert (found.reference, found.baseline_at, found.counted_at) == ("baseline", AT, LATER)
-    assert found.newest == LATER
-    assert [row.newest for row in found.tables] == [AT, LATER, None]
-    assert compare_production(counts(), counts()).newest is None
-
-
-@pytest.mark.parametrize(("rows", "verdict"), [(5, UNSURE), (0, BAD)], ids=["as many", "emptied"])
-def test_figures_of_another_server_say_nothing_of_production(
-    rows: int, verdict: TableVerdict
-) -> None:
-    who = IDENTITY.model_copy(update={"system_identifier": "1", "database": "other"})
-    result = compare_production(of(table(rows)).model_copy(update={"identity": who}), of(table(5)))
-    (said,) = result.remarks
-    assert (result.verdict, said.check, said.verdict) == (verdict, "identity", UNSURE)
-    assert said.words == (
-        "production is database other on server 1, the baseline of rental on 7412345678901234567: what "
-        "it had nobody can say; capture a baseline of it"
-    )
-    assert compare_production(of(table(5)), of(table(5))).remarks == ()
 
 
 # --- everything beside the rows ----------------------------------------------------------------
@@ -503,6 +426,12 @@ _OTHERS: list[tuple[str, Any, Any, int | None, bool]] = [
     ("not counted there", table(5, content=H1), table(None), -1, False),
     ("not there", table(5, content=H1), None, -1, False),
     ("computed anew", table(5, content=H1, kind="materialized view"), table(5, content=H2), -1, False),
+    ("in generated columns alone", table(5, content=H1, content_given=H1, generated=("x",)),
+     table(5, content=H2, content_given=H1, generated=("x",)), -1, False),
+    ("not in generated columns alone", table(5, content=H1, content_given=H1, generated=("x",)),
+     table(5, content=H2, content_given=H2, generated=("x",)), -1, True),
+    ("in whichever columns", table(5, content=H1, content_given=H1, generated=("x",)), table(5, content=H2),
+     -1, True),
 ]  # fmt: skip
 
 

@@ -181,7 +181,8 @@ CHAIN = runbook_of(
         (S.PENDING, S.SUCCEEDED, ()),
         (S.SKIPPED, S.SUCCEEDED, ()),
         (S.STALE, S.STALE, ()),
-        (S.FAILED, S.IN_DOUBT, ("b", "c")),
+        (S.FAILED, S.IN_DOUBT, ("b",)),
+        (S.AWAITING, S.PENDING, ("b",)),
     ],
 )
 def test_what_a_new_run_makes_stale(b: StepState, c: StepState, stale: tuple[str, ...]) -> None:
@@ -229,6 +230,8 @@ def test_outcome(a: StepState, b: StepState, word: str, code: int) -> None:
 Change = Callable[[StepRun], StepRun]
 ACCEPTED: Change = lambda run: replace(run, accepted="r")  # noqa: E731
 BY_RULE: Change = lambda run: replace(run, skipped_by_rule=True)  # noqa: E731
+BY_HAND: Change = lambda run: replace(run, by_hand=True)  # noqa: E731
+BROKEN: Change = lambda run: replace(run, break_glass=True)  # noqa: E731
 
 SPECIAL: list[tuple[Phase, StepState, Change | None, str, int]] = [
     (Phase.DETECT, S.COULD_NOT_VERIFY, ACCEPTED, "partial", 0),
@@ -236,6 +239,11 @@ SPECIAL: list[tuple[Phase, StepState, Change | None, str, int]] = [
     (Phase.VERIFY, S.SKIPPED, None, "could-not-verify", 5),
     (Phase.VERIFY, S.SKIPPED, BY_RULE, "pass", 0),
     (Phase.CONTAIN, S.SKIPPED, BY_RULE, "pass", 0),
+    (Phase.VERIFY, S.SUCCEEDED, BY_HAND, "could-not-verify", 5),
+    (Phase.CUTOVER, S.SUCCEEDED, BY_HAND, "partial", 0),
+    (Phase.CUTOVER, S.FAILED, BY_HAND, "fail", 1),
+    (Phase.LOCATE, S.SUCCEEDED, BROKEN, "partial", 0),
+    (Phase.LOCATE, S.FAILED, BROKEN, "fail", 1),
 ]
 
 
@@ -249,6 +257,27 @@ def test_outcome_of_what_a_person_let_pass(
         state = replace(state, steps={"a": change(state.steps["a"])})
     found = outcome(runbook, state)
     assert (found.word, int(found.code)) == (word, code)
+
+
+def test_what_was_done_by_hand_is_never_plainly_passed() -> None:
+    state = state_of(a=S.SUCCEEDED, b=S.SUCCEEDED)
+    state = replace(state, steps={**state.steps, "b": BY_HAND(state.steps["b"])})
+    found = outcome(PLAIN, state)
+    assert (found.word, found.reason) == ("partial", "b: done by hand, by a person's word")
+
+
+def test_what_was_done_by_hand_handed_nothing_back() -> None:
+    state = state_of(a=S.SUCCEEDED, b=S.PENDING)
+    by_hand = replace(state.steps["a"], by_hand=True, result=None)
+    state = replace(state, steps={**state.steps, "a": by_hand})
+    assert scope(PLAIN, state)["steps"] == {"a": {}}
+    assert may_run(PLAIN, state, "b") == ""
+
+
+def test_staleness_follows_the_outputs_and_not_the_order_of_the_file() -> None:
+    runbook = runbook_of(("c", set(), {"b"}, ""), ("b", set(), {"a"}, ""), ("a", set(), set(), ""))
+    state = state_of(c=S.SUCCEEDED, b=S.SUCCEEDED, a=S.SUCCEEDED)
+    assert stale_after(runbook, state, "a") == ("c", "b")
 
 
 def test_outcome_of_a_dry_run_never_says_pass() -> None:

@@ -13,6 +13,7 @@ from drbook.core import events as ev
 from drbook.core.engine import decide, may_run, may_skip, outcome, stale_after
 from drbook.core.events import Effect, Event, Mode, Plan, Question, Record, StepEnd
 from drbook.core.fold import evolve, fold
+from drbook.core.moves import leap, may_do_elsewhere, stale_for_input
 from drbook.core.runbook import CompiledStep, Runbook, RunbookDocument
 from drbook.core.state import ENDED, IncidentState, StepState, lacks
 from drbook.journal.codec import FIRST
@@ -21,8 +22,11 @@ from drbook.journal.writer import Writer
 from drbook.language.compile import compile_tree
 
 
-def runbook_of(needs: Mapping[str, set[str]], uses: Mapping[str, set[str]]) -> Runbook:
-    """A runbook with these needs; `uses` are the needs whose output is used."""
+def runbook_of(
+    needs: Mapping[str, set[str]], uses: Mapping[str, set[str]], asking: set[str]
+) -> Runbook:
+    """A runbook with these needs; `uses` are the needs whose output is used, `asking` the steps that
+    refer to the input `day`."""
     document = RunbookDocument.model_validate(
         {
             "drbook": 1,
@@ -38,6 +42,7 @@ def runbook_of(needs: Mapping[str, set[str]], uses: Mapping[str, set[str]]) -> R
             confirm_type=None,
             needs=frozenset(needs[step.id] | uses[step.id]),
             uses=frozenset(uses[step.id]),
+            inputs=frozenset({"day"} if step.id in asking else ()),
         )
         for step in document.steps
     )
@@ -54,7 +59,8 @@ def runbooks(draw: st.DrawFn) -> Runbook:
         some = st.sets(st.sampled_from(earlier)) if earlier else st.just(set())
         needs[name], uses[name] = draw(some), draw(some)
     order = draw(st.permutations(names))
-    return runbook_of({n: needs[n] for n in order}, {n: uses[n] for n in order})
+    asking = draw(st.sets(st.sampled_from(names)))
+    return runbook_of({n: needs[n] for n in order}, {n: uses[n] for n in order}, asking)
 
 
 OPENED = ev.IncidentOpened(
@@ -95,7 +101,8 @@ class Course:
         """Everything that is allowed now."""
         if self.state.closed_at is not None:
             return [("note", "")]
-        found = [("note", ""), ("resume", "")]
+        found = [("note", ""), ("resume", ""), ("hand-over", ""), ("input", "")]
+        found.append(("shell", ""))
         if decide(self.runbook, self.state).finished:
             found.append(("close", ""))
         for name, run in self.state.steps.items():
@@ -103,6 +110,11 @@ class Course:
                 found.append(("run", name))
             if not may_skip(self.state, name):
                 found.append(("skip", name))
+            if leap(self.runbook, self.state, name).skips:
+                found.append(("jump", name))
+            for word, end in (("did", StepEnd.SUCCEEDED), ("failed", StepEnd.FAILED)):
+                if not may_do_elsewhere(self.runbook, self.state, name, end, hands_back=True):
+                    found.append((word, name))
             if run.state is StepState.AWAITING:
                 found.append(("go-on", name))
                 found.append(("take-back", name))
@@ -119,6 +131,23 @@ class Course:
             return self.put(ev.NoteAdded(text="n"))
         if kind == "resume":
             return self.put(ev.IncidentResumed(head=FIRST))
+        if kind == "hand-over":
+            return self.put(ev.HandedOver(to="carla"))
+        if kind == "shell":
+            self.put(ev.ShellOpened())
+            return self.put(ev.ShellClosed(duration_ms=1, exit_code=0))
+        if kind == "input":
+            value = draw(st.sampled_from(["friday", "saturday"]))
+            for stale in stale_for_input(self.runbook, self.state, "day", value, None):
+                self.put(ev.StepInvalidated(step=stale, because="input day changed"))
+            return self.put(ev.InputChanged(name="day", value=value))
+        if kind == "jump":
+            for skipped in leap(self.runbook, self.state, name).skips:
+                self.put(ev.StepSkipped(step=skipped, reason=f"jumped to {name}: r"))
+            assert may_run(self.runbook, self.state, name) == ""
+            return None
+        if kind in ("did", "failed"):
+            return self.done_elsewhere(name, kind == "did")
         if kind == "close":
             ends = outcome(self.runbook, self.state)
             return self.put(ev.IncidentClosed(outcome=ends.word, exit_code=int(ends.code)))
@@ -143,6 +172,21 @@ class Course:
         result = {"v": 1} if end is StepEnd.SUCCEEDED else None
         return self.put(
             ev.StepFinished(step=name, attempt=attempt, state=end, result=result, duration_ms=0)
+        )
+
+    def done_elsewhere(self, name: str, well: bool) -> None:
+        if self.state.steps[name].state in ENDED:
+            for stale in stale_after(self.runbook, self.state, name):
+                self.put(ev.StepInvalidated(step=stale, because=name))
+        self.put(
+            ev.StepDoneElsewhere.model_validate(
+                {
+                    "step": name,
+                    "attempt": self.state.steps[name].attempt + 1,
+                    "state": StepEnd.SUCCEEDED if well else StepEnd.FAILED,
+                    "reason": "r",
+                }
+            )
         )
 
     def plan(self, draw: st.DrawFn, name: str) -> None:
@@ -200,7 +244,7 @@ def standing(records: list[Record]) -> dict[str, str]:
             found[event.step], effects[event.step] = "awaiting", event.effect
         elif isinstance(event, ev.StepStarted):
             found[event.step] = "started"
-        elif isinstance(event, ev.StepFinished | ev.StepResolved):
+        elif isinstance(event, ev.StepFinished | ev.StepResolved | ev.StepDoneElsewhere):
             found[event.step] = event.state.value
         elif isinstance(event, ev.StepSkipped):
             found[event.step] = "skipped"
@@ -283,6 +327,7 @@ def test_an_outcome_is_never_better_than_the_worst_step(course: Course) -> None:
         assert int(ends.code) in codes
     if ends.word == "pass":
         assert told <= {"succeeded"}
+        assert not any(run.by_hand for run in course.state.steps.values())
         assert len(standing(course.records)) == len(course.runbook.steps)
 
 
@@ -311,3 +356,53 @@ def test_a_journey_through_the_file_changes_nothing(course: Course) -> None:
         replayed, remembered = fold(read(path)), fold(written)
         assert replayed == remembered
         assert outcome(course.runbook, replayed) == outcome(course.runbook, course.state)
+
+
+def by_hand(records: list[Record]) -> set[str]:
+    """The steps whose last end was a person's word."""
+    found: set[str] = set()
+    for record in records:
+        if isinstance(record.event, ev.StepDoneElsewhere):
+            found.add(record.event.step)
+        elif isinstance(record.event, ev.StepPlanned):
+            found.discard(record.event.step)
+    return found
+
+
+@LONG
+@given(courses())
+def test_a_persons_word_is_never_plainly_passed_and_hands_nothing_on(course: Course) -> None:
+    told = {
+        name
+        for name in by_hand(course.records)
+        if standing(course.records).get(name) == "succeeded"
+    }
+    if told:
+        assert outcome(course.runbook, course.state).word != "pass"
+    for record in course.records:
+        event = record.event
+        if isinstance(event, ev.StepDoneElsewhere) and event.state is StepEnd.SUCCEEDED:
+            assert not any(event.step in step.uses for step in course.runbook.steps)
+
+
+@LONG
+@given(courses())
+def test_nothing_that_was_given_an_older_input_stands(course: Course) -> None:
+    """A step that refers to the input succeeded after its last change, or is stale."""
+    changed, value = 0, None
+    for record in course.records:
+        if isinstance(record.event, ev.InputChanged) and record.event.value != value:
+            changed, value = record.seq, record.event.value
+    planned = {r.event.step: r.seq for r in course.records if isinstance(r.event, ev.StepPlanned)}
+    hands = by_hand(course.records)
+    for step in course.runbook.steps:
+        run = course.state.steps[step.id]
+        stands = run.state in (StepState.SUCCEEDED, StepState.AWAITING, StepState.NOT_EXERCISED)
+        if step.inputs and stands and step.id not in hands:
+            late = planned[step.id] < changed
+            # What ran, or was in doubt, while it changed is the driver's to refuse, or a person's.
+            assert not late or _was_open(course.records, step.id, changed)
+
+
+def _was_open(records: list[Record], step: str, seq: int) -> bool:
+    return standing(records[: seq - 1]).get(step) in ("started", "in-doubt")

@@ -23,6 +23,11 @@ def t(rows: int | None, **more: Any) -> TableCount:
     return TableCount(table="public.t", rows=rows, **more)
 
 
+def g(content: str | None, given: str | None, *names: str, **more: Any) -> TableCount:
+    """A table with columns that the server computes, and the hash without them."""
+    return t(5, content=content, content_given=given, generated=names or ("total",), **more)
+
+
 def case(
     found: TableCount | None = None,
     held: TableCount | None = None,
@@ -45,6 +50,15 @@ STALE = (
     "may be older than it claims"
 )
 DIFFERS = "differs from the baseline, and no manifest says what the backup held"
+GENERATED = (
+    "all but generated columns (total) is as the backup held it; these a restore computes anew, and "
+    "nothing says what their functions gave when the rows were written"
+)
+NOT_APART = (
+    "the rows' content differs, and whether in more than generated columns (total), which a restore "
+    "computes anew, a manifest of an older drbook does not say"
+)
+SAME: dict[str, Any] = {"versions": (180003, 180003)}
 NO_WORDS = "no manifest and no baseline to compare with"
 
 _JUDGED: list[tuple[Case, str, TableVerdict, str]] = [
@@ -100,6 +114,39 @@ _JUDGED: list[tuple[Case, str, TableVerdict, str]] = [
     (case(t(5, content=H2), t(5, content=H1), versions=(150003, 180003)), "content", UNSURE,
      "Content was hashed by PostgreSQL 15 and 18; that their hashes agree is known only of neighbouring "
      "versions."),
+    # --- columns that a restore computes anew ------------------------------------------------------
+    (case(g(H2, H1), g(H1, H1), **SAME), "generated", UNSURE, GENERATED),
+    (case(g(H2, None), g(H1, None), **SAME), "generated", UNSURE, GENERATED),
+    (case(g(H2, H1, "b", "a"), g(H1, H1, "a", "b"), **SAME), "generated", UNSURE,
+     GENERATED.replace("total", "b, a")),
+    (case(g(H2, H2), g(H1, H1), **SAME), "content", BAD, "the rows' content differs from what the backup held"),
+    (case(g(H2, H1, "other"), g(H1, H1), **SAME), "content", BAD,
+     "the rows' content differs from what the backup held"),
+    (case(g(H2, H1), t(5, content=H1, generated=()), **SAME), "content", BAD,
+     "the rows' content differs from what the backup held"),
+    (case(t(5, content=H2, generated=()), t(5, content=H1, generated=()), **SAME), "content", BAD,
+     "the rows' content differs from what the backup held"),
+    (case(t(5, content=H2, generated=()), g(H1, H1), **SAME), "content", BAD,
+     "the rows' content differs from what the backup held"),
+    (case(g(H2, H1), t(5, content=H1), **SAME), "generated", UNSURE, NOT_APART),
+    (case(t(5, content=H2, generated=()), t(5, content=H1), **SAME), "content", BAD,
+     "the rows' content differs from what the backup held"),
+    (case(g(H1, H1), t(5, content=H1), **SAME), "content", GOOD, "content"),
+    (case(g(H1, H2), g(H1, H1), **SAME), "content", GOOD, "content"),
+    (case(g(OTHER, H1), g(H1, H1), **SAME), "content", UNSURE,
+     "Content was hashed by another method: hash_record_extended/2 and hashtextextended/2."),
+    (case(g(H2, H1, **VIEW), g(H1, H1), **SAME), "content", UNSURE,
+     "the restore computed it anew, with another content"),
+    (case(g(None, None), g(H1, H1), **SAME), "as held", GOOD, "count"),
+    (case(g(H1, H1), g(None, None), **SAME), "as held", GOOD, "count"),
+    (case(g(None, None, newest=LATER, newest_column="total"), g(None, None, newest=AT)), "newest", UNSURE,
+     "the newest row differs, by a generated column, which a restore computes anew"),
+    (case(g(None, None, newest=LATER, newest_column="at"), g(None, None, newest=AT)), "newest", BAD,
+     "the newest row differs from what the backup held"),
+    (case(g(None, None), g(None, None, newest=AT, newest_column="total")), "newest", UNSURE,
+     "the newest row differs, by a generated column, which a restore computes anew"),
+    (case(g(None, None), g(None, None, newest=AT)), "newest", BAD,
+     "the newest row differs from what the backup held"),
     (case(t(5, newest=LATER), t(5, newest=AT)), "newest", BAD,
      "the newest row differs from what the backup held"),
     (case(t(5), t(5, newest=AT)), "newest", BAD, "the newest row differs from what the backup held"),

@@ -119,7 +119,15 @@ LEGAL: list[tuple[str, Callable[[int], Event], set[StepState]]] = [
         lambda n: ev.StepSkipped(step="a", reason="r"),
         {S.PENDING, S.AWAITING, S.FAILED, S.COULD_NOT_VERIFY, S.REFUSED, S.CANCELLED, S.STALE},
     ),
-    ("Invalidated", lambda n: ev.StepInvalidated(step="a", because="b"), ENDS),
+    ("Invalidated", lambda n: ev.StepInvalidated(step="a", because="b"), ENDS | {S.AWAITING}),
+    (
+        "DoneElsewhere",
+        lambda n: ev.StepDoneElsewhere(
+            step="a", attempt=n + 1, state=StepEnd.SUCCEEDED, reason="by hand"
+        ),
+        {S.PENDING, S.AWAITING, S.FAILED, S.REFUSED, S.CANCELLED, S.COULD_NOT_VERIFY, S.STALE}
+        | {S.SKIPPED},
+    ),
     (
         "Decision",
         lambda n: ev.DecisionRecorded(step="a", decision="accept", reason="r"),
@@ -153,6 +161,10 @@ ALWAYS_WRONG: list[Event] = [
     ev.StepFinished(step="a", attempt=2, state=StepEnd.FAILED, duration_ms=1),
     ev.ResourceCreated(step="a", attempt=1, kind="k", name="never", location="l"),
     ev.ResourceReleased(step="a", attempt=1, kind="k", name="never", location="l"),
+    ev.StepDoneElsewhere(step="b", attempt=0, state=StepEnd.SUCCEEDED, reason="r"),
+    ev.StepDoneElsewhere(step="zz", attempt=1, state=StepEnd.SUCCEEDED, reason="r"),
+    ev.PointChosen(step="a", source="s", id="i", reason="r"),
+    ev.ShellClosed(duration_ms=1, exit_code=0),
 ]
 
 
@@ -185,6 +197,8 @@ def test_only_notes_follow_the_close() -> None:
         ev.IncidentResumed(head="0" * 64),
         ev.InputChanged(name="day", value="x"),
         ev.HandedOver(to="carla"),
+        ev.ShellOpened(),
+        ev.StepDoneElsewhere(step="a", attempt=1, state=StepEnd.FAILED, reason="r"),
     ]
     for event in others:
         with pytest.raises(IllegalEvent):
@@ -345,3 +359,27 @@ def test_a_decision_does_not_outlive_its_attempt() -> None:
     assert state.steps["a"].accepted == "r"
     assert then(state, planned(attempt=2)).steps["a"].accepted is None
     assert then(state, ev.StepInvalidated(step="a", because="b")).steps["a"].accepted is None
+
+
+def test_what_a_person_did_elsewhere_is_an_attempt_of_its_own() -> None:
+    before = after(planned(), STARTED, finished(StepEnd.FAILED))
+    event = ev.StepDoneElsewhere(
+        step="a", attempt=2, state=StepEnd.SUCCEEDED, reason="in the console", evidence="OK"
+    )
+    run = then(before, event).steps["a"]
+    assert (run.state, run.by_hand, run.attempt, run.starts) == (S.SUCCEEDED, True, 2, 1)
+    assert (run.reason, run.evidence, run.result, run.plan) == ("in the console", "OK", None, None)
+    again = then(then(before, event), planned(attempt=3)).steps["a"]
+    assert (again.by_hand, again.evidence) == (False, "")
+
+
+def test_a_shell_is_left_once_and_forgotten_by_a_resume() -> None:
+    inside = after(ev.ShellOpened(step="a"))
+    assert inside.shell_since == START + timedelta(seconds=2)
+    assert then(inside, ev.ShellClosed(duration_ms=1, exit_code=0)).shell_since is None
+    assert then(inside, ev.IncidentResumed(head="0" * 64)).shell_since is None
+
+
+def test_a_note_keeps_its_kind() -> None:
+    noted = after(ev.NoteAdded(text="n", kind=ev.NoteKind.HYPOTHESIS)).notes[0]
+    assert noted.kind is ev.NoteKind.HYPOTHESIS

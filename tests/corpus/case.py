@@ -117,5 +117,10 @@ class Case:
         return self.expects is not GOOD if self.bad is None else self.bad
 
 
+def since(major: int, what: str) -> "Callable[[World], str]":
+    """What the usual server has only from this version on."""
+    return lambda world: "" if world.usual.major >= major else f"{what} from PostgreSQL {major} on"
+
+
 def no_manifest(manifest: Manifest, world: "World") -> None:
     return None

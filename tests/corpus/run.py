@@ -3,6 +3,8 @@
     python tests/corpus/run.py                    # everything
     python tests/corpus/run.py --only 'bit*'      # by name, with wildcards
     python tests/corpus/run.py --jobs 4
+    python tests/corpus/run.py --server all       # on every PostgreSQL here, one after the other
+    python tests/corpus/run.py --server /usr/lib/postgresql/15/bin
 
 Exit code 1 where a verdict is not the expected one.
 """
@@ -23,7 +25,8 @@ if __name__ == "__main__":
 from corpus.case import BAD, GOOD, Case
 from corpus.cases import CASES
 from corpus.road import Travelled, run
-from corpus.world import World, opened
+from corpus.world import World, opened, servers
+from drbook.providers.pgtools import PgTools, find_tools
 
 SHOWN = {GOOD: "pass", BAD: "fail"}
 
@@ -101,10 +104,26 @@ def summary(lines: Sequence[Line], seconds: float) -> str:
     )
 
 
+def chosen(asked: str | None, tools: Sequence[PgTools]) -> list[PgTools]:
+    """Which of the servers here: the extra's, that in a folder, or every one. Empty where it is not there."""
+    here = servers(tools)
+    if asked is None:
+        return here[:1]
+    if asked == "all":
+        return here
+    folder = Path(asked).resolve()
+    return [one for one in here if one.bin.resolve() in (folder, folder / "bin")]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="*", help="names, with wildcards")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--server",
+        metavar="DIR|all",
+        help="the folder of a PostgreSQL's programs, or every one here; else the test extra's",
+    )
     parser.add_argument(
         "--without", action="store_true", help="then take each comparison away, and say who notices"
     )
@@ -112,15 +131,24 @@ def main() -> int:
     cases = [case for case in CASES if fnmatch.fnmatch(case.name, given.only)]
     if not cases:
         parser.error(f"no case is called {given.only}")
+    tools = find_tools()
+    usual = chosen(given.server, tools)
+    if not usual:
+        parser.error(f"no server of PostgreSQL is in {given.server or 'the test extra'}")
+    well = [_on(server, cases, given.jobs, without=given.without) for server in usual]
+    return 0 if all(well) else 1
+
+
+def _on(server: PgTools, cases: Sequence[Case], jobs: int, *, without: bool) -> bool:
+    """The table of one server; whether every verdict in it is right."""
     begun = time.monotonic()
+    print(f"PostgreSQL {server.show()}")
     print("   case  truth   verdict    time  name  [who found it]")
-    with opened() as world:
-        lines = run_all(
-            world, cases, jobs=given.jobs, tell=lambda line: print(line.show(), flush=True)
-        )
-    print(summary(lines, time.monotonic() - begun))
+    with opened(server) as world:
+        lines = run_all(world, cases, jobs=jobs, tell=lambda line: print(line.show(), flush=True))
+    print(f"PostgreSQL {server.major}: {summary(lines, time.monotonic() - begun)}")
     idle = False
-    if given.without:
+    if without:
         from corpus.without import NETS, noticed
 
         recorded = [line.travelled.facts for line in lines if line.travelled and line.right]
@@ -128,7 +156,7 @@ def main() -> int:
             found = list(noticed(name, recorded))
             idle = idle or not found
             print(f"without {name}: {len(found)} wrong: {'; '.join(found[:4]) or 'NOBODY NOTICES'}")
-    return 0 if all(line.right for line in lines) and not idle else 1
+    return all(line.right for line in lines) and not idle
 
 
 if __name__ == "__main__":

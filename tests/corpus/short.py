@@ -24,6 +24,8 @@ NEEDED: tuple[str, ...] = (
     "half the rows, older baseline, no manifest",
     "one row changed",
     "timestamps shifted, counts alone",
+    "a generated column is computed anew",
+    "a generated column is computed anew, and another one changed",
     "older than its time claims, as many rows",
     "not even the baseline counted a table",
     "an archive that cannot be counted, as in the baseline",

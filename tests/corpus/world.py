@@ -3,7 +3,7 @@
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -80,6 +80,8 @@ class World:
 
     folder: Path
     tools: tuple[PgTools, ...]
+    usual: PgTools
+    """Whose server production runs on, and mostly what is restored into."""
     cancel: CancelToken = field(default_factory=CancelToken)
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -87,10 +89,6 @@ class World:
     _produced: dict[Production, Produced] = field(default_factory=dict)
     _making: dict[Production, threading.Lock] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=count)
-
-    @property
-    def usual(self) -> PgTools:
-        return next(one for one in self.tools if one.origin == "extra")
 
     @property
     def other(self) -> PgTools | None:
@@ -180,13 +178,22 @@ def connect(server: ClusterServer, dbname: str) -> psycopg.Connection:
     return psycopg.connect(host=str(server.socket), user="postgres", dbname=dbname, autocommit=True)
 
 
+def servers(tools: Sequence[PgTools]) -> list[PgTools]:
+    """Every PostgreSQL here that has a server: that of the extra first, then the newest."""
+    here = [one for one in tools if one.has_server]
+    return sorted(here, key=lambda one: (one.origin != "extra", -one.version))
+
+
 @contextmanager
-def opened(environment: Mapping[str, str] = os.environ) -> Iterator[World]:
-    """A world in a folder of its own that is gone afterwards."""
+def opened(
+    usual: PgTools | None = None, environment: Mapping[str, str] = os.environ
+) -> Iterator[World]:
+    """A world in a folder of its own that is gone afterwards; on the extra's server where none is named."""
     with tempfile.TemporaryDirectory(prefix="drbook-corpus-") as folder:
         if server_user() == "nobody":
             Path(folder).chmod(0o711)
-        world = World(Path(folder), find_tools(environment))
+        tools = find_tools(environment)
+        world = World(Path(folder), tools, usual or servers(tools)[0])
         try:
             yield world
         finally:

@@ -475,6 +475,26 @@ def test_a_wrong_neighbour_of_an_expression_is_still_found(problems: Problems) -
 # --- what a runbook becomes ----------------------------------------------------------------------
 
 
+def test_inputs_that_a_step_refers_to(loading: Loading) -> None:
+    runbook = loading(
+        HEAD + "inputs: {n: {}, m: {}, k: {}, occurred: {type: time}}\n"
+        "steps:\n"
+        "  - {id: a, phase: detect, do: ask, with: {prompt: 'to ${{ inputs.n | upper }}'}}\n"
+        "  - id: b\n"
+        "    phase: close\n"
+        "    do: note\n"
+        '    with: {text: "${{ incident.occurred }}"}\n'
+        "    when: ${{ inputs.m == 'x' or not (inputs.m == 'y') }}\n"
+        '    confirm: {type: "${{ inputs.k }}"}\n'
+        "  - {id: c, phase: detect, do: note, with: {text: '${{ incident.mode }}'}}\n"
+    )
+    assert [(step.id, set(step.inputs)) for step in runbook.steps] == [
+        ("a", {"n"}),
+        ("b", {"occurred", "m", "k"}),
+        ("c", set()),
+    ]
+
+
 def test_a_runbook_that_loads(loading: Loading) -> None:
     text = (
         HEAD
@@ -615,3 +635,38 @@ def test_a_good_runbook_with_something_put_in(
 def test_any_expression(vocabulary: Vocabulary, text: str) -> None:
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
     _loads_or_is_invalid(TWO.replace("HERE", quoted).encode(), vocabulary)
+
+
+TIMERS = [
+    ("updates: {audience: all}", (3, 10, "updates"), "no `every`", "the field `every`"),
+    ("updates: {every: 30}", (3, 18, "updates.every"), "the number 30", "a duration with a unit"),
+    ("updates: {every: 10s}", (3, 18, "updates.every"), "the text '10s'", "at least 1m"),
+    ("updates: {every: 30m, to: all}", (3, 23, "updates.to"), "the unknown field `to`", "every, audience"),
+    (
+        "deadlines: [{name: N, after: 72h, from: noticed}]",
+        (3, 41, "deadlines[0].from"),
+        "the text 'noticed'",
+        "one of: 'occurred', 'detected', 'declared'",
+    ),
+    ("deadlines: [{name: N}]", (3, 13, "deadlines[0]"), "no `after`", "the field `after`"),
+    ("deadlines: [{after: 1h}]", (3, 13, "deadlines[0]"), "no `name`", "the field `name`"),
+    ("deadlines: [{name: N, after: 0s}]", (3, 30, "deadlines[0].after"), "the text '0s'", "at least 1m"),
+    (
+        "deadlines: [{name: N, after: 1h}, {name: n, after: 2h}]",
+        (3, 42, "deadlines[1].name"),
+        "`n` a second time",
+        "a name of its own; the first is on line 3",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "place", "found", "expected"), TIMERS)
+def test_updates_and_deadlines(
+    problems: Problems, line: str, place: tuple[int, int, str], found: str, expected: str
+) -> None:
+    (problem,) = problems(
+        f"drbook: 1\ntitle: T\n{line}\nsteps:\n  - {{id: a, phase: detect, do: manual, with: {{instructions: I}}}}\n"
+    )
+    assert (problem.line, problem.column, problem.path) == place
+    assert problem.found == found
+    assert expected in problem.expected

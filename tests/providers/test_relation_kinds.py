@@ -235,6 +235,63 @@ def test_a_login_that_may_read_all_data_reads_large_objects_by_their_pages(
     assert of(as_owner, "large objects") == of(as_reader, "large objects")
 
 
+# --- names that are no text --------------------------------------------------------------------
+
+NO_TEXT = r"""
+CREATE FUNCTION run(text) RETURNS void LANGUAGE plpgsql AS
+  $$ BEGIN EXECUTE replace($1, '?', convert_from('\x636166e9', 'SQL_ASCII')); END $$;
+SELECT run('CREATE TABLE "?" (id serial)'), run('CREATE SCHEMA "?"'), run('CREATE TABLE "?"."grün" (id int)'),
+  run('CREATE TABLE partly (id int PRIMARY KEY, "?" text)'), run('CREATE TYPE "of ?" AS (a int)'),
+  run('CREATE TABLE keyed ("?" int PRIMARY KEY, g int GENERATED ALWAYS AS (5) STORED)'),
+  run('CREATE TABLE typed (a "of ?")'), run('CREATE TABLE "\?" (id int)');
+INSERT INTO partly SELECT n FROM generate_series(1, 2000) n; INSERT INTO typed VALUES (ROW(1));
+CREATE TABLE "grün" (id int); INSERT INTO "grün" VALUES (1), (2), (3); ANALYZE;
+"""
+
+
+@pytest.fixture
+def ascii_only(kinds: Postgres) -> Iterator[DatabaseRef]:
+    """A database without an encoding takes any bytes for a name, and hands them out only as bytes."""
+    with kinds.connect("postgres") as connection:
+        connection.execute(
+            "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
+        )
+        try:
+            with kinds.connect("ascii") as inside:
+                inside.execute(NO_TEXT.encode())
+            yield ref(kinds, "ascii")
+        finally:
+            connection.execute("DROP DATABASE ascii WITH (FORCE)")
+
+
+def test_a_name_that_is_no_text_takes_no_other_with_it(
+    ascii_only: DatabaseRef, reader: PostgresReader
+) -> None:
+    found = drain(reader.count(ascii_only, content=True, ranges=True, structure="sound"))
+    rows = {row.table: row for row in found.tables}
+    unnamed = {"public.caf\\xe9", "caf\\xe9.grün", "public.\\caf\\xe9"}
+    assert set(rows) == unnamed | {
+        "public.partly", "public.keyed", "public.typed", "public.grün",
+    }  # fmt: skip
+    for name in unnamed:
+        assert (rows[name].rows, rows[name].content) == (None, None)
+        assert "not UTF-8" in rows[name].why_unknown
+    assert (rows["public.partly"].rows, rows["public.partly"].content) == (2000, None)
+    assert "not hashed" in rows["public.partly"].note
+    assert (rows["public.keyed"].rows, rows["public.keyed"].content) == (0, None)
+    assert rows["public.keyed"].generated == ("g",)
+    for name, number in (("public.grün", 3), ("public.typed", 1)):
+        assert rows[name].rows == number
+        assert "SQL_ASCII" in (rows[name].content or "")
+    assert found.structure is not None
+    assert {"table", "column", "sequence"} <= found.structure.unread.keys()
+    assert "constraint" in found.structure.unread
+    alone = {row.table: row for row in drain(reader.count(ascii_only)).tables}
+    assert {name: row.rows for name, row in alone.items()} == {
+        name: row.rows for name, row in rows.items()
+    }
+
+
 # --- how rows are hashed -----------------------------------------------------------------------
 
 
@@ -278,6 +335,67 @@ def test_values_that_the_server_s_functions_take_for_equal_are_told_apart(
             assert content() != before
         finally:
             connection.execute(f"UPDATE {table} SET {column} = '{one}'".encode())
+
+
+COMPUTED = """
+CREATE SCHEMA made; SET search_path = made;
+CREATE FUNCTION taxed(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2';
+CREATE TABLE small (id int PRIMARY KEY, net int, "gr oss" int GENERATED ALWAYS AS (made.taxed(net)) STORED);
+CREATE TABLE large (LIKE small INCLUDING ALL);
+CREATE TABLE parted (id int, net int, gross int GENERATED ALWAYS AS (made.taxed(net)) STORED) PARTITION BY LIST (id);
+CREATE TABLE part PARTITION OF parted FOR VALUES IN (1);
+CREATE TABLE alone (gross int GENERATED ALWAYS AS (made.taxed(5)) STORED);
+CREATE TABLE nothing (LIKE small INCLUDING ALL);
+CREATE TABLE plain (id int PRIMARY KEY, net int);
+INSERT INTO small SELECT n, n FROM generate_series(1, 5) n;
+INSERT INTO large SELECT n, n FROM generate_series(1, 20000) n;
+INSERT INTO parted VALUES (1, 5); INSERT INTO alone DEFAULT VALUES; INSERT INTO plain VALUES (1, 1);
+ANALYZE;
+"""
+COMPUTE_ANEW = """
+CREATE OR REPLACE FUNCTION made.taxed(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 3';
+UPDATE made.small SET net = net; UPDATE made.large SET net = net; UPDATE made.parted SET net = net;
+DELETE FROM made.alone; INSERT INTO made.alone DEFAULT VALUES;
+"""
+
+
+def test_what_the_server_computes_is_told_from_what_it_was_given(
+    kinds: Postgres, reader: PostgresReader
+) -> None:
+    """In each way of counting: several tables in one message, in stretches, and one by one."""
+
+    def counted() -> dict[str, TableCount]:
+        found = reader.count(
+            ref(kinds, "types"), content=True, ranges=True, ignore_schemas=["public"]
+        )
+        return {row.table.removeprefix("made."): row for row in drain(found).tables}
+
+    with kinds.connect("types") as connection:
+        connection.execute(COMPUTED.encode())
+        try:
+            before = counted()
+            connection.execute(COMPUTE_ANEW.encode())
+            anew = counted()
+            connection.execute(
+                "UPDATE made.small SET net = 9 WHERE id = 1; UPDATE made.parted SET net = 9;"
+                "UPDATE made.large SET net = 9 WHERE id = 1"
+            )
+            other = counted()
+        finally:
+            connection.execute("SET client_min_messages = warning; DROP SCHEMA made CASCADE")
+    computed = {"small", "large", "parted"}
+    assert {name: row.generated for name, row in before.items()} == {
+        "small": ("gr oss",), "large": ("gr oss",), "parted": ("gross",), "alone": ("gross",),
+        "nothing": ("gr oss",), "plain": (),
+    }  # fmt: skip
+    assert {name for name, row in before.items() if row.content_given} == {*computed, "nothing"}
+    assert {name for name in before if before[name].content != anew[name].content} == {
+        *computed, "alone",
+    }  # fmt: skip
+    assert {name for name in before if before[name].content_given != anew[name].content_given} == set()  # fmt: skip
+    assert {name for name in anew if anew[name].content_given != other[name].content_given} == computed  # fmt: skip
+    assert before["large"].ranges is not None
+    assert before["small"].content_given.split(":")[0] == "hash_record_extended/2"  # type: ignore[union-attr]
 
 
 SWAP = """

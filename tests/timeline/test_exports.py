@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from support.evidence import located, restored, verified
+from support.evidence import LOSS, located, restored, verified
+from support.folded import loaded
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
@@ -98,6 +99,51 @@ def whole(title: str = "Production lost", note: str = "support: three customers"
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_same_record_gives_the_same_bytes(kind: str) -> None:
     assert export(whole(), kind) == export(whole(), kind)
+
+
+def test_the_three_times_are_told_apart() -> None:
+    given = {"detected": "2026-04-24T19:12:00Z", "declared": "2026-04-24T19:15:00Z"}
+    told = timeline(
+        (0, opened(inputs=given)),
+        *attempt("loss", "postgres.probe", 60, 3),
+        *attempt("verify", "postgres.verify", 600, 60, verified().model_dump(mode="json")),
+    )
+    assert told.detected == T0 - timedelta(minutes=7)
+    assert told.declared == T0 - timedelta(minutes=4)
+    assert told.opened == T0
+    assert told.rto.measured == timedelta(minutes=15)
+    for kind in ("md", "html"):
+        text = export(told, kind)
+        for moment in ("19:04:00", "19:12:00", "19:15:00", "incident opened", "19:19:00"):
+            assert moment in text, kind
+    last = json.loads(export(told, "json").splitlines()[-1])["data"]
+    assert (last["occurred"], last["detected"], last["declared"]) == (
+        "2026-04-24T19:04:00Z", "2026-04-24T19:12:00Z", "2026-04-24T19:15:00Z",
+    )  # fmt: skip
+
+
+def test_a_detection_that_nobody_dated_is_when_a_step_confirmed_it_and_says_so() -> None:
+    told = whole()
+    assert (told.detected, told.detected_by) == (T0 + timedelta(seconds=63), "loss")
+    assert "when step loss had confirmed it" in export(told, "html")
+    later = timeline(
+        (0, opened()),
+        *attempt("loss", "postgres.probe", 60, 3),
+        (99, ev.InputChanged(name="detected", value="2026-04-24T19:12:00Z")),
+    )
+    assert (later.detected, later.detected_by) == (T0 - timedelta(minutes=7), "")
+    unknown = timeline((0, opened()))
+    assert "| detected | unknown |" in export(unknown, "md")
+
+
+def test_the_loss_is_told_by_the_time_that_was_mended_last() -> None:
+    mended = T0 - timedelta(minutes=15) + timedelta(hours=1)
+    told = timeline(
+        (0, opened()),
+        *attempt("locate", "backups.locate", 70, 9, located().model_dump(mode="json")),
+        (90, ev.InputChanged(name="occurred", value=mended.isoformat(), occurred=mended)),
+    )
+    assert told.rpo.measured == timedelta(hours=27)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -307,12 +353,169 @@ class Page(HTMLParser):
         ]
 
 
+# --- what people decided, did and wrote -----------------------------------------------------------
+
+
+def chose(index: int, reason: str = "the newest is ruined", glass: bool = False) -> ev.PointChosen:
+    point = located().judgements[index].point
+    return ev.PointChosen(
+        step="locate", source=point.source, id=point.id, version=point.version, reason=reason,
+        break_glass=glass, typed=point.source if glass else "",
+    )  # fmt: skip
+
+
+def located_then(*events: tuple[int, Event], chosen: bool = True) -> Timeline:
+    result = located(chosen=chosen).model_dump(mode="json")
+    return timeline(
+        (0, opened(occurred=LOSS)), *attempt("locate", "backups.locate", 1, 1, result), *events
+    )
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_choice_by_break_glass_is_said_in_every_export(kind: str) -> None:
+    told = located_then((5, chose(0, glass=True)), chosen=False)
+    text = export(told, kind)
+    assert "BREAK-GLASS" in text or '"break_glass": true' in text
+    assert "the newest is ruined" in text
+    assert told.rpo.measured == timedelta(hours=2)
+    assert told.located is not None
+    assert told.located.point == located().newest
+
+
+def test_a_choice_by_break_glass_is_red_and_says_what_is_not_known() -> None:
+    told = located_then((5, chose(0, glass=True)))
+    page = export(told, "html")
+    said = "BREAK-GLASS: chosen by ops instead of the proposed copy: the newest is ruined"
+    assert (
+        f'<p class="bad">{said} (as known then: its verdict is shared; app-key can delete it)</p>'
+        in page
+    )
+    assert page.count('class="w bad">BREAK-GLASS by typing') == 2
+    assert "What the chosen one costs against the newest copy of all: <strong>none: it is" in page
+    assert "**BREAK-GLASS" in export(told, "md")
+    assert "newer than" not in page
+
+
+def test_an_approval_by_break_glass_is_red_too() -> None:
+    told = timeline(
+        (0, opened()),
+        *attempt("loss", "sql", 1, 1)[:1],
+        (2, ev.ApprovalGiven(step="loss", attempt=1, by="CTO", break_glass=True)),
+    )
+    assert 'class="w bad">BREAK-GLASS, without approval by CTO' in export(told, "html")
+    assert "**BREAK-GLASS, without approval by CTO**" in export(told, "md")
+
+
+def test_an_older_copy_by_choice_is_no_break_glass() -> None:
+    told = located_then((5, chose(3)))
+    for kind in FORMATS:
+        assert "BREAK-GLASS" not in export(told, kind)
+    page = export(told, "html")
+    assert "Chosen by ops instead of the proposed copy" in page
+    assert "newer than the chosen copy: a person chose otherwise" in page
+    assert told.rpo.measured == timedelta(hours=50)
+
+
+def test_a_choice_ends_with_a_new_look() -> None:
+    again = located().model_dump(mode="json")
+    events: list[tuple[int, Event]] = [
+        (at, event.model_copy(update={"attempt": 2}))
+        for at, event in attempt("locate", "backups.locate", 9, 1, again)
+    ]
+    told = located_then((5, chose(0, glass=True)), *events)
+    assert told.choice is None
+    assert told.located == located()
+
+
+def test_another_moment_tells_the_loss_anew() -> None:
+    moved = ev.InputChanged(name="occurred", value="x", occurred=LOSS + timedelta(hours=1))
+    assert located_then((5, moved)).rpo.measured == timedelta(hours=27)
+
+
+def by_hand(step: str = "verify", **more: object) -> Timeline:
+    fields: dict[str, object] = {
+        "step": step, "attempt": 1, "state": StepEnd.SUCCEEDED, "reason": "counted in psql",
+        "evidence": "count\n-----\n   12",
+    }  # fmt: skip
+    return timeline((0, opened()), (9, ev.StepDoneElsewhere.model_validate(fields | more)))
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_was_done_by_hand_is_told_as_a_persons_word(kind: str) -> None:
+    text = export(by_hand(), kind)
+    assert "counted in psql" in text
+    assert "by a person's word" in html.unescape(text) or kind == "json"
+    assert "12" in text or kind == "csv"
+    assert by_hand().rto.measured is None
+
+
+def test_a_detection_by_hand_is_a_detection() -> None:
+    assert by_hand("loss").detected == T0 + timedelta(seconds=9)
+    assert by_hand("loss", state=StepEnd.FAILED).detected is None
+
+
+def test_missing_consent_is_red() -> None:
+    told = by_hand(without=("approval by CTO",), evidence="")
+    page = export(told, "html")
+    assert page.count("bad") > export(by_hand(), "html").count("bad")
+    assert "WITHOUT approval by CTO" in page
+    assert "No evidence was pasted." in page
+    assert "**succeeded by other means" in export(told, "md")
+
+
+def test_evidence_keeps_its_lines() -> None:
+    page = export(by_hand(), "html")
+    assert "count\n-----\n   12</pre>" in page
+    assert "> count<br>\\-----<br>&nbsp;&nbsp;&nbsp;12" in export(by_hand(), "md")
+
+
+def test_a_note_keeps_its_kind_its_lines_and_both_times() -> None:
+    note = ev.NoteAdded(
+        text="disk?\nno", kind=ev.NoteKind.HYPOTHESIS, happened_at=T0 - timedelta(minutes=5)
+    )
+    told = timeline((0, opened()), (60, note))
+    assert "hypothesis: disk?<br>no" in export(told, "md")
+    assert "hypothesis: disk?\nno</td>" in export(told, "html")
+    assert "hypothesis: disk? / no" in export(told, "csv")
+    for kind in ("md", "html"):
+        assert "2026-04-24 19:14:00 UTC (written 2026-04-24 19:20:00 UTC)" in export(
+            told, kind
+        ).replace("\\", "")
+
+
+def test_a_shell_and_a_hand_over_are_told() -> None:
+    told = timeline(
+        (0, opened()),
+        (5, ev.ShellOpened(step="loss")),
+        (128, ev.ShellClosed(duration_ms=123_000, exit_code=0)),
+        (130, ev.HandedOver(to="carla", comment="end of shift")),
+    )
+    texts = [entry.text for entry in told.entries]
+    assert "left for a shell on recovery-1" in texts
+    assert any("suspended to a shell for 2 m 03 s (exit 0)" in text for text in texts)
+    assert "handed over to carla. end of shift" in texts
+
+
 def evil() -> Timeline:
     hostile = located(reason=EVIL).model_dump(mode="json")
     return timeline(
         (0, opened(EVIL, runbook_file=EVIL, inputs={"x": EVIL})),
         *attempt("locate", "backups.locate", 1, 1, hostile, reason=EVIL, means=EVIL, next=EVIL),
-        (3, ev.NoteAdded(text=EVIL)),
+        (3, ev.NoteAdded(text=f"{EVIL}\n{EVIL}")),
+        (3, chose(0, EVIL, glass=True)),
+        (
+            3,
+            ev.StepDoneElsewhere(
+                step="loss",
+                attempt=1,
+                state=StepEnd.FAILED,
+                reason=EVIL,
+                evidence=f"{EVIL}\n{EVIL}",
+                without=(EVIL,),
+            ),
+        ),
+        (3, ev.HandedOver(to=EVIL, comment=EVIL)),
+        (3, ev.InputChanged(name="day", value=EVIL)),
         (4, ev.AnswerGiven(step="locate", attempt=1, answer=EVIL, comment=EVIL)),
         (5, ev.IncidentClosed(outcome="pass", exit_code=0, reason=EVIL)),
         actor=EVIL,
@@ -429,3 +632,51 @@ def test_a_restore_of_before_that_was_looked_at_still_shows(kind: str) -> None:
     told = timeline((0, opened()), *attempt("restore", "postgres.restore", 60, 40, older))
     assert told.unread == ()
     assert "Before loading" not in export(told, kind)
+
+
+BOOK = """
+drbook: 1
+title: T
+updates: {every: 30m, audience: customers}
+deadlines:
+  - {name: GDPR notification, after: 72h, from: detected}
+  - {name: Board, after: 1h, from: declared}
+steps:
+  - {id: loss, phase: detect, do: once}
+"""
+
+
+def told(text: str, happened: datetime | None = None) -> ev.NoteAdded:
+    return ev.NoteAdded(text=text, kind=ev.NoteKind.MESSAGE, happened_at=happened)
+
+
+TOLD = [
+    ((), ("0 messages", "2 h 00 m", "no message on record begins with its name; it had passed")),
+    (((1200, told("we are on it")),), ("1 message", "1 h 40 m", "it had passed")),
+    (
+        ((1200, told("we are on it")), (1800, told("Board: told"))),
+        ("1 message", "1 h 40 m", "2026-04-24 19:49:00 UTC, in time"),
+    ),
+    (((5400, told("Board: told")),), ("0 messages", "2 h 00 m", "30 m 00 s late")),
+]
+
+
+@pytest.mark.parametrize(("notes", "words"), TOLD)
+def test_what_was_to_be_told_stands_beside_what_the_record_says(
+    notes: tuple[tuple[int, Event], ...], words: tuple[str, ...]
+) -> None:
+    found = build(
+        records((0, opened()), *notes, (7200, ev.NoteAdded(text="end"))),
+        journal=JournalFacts("j", HEAD, intact=True),
+        document=loaded(BOOK).document,
+    )
+    for kind in ("md", "html"):
+        text = export(found, kind)
+        assert "Updates and notifications" in text
+        assert "2026-04-27 19:19:00 UTC at the latest: detected is unknown" in text
+        for word in words:
+            assert word in text, kind
+
+
+def test_without_reminders_nothing_is_said_of_them() -> None:
+    assert "Updates and notifications" not in export(whole(), "md") + export(whole(), "html")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from drbook.tui.recordlog import RecordLog
 from support.incident import World
 from support.large import large
 from support.screen import Seat, at_the_screen, shown
@@ -18,7 +19,6 @@ from drbook.core.state import StepState
 from drbook.tui import steps
 from drbook.tui.app import IncidentApp
 from drbook.tui.lines import Lines
-from drbook.tui.recordlog import RecordLog
 
 STEPS, RECORDS = 300, 4000
 

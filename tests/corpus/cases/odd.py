@@ -1,6 +1,6 @@
 """Good backups that look odd, for the shape of what is in them."""
 
-from corpus.case import GOOD, UNSURE, Case, Production, no_manifest
+from corpus.case import BAD, GOOD, UNSURE, Case, Production, no_manifest
 from corpus.cases.damaged import (
     FOLDER,
     PLAIN,
@@ -126,6 +126,19 @@ DEFAULTS = """
 CREATE TABLE a (id int); INSERT INTO a VALUES (1);
 ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO "Odd Role", app_user; ALTER DEFAULT PRIVILEGES GRANT INSERT ON TABLES TO app_user;
 """
+NOT_UTF8 = Production(
+    r"""
+    CREATE FUNCTION run(text) RETURNS void LANGUAGE plpgsql AS
+      $$ BEGIN EXECUTE replace($1, '?', convert_from('\x636166e9', 'SQL_ASCII')); END $$;
+    SELECT run('CREATE TABLE "?" (id serial)'), run('INSERT INTO "?" VALUES (1), (2)'),
+           run('CREATE TABLE columns (id int PRIMARY KEY, "?" text)'), run('INSERT INTO columns VALUES (1, ''?'')');
+    DROP FUNCTION run;
+    CREATE TABLE "grün" (id int PRIMARY KEY); INSERT INTO "grün" VALUES (1);
+    CREATE TABLE plain (id int, words text); INSERT INTO plain VALUES (1, convert_from('\x636166e9', 'SQL_ASCII'));
+    """,
+    made="ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'",
+)
+"""Names of a time when nobody said in which encoding they are."""
 EXTRA = "CREATE SCHEMA scratch; CREATE TABLE scratch.notes (id int); INSERT INTO scratch.notes VALUES (1);"
 
 
@@ -135,6 +148,9 @@ CASES = (
     Case("nothing but empty tables, no manifest", GOOD, of=Production(
         "CREATE TABLE a (id int); CREATE TABLE b (id int PRIMARY KEY, name text)"), states=no_manifest),
     Case("an empty database", GOOD, of=Production("SELECT 1")),
+    Case("a name that is not UTF-8", UNSURE, ("counted",), bad=False, of=NOT_UTF8),
+    Case("a name that is not UTF-8, and a row changed beside it", BAD, ("content",), of=NOT_UTF8,
+         harm="UPDATE plain SET id = 2"),
     Case("odd names", GOOD, of=Production(ODD)),
     Case("odd names, no manifest", GOOD, of=Production(ODD), states=no_manifest, content=False),
     Case("NaN, infinity and minus zero", GOOD, of=Production(NUMBERS)),

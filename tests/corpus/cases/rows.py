@@ -81,6 +81,35 @@ def one_not_counted(manifest: Manifest, world: World) -> Manifest:
     return manifest.model_copy(update={"counts": one_unknown(manifest.counts, world)})
 
 
+COMPUTED = r"""
+CREATE FUNCTION taxed(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 119 / 100';
+CREATE TABLE bills (id int PRIMARY KEY, net int, gross int GENERATED ALWAYS AS (taxed(net)) STORED,
+  words tsvector GENERATED ALWAYS AS (to_tsvector('simple', 'bill ' || id::text)) STORED);
+INSERT INTO bills SELECT n, n * 100 FROM generate_series(1, 100) n;
+"""
+TAX = "CREATE OR REPLACE FUNCTION taxed(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 121 / 100';"
+TAXED_ANEW = Production(COMPUTED + TAX)
+"""A generated column's function was replaced, and rows of before hold what the old one gave."""
+DATED = Production(
+    COMPUTED.replace("taxed", "day").replace("RETURNS int", "RETURNS timestamp")
+    .replace("$1 * 119 / 100", "timestamp ''2026-01-01'' + $1 * interval ''1 s''").replace("gross int", "created_at timestamp")
+    + TAX.replace("taxed", "day").replace("RETURNS int", "RETURNS timestamp")
+    .replace("$1 * 121 / 100", "timestamp ''2026-02-01'' + $1 * interval ''1 s''")
+)  # fmt: skip
+
+
+def of_an_older_drbook(manifest: Manifest, world: World) -> Manifest:
+    """One that did not ask for generated columns."""
+    assert manifest.counts is not None
+    tables = tuple(
+        one.model_copy(update={"generated": None, "content_given": None})
+        for one in manifest.counts.tables
+    )
+    return manifest.model_copy(
+        update={"counts": manifest.counts.model_copy(update={"tables": tables})}
+    )
+
+
 OTHERS = Production(OTHER.sql, baseline="older")
 EXCHANGED = """
 UPDATE customers a SET name = b.name FROM customers b
@@ -115,6 +144,15 @@ def of_a(database: str = "", oid: int = 0) -> Callable[[Manifest, World], Manife
 CASES = (
     Case("half the rows deleted after the load", BAD, ("rows",),
          harm="DELETE FROM papers WHERE id % 2 = 0"),
+    Case("a generated column is computed anew, and another one changed", BAD, ("content",), of=TAXED_ANEW,
+         harm="UPDATE bills SET net = net + 1 WHERE id = 7"),
+    Case("an ordinary column changed beside generated ones", BAD, ("content",), of=Production(COMPUTED),
+         harm="UPDATE bills SET net = net + 1 WHERE id = 7"),
+    Case("a generated column is an ordinary one", BAD, ("content", "column"), of=TAXED_ANEW,
+         harm="ALTER TABLE bills ALTER gross DROP EXPRESSION"),
+    Case("a row changed beside generated columns, manifest of an older drbook", UNSURE, ("generated",),
+         bad=True, of=Production(COMPUTED), states=of_an_older_drbook,
+         harm="UPDATE bills SET net = net + 1 WHERE id = 7"),
     Case("half the rows, older baseline, no manifest", UNSURE, ("fewer",), bad=True, of=HALVED,
          states=no_manifest, content=False),
     Case("one row fewer than in the archive, no manifest", BAD, ("rows",), states=no_manifest,
@@ -178,7 +216,15 @@ CASES = (
          states=one_not_counted),
     Case("not even the baseline counted a table", UNSURE, ("counted before",), bad=False, of=UNREAD,
          spoil=not_to_be_counted, states=no_manifest, knows=one_unknown),
+    Case("a generated column is computed anew", UNSURE, ("generated",), bad=False, of=TAXED_ANEW),
+    Case("a generated column is computed anew, manifest of an older drbook", UNSURE, ("generated",),
+         bad=False, of=TAXED_ANEW, states=of_an_older_drbook),
+    Case("a generated column says when a row was written", UNSURE, ("newest",), bad=False, of=DATED,
+         content=False),
     # --- good ones that look odd
+    Case("generated columns", GOOD, of=Production(COMPUTED)),
+    Case("generated columns, manifest of an older drbook", GOOD, of=Production(COMPUTED),
+         states=of_an_older_drbook),
     Case("an archive that cannot be counted, as in the baseline", GOOD, ("as before",), of=UNREAD,
          spoil=not_to_be_counted, states=no_manifest),
     Case("as it was", GOOD),

@@ -1,8 +1,9 @@
 """What the server that is restored into lacks or hides, and how it writes text."""
 
+import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from support.pg import drain
 from corpus.case import BAD, GOOD, UNSURE, Case, Production, no_manifest
 from corpus.cases.damaged import PLAIN
 from corpus.world import Restored, World
+from drbook.providers.pgserver import server_user
+from drbook.providers.process import complete
 
 SMALL = "CREATE TABLE a (id int PRIMARY KEY, name text); INSERT INTO a SELECT n, 'n' || n FROM generate_series(1, 100) n;"
 UMLAUTS = Production(
@@ -102,15 +105,42 @@ def stale_visibility(restored: Restored) -> None:
     assert row == (100,), "the map is not stale: there is nothing to be found here"
 
 
-def broken_page(restored: Restored) -> None:
-    """A page of one table is damaged on the disk."""
-    path = path_of(restored, "b")
-    restored.execute("CHECKPOINT")
-    restored.server.stop()
-    data = bytearray(path.read_bytes())
-    data[100:200] = b"\xff" * 100
-    path.write_bytes(bytes(data))
-    drain(restored.server.start())
+Harm = Callable[[Restored], None]
+
+
+def broken_page(*, checksums: bool, at: int = 100) -> Harm:
+    """Hundred bytes of a table's first page are damaged on the disk, of a cluster whose pages carry checksums
+    (as every new one's do since 18) or of one whose do not."""
+
+    def harm(restored: Restored) -> None:
+        path = path_of(restored, "b")
+        restored.execute("CHECKPOINT")
+        restored.server.stop()
+        carry_checksums(restored, checksums)
+        data = bytearray(path.read_bytes())
+        data[at : at + 100] = b"\xff" * 100
+        path.write_bytes(bytes(data))
+        drain(restored.server.start())
+        with restored.connect() as connection:
+            said = connection.execute("SHOW data_checksums").fetchone()
+        assert said == ("on" if checksums else "off",)
+
+    return harm
+
+
+def carry_checksums(restored: Restored, wanted: bool) -> None:
+    """`pg_checksums`, on a server that stands; it refuses what is so already."""
+    tools, data = restored.server.tools, restored.server.data
+    control = complete(
+        [tools.path("pg_controldata"), data], env={"LC_ALL": "C"}, run_as=server_user()
+    )
+    (version,) = re.findall(r"page checksum version: +(\d+)", control.stdout)
+    if (version != "0") is not wanted:
+        how = "--enable" if wanted else "--disable"
+        done = complete(
+            [tools.path("pg_checksums"), how, "--no-sync", "-D", data], run_as=server_user()
+        )
+        assert done.exit_code == 0, done.stderr
 
 
 def index_of_before(restored: Restored) -> None:
@@ -131,7 +161,7 @@ TWO = Production(SMALL + "CREATE TABLE b (id int); INSERT INTO b SELECT generate
 
 
 def two_majors(world: World) -> str:
-    return "" if world.other is not None else "only one major version of PostgreSQL is here"
+    return "" if world.other is not None else "no older major version of PostgreSQL is here"
 
 
 CASES = (
@@ -150,13 +180,21 @@ CASES = (
     Case("a count is cancelled midway", UNSURE, ("counted",), bad=True, of=TWO,
          during=lambda restored: cancelled_at(restored, "b")),
     Case("a page is damaged on the disk", UNSURE, ("counted",), bad=True, of=TWO, target="cluster",
-         harm=broken_page),
+         harm=broken_page(checksums=True)),
+    Case("a page without a checksum is damaged on the disk", BAD, ("rows",), of=TWO, target="cluster",
+         harm=broken_page(checksums=False)),
+    Case("a row of a page without a checksum is damaged on the disk", UNSURE, ("counted",), bad=True, of=TWO,
+         target="cluster", harm=broken_page(checksums=False, at=8000)),
     Case("rows are gone, and a stale visibility map hides it", BAD, ("rows",), of=Production(SMALL),
          target="cluster", harm=stale_visibility),
     Case("rows are gone, and every page is read", BAD, ("rows", "pages"), of=Production(SMALL),
          target="cluster", pages=True, harm=stale_visibility),
     Case("a page is damaged on the disk, and every page is read", BAD, ("pages",), of=TWO,
-         target="cluster", pages=True, harm=broken_page),
+         target="cluster", pages=True, harm=broken_page(checksums=True)),
+    Case("a page without a checksum is damaged on the disk, and every page is read", BAD, ("rows",), of=TWO,
+         target="cluster", pages=True, harm=broken_page(checksums=False)),
+    Case("a row of a page without a checksum is damaged on the disk, and every page is read", BAD, ("pages",),
+         of=TWO, target="cluster", pages=True, harm=broken_page(checksums=False, at=8000)),
     Case("an index has not all rows of its table", BAD, ("pages",), of=Production(SMALL),
          target="cluster", pages=True, harm=index_of_before),
     Case("pages are asked for, and the login may not read them", UNSURE, ("pages",), bad=False,

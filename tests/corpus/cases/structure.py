@@ -2,9 +2,8 @@
 
 from support.particular import particular
 
-from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest
+from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest, since
 from corpus.cases.odd import NARROWED, NOT_MADE, PARTED, REWRITTEN
-from corpus.world import World
 
 ORPHANS = """
 ALTER TABLE orders DROP CONSTRAINT orders_customer_fkey;
@@ -61,10 +60,17 @@ DROP POLICY mine ON app.t; DROP VIEW app.some; DROP FUNCTION app.pair_text; DROP
 DROP MATERIALIZED VIEW app.totals; ALTER TABLE app.t ALTER id SET DEFAULT 7;
 """
 
-COLLATED = Production(
-    "CREATE TABLE a (name text COLLATE pg_catalog.pg_c_utf8 PRIMARY KEY);"
-    "INSERT INTO a VALUES ('x'), ('y');"
-)
+COLLATED = Production("""
+DO $$ BEGIN EXECUTE format('CREATE TABLE a (name text COLLATE pg_catalog.%I PRIMARY KEY)',
+  (SELECT collname FROM pg_collation WHERE collversion IS NOT NULL AND collprovider IN ('b', 'i')
+     AND collnamespace = 'pg_catalog'::regnamespace ORDER BY collprovider, collname LIMIT 1)); END $$;
+INSERT INTO a VALUES ('x'), ('y');
+""")
+"""By the server's own rules where it has them (since 17), else by ICU's: a collation with a version."""
+OTHER_VERSION = """
+UPDATE pg_collation SET collversion = '0'
+ WHERE oid = (SELECT attcollation FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'name')
+"""
 CLASS = """
 CREATE OPERATOR CLASS backwards FOR TYPE int USING btree AS
   OPERATOR 1 >, OPERATOR 2 >=, OPERATOR 3 =, OPERATOR 4 <=, OPERATOR 5 <, FUNCTION 1 btint4cmp(int, int);
@@ -75,7 +81,10 @@ ALTER DOMAIN number SET DEFAULT 1; ALTER POLICY mine ON a TO app_user;
 """
 OR_FOR_AND = "CREATE OR REPLACE VIEW v AS SELECT id FROM a WHERE what NOT IN ('x', 'z') AND (id BETWEEN 1 AND 5 OR id <> 3)"
 
-PARTICULARS = Production(particular(18, icu=False, classes=False).replace("clerk", "app_user"))
+PARTICULARS, BEFORE_18 = (
+    Production(particular(major, icu=False, classes=False).replace("clerk", "app_user"))
+    for major in (18, 15)
+)
 """Everything that the structure is read for, on the product's own path."""
 NOT_NULL = Production(
     "CREATE TABLE a (id int, b int NOT NULL); INSERT INTO a VALUES (NULL, 1);"
@@ -86,9 +95,8 @@ USED_UP = Production(
 )
 
 
-def _newest(world: World) -> str:
-    return "" if world.usual.major >= 18 else "NOT NULL is a constraint from PostgreSQL 18 on"
-
+_named = since(18, "NOT NULL is a constraint")
+_enforced = since(18, "a check may be NOT ENFORCED")
 
 CASES = (
     Case("an index is missing", BAD, ("index",), harm="DROP INDEX orders_customer"),
@@ -118,9 +126,9 @@ CASES = (
     Case("a trigger fires no more for replication", BAD, ("trigger",),
          of=Production(SHOP + "ALTER TABLE orders ENABLE ALWAYS TRIGGER touch;"),
          harm="ALTER TABLE orders ENABLE TRIGGER touch"),
-    Case("NOT NULL was never checked", BAD, ("column", "constraint"), of=NOT_NULL, needs=_newest,
+    Case("NOT NULL was never checked", BAD, ("column", "constraint"), of=NOT_NULL, needs=_named,
          harm="ALTER TABLE a DROP CONSTRAINT a_b_not_null, ADD CONSTRAINT a_b_not_null NOT NULL b NOT VALID"),
-    Case("a check is not enforced", BAD, ("constraint",), needs=_newest,
+    Case("a check is not enforced", BAD, ("constraint",), needs=_enforced,
          harm="ALTER TABLE orders DROP CONSTRAINT orders_cents_check,"
          " ADD CONSTRAINT orders_cents_check CHECK (cents >= 0) NOT ENFORCED"),
     Case("a sequence has no value left", BAD, ("sequence",),
@@ -178,26 +186,28 @@ CASES = (
          harm="ALTER SCHEMA app RENAME TO other"),
     Case("an operator class too many", BAD, ("operator class",), harm=CLASS),
     Case("text is ordered by another version of its collation", UNSURE, ("collation version",), bad=True,
-         of=COLLATED, harm="UPDATE pg_collation SET collversion = '0' WHERE collname = 'pg_c_utf8'"),
+         of=COLLATED, harm=OTHER_VERSION),
     # --- good ones that look odd
-    Case("production's collation had another version", GOOD, ("collation version",), of=Production(
-         COLLATED.sql + "UPDATE pg_collation SET collversion = '0' WHERE collname = 'pg_c_utf8'")),
+    Case("production's collation had another version", GOOD, ("collation version",),
+         of=Production(COLLATED.sql + OTHER_VERSION)),
     Case("another server's settings, roles and memberships", GOOD,
          ("server setting", "role", "membership"), of=COLLATED),
     Case("a foreign key that production never checked either", GOOD, ("constraint", "orphans"), of=NOT_VALID,
          bad=False),
     Case("a foreign key that production never checked either, no manifest", UNSURE,
          ("constraint", "orphans"), bad=False, of=NOT_VALID, states=no_manifest, content=False),
-    Case("NOT NULL that production never checked either", GOOD, ("constraint",), of=NOT_NULL, needs=_newest),
+    Case("NOT NULL that production never checked either", GOOD, ("constraint",), of=NOT_NULL, needs=_named),
     Case("NOT NULL that nobody checked, no manifest", UNSURE, ("constraint",), bad=False, of=NOT_NULL,
-         states=no_manifest, content=False, needs=_newest),
+         states=no_manifest, content=False, needs=_named),
     Case("a trigger that production had switched off, no manifest", UNSURE, ("trigger",), bad=False,
          of=Production(SHOP + "ALTER TABLE orders DISABLE TRIGGER touch;"), states=no_manifest, content=False),
     Case("a sequence that production had used up", GOOD, ("sequence",), of=USED_UP),
     Case("a sequence that is used up, no manifest", UNSURE, ("sequence",), bad=False, of=USED_UP,
          states=no_manifest, content=False),
-    Case("everything that is rare", GOOD, of=PARTICULARS, needs=_newest, target="cluster",
-         more={"extensions": ["postgres_fdw"]}),
+    Case("everything that is rare", GOOD, of=PARTICULARS, target="cluster",
+         more={"extensions": ["postgres_fdw"]}, needs=since(18, "some of it is there")),
+    Case("everything that was rare before 18", GOOD, of=BEFORE_18, target="cluster",
+         more={"extensions": ["postgres_fdw"]}, needs=since(15, "some of it is there")),
     Case("how somebody logs in elsewhere, which only a superuser sees", GOOD, ("user mapping options",),
          of=Production(FAR), target="cluster", more={"extensions": ["postgres_fdw"]}),
     Case("rights on the database itself", GOOD, ("server grant",), of=Production(

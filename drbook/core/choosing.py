@@ -1,0 +1,87 @@
+"""Another recovery point than the proposed one, chosen by a person: what may be, and what comes of it.
+
+Pure, and used by the fold as well as by the timeline, so that both tell the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from drbook.core.criteria import GONE
+from drbook.core.independence import seconds_lost
+from drbook.core.points import Answer, Criterion, Judgement, Located, Verdict
+from drbook.core.results import read_result
+from drbook.core.values import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """One recovery point as a person names it."""
+
+    source: str
+    id: str
+    version: str | None
+
+
+def judgement_of(located: Located, which: Which) -> Judgement | None:
+    """What was found about that recovery point; None where it is not among what was located."""
+    for each in located.judgements:
+        point = each.point
+        if (point.source, point.id, point.version) == (which.source, which.id, which.version):
+            return each
+    return None
+
+
+def why_not(judgement: Judgement) -> str:
+    """Empty where a person may choose the copy; otherwise why nobody can.
+
+    A copy that lies in what was destroyed and is still listed may be all that is left: it is a matter
+    of break-glass, and the restore reads it to its end before it makes anything.
+    """
+    if judgement.verdict is Verdict.DAMAGED:
+        return "its bytes are broken, and drbook loads no broken copy: " + "; ".join(
+            judgement.reasons
+        )
+    if any(found.reason == GONE for found in judgement.findings):
+        return GONE
+    return ""
+
+
+def needs_break_glass(judgement: Judgement) -> bool:
+    """True for every copy that is not known to be independent."""
+    return judgement.verdict is not Verdict.INDEPENDENT
+
+
+def standing(judgement: Judgement) -> str:
+    """What is not known of a copy, in words: whether it is independent, and whether it was read."""
+    words = [f"its verdict is {judgement.verdict.value}"]
+    if judgement.verdict is not Verdict.INDEPENDENT:
+        words += judgement.reasons[:3]
+    read = [found for found in judgement.findings if found.criterion is Criterion.BYTES]
+    words += [found.reason for found in read if found.answer is not Answer.PASS]
+    return "; ".join(dict.fromkeys(words))
+
+
+def chosen_instead(result: Json, which: Which, occurred: datetime | None) -> Json:
+    """The recorded result of a locate step with another point, as JSON; None where it holds no such one.
+
+    The copy that was checked belongs to the other point, so it goes; a restore fetches and reads the
+    chosen one to its end before it makes anything.
+    """
+    located = read_result(Located, result)
+    if located is None or not isinstance(result, Mapping):
+        return None
+    found = judgement_of(located, which)
+    judgements = result["judgements"]
+    if found is None or not isinstance(judgements, Sequence):
+        return None
+    entry = judgements[located.judgements.index(found)]
+    if not isinstance(entry, Mapping):
+        return None
+    return {
+        **result,
+        "point": entry["point"],
+        "loss_seconds": seconds_lost(found.point.taken_at, occurred),
+        "local_copy": None,
+        "local_digest": None,
+    }

@@ -1,0 +1,91 @@
+"""Programs that the operator talks to, on drbook's own terminal: a shell, and an editor for a text.
+
+They are the operator's, not a step's: they have the operator's whole environment, no launcher and no
+guard. drbook stands still on the screen meanwhile, and its steps go on.
+"""
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from drbook.core.errors import UsageError
+from drbook.core.values import plain
+from drbook.providers import private
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How a program in the foreground ended."""
+
+    exit_code: int
+    """As a shell says it: 128 and the signal's number where one ended it."""
+    seconds: float
+
+
+def shell(environment: Mapping[str, str], **more: str) -> Left:
+    """The operator's own shell until it is left. `more` is added to its environment.
+
+    Raises UsageError where it cannot be started.
+    """
+    return _foreground([environment.get("SHELL") or "/bin/sh"], {**environment, **more})
+
+
+def edit(text: str, environment: Mapping[str, str]) -> str:
+    """The text as `$VISUAL` or `$EDITOR` (else `vi`) leaves it. Raises UsageError where the editor
+    cannot be started or ends with an error; the text is then as it was."""
+    program = shlex.split(environment.get("VISUAL") or environment.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory(prefix="drbook-") as folder:
+        path = Path(folder) / "note.txt"
+        with private.replace(path) as stream:
+            stream.write(text)
+        ended = _foreground([*program, str(path)], environment)
+        if ended.exit_code != 0:
+            raise UsageError(
+                f"The editor {plain(program[0], 100)} ended with exit code {ended.exit_code}.",
+                means="The text is as it was before.",
+                next="Write it here, or set EDITOR to an editor of this host.",
+                code="editor",
+            )
+        return path.read_text(encoding="utf-8", errors="replace").rstrip("\n")
+
+
+def _foreground(argv: Sequence[str], environment: Mapping[str, str]) -> Left:
+    begun = time.monotonic()
+    with _interrupts_are_theirs():
+        try:
+            code = subprocess.call(list(argv), env=dict(environment))
+        except OSError as error:
+            raise UsageError(
+                f"{plain(argv[0], 200)} cannot be started: {plain(str(error.strerror), 200)}.",
+                means="Nothing was run.",
+                next="Set SHELL or EDITOR to a program of this host.",
+                code="foreground",
+            ) from None
+    return Left(code if code >= 0 else 128 - code, time.monotonic() - begun)
+
+
+@contextmanager
+def _interrupts_are_theirs() -> Iterator[None]:
+    """Ctrl-C and Ctrl-\\ reach every process of the terminal; ours does not mind them meanwhile.
+
+    A handler, unlike an ignored signal, is not inherited by what is started.
+    """
+    numbers = (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def own_environment() -> Mapping[str, str]:
+    """The environment that drbook itself was started with."""
+    return os.environ

@@ -1,0 +1,197 @@
+"""All recovery points on a time axis, the reasons of one, and what choosing it would cost."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from textual import work
+from textual.binding import Binding
+
+from drbook.app.model import ChoosePoint, Command, Snapshot
+from drbook.core.errors import DrbookError
+from drbook.core.points import Answer, Judgement, Located, Verdict
+from drbook.core.values import plain, show_duration
+from drbook.tui import axis
+from drbook.tui.dialogs import ConfirmDialog, WordsDialog, labelled
+from drbook.tui.evidence import (
+    VERDICTS,
+    backups_table,
+    cost_line,
+    located_in,
+    located_step,
+)
+from drbook.tui.listing import ListScreen, Look
+from drbook.tui.paint import DIM, GOOD, PLAIN, STRONG, URGENT, WARN, cut_middle, said
+
+Submit = Callable[[Command], Awaitable[DrbookError | None]]
+"""Asks the driver; what it refused with, where it was not carried out."""
+
+
+class BackupsScreen(ListScreen[Judgement]):
+    """All recovery points on a time axis, and the reasons of one, criterion by criterion."""
+
+    BINDINGS = [  # noqa: RUF012 - Textual declares it so
+        Binding("enter", "choose", "Choose", tooltip="Take the selected copy", key_display="⏎"),
+    ]
+    KEYS = (("⏎", "take this copy"), ("Space", "more reasons"))
+
+    def __init__(self, look: Look, submit: Submit) -> None:
+        super().__init__(look)
+        self._submit = submit
+
+    def heading(self, snapshot: Snapshot, width: int) -> RenderableType:
+        located = located_in(snapshot)
+        title = Text(" BACKUPS ", style=STRONG)
+        if located is None:
+            return title
+        if width >= 100:
+            title.append(f" as asked at {located.asked_at:%m-%d %H:%M} UTC  ", style=DIM)
+        title.append_text(axis.legend())
+        title.truncate(width, overflow="ellipsis")
+        return Group(title, axis.axis(located, snapshot.state.occurred, width))
+
+    def rows(self, snapshot: Snapshot) -> Sequence[Judgement]:
+        located = located_in(snapshot)
+        return located.judgements if located is not None else ()
+
+    def first(self, snapshot: Snapshot, rows: Sequence[Judgement]) -> int:
+        located = located_in(snapshot)
+        keys = [each.point.key for each in rows]
+        chosen = located.point.key if located is not None and located.point else ""
+        return keys.index(chosen) if chosen in keys else 0
+
+    def table(
+        self, snapshot: Snapshot, rows: Sequence[Judgement], at: int, width: int
+    ) -> RenderableType:
+        located = located_in(snapshot)
+        assert located is not None
+        return backups_table(located, width, rows, selected=rows[at])
+
+    def reserved(self, snapshot: Snapshot) -> int:
+        """Sources that did not answer stand first, and do not scroll away."""
+        located = located_in(snapshot)
+        return 1 + (len(located.unreachable) if located is not None else 0)
+
+    def about(self, snapshot: Snapshot, row: Judgement, width: int) -> RenderableType:
+        located = located_in(snapshot)
+        assert located is not None
+        return Group(costs(row, located, snapshot), criteria(row, located, width))
+
+    def nothing(self, snapshot: Snapshot) -> RenderableType:
+        located = located_in(snapshot)
+        if located is None:
+            return said(" Nothing was located yet: run the step that does `backups.locate`.", WARN)
+        return cost_line(located)
+
+    @work
+    async def action_choose(self) -> None:
+        """Another copy than the proposed one: with a reason; with broken glass where it is not known to
+        be out of reach, or sound."""
+        snapshot, row = self.look(), self.selected
+        located, step = located_in(snapshot), located_step(snapshot)
+        if row is None or located is None or step is None:
+            return
+        if located.point is not None and row.point.key == located.point.key:
+            self.app.notify("This copy is the chosen one.", markup=False)
+            return
+        refused = ""
+        while True:
+            chosen = await self._asked(row, located, snapshot, refused)
+            if chosen is None:
+                return
+            reason, typed = chosen
+            point = row.point
+            error = await self._submit(
+                ChoosePoint(step, point.source, point.id, point.version, reason, typed)
+            )
+            if error is None:
+                self.app.notify("Chosen. Steps that used the other copy have to run again.")
+                self.draw()
+                return
+            refused = plain(f"{error.what} {error.next}", 400)
+
+    async def _asked(
+        self, row: Judgement, located: Located, snapshot: Snapshot, refused: str
+    ) -> tuple[str, str] | None:
+        """The reason, and the source's name where the glass is to be broken; None: not chosen."""
+        lines = [*([said(refused, URGENT)] if refused else []), costs(row, located, snapshot)]
+        lines += [said(reason) for reason in row.reasons[:4]]
+        title = f"Take {plain(row.point.id, 100)}"
+        lines.append(said("Why this copy, and not the proposed one? It goes on record."))
+        reason = await self.app.push_screen_wait(WordsDialog(title, lines))
+        if reason is None:
+            return None
+        if row.verdict is Verdict.INDEPENDENT:
+            return reason, ""
+        sign, word, style = VERDICTS[row.verdict]
+        glass = [
+            labelled("Break-glass", f"{sign} {word}: {'; '.join(row.reasons[:3])}", style),
+            said("Whoever destroyed production may have reached this copy, or it may not be whole. "
+                 "Every export will say in red that you took it.", URGENT),
+        ]  # fmt: skip
+        dialog = ConfirmDialog(title, glass, row.point.source, go="Take it", cool_off_seconds=0)
+        typed = await self.app.push_screen_wait(dialog)
+        return None if typed is None else (reason, typed)
+
+
+_ANSWERS = {
+    Answer.PASS: ("✓ pass", GOOD),
+    Answer.FAIL: ("✗ fail", URGENT),
+    Answer.UNKNOWN: ("? unknown", WARN),
+}
+
+
+def costs(row: Judgement, located: Located, snapshot: Snapshot) -> Text:
+    """What taking this copy loses, in time, against the loss and against the newest copy."""
+    occurred, newest = snapshot.state.occurred, located.newest
+    late = "at least " if row.point.dated_late else ""
+    if occurred is None:
+        text = "costs  unknown: nobody has said when the loss happened"
+    elif row.point.taken_at > occurred:
+        text = f"▲ taken {show_duration(row.point.taken_at - occurred)} after the loss: it may hold the damage"
+    else:
+        text = f"costs  {late}{show_duration(occurred - row.point.taken_at)} of data"
+    if newest is not None and newest.key != row.point.key:
+        gap = max(newest.taken_at - row.point.taken_at, timedelta(0))
+        text += f"; {show_duration(gap)} more than the newest copy that could be seen"
+    lines = [said(f" {text}", WARN)]
+    known = next((one for one in located.costs if one.key == row.point.key), None)
+    if known is not None:
+        most = ", ".join(f"{count:,} of {plain(table, 60)}" for table, count in known.tables[:3])
+        more = f" and {len(known.tables) - 3} tables more" if len(known.tables) > 3 else ""
+        rows = f"{most}{more}" if most else "no row"
+        lines.append(
+            said(
+                f"   {rows} by the baselines of {known.held_at:%m-%d %H:%M} and "
+                f"{known.until:%m-%d %H:%M}; what came later nobody has counted",
+                WARN,
+            )
+        )
+    return Text("\n").join(lines)
+
+
+def criteria(judgement: Judgement, located: Located, width: int) -> RenderableType:
+    """Every criterion's answer, by whose word, and why."""
+    sign, word, style = VERDICTS[judgement.verdict]
+    head = Text.assemble(
+        (f" {sign} {word}  ", style),
+        said(cut_middle(judgement.point.location, max(20, width - 18)), STRONG),
+    )
+    table = Table(box=None, padding=(0, 1), show_edge=False, header_style=DIM)
+    table.add_column("criterion", no_wrap=True)
+    table.add_column("answer", no_wrap=True)
+    table.add_column("known by" if width >= 100 else "by", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for finding in judgement.findings:
+        answer, colour = _ANSWERS[finding.answer]
+        name = finding.criterion.value.replace("_", " ")
+        needed = finding.criterion in located.require
+        table.add_row(
+            said(f"{name} *" if needed else name, STRONG if needed else PLAIN),
+            Text(answer, style=colour),
+            said(finding.basis.value, DIM),
+            said(finding.reason, PLAIN),
+        )
+    return Group(head, table, Text("  * required by the runbook", style=DIM))

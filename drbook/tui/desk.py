@@ -1,0 +1,249 @@
+"""The keys for the incident as a whole: notes, inputs, handing over, a shell, the lists, its end."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from textual import work
+from textual.app import SuspendNotSupported
+from textual.message import Message
+from textual.screen import Screen
+from textual.worker import Worker
+
+from drbook.app import foreground
+from drbook.app.exports import write_timeline
+from drbook.app.model import (
+    Abort,
+    Close,
+    CloseShell,
+    Command,
+    HandOver,
+    Incident,
+    OpenShell,
+    SetInput,
+    Snapshot,
+    WriteNote,
+)
+from drbook.core.errors import DrbookError
+from drbook.core.values import plain
+from drbook.tui.backups import BackupsScreen
+from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
+from drbook.tui.help import HelpScreen
+from drbook.tui.paint import URGENT, said
+from drbook.tui.signs import named
+from drbook.tui.tables import TablesScreen
+from drbook.tui.timeline import TimelineScreen
+from drbook.tui.writing import NoteDialog, Written
+
+
+class DeskKeys(Screen[None]):
+    """What any screen over one incident can ask for that is not about a single step."""
+
+    class Left(Message):
+        """The operator leaves this incident; where to is the application's."""
+
+    incident: Incident
+    clock: Callable[[], datetime]
+    leaving: str
+    shown: Snapshot
+    selected: str
+
+    def submit(self, command: Command) -> Worker[None]:
+        raise AssertionError("the screen submits")
+
+    def ask(self, step: str) -> Worker[None]:
+        raise AssertionError("the screen asks")
+
+    async def carried_out(self, command: Command) -> DrbookError | None:
+        """Wait until it is on record; what it was refused with, where it was not."""
+        try:
+            await asyncio.wrap_future(self.incident.submit(command))
+        except DrbookError as error:
+            return error
+        return None
+
+    async def words(self, title: str, line: str, initial: str = "") -> str | None:
+        dialog = WordsDialog(title, [said(line)], initial=initial)
+        return await self.app.push_screen_wait(dialog)
+
+    # --- the record -----------------------------------------------------------------------------
+
+    @work
+    async def action_note(self) -> None:
+        lines = [said("What was seen, decided or said. It goes on record now.")]
+        await self.write_note("Note", lines, None)
+
+    async def write_note(self, title: str, lines: list, initial: Written | None) -> None:  # type: ignore[type-arg]
+        """Ask for a note until it is on record, or the operator backs out; no text is lost."""
+        refused, step = "", self.selected
+        while True:
+            dialog = NoteDialog(
+                self.clock, self._edited, title=title, lines=lines, initial=initial, refused=refused
+            )
+            initial = await self.app.push_screen_wait(dialog)
+            if initial is None:
+                return
+            error = await self.carried_out(
+                WriteNote(initial.text, initial.happened_at, step, initial.kind)
+            )
+            if error is None:
+                return
+            refused = plain(f"{error.what} {error.next}", 400)
+
+    def _edited(self, text: str) -> str:
+        """The text as the operator's editor leaves it; as it was, where there is no editor."""
+        try:
+            with self.app.suspend():
+                return foreground.editor(text)
+        except SuspendNotSupported:
+            self.app.notify("This terminal cannot be handed to an editor.", severity="warning")
+        except DrbookError as error:
+            self.app.notify(error.explain(), severity="error", timeout=15, markup=False)
+        return text
+
+    @work
+    async def action_input(self) -> None:
+        """Edit a value that was given when the incident was opened, so that a step can be retried."""
+        declared = self.shown.runbook.document.inputs
+        if not declared:
+            self.app.notify("This runbook has no inputs.", severity="warning")
+            return
+        given = self.shown.state.inputs
+        choices = [
+            (name, f"{name}: {plain(str(given.get(name, 'not given')), 120)}") for name in declared
+        ]
+        ended = await self.app.push_screen_wait(
+            ChoiceDialog(
+                "Edit an input",
+                [said("Steps that used it become stale and have to run again.")],
+                choices,
+                comment=False,
+            )
+        )
+        if not isinstance(ended, Chosen):
+            return
+        name, value, refused = ended.choice, str(given.get(ended.choice) or ""), ""
+        while True:
+            line = refused or declared[name].prompt or f"A {declared[name].type}."
+            typed = await self.words(f"Input {plain(name, 60)}", line, initial=value)
+            if typed is None:
+                return
+            error = await self.carried_out(SetInput(name, typed))
+            if error is None:
+                return
+            value, refused = typed, plain(f"{error.what} {error.next}", 400)
+
+    @work
+    async def action_hand_over(self) -> None:
+        line = "To whom? From then on the record names them as the operator."
+        to = await self.words("Hand over", line)
+        if to is None:
+            return
+        said_line = f"What does {plain(to, 100)} have to know? It goes on record."
+        comment = await self.app.push_screen_wait(
+            WordsDialog("Hand over", [said(said_line)], optional=True)
+        )
+        if comment is not None:
+            self.submit(HandOver(to, comment))
+
+    @work
+    async def action_shell(self) -> None:
+        """A shell on this host; how long it took goes on record. Steps go on meanwhile."""
+        error = await self.carried_out(OpenShell(self.selected))
+        if error is not None:
+            return
+        state = self.shown.state
+        left = foreground.Left(126, 0.0)
+        try:
+            with self.app.suspend():
+                print(f"drbook waits; `exit` goes back. The incident: {plain(state.incident, 80)}")
+                left = foreground.operators_shell(state.incident, str(self.shown.journal.parent))
+        except SuspendNotSupported:
+            self.app.notify("This terminal cannot be handed to a shell.", severity="warning")
+        except DrbookError as problem:
+            self.app.notify(problem.explain(), severity="error", timeout=15, markup=False)
+        finally:
+            await self.carried_out(CloseShell(round(left.seconds * 1000), left.exit_code))
+
+    # --- its end --------------------------------------------------------------------------------
+
+    @work
+    async def action_close(self) -> None:
+        if not self.shown.decision.finished or self.shown.state.closed_at is not None:
+            self.submit(Close())  # the driver says why not, in its words
+            return
+        ends = self.shown.outcome
+        lines = [
+            said(f"It ends as {ends.word.upper()}: {ends.reason}."),
+            said("After that only notes can be written. A closing remark, if you like:"),
+        ]
+        words = await self.app.push_screen_wait(
+            WordsDialog("Close the incident", lines, optional=True)
+        )
+        if words is not None:
+            self.submit(Close(words))
+
+    @work
+    async def action_abort(self) -> None:
+        if self.shown.state.closed_at is not None:
+            self.submit(Abort("(not asked)"))  # the driver says why not, in its words
+            return
+        reason = await self.words(
+            "Abort the incident",
+            "What runs is cancelled, nothing more can be run, and it ends as aborted. Why?",
+        )
+        if reason is not None:
+            self.submit(Abort(reason))
+
+    @work
+    async def action_leave(self) -> None:
+        """Leave at once where the incident is closed; otherwise say what leaving does."""
+        state = self.shown.state
+        if state.closed_at is not None:
+            self.post_message(self.Left())
+            return
+        running = [named(self.shown, step) for step in self.shown.decision.running]
+        lines = [said(self.leaving)]
+        lines += [said(f"Cancelled by leaving: {step}", URGENT) for step in running]
+        choices = [("stay", "Stay"), ("leave", "Leave")]
+        ended = await self.app.push_screen_wait(
+            ChoiceDialog("Leave drbook?", lines, choices, comment=False)
+        )
+        if isinstance(ended, Chosen) and ended.choice == "leave":
+            self.post_message(self.Left())
+
+    @work
+    async def action_export(self) -> None:
+        name, line = f"{self.shown.state.incident}.html", "A new file: .html, .md, .json or .csv."
+        while True:
+            typed = await self.words("Export the timeline", line, initial=name)
+            if typed is None:
+                return
+            try:
+                path = await asyncio.to_thread(_export, self.shown.journal.parent, typed)
+            except DrbookError as error:
+                name, line = typed, plain(f"{error.what} {error.next}", 400)
+            else:
+                self.app.notify(f"Written: {plain(str(path), 300)}", markup=False)
+                return
+
+    # --- what fills the screen --------------------------------------------------------------------
+
+    def action_backups(self) -> None:
+        self.app.push_screen(BackupsScreen(lambda: self.incident.snapshot, self.carried_out))
+
+    def action_tables(self) -> None:
+        self.app.push_screen(TablesScreen(lambda: self.incident.snapshot))
+
+    def action_timeline(self) -> None:
+        self.app.push_screen(TimelineScreen(lambda: self.incident.snapshot))
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.BINDINGS))
+
+
+def _export(folder: Path, name: str) -> Path:
+    path = Path(name).expanduser().resolve()
+    write_timeline(folder, path)
+    return path

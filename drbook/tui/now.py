@@ -1,0 +1,117 @@
+"""What goes on beside the selected step: steps that run, steps that ended meanwhile, what was written."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from drbook.app.model import Snapshot
+from drbook.core.engine import Readiness
+from drbook.core.events import NoteKind
+from drbook.core.state import StepState
+from drbook.tui.paint import BUSY, DIM, PLAIN, STRONG, WARN, cut, progress_line, said
+from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
+
+
+def share_done(snapshot: Snapshot, step: str) -> str:
+    """`71 %` of what the step has begun last; empty where nobody can tell."""
+    live = snapshot.live.get(step)
+    known = [view for view in live.progress if view.total] if live is not None else []
+    if not known:
+        return ""
+    last = known[-1]
+    return f"{min(100, last.done * 100 // (last.total or 1))} %"
+
+
+def beside(
+    snapshot: Snapshot, selected: str, news: Collection[str], now: datetime, width: int, most: int
+) -> Text:
+    """One line each for what runs and what ended while another step was looked at."""
+    lines: list[Text] = []
+    for step in snapshot.state.order:
+        run = snapshot.state.steps[step]
+        if step == selected:
+            continue
+        status = status_of(snapshot, step)
+        if run.state is StepState.STARTED:
+            spent = took(run, now)
+            share = share_done(snapshot, step)
+            parts = [share, short_clock(spent) if spent is not None else ""]
+            words = "  ".join(part for part in parts if part)
+            lines.append(
+                Text.assemble(
+                    (f" {status.sign} ", BUSY), said(named(snapshot, step)), (f"  {words}", BUSY)
+                )
+            )
+        elif step in news:
+            lines.append(
+                Text.assemble(
+                    (" ● ", STRONG), (f"{status.word}: ", status.style),
+                    said(named(snapshot, step), STRONG), said(f"  {run.reason}", DIM),
+                )
+            )  # fmt: skip
+    if snapshot.running_on:
+        lines.insert(0, Text(" ▶▶ running on until something needs you; R stops that", style=BUSY))
+    left = len(lines) - most
+    if left > 0:
+        lines = [*lines[: most - 1], Text(f" … and {left + 1} more", style=DIM)]
+    for line in lines:
+        line.truncate(width, overflow="ellipsis")
+    return Text("\n").join(lines)
+
+
+def panel(snapshot: Snapshot, now: datetime, width: int, height: int) -> RenderableType:
+    """The third column of a large screen."""
+    parts: list[RenderableType] = [Text(" RUNNING", style=f"bold {DIM}")]
+    for step in snapshot.decision.running:
+        spent = took(snapshot.state.steps[step], now)
+        clock = short_clock(spent) if spent is not None else ""
+        parts.append(
+            Text.assemble((" ◐ ", BUSY), said(cut(named(snapshot, step), width - 12)), f"  {clock}")
+        )
+        live = snapshot.live.get(step)
+        parts += [progress_line(view, width - 4) for view in (live.progress[-3:] if live else ())]
+    if not snapshot.decision.running:
+        parts.append(Text(" nothing", style=DIM))
+    parts += [Text(""), Text(" NEEDS YOU", style=f"bold {DIM}"), *_for_you(snapshot, width)]
+    parts += [Text(""), Text(" NOTES", style=f"bold {DIM}"), *_notes(snapshot, width, height // 3)]
+    return Group(*parts)
+
+
+def _for_you(snapshot: Snapshot, width: int) -> list[Text]:
+    wanted = [
+        step
+        for step in snapshot.state.order
+        if snapshot.decision.view(step).readiness in (Readiness.READY, Readiness.AWAITING)
+        or snapshot.state.steps[step].state is StepState.IN_DOUBT
+    ]
+    first = next_for_you(snapshot)
+    lines = []
+    for step in wanted[:8]:
+        status = status_of(snapshot, step)
+        mark = "▸" if step == first else " "
+        lines.append(
+            Text.assemble(
+                f"{mark}", (f"{status.sign} ", status.style), (f"{number_of(snapshot, step):>2} ", DIM),
+                said(cut(title_of(snapshot, step), width - 24)), (f"  {status.word}", status.style),
+            )
+        )  # fmt: skip
+    return lines or [Text(" nothing", style=DIM)]
+
+
+def _notes(snapshot: Snapshot, width: int, most: int) -> list[Text]:
+    lines = []
+    for note in snapshot.state.notes[-most:]:
+        at = note.happened_at or note.at
+        kind = getattr(note, "kind", NoteKind.NOTE)
+        word = "" if kind is NoteKind.NOTE else f"{kind.value}: "
+        style = WARN if kind is NoteKind.DECISION else PLAIN
+        lines.append(
+            Text.assemble(
+                (f" {at:%H:%M} ", DIM),
+                (word, DIM),
+                said(cut(note.text, width - 8 - len(word)), style),
+            )
+        )
+    return lines or [Text(" none yet; n writes one", style=DIM)]

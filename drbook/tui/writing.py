@@ -1,0 +1,223 @@
+"""Where the operator writes: notes of several lines with their time and kind, and what was done elsewhere.
+
+Enter writes it down, Ctrl+J makes a new line, Ctrl+E opens the operator's own editor. A text that was
+refused stays, so that nothing has to be written twice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from drbook.core.events import NoteKind
+from drbook.core.values import parse_moment
+from drbook.tui.dialogs import heading
+from drbook.tui.fields import Area, Line
+from drbook.tui.paint import DIM, STRONG, WARN
+
+KINDS = {
+    NoteKind.NOTE: "note",
+    NoteKind.OBSERVATION: "observation: what was seen",
+    NoteKind.HYPOTHESIS: "hypothesis: what may be so",
+    NoteKind.DECISION: "decision: what was decided, and by whom",
+    NoteKind.MESSAGE: "message: what was told to somebody",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A note as it was written, before anybody has recorded it."""
+
+    text: str
+    kind: NoteKind
+    happened_at: datetime | None
+
+
+Edit = Callable[[str], str]
+"""The operator's editor over a text; runs while the application is suspended. Raises DrbookError."""
+
+
+class NoteDialog(ModalScreen[Written | None]):
+    """A note: what, of which kind, and when it happened where that is not now."""
+
+    BINDINGS = [  # noqa: RUF012 - Textual declares it so
+        Binding("escape", "back", "Back"),
+        Binding("ctrl+k", "kind", "Kind", priority=True),
+        Binding("ctrl+e", "editor", "Editor", priority=True),
+    ]
+
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        edit: Edit,
+        *,
+        title: str = "Note",
+        lines: Sequence[Text] = (),
+        initial: Written | None = None,
+        refused: str = "",
+    ) -> None:
+        super().__init__()
+        self._now, self._edit, self._refused = now, edit, refused
+        self._heading, self._explanation = title, lines
+        self._initial = initial or Written("", NoteKind.NOTE, None)
+        self._kind = self._initial.kind
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            with VerticalScroll(classes="body", can_focus=False):
+                yield heading(self._heading, self._explanation)
+            yield Area(self._initial.text, compact=True, classes="area", soft_wrap=True)
+            yield Static(classes="kind", markup=False)
+            yield Line(
+                value="" if self._initial.happened_at is None
+                else f"{self._initial.happened_at:%Y-%m-%d %H:%M:%S}",
+                placeholder="when it happened, if not now: 22:41, 10m ago (UTC; Tab comes here)",
+                compact=True,
+                max_length=60,
+            )  # fmt: skip
+            yield Static(classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        area = self.query_one(Area)
+        area.focus()
+        area.move_cursor(area.document.end)
+        self._say(self._refused)
+
+    def _say(self, wrong: str = "") -> None:
+        kind = Text.assemble(
+            ("kind  ", f"bold {DIM}"), (KINDS[self._kind], STRONG), ("   ^k other", DIM)
+        )
+        self.query_one(".kind", Static).update(kind)
+        keys = Text(wrong, style=WARN) if wrong else Text(
+            "Enter: write it down    ^j: new line    ^e: your editor    Esc: back, nothing is recorded",
+            style=DIM,
+        )  # fmt: skip
+        self.query_one(".keys", Static).update(keys)
+
+    @on(Area.Submitted)
+    @on(Input.Submitted)
+    def _take(self) -> None:
+        text = self.query_one(Area).text.strip()
+        when = self.query_one(Input).value.strip()
+        if not text:
+            self._say("Say it in a few words; it goes on record.")
+            return
+        try:
+            at = parse_moment(when, self._now()) if when else None
+        except ValueError as error:
+            self._say(str(error))
+            self.query_one(Input).focus()
+            return
+        self.dismiss(Written(text, self._kind, at))
+
+    def action_kind(self) -> None:
+        kinds = list(KINDS)
+        self._kind = kinds[(kinds.index(self._kind) + 1) % len(kinds)]
+        self._say()
+
+    def action_editor(self) -> None:
+        area = self.query_one(Area)
+        edited = self._edit(area.text)
+        area.text = edited
+        area.move_cursor(area.document.end)
+        area.focus()
+        self._say()
+
+    def action_back(self) -> None:
+        self.dismiss(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """How a step ended that somebody did with other means."""
+
+    happened: bool
+    reason: str
+    evidence: str
+
+
+class ElsewhereDialog(ModalScreen[Elsewhere | None]):
+    """The exact commands to copy, and then how it ended, with what the other terminal printed."""
+
+    BINDINGS = [  # noqa: RUF012 - Textual declares it so
+        Binding("escape", "back", "Back"),
+        Binding("ctrl+y", "copy", "Copy", priority=True),
+        Binding("ctrl+k", "ending", "It ended otherwise", priority=True),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        lines: Sequence[Text],
+        command: str,
+        *,
+        refused: str = "",
+        initial: Elsewhere | None = None,
+    ) -> None:
+        super().__init__()
+        self._heading, self._explanation, self._command = title, lines, command
+        self._initial = initial or Elsewhere(True, "", "")
+        self._happened = self._initial.happened
+        self._refused = refused
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            with VerticalScroll(classes="body", can_focus=False):
+                yield heading(self._heading, self._explanation)
+            yield Static(classes="kind", markup=False)
+            yield Line(
+                value=self._initial.reason,
+                placeholder="what you did, and how you know how it ended",
+                max_length=1000,
+                compact=True,
+            )
+            yield Area(
+                self._initial.evidence,
+                placeholder="paste here what the other terminal printed (Tab comes here)",
+                compact=True,
+                classes="area",
+                soft_wrap=True,
+            )
+            yield Static(classes="keys", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+        self._say(self._refused)
+
+    def _say(self, wrong: str = "") -> None:
+        word = "✓ it was done" if self._happened else "✗ it did not work"
+        self.query_one(".kind", Static).update(
+            Text.assemble(("ended  ", f"bold {DIM}"), (word, STRONG), ("   ^k otherwise", DIM))
+        )
+        copy = "^y: copy the command    " if self._command else ""
+        keys = f"{copy}Enter: put it on record    Esc: back, nothing is recorded"
+        self.query_one(".keys", Static).update(Text(wrong or keys, style=WARN if wrong else DIM))
+
+    @on(Area.Submitted)
+    @on(Input.Submitted)
+    def _take(self) -> None:
+        reason = self.query_one(Input).value.strip()
+        if not reason:
+            self._say("Say what you did and how you know; it goes on record.")
+            self.query_one(Input).focus()
+            return
+        self.dismiss(Elsewhere(self._happened, reason, self.query_one(Area).text.strip("\n")))
+
+    def action_copy(self) -> None:
+        if self._command:
+            self.app.copy_to_clipboard(self._command)
+            self._say("Sent to your terminal's clipboard. Where it takes none, select it by mouse.")
+
+    def action_ending(self) -> None:
+        self._happened = not self._happened
+        self._say()
+
+    def action_back(self) -> None:
+        self.dismiss(None)

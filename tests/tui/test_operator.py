@@ -1,0 +1,447 @@
+"""What the operator can do beside running steps: run on, jump, do it elsewhere, write, hand over."""
+
+import threading
+
+import pytest
+from support.evidence import LOSS, located
+from support.incident import World
+from support.screen import Seat, at_the_screen
+from textual import events
+
+from drbook.core.actions import Empty, Finished, StepContext
+from drbook.core.errors import StepFailed
+from drbook.core.events import Mode, Plan
+from drbook.core.ports import Ports
+from drbook.core.signals import Progress, Working
+from drbook.core.state import StepState
+from drbook.core.values import Frozen
+from drbook.tui.incident import IncidentScreen
+
+FOUR = (
+    "  - {id: a, phase: detect, do: none, title: Look}\n"
+    "  - {id: b, phase: restore, do: once, title: Act}\n"
+    "  - {id: c, phase: contain, do: manual, title: Revoke}\n"
+    "  - {id: d, phase: verify, do: none, title: Count}\n"
+)
+SIZES = [(80, 24), (120, 40), (200, 60)]
+
+
+class Held:
+    """Runs with progress until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def __call__(self, params: Frozen, context: StepContext, ports: Ports) -> Working[Finished]:
+        while not self.go.wait(0.02):
+            ports.cancel.raise_if_requested()
+            yield Progress("load", 31, 41, "tables", "public.vehicles")
+        return Finished(Empty(), reason="loaded")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_running_on_stops_where_somebody_is_needed(world: World, size: tuple[int, int]) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("R")
+        await seat.reaches("c", StepState.AWAITING)
+        await seat.until(lambda snapshot: not snapshot.running_on)
+        assert world.driver.snapshot.state.steps["b"].state is StepState.SUCCEEDED
+        await seat.sees("3 Revoke")
+
+    at_the_screen(world, script, size)
+
+
+def test_running_on_is_seen_and_the_same_key_stops_it(world: World) -> None:
+    hold = Held()
+    world.start(FOUR)
+    world.none.courses["a"] = hold
+
+    async def script(seat: Seat) -> None:
+        await seat.press("R")
+        await seat.reaches("a", StepState.STARTED)
+        await seat.sees("running on until something needs you")
+        await seat.press("R")
+        await seat.until(lambda snapshot: not snapshot.running_on)
+        hold.go.set()
+        await seat.reaches("a", StepState.SUCCEEDED)
+        await seat.pilot.pause(0.3)
+        assert world.driver.snapshot.state.steps["b"].state is StepState.PENDING
+
+    at_the_screen(world, script)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_runs_and_what_ended_beside_the_selected_step(
+    world: World, size: tuple[int, int]
+) -> None:
+    hold = Held()
+    world.start(
+        "  - {id: a, phase: restore, do: once, title: Long}\n"
+        "  - {id: b, phase: contain, do: manual, title: Revoke, needs: []}\n"
+    )
+    world.once.courses["a"] = hold
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.reaches("a", StepState.STARTED)
+        await seat.press("down")
+        await seat.sees("◐ 1 Long", "75 %", "2  Revoke")
+        await seat.press("n")
+        await seat.sees("Note")
+        hold.go.set()
+        await seat.reaches("a", StepState.SUCCEEDED)
+        await seat.sees("Note", "✓ done: 1 Long")  # said above the dialog, which keeps the focus
+        await seat.press("escape")
+        await seat.sees("● done: 1 Long", "loaded", "2  Revoke")
+        await seat.press("up", "down")
+        await seat.pilot.pause(0.2)
+        assert "● done" not in seat.text()  # it was looked at
+
+    at_the_screen(world, script, size)
+
+
+def test_a_jump_skips_what_is_before_with_one_reason(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("down", "down", "down", "J")
+        await seat.sees("Jump to 4 Count", "3 Revoke")
+        await seat.type("only the count is wanted")
+        await seat.press("enter")
+        await seat.until(lambda shown: shown.state.steps["c"].state is StepState.SKIPPED)
+        assert world.driver.snapshot.state.steps["a"].state is StepState.SKIPPED
+        await seat.sees("4  Count", "▶ ready")
+
+    at_the_screen(world, script)
+    assert "only the count is wanted" in world.driver.snapshot.state.steps["a"].reason
+
+
+def test_a_jump_to_what_may_start_anyway_says_so(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("J")
+        await seat.sees("✗", "Esc hides this")
+
+    at_the_screen(world, script)
+    assert "StepSkipped" not in world.events()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_step_is_done_elsewhere_with_its_command_and_what_was_pasted(
+    world: World, size: tuple[int, int]
+) -> None:
+    command = "curl --request DELETE https://api.example.com/tokens/7"
+    world.once.plans["a"] = Plan(does=("sends one request",), runs=(command,))
+    world.start("  - {id: a, phase: contain, do: once, title: Revoke}\n")
+    copied: list[str] = []
+
+    async def script(seat: Seat) -> None:
+        seat.app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+        await seat.sees("RUNS", command[:40])
+        await seat.press("m")
+        await seat.sees("Do it yourself: 1 Revoke", "✓ it was done", "drbook runs nothing")
+        await seat.press("ctrl+y")
+        assert copied == [command]
+        await seat.press("enter")
+        await seat.sees("Say what you did and how you know")
+        await seat.type("revoked in the console")
+        await seat.press("tab")
+        seat.app.screen.focused.post_message(events.Paste("HTTP/1.1 204\nx\x1b[2J\n"))  # type: ignore[union-attr]
+        await seat.pilot.pause(0.1)
+        assert "\x1b" not in seat.text()
+        await seat.press("enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script, size)
+    run = world.driver.snapshot.state.steps["a"]
+    assert (run.by_hand, run.reason) == (True, "revoked in the console")
+    assert "HTTP/1.1 204" in run.evidence
+    assert world.driver.snapshot.outcome.word == "partial"
+    assert "StepStarted" not in world.events()
+
+
+def test_what_did_not_work_elsewhere_is_a_failure(world: World) -> None:
+    world.start("  - {id: a, phase: contain, do: once, title: Revoke}\n")
+
+    async def script(seat: Seat) -> None:
+        await seat.press("m", "ctrl+k")
+        await seat.sees("✗ it did not work")
+        await seat.type("the console is down")
+        await seat.press("enter")
+        await seat.reaches("a", StepState.FAILED)
+
+    at_the_screen(world, script)
+
+
+def test_back_to_the_step_before(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("down", "down")
+        await seat.sees("3  Revoke")
+        await seat.press("backspace")
+        await seat.sees("2  Act")
+        await seat.press("backspace", "backspace", "backspace")
+        await seat.sees("1  Look")
+
+    at_the_screen(world, script)
+
+
+# --- writing ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_note_of_several_lines_with_kind_and_time(world: World, size: tuple[int, int]) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("n")
+        await seat.press("enter")
+        await seat.sees("Say it in a few words")
+        await seat.type("support says")
+        await seat.press("ctrl+j")
+        await seat.type("three customers")
+        await seat.press("ctrl+k")
+        await seat.sees("observation")
+        await seat.press("tab")
+        await seat.type("tomorrow")
+        await seat.press("enter")
+        await seat.sees("is not a")
+        assert not world.driver.snapshot.state.notes
+        await seat.press("ctrl+u")
+        await seat.type("10m ago")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: bool(snapshot.state.notes))
+
+    at_the_screen(world, script, size)
+    (note,) = world.driver.snapshot.state.notes
+    assert (note.text, note.kind.value, note.step) == (
+        "support says\nthree customers", "observation", "a",
+    )  # fmt: skip
+    assert note.happened_at is not None
+    assert 590 < (note.at - note.happened_at).total_seconds() < 660
+
+
+def test_a_refused_note_is_not_lost(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("n")
+        await seat.type("seen")
+        await seat.press("tab")
+        await seat.type("2999-01-01 10:00")
+        await seat.press("enter")
+        await seat.sees("has not come yet", "seen")
+        await seat.press("tab", "tab")
+        await seat.press("escape")
+        await seat.sees("1  Look")
+
+    at_the_screen(world, script)
+    assert not world.driver.snapshot.state.notes
+
+
+def test_an_editor_that_is_not_there_takes_no_text(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("n")
+        await seat.type("half a sentence")
+        await seat.press("ctrl+e")
+        await seat.sees("cannot be handed to an editor", "half a sentence")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: bool(snapshot.state.notes))
+
+    at_the_screen(world, script)
+    assert world.driver.snapshot.state.notes[0].text == "half a sentence"
+
+
+# --- the incident ----------------------------------------------------------------------------
+
+
+def test_an_input_is_edited_and_what_used_it_runs_again(world: World) -> None:
+    world.start(
+        '  - {id: a, phase: detect, do: none, title: Look, with: {value: "${{ inputs.day }}"}}\n'
+    )
+
+    async def script(seat: Seat) -> None:
+        await seat.press("I", "1")
+        await seat.type("sunday")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: snapshot.state.inputs.get("day") == "sunday")
+        await seat.press("enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+        await seat.press("I")
+        await seat.sees("Edit an input", "1  day", "2  occurred")
+        await seat.press("2")
+        await seat.sees("Input occurred")
+        await seat.type("soon")
+        await seat.press("enter")
+        await seat.sees("'soon' is not a", "soon")
+        await seat.press("escape", "I", "1")
+        await seat.sees("Input day", "sunday")
+        await seat.press("ctrl+u")
+        await seat.type("monday")
+        await seat.press("enter")
+        await seat.reaches("a", StepState.STALE)
+        await seat.press("r")
+        await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script)
+    assert world.driver.snapshot.state.inputs["day"] == "monday"
+
+
+def test_the_incident_is_handed_over_by_name(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("h")
+        await seat.sees("Hand over", "To whom?")
+        await seat.type("berta")
+        await seat.press("enter")
+        await seat.sees("What does berta have to know?")
+        await seat.type("the token is revoked")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: snapshot.state.operator == "berta")
+        await seat.press("g", "enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script)
+    started = [
+        one for one in world.driver.snapshot.records if "Started" in type(one.event).__name__
+    ]
+    assert started[0].actor == "berta"
+    assert "the token is revoked" in str(world.driver.snapshot.records)
+
+
+def test_a_shell_that_cannot_be_had_is_on_record_all_the_same(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("exclamation_mark")
+        await seat.sees("cannot be handed to a shell")
+        await seat.until(lambda snapshot: snapshot.state.shell_since is None)
+
+    at_the_screen(world, script)
+    assert world.events()[-2:] == ["ShellOpened", "ShellClosed"]
+
+
+# --- backups ---------------------------------------------------------------------------------
+
+LOCATE = "  - {id: find, phase: locate, do: backups.locate}\n"
+
+
+def _found(params: Frozen, context: StepContext, ports: Ports) -> Working[Finished]:
+    return Finished(located(), reason="found")
+    yield
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_another_independent_copy_needs_a_reason(world: World, size: tuple[int, int]) -> None:
+    world.start(LOCATE, Mode.LIVE, occurred=LOSS)
+    world.locate.courses["find"] = _found
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.reaches("find", StepState.SUCCEEDED)
+        await seat.press("b", "enter")
+        await seat.sees("is the chosen one")
+        await seat.press("end", "enter")
+        await seat.sees("Why this copy, and not the proposed one?")
+        await seat.press("enter")
+        await seat.sees("Say it in a few words")
+        assert seat.event("PointChosen") == ""
+        await seat.type("the newer one was taken during the migration")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: bool(seat.event("PointChosen")))
+        assert "break_glass=False" in seat.event("PointChosen")
+
+    at_the_screen(world, script, size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_shared_copy_breaks_the_glass(world: World, size: tuple[int, int]) -> None:
+    world.start(LOCATE, Mode.LIVE, occurred=LOSS)
+    world.locate.courses["find"] = _found
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.reaches("find", StepState.SUCCEEDED)
+        await seat.press("b", "home", "enter")
+        await seat.sees("Why this copy")
+        await seat.type("two hours instead of a day")
+        await seat.press("enter")
+        await seat.sees("Break-glass", "○ shared", "Type  app  to go on", "⏎ Cancel")
+        seat.app.screen.focused.post_message(events.Paste("app"))  # type: ignore[union-attr]
+        await seat.pilot.pause(0.1)
+        await seat.press("enter")  # nothing was typed: a short name is not pasted
+        assert seat.event("PointChosen") == ""
+        await seat.press("enter")
+        await seat.sees("Why this copy")
+        await seat.type("two hours instead of a day")
+        await seat.press("enter")
+        await seat.sees("Break-glass")
+        await seat.type("app")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: "break_glass=True" in seat.event("PointChosen"))
+
+    at_the_screen(world, script, size)
+
+
+# --- the record ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_record_is_searched(world: World, size: tuple[int, int]) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        for text in ("the token was in a repository", "three customers"):
+            await seat.press("n")
+            await seat.type(text)
+            await seat.press("enter")
+            await seat.until(
+                lambda shown, text=text: (
+                    shown.state.notes[-1:] and shown.state.notes[-1].text == text
+                )
+            )  # type: ignore[misc]
+        await seat.press("t", "slash")
+        await seat.type("TOKEN was")
+        await seat.press("enter")
+        only = await seat.sees("1 record with", "the token was in a repository")
+        assert "three customers" not in only
+        await seat.press("escape")
+        await seat.sees("three customers", "drill opened by ops")
+        await seat.press("slash")
+        await seat.type("nothing like it")
+        await seat.press("enter")
+        await seat.sees("Nothing was found")
+        await seat.press("escape", "escape")
+        await seat.sees("1  Look")
+
+    at_the_screen(world, script, size)
+
+
+def test_a_failure_offers_the_ways_on(world: World) -> None:
+    world.start("  - {id: a, phase: restore, do: once, title: Act}\n")
+
+    def course(params: Frozen, context: StepContext, ports: Ports) -> Working[Finished]:
+        raise StepFailed("The disk is full.", next="Make room.")
+        yield
+
+    world.once.courses["a"] = course
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("✗ failed", "r runs it again", "I edits an input", "m does it yourself")
+
+    at_the_screen(world, script)
+
+
+def test_every_key_that_changes_something_is_explained() -> None:
+    keys = {one.key for one in IncidentScreen.BINDINGS if getattr(one, "tooltip", "")}
+    wanted = {"enter", "g,home", "backspace", "r", "R", "m", "s", "J", "n", "c", "d", "i", "I", "b",
+              "v", "t", "e", "h", "exclamation_mark", "x", "a", "question_mark", "q"}  # fmt: skip
+    assert wanted <= keys
