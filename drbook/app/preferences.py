@@ -10,7 +10,6 @@ from datetime import timedelta
 
 from drbook.app.places import Home, home
 from drbook.core.errors import DrbookError
-from drbook.core.values import parse_duration
 from drbook.providers import private
 
 FILE = "settings.json"
@@ -90,4 +89,6 @@ def _bell(text: str) -> int:
         return 0
     if text.strip().lower() in ("on", "yes", "true"):
         return BELL_AFTER
+    from drbook.core.values import parse_duration  # the first frame pays for no models
+
     return max(1, int(parse_duration(text) / timedelta(seconds=1)))

@@ -7,8 +7,6 @@ from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from drbook.tui.paint import WARN
-
 SMALLEST = (60, 16)
 
 
@@ -45,4 +43,6 @@ class TooSmall(ModalScreen[None]):
         text = (
             f"{size.width}×{size.height} is too small. What runs goes on. Make it 80×24 or larger."
         )
+        from drbook.tui.paint import WARN  # the first frame pays for nothing that it does not show
+
         self.query_one(".small", Static).update(Text(text, style=WARN))

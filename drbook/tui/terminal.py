@@ -13,7 +13,7 @@ from typing import Any, TextIO, cast
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
-from drbook.core.values import plain
+from drbook.core.plaintext import plain
 
 _KEEP_TITLE, _TITLE_BACK = "\x1b[22;2t", "\x1b[23;2t"
 """XTWINOPS, xterm's stack of titles; tmux, foot, kitty, VTE and others have it, the rest pass it over."""
