@@ -89,6 +89,6 @@ def _bell(text: str) -> int:
         return 0
     if text.strip().lower() in ("on", "yes", "true"):
         return BELL_AFTER
-    from drbook.core.values import parse_duration  # the first frame does not pay for what it brings
+    from drbook.core.values import parse_duration  # the first frame pays for no models
 
     return max(1, int(parse_duration(text) / timedelta(seconds=1)))
