@@ -69,7 +69,7 @@ class Changes:
         glass = needs_break_glass(found)
         if glass and command.typed != found.point.source:
             refuse(
-                f"{where} is not known to be independent: {plain(standing(found), 400)}.",
+                f"{where} is not known to be independent and sound: {plain(standing(found), 400)}.",
                 f"Type its source, {found.point.source}, exactly: break-glass, in red in every export.",
             )
         stale = stale_after(driver.runbook, driver.state, step)

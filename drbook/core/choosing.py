@@ -48,8 +48,12 @@ def why_not(judgement: Judgement) -> str:
 
 
 def needs_break_glass(judgement: Judgement) -> bool:
-    """True for every copy that is not known to be independent."""
-    return judgement.verdict is not Verdict.INDEPENDENT
+    """True for every copy that is not known to be independent, or that nobody has read to its end."""
+    read = any(
+        found.criterion is Criterion.BYTES and found.answer is Answer.PASS
+        for found in judgement.findings
+    )
+    return judgement.verdict is not Verdict.INDEPENDENT or not read
 
 
 def standing(judgement: Judgement) -> str:

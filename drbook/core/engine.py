@@ -307,7 +307,7 @@ def _all_ended(runbook: Runbook, runs: list[StepRun]) -> Outcome:
         (by_hand, "done by hand, by a person's word"),
         (
             [run for run in runs if run.state is StepState.SUCCEEDED and run.break_glass],
-            "BREAK-GLASS, a copy that is not known to be independent was chosen",
+            "BREAK-GLASS, a copy was chosen that was not known to be independent and sound",
         ),
     )
     unchecked = [run for run in (*skipped, *planned) if _phase(runbook, run) is Phase.VERIFY]

@@ -10,6 +10,7 @@ from textual import work
 from textual.binding import Binding
 
 from drbook.app.model import ChoosePoint, Command, Snapshot
+from drbook.core.choosing import needs_break_glass
 from drbook.core.errors import DrbookError
 from drbook.core.points import Answer, Judgement, Located, Verdict
 from drbook.core.values import plain, show_duration
@@ -124,14 +125,16 @@ class BackupsScreen(ListScreen[Judgement]):
         reason = await self.app.push_screen_wait(WordsDialog(title, lines))
         if reason is None:
             return None
-        if row.verdict is Verdict.INDEPENDENT:
+        if not needs_break_glass(row):
             return reason, ""
         sign, word, style = VERDICTS[row.verdict]
+        unread = "nobody has read it to its end; the restore does, before it makes anything"
+        known = word if row.verdict is not Verdict.INDEPENDENT else f"{word}, and {unread}"
         glass = [
-            labelled("Break-glass", f"{sign} {word}: {'; '.join(row.reasons[:3])}", style),
-            said("Whoever destroyed production may have reached this copy, or it may not be whole. "
-                 "Every export will say in red that you took it.", URGENT),
-        ]  # fmt: skip
+            labelled("Break-glass", f"{sign} {known}", style),
+            *(said(line) for line in row.reasons[:3]),
+            said("Every export will say in red that you took it.", URGENT),
+        ]
         dialog = ConfirmDialog(title, glass, row.point.source, go="Take it", cool_off_seconds=0)
         typed = await self.app.push_screen_wait(dialog)
         return None if typed is None else (reason, typed)

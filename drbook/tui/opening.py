@@ -17,6 +17,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from drbook.core.plaintext import plain
+from drbook.tui.colours import BUSY, DIM, DRILL_TAG, DRY_TAG, LIVE_TAG, STRONG, WARN
 from drbook.tui.lines import Lines
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ Opening = Callable[[Told], "tuple[Incident, str]"]
 """Opens an incident, in a thread; also what it means to leave it. Raises DrbookError."""
 
 _BANNERS = {
-    "live": (" ● LIVE INCIDENT ", "bold white on #b3261e"),
-    "drill": (" ◇ REHEARSAL (drill) ", "bold black on #5cc8ff"),
-    "dry-run": (" ~ DRY RUN ", "bold black on #8b95a5"),
+    "live": (" ● LIVE INCIDENT ", LIVE_TAG),
+    "drill": (" ◇ REHEARSAL (drill) ", DRILL_TAG),
+    "dry-run": (" ~ DRY RUN ", DRY_TAG),
 }
 
 
@@ -82,7 +83,7 @@ class OpeningScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(self._header(), id="header", markup=False)
         yield Lines(self._reading(), id="middle", markup=False)
-        yield Static(Text(" q leave", style="#8b95a5"), id="hints", markup=False)
+        yield Static(Text(" q leave", style=DIM), id="hints", markup=False)
 
     def on_mount(self) -> None:
         self.set_interval(0.2, self._draw)
@@ -104,13 +105,13 @@ class OpeningScreen(Screen[None]):
 
     def _header(self) -> Text:
         banner, style = _BANNERS.get(self._first.mode, (" drbook ", "bold"))
-        return Text.assemble((banner, style), "  ", (plain(self._first.title, 120), "bold #ffffff"))
+        return Text.assemble((banner, style), "  ", (plain(self._first.title, 120), STRONG))
 
     def _reading(self) -> Text:
         done, total = self.told.done, self.told.total
         words = f" {done:,} of {total:,}" if total else ""
-        lines = [Text(f"reading the record …{words}", style="#5cc8ff")]
-        lines += [Text(plain(line, 300), style="#ffb454") for line in self.told.lines[-8:]]
+        lines = [Text(f"reading the record …{words}", style=BUSY)]
+        lines += [Text(plain(line, 300), style=WARN) for line in self.told.lines[-8:]]
         return Text("\n").join(lines)
 
     def action_leave(self) -> None:

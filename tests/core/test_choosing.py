@@ -64,6 +64,9 @@ def test_what_is_not_known_of_a_copy_is_said() -> None:
     )
     older = OLDER.model_copy(update={"findings": (unread,)})
     assert standing(older) == "its verdict is independent; not looked at"
+    assert needs_break_glass(older)  # nobody has verified it
+    assert needs_break_glass(OLDER.model_copy(update={"findings": ()}))
+    assert not needs_break_glass(OLDER)
 
 
 def test_a_copy_is_named_by_source_id_and_version() -> None:
