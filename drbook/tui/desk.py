@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.worker import Worker
 
 from drbook.app import foreground
-from drbook.app.exports import write_timeline
+from drbook.app.exports import status_text, write_timeline
 from drbook.app.model import (
     Abort,
     Close,
@@ -26,6 +26,7 @@ from drbook.app.model import (
     WriteNote,
 )
 from drbook.core.errors import DrbookError
+from drbook.core.events import NoteKind
 from drbook.core.values import plain
 from drbook.tui.backups import BackupsScreen
 from drbook.tui.colours import URGENT
@@ -87,6 +88,21 @@ class DeskKeys(Screen[None]):
     async def action_note(self) -> None:
         lines = [said("What was seen, decided or said. It goes on record now.")]
         await self.write_note("Note", lines, None)
+
+    @work
+    async def action_status(self) -> None:
+        """A status text for customers, drafted from the facts, edited here, and recorded as sent."""
+        try:
+            drafted = await asyncio.to_thread(status_text, self.shown, self.clock())
+        except DrbookError as error:
+            self.app.notify(error.explain(), severity="error", timeout=15, markup=False)
+            return
+        lines = [
+            said(
+                "Drafted from what is on record. Send it yourself, then write down what you sent."
+            ),
+        ]
+        await self.write_note("Status update", lines, Written(drafted, NoteKind.MESSAGE, None))
 
     async def write_note(self, title: str, lines: list, initial: Written | None) -> None:  # type: ignore[type-arg]
         """Ask for a note until it is on record, or the operator backs out; no text is lost."""

@@ -19,7 +19,7 @@ ACTION = "drbook.action"
 """The mark of a text that can be clicked, with the action that its screen then does."""
 LOOKING = frozenset(
     {
-        "back", "backups", "export", "help", "journal", "leave", "move", "next", "note", "scroll",
+        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "scroll",
         "search", "tables", "take_back", "timeline",
     }
 )  # fmt: skip

@@ -62,6 +62,8 @@ class IncidentScreen(Operations):
         Binding("s", "skip", "Skip", tooltip="Skip the selected step, with a reason"),
         Binding("J", "jump", "Jump", tooltip="Jump to the selected step: skip what it waits for"),
         Binding("n", "note", "Note", tooltip="Write a note into the record"),
+        Binding("u", "status", "Status", tooltip="Draft a status update, and record what you sent"),
+        Binding("l", "local", "Local time", tooltip="Times in UTC, or in this host's own zone"),
         Binding("c", "cancel", "Cancel", tooltip="Cancel the selected step"),
         Binding("d", "accept", "Accept", tooltip="Go on although it could not be verified"),
         Binding("i", "doubt", "In doubt", tooltip="Settle a step that is in doubt"),
@@ -102,6 +104,7 @@ class IncidentScreen(Operations):
         self._wanted: set[str] = set()
         self._news: set[str] = set()
         self._came_from: list[str] = []
+        self._local = False
         self._dismissed: datetime | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -192,7 +195,8 @@ class IncidentScreen(Operations):
             text = f"{width}×{height} is too small. What runs goes on. Make it 80×24 or larger."
             self.query_one("#header", Lines).show(Text(text))
             return
-        top = header(shown, now, width, lines=lines_for(width, height))
+        zone = now.astimezone().tzinfo if self._local else None
+        top = header(shown, now, width, lines=lines_for(width, height), zone=zone)
         self.query_one("#header", Lines).show(top)
         listed = self.query_one("#steps", Lines)
         room = self.query_one("#scroll", VerticalScroll).size
@@ -214,7 +218,7 @@ class IncidentScreen(Operations):
         if column.display:
             size = column.size
             column.update(panel(self.shown, now, max(20, size.width - 1), size.height))
-        lines = beside(self.shown, self.selected, self._news, now, width, 1 if height < 30 else 3)
+        lines = beside(self.shown, self.selected, self._news, now, width, 2 if height < 30 else 3)
         place = self.query_one("#beside", Static)
         place.display = bool(lines)
         place.update(lines)
@@ -270,6 +274,10 @@ class IncidentScreen(Operations):
         wanted = next_for_you(self.shown)
         if wanted is not None:
             self.select(wanted)
+
+    def action_local(self) -> None:
+        self._local = not self._local
+        self.draw()
 
     def action_go_back(self) -> None:
         """To the step that was selected before this one; r runs it again."""

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from drbook.app.model import Snapshot
+from drbook.core.clocks import unasked
 from drbook.core.engine import Readiness
 from drbook.core.events import NoteKind
 from drbook.core.state import StepState
@@ -54,11 +55,20 @@ def beside(
             )  # fmt: skip
     if snapshot.running_on:
         lines.insert(0, Text(" ▶▶ running on until something needs you; R stops that", style=BUSY))
+    missing = () if snapshot.state.closed_at else unasked(snapshot.state, snapshot.runbook)
+    if missing and not snapshot.watching:
+        asked = " and ".join(missing)
+        words = (
+            f" ▲ nobody has said yet when it {asked}: I gives it; loss and deadlines wait for it"
+        )
+        lines.append(Text(words.replace("it detected", "it was detected"), style=WARN))
     left = len(lines) - most
-    if left > 0:
-        lines = [*lines[: most - 1], Text(f" … and {left + 1} more", style=DIM)]
+    more = Text(f" … and {left} more" if left > 0 else "", style=DIM)
+    lines = lines[:most]
     for line in lines:
-        line.truncate(width, overflow="ellipsis")
+        line.truncate(width - more.cell_len, overflow="ellipsis")
+    if lines:
+        lines[-1].append_text(more)
     return Text("\n").join(lines)
 
 

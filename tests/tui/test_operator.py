@@ -1,6 +1,7 @@
 """What the operator can do beside running steps: run on, jump, do it elsewhere, write, hand over."""
 
 import threading
+import time
 
 import pytest
 from support.evidence import LOSS, located
@@ -445,3 +446,56 @@ def test_every_key_that_changes_something_is_explained() -> None:
     wanted = {"enter", "g,home", "backspace", "r", "R", "m", "s", "J", "n", "c", "d", "i", "I", "b",
               "v", "t", "e", "h", "exclamation_mark", "x", "a", "question_mark", "q"}  # fmt: skip
     assert wanted <= keys
+
+
+def test_a_status_update_is_drafted_edited_and_recorded_as_a_message(world: World) -> None:
+    world.start(FOUR, Mode.LIVE, occurred=LOSS)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("u")
+        await seat.sees("Status update", "Send it yourself", "message: what was told")
+        await seat.type(" We are sorry.")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: bool(snapshot.state.notes))
+
+    at_the_screen(world, script)
+    (note,) = world.driver.snapshot.state.notes
+    assert note.kind.value == "message"
+    assert note.text.endswith(" We are sorry.")
+    assert len(note.text.splitlines()) > 1
+
+
+def test_times_of_this_host_are_shown_where_they_are_asked_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        assert "IST" not in await seat.sees("UTC")
+        await seat.press("l")
+        await seat.sees("IST", "UTC")
+        await seat.press("l")
+        await seat.pilot.pause(0.1)
+        assert "IST" not in seat.text()
+
+    try:
+        at_the_screen(world, script)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_what_the_runbook_asks_for_and_nobody_has_said_is_asked_until_it_is(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.sees("nobody has said yet when it occurred", "I gives it")
+        await seat.press("I", "2")
+        await seat.type("20m ago")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: snapshot.state.occurred is not None)
+        assert "nobody has said yet" not in seat.text()
+
+    at_the_screen(world, script)
