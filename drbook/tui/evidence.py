@@ -274,7 +274,10 @@ def _backup_row(
 
 
 def _verified(result: VerifyResult, width: int, height: int) -> RenderableType:
-    rows = sorted(result.comparison.tables, key=lambda row: row.verdict is TableVerdict.PASS)
+    rows = sorted(
+        result.comparison.tables,
+        key=lambda row: (row.verdict is TableVerdict.PASS, -(row.lost or 0)),
+    )
     shown = rows[: max(2, height - 3)]
     more = [said(f"{len(rows) - len(shown)} more: press v", DIM)] if len(rows) > len(shown) else []
     return Group(summary_line(result), tables_table(shown, width), *more)

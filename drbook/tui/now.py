@@ -16,6 +16,9 @@ from drbook.tui.paint import cut, progress_line, said
 from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
 
 
+_ASKED = {"occurred": "when it occurred", "detected": "when it was detected"}
+
+
 def share_done(snapshot: Snapshot, step: str) -> str:
     """`71 %` of what the step has begun last; empty where nobody can tell."""
     live = snapshot.live.get(step)
@@ -57,11 +60,8 @@ def beside(
         lines.insert(0, Text(" ▶▶ running on until something needs you; R stops that", style=BUSY))
     missing = () if snapshot.state.closed_at else unasked(snapshot.state, snapshot.runbook)
     if missing and not snapshot.watching:
-        asked = " and ".join(missing)
-        words = (
-            f" ▲ nobody has said yet when it {asked}: I gives it; loss and deadlines wait for it"
-        )
-        lines.append(Text(words.replace("it detected", "it was detected"), style=WARN))
+        asked = " and ".join(_ASKED[name] for name in missing)
+        lines.append(Text(f" ▲ nobody has said yet {asked}: press I", style=WARN))
     left = len(lines) - most
     more = Text(f" … and {left} more" if left > 0 else "", style=DIM)
     lines = lines[:most]

@@ -491,7 +491,7 @@ def test_what_the_runbook_asks_for_and_nobody_has_said_is_asked_until_it_is(worl
     world.start(FOUR)
 
     async def script(seat: Seat) -> None:
-        await seat.sees("nobody has said yet when it occurred", "I gives it")
+        await seat.sees("nobody has said yet when it occurred: press I")
         await seat.press("I", "2")
         await seat.type("20m ago")
         await seat.press("enter")
