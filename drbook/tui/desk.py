@@ -1,10 +1,11 @@
 """The keys for the incident as a whole: notes, inputs, handing over, a shell, the lists, its end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from rich.text import Text
 from textual import events, work
 from textual.app import SuspendNotSupported
 from textual.message import Message
@@ -104,7 +105,7 @@ class DeskKeys(Screen[None]):
         ]
         await self.write_note("Status update", lines, Written(drafted, NoteKind.MESSAGE, None))
 
-    async def write_note(self, title: str, lines: list, initial: Written | None) -> None:  # type: ignore[type-arg]
+    async def write_note(self, title: str, lines: Sequence[Text], initial: Written | None) -> None:
         """Ask for a note until it is on record, or the operator backs out; no text is lost."""
         refused, step = "", self.selected
         while True:

@@ -16,7 +16,7 @@ from drbook.app.planning import internal_error
 from drbook.core.errors import DrbookError, JournalLocked
 from drbook.core.runbook import Runbook
 from drbook.core.values import plain
-from drbook.tui.app import Clock, DrbookApp, run, utc_now
+from drbook.tui.base import Clock, DrbookApp, run, utc_now
 from drbook.tui.home import HomeScreen
 from drbook.tui.incident import IncidentScreen
 from drbook.tui.starting import Start, StartDialog, Waiting, error_screen, problems_screen

@@ -15,7 +15,6 @@ from drbook.tui.colours import BUSY, DIM, PLAIN, STRONG, WARN
 from drbook.tui.paint import cut, progress_line, said
 from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
 
-
 _ASKED = {"occurred": "when it occurred", "detected": "when it was detected"}
 
 

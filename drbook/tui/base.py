@@ -1,0 +1,169 @@
+"""What every application here has, whichever screen it shows: colours, title, bell, size, leaving."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol, cast
+
+from textual import constants
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from drbook.app.preferences import BELL_AFTER, THEMES, preferences, remember
+from drbook.tui.palette import Commands
+from drbook.tui.small import TooSmall, fits
+from drbook.tui.terminal import Terminal, notice_sequence, title_sequence
+from drbook.tui.themes import Recolour, css_variables, theme
+
+if TYPE_CHECKING:
+    from drbook.app.model import Incident
+    from drbook.tui.attention import Attention
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Leavable(Protocol):
+    def action_leave(self) -> object: ...
+
+
+class DrbookApp(App[None]):
+    """Colours, title, bell and leaving. It changes nothing itself: its screens submit commands."""
+
+    CSS_PATH = Path(__file__).with_name("drbook.tcss")
+    COMMANDS = {Commands}  # noqa: RUF012 - Textual declares it so
+    ENABLE_COMMAND_PALETTE = True
+    TITLE = "drbook"
+    VERTICAL_BREAKPOINTS = [(0, "low"), (30, "high")]  # noqa: RUF012 - Textual declares it so
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            "ctrl+t", "next_theme", "Theme", tooltip="Theme: dark, light, high contrast", show=False
+        ),
+        Binding("f9", "ring", "Bell", tooltip="Bell when a long step ends: on or off", show=False),
+        Binding("ctrl+q", "quit", "Quit", tooltip="Leave drbook", show=False, priority=True),
+    ]
+
+    def __init__(self, clock: Clock = utc_now) -> None:
+        # A browser's driver is named by `drbook serve`.
+        super().__init__(driver_class=None if constants.DRIVER else Terminal)
+        self.clock = clock
+        self.liked = preferences()
+        self.bell_after = self.liked.bell
+        if self.liked.still:
+            self.animation_level = "none"
+        self._recolour = Recolour()
+        self._filters.insert(1, self._recolour)  # before NO_COLOR's, which goes by brightness
+        for name in [*self.available_themes]:
+            self.unregister_theme(name)
+        for name in THEMES:
+            self.register_theme(theme(name))
+        self._wear(self.liked.theme)
+        self._attention: Attention | None = None
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return css_variables(THEMES[0])
+
+    def on_mount(self) -> None:
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            # The terminal has gone, or the machine goes down: stop what runs and put that on record.
+            asyncio.get_running_loop().add_signal_handler(number, self.exit)
+
+    def on_resize(self) -> None:
+        self.call_later(self._cover)  # at the start, behind what is pushed when it begins
+
+    def _cover(self) -> None:
+        if not fits(self.size) and not any(isinstance(one, TooSmall) for one in self.screen_stack):
+            self.push_screen(TooSmall())
+
+    # --- what they like -------------------------------------------------------------------------
+
+    def _wear(self, name: str) -> None:
+        self._recolour.use(name)
+        self.theme = name
+
+    def action_next_theme(self) -> None:
+        name = THEMES[(THEMES.index(self.theme) + 1) % len(THEMES)]
+        self._wear(name)
+        self._told(f"Theme: {name}", kept=remember(theme=name))
+
+    def action_ring(self) -> None:
+        self.bell_after = 0 if self.bell_after else self.liked.bell or BELL_AFTER
+        if self._attention is not None:
+            self._attention.bell = self.bell_after
+        word = f"after steps of {self.bell_after} s and more" if self.bell_after else "off"
+        self._told(f"Bell: {word}", kept=remember(bell=self.bell_after))
+
+    def _told(self, text: str, *, kept: bool) -> None:
+        self.notify(text if kept else f"{text} (for now: it could not be kept)", markup=False)
+
+    # --- the terminal around the screen ---------------------------------------------------------
+
+    def attend(self, incident: "Incident", *, watching: bool = False) -> None:
+        """Keep the window's title, and ring when a long step ends, until `unattend`."""
+        from drbook.tui.attention import Attention
+
+        self.unattend()
+        self._attention = Attention(incident, self._tell, watching=watching)
+        self._attention.bell = self.bell_after
+
+    def unattend(self, title: str = "drbook") -> None:
+        if self._attention is not None:
+            self._attention.end()
+            self._attention = None
+        self.set_window_title(title)
+
+    def _tell(self, title: str, ended: list[str]) -> None:
+        """In the driver's thread."""
+        self.call_later(self.set_window_title, title)
+        if ended:
+            self.call_later(self.write_out, notice_sequence("; ".join(ended), os.environ))
+
+    def set_window_title(self, text: str) -> None:
+        if isinstance(self._driver, Terminal):
+            self._driver.title(text)
+        else:
+            self.write_out(title_sequence(text))
+
+    def write_out(self, sequence: str) -> None:
+        """Something for the terminal that is no part of the picture."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
+    # --- leaving --------------------------------------------------------------------------------
+
+    async def action_quit(self) -> None:
+        """Ctrl-Q and Ctrl-C leave as `q` does: never without saying what still runs."""
+        self.action_help_quit()
+
+    def action_help_quit(self) -> None:
+        screen = next((one for one in self.screen_stack if hasattr(one, "action_leave")), None)
+        if screen is None:
+            self.exit()
+        else:
+            cast("_Leavable", screen).action_leave()
+
+    def on_desk_keys_left(self, message: Message) -> None:
+        self.left()
+
+    def left(self) -> None:
+        """An incident's screen is left."""
+        self.exit()
+
+    def _fatal_error(self) -> None:
+        """Textual would print a traceback with the locals of every frame: words and values that are
+        nobody's business. The error is raised again by `run`, and kept in a file."""
+        self._close_messages_no_wait()
+
+
+def run(app: App[None]) -> None:
+    """Until the operator leaves."""
+    app.run()
+    if app._exception is not None:
+        raise app._exception
