@@ -1,6 +1,7 @@
 """`postgres.verify`: the restored rows against what the backup held, and against what was lost."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from pydantic import Field, ValidationError
 
@@ -105,6 +106,8 @@ class Verify(Action[VerifyParams]):
             point.taken_at if point else None,
             more + flawed,
             archive=expected_of(held, counts, ignored) if held is not None else None,
+            facts=held,
+            left_out=loaded.load.left_out if loaded is not None else None,
         )
         comparison = comparison.model_copy(update={"not_compared": comparison.not_compared + left})
         sides: tuple[tuple[Side, TableCounts | None], ...] = (
@@ -116,7 +119,8 @@ class Verify(Action[VerifyParams]):
                 comparison = yield from _explained(
                     comparison, side, reference, counts, params, context, ports
                 )
-        consistent = manifest.taken_at if manifest else point.taken_at if point else None
+        # What a manifest says of its time, the point has, where the store does not contradict it.
+        consistent = _consistent_at(point, manifest)
         loss = None
         if consistent is not None and context.occurred is not None:
             loss = max(0, int((context.occurred - consistent).total_seconds()))
@@ -126,10 +130,18 @@ class Verify(Action[VerifyParams]):
             baseline=described,
             manifest=(point.manifest or "") if point and manifest else manifest_note,
             loss_seconds=loss,
-            loss_at_least=manifest is None and point is not None and point.dated_late,
+            loss_at_least=point is not None and consistent == point.taken_at and point.dated_late,
             consistent_at=consistent,
         )
         return _finish(result, comparison, loss_unknown=bool(params.baseline) and baseline is None)
+
+
+def _consistent_at(point: RecoveryPoint | None, manifest: Manifest | None) -> datetime | None:
+    """Of which moment the copy is: the earliest that anything credible says, for no later one is proven."""
+    if point is None:
+        return None
+    counts = manifest.counts if manifest is not None else None
+    return min(point.taken_at, counts.taken_at) if counts is not None else point.taken_at
 
 
 def _explained(
