@@ -5,11 +5,19 @@ is expected to differ is said and does not fail. What nobody can tell apart from
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from drbook.core.archivelist import is_left_out
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.structure import NOT_VALID, DbObject, Structure, same_meaning, same_words
+from drbook.core.structure import (
+    NOT_VALID,
+    DbObject,
+    Structure,
+    names_of,
+    same_meaning,
+    same_words,
+)
 from drbook.core.values import plain
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -26,7 +34,11 @@ class Rule:
     why: str = ""
 
 
-_LEFT_OUT = "a restore leaves it out, for only a superuser could make it"
+_LEFT_OUT = "the load left it out, for only a superuser could make it: make it by hand"
+MISSING, EXTRA = "missing", "not in the backup"
+LEFT_OUT = ("publication", "subscription", "event trigger")
+"""What a load leaves out where only a superuser could make it; only what it said that it left out may be
+missing."""
 _OWNED = "the restored objects belong to the login that loaded them until somebody gives them away"
 
 RULES: Mapping[str, Rule] = {
@@ -126,9 +138,14 @@ _OWN = re.compile(r"((?:^|, )(?P<role>[^,=/]+)=[a-zA-Z*]+?)m?(?=/(?P=role)(?:, |
 
 
 def differences(
-    held: Structure, restored: Structure, *, majors: tuple[int, int]
+    held: Structure,
+    restored: Structure,
+    *,
+    majors: tuple[int, int],
+    left_out: Sequence[str] | None = None,
 ) -> Iterator[Remark]:
-    """What is not as the backup held it. `majors` are the servers' major versions, the backup's first."""
+    """What is not as the backup held it. `majors` are the servers' major versions, the backup's first.
+    `left_out` is what the load said that it left out; None where that is not known."""
     unread = {**restored.unread, **held.unread}
     for kind, why in sorted(unread.items()):
         yield _remark(kind, "", UNSURE, f"could not be compared: {plain(why, 300)}")
@@ -143,7 +160,11 @@ def differences(
             owners if kind == "grant" else (),
         )
         for one in found:
-            sure = _of_schema_public(one, majors) if kind == "grant" else one
+            sure = one
+            if kind == "grant":
+                sure = _of_schema_public(one, majors)
+            elif kind in LEFT_OUT and one.words.startswith(MISSING):
+                sure = _left_out(one, left_out)
             yield sure if held.reading == restored.reading else _of_another_reading(sure)
 
 
@@ -162,11 +183,11 @@ def _differences_of(
             # An owner whose rights were narrowed is granted what was left, and is no owner any more.
             yield _remark(kind, name, GOOD, "no more than it had as the owner in the backup")
         elif was is None:
-            yield _remark(kind, name, rule.extra, f"not in the backup{because}")
+            yield _remark(kind, name, rule.extra, f"{EXTRA}{because}")
         elif is_ is None and kind == "index" and was.flaw == NOT_VALID:
             yield _remark(kind, name, GOOD, "not valid in production; a dump leaves it out")
         elif is_ is None:
-            yield _remark(kind, name, rule.missing, f"missing{because}")
+            yield _remark(kind, name, rule.missing, f"{MISSING}{because}")
         elif not _same(was, is_, majors):
             words = f"{_change(was.words, is_.words)}{because}"
             yield _remark(kind, name, *_changed(was, is_, rule.changed, words, majors))
@@ -220,6 +241,19 @@ def _of_schema_public(one: Remark, majors: tuple[int, int]) -> Remark:
         return one
     words = f"{one.words}; since PostgreSQL 15 not everybody may create there"
     return one.model_copy(update={"verdict": UNSURE, "words": words})
+
+
+def _left_out(one: Remark, left_out: Sequence[str] | None) -> Remark:
+    names = names_of(one.subject)
+    said = is_left_out(one.check, names[0] if names else one.subject, left_out)
+    if said:
+        return one
+    if said is None:
+        words = f"{MISSING}; whether the load left it out is not known"
+        return one.model_copy(update={"verdict": UNSURE, "words": words})
+    return one.model_copy(
+        update={"verdict": FAIL, "words": f"{MISSING}, and the load did not leave it out"}
+    )
 
 
 def _remark(kind: str, name: str, verdict: TableVerdict, words: str) -> Remark:

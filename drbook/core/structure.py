@@ -74,6 +74,24 @@ def _spelt(name: str) -> tuple[str, str]:
     return name, '"' + name.replace('"', '""') + '"'
 
 
+_WITH_ROWS = ("table", "materialized view", "foreign table")
+_PART = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^".( ]+))(?P<dot>\.?)')
+
+
+def names_of(spelt: str) -> tuple[str, ...]:
+    """The parts of a name as PostgreSQL spells it, without quotes: of `s."T x".c` three. What follows
+    behind them, like a function's arguments, is left out."""
+    found: list[str] = []
+    at = 0
+    while match := _PART.match(spelt, at):
+        plain = match["plain"]
+        found.append(plain if plain is not None else match["quoted"].replace('""', '"'))
+        at = match.end()
+        if not match["dot"]:
+            break
+    return tuple(found)
+
+
 class SequenceState(Frozen):
     """Where a sequence stands. Numbers are text: they exceed what JSON numbers hold."""
 
@@ -139,6 +157,13 @@ class Structure(Frozen):
                 "orphans": tuple(one for one in self.orphans if not inside.match(one.constraint)),
             }
         )
+
+    def schema_of(self, table: str) -> str:
+        """The schema of a table that is called `schema.name`, unquoted; empty where that is not told."""
+        for one in self.objects:
+            if one.kind in _WITH_ROWS and ".".join(found := names_of(one.name)) == table:
+                return found[0]
+        return ""
 
     def of_kind(self, kind: str) -> Mapping[str, DbObject]:
         return {one.name: one for one in self.objects if one.kind == kind}

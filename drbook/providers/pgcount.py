@@ -103,6 +103,7 @@ def _entry(
         content_given=of(given),
         kind=table.kind,
         note=table.note,
+        lies_in=table.lies_in,
     )
 
 
@@ -114,7 +115,12 @@ def not_counted(table: Table, error: psycopg.Error) -> TableCount:
     if isinstance(error, psycopg.errors.UndefinedTable):
         why += "; it was dropped or renamed while the others were counted"
     return TableCount(
-        table=table.shown, rows=None, why_unknown=why, kind=table.kind, note=table.note
+        table=table.shown,
+        rows=None,
+        why_unknown=why,
+        kind=table.kind,
+        note=table.note,
+        lies_in=table.lies_in,
     )
 
 

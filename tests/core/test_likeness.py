@@ -63,7 +63,30 @@ def one(kind: str, words: str = "was", name: str = "it") -> Structure:
 
 
 def said(held: Structure, restored: Structure, majors: tuple[int, int] = (18, 18)) -> list[Remark]:
-    return list(differences(held, restored, majors=majors))
+    left_out = ("publication it", "subscription it", "event trigger it")
+    return list(differences(held, restored, majors=majors, left_out=left_out))
+
+
+@pytest.mark.parametrize("kind", ["publication", "subscription", "event trigger"])
+@pytest.mark.parametrize(
+    ("name", "left_out", "verdict"),
+    [
+        ("it", ("{} it",), GOOD),
+        ('"odd it"', ("{} odd it",), GOOD),
+        ("it", ("{} it postgres",), GOOD),  # a line of the list ends with its owner
+        ("it", ("{} other",), BAD),
+        ("it", ("{} item",), BAD),
+        ("it", (), BAD),
+        ("it", None, UNSURE),
+    ],
+)
+def test_only_what_the_load_left_out_may_be_missing(
+    kind: str, name: str, left_out: tuple[str, ...] | None, verdict: TableVerdict
+) -> None:
+    said_so = None if left_out is None else tuple(each.format(kind) for each in left_out)
+    held = one(kind, name=name)
+    (remark,) = differences(held, Structure(), majors=(18, 18), left_out=said_so)
+    assert (remark.verdict, remark.subject) == (verdict, name)
 
 
 def test_every_kind_has_a_meaning() -> None:

@@ -132,7 +132,7 @@ class World:
         reader = PostgresReader(os.environ, self.cancel)
 
         def counted() -> TableCounts:
-            return drain(reader.count(ref, content=of.content, structure="read"))
+            return drain(reader.count(ref, content=of.content, structure="read", ranges=of.content))
 
         self._execute(server, name, of.sql)
         baseline = counted() if of.baseline == "older" else None
