@@ -36,6 +36,9 @@ class Rule:
 
 _LEFT_OUT = "the load left it out, for only a superuser could make it: make it by hand"
 MISSING, EXTRA = "missing", "not in the backup"
+AS_OWNER = "no more than it had as the owner in the backup"
+NARROWED = 3
+"""The reading since when an owner's rights are listed that are not all."""
 LEFT_OUT = ("publication", "subscription", "event trigger")
 """What a load leaves out where only a superuser could make it; only what it said that it left out may be
 missing."""
@@ -63,6 +66,8 @@ RULES: Mapping[str, Rule] = {
     "text search": Rule(),
     "statistics": Rule(),
     "extension": Rule(extra=GOOD, changed=GOOD, why="the server brings its own version of it"),
+    "extension schema": Rule(extra=GOOD),
+    "extension grant": Rule(),
     "foreign server": Rule(),
     "user mapping": Rule(),
     "user mapping options": Rule(
@@ -89,7 +94,10 @@ RULES: Mapping[str, Rule] = {
         why="roles belong to the server and not to the backup: make it before users come",
     ),
     "membership": Rule(
-        missing=GOOD, extra=GOOD, why="roles belong to the server and not to the backup"
+        missing=GOOD,
+        extra=GOOD,
+        changed=GOOD,
+        why="roles belong to the server and not to the backup",
     ),
     "database setting": Rule(
         missing=GOOD,
@@ -109,6 +117,9 @@ RULES: Mapping[str, Rule] = {
     ),
 }
 """Kind → what a difference means. A kind that is not here counts like a table."""
+
+SINCE: Mapping[str, int] = {"extension schema": 3, "extension grant": 3}
+"""In which reading of a structure a kind was first asked for: an older one says nothing of it."""
 
 _DEPARSED = frozenset(
     {
@@ -147,10 +158,15 @@ def differences(
     """What is not as the backup held it. `majors` are the servers' major versions, the backup's first.
     `left_out` is what the load said that it left out; None where that is not known."""
     unread = {**restored.unread, **held.unread}
+    known = min(held.reading, restored.reading)
+    unknown = {kind for kind, since in SINCE.items() if known < since}
     for kind, why in sorted(unread.items()):
         yield _remark(kind, "", UNSURE, f"could not be compared: {plain(why, 300)}")
     owners = {f"{one.name} to {one.words}" for one in held.of_kind("owner").values()}
-    kinds = sorted({one.kind for one in (*held.objects, *restored.objects)} - unread.keys())
+    kinds = sorted(
+        {one.kind for one in (*held.objects, *restored.objects)} - unread.keys() - unknown
+    )
+    public = "public" in held.of_kind("schema")
     for kind in kinds:
         found = _differences_of(
             kind,
@@ -161,8 +177,16 @@ def differences(
         )
         for one in found:
             sure = one
-            if kind == "grant":
+            if kind == "grant" and one.words == AS_OWNER and known < NARROWED:
+                words = f"{EXTRA}; it was the owner, and whether with all rights, an older reading does not say"
+                sure = one.model_copy(update={"verdict": UNSURE, "words": words})
+            elif kind == "grant":
                 sure = _of_schema_public(one, majors)
+                if not public and _is_the_servers(one, restored, majors[1]):
+                    words = (
+                        f"{EXTRA}, which had no schema public: the server makes it with this right"
+                    )
+                    sure = one.model_copy(update={"verdict": GOOD, "words": words})
             elif kind in LEFT_OUT and one.words.startswith(MISSING):
                 sure = _left_out(one, left_out)
             yield sure if held.reading == restored.reading else _of_another_reading(sure)
@@ -180,8 +204,8 @@ def _differences_of(
     for name in sorted({*held, *restored}):
         was, is_ = held.get(name), restored.get(name)
         if was is None and name in owners:
-            # An owner whose rights were narrowed is granted what was left, and is no owner any more.
-            yield _remark(kind, name, GOOD, "no more than it had as the owner in the backup")
+            # It had all rights, for an owner whose rights were narrowed is listed with what was left.
+            yield _remark(kind, name, GOOD, AS_OWNER)
         elif was is None:
             yield _remark(kind, name, rule.extra, f"{EXTRA}{because}")
         elif is_ is None and kind == "index" and was.flaw == NOT_VALID:
@@ -241,6 +265,18 @@ def _of_schema_public(one: Remark, majors: tuple[int, int]) -> Remark:
         return one
     words = f"{one.words}; since PostgreSQL 15 not everybody may create there"
     return one.model_copy(update={"verdict": UNSURE, "words": words})
+
+
+def _is_the_servers(one: Remark, restored: Structure, major: int) -> bool:
+    """Whether that is what everybody may in a schema `public` as the server makes it."""
+    usual = "USAGE" if major >= 15 else "CREATE, USAGE"
+    found = restored.of_kind("grant").get(one.subject)
+    return (
+        one.subject == "schema public to PUBLIC"
+        and one.words.startswith(EXTRA)
+        and found is not None
+        and found.words == usual
+    )
 
 
 def _left_out(one: Remark, left_out: Sequence[str] | None) -> Remark:

@@ -119,8 +119,9 @@ class Orphans(Frozen):
     why_unknown: str = ""
 
 
-READING = 2
-"""In which words a structure is read today; 1 was before 2026-11-27."""
+READING = 3
+"""In which words a structure is read today; 1 was before 2026-11-27, and 2 knew no owner whose rights are
+not all of them, and no rights on what belongs to an extension."""
 
 
 class Structure(Frozen):
@@ -144,6 +145,7 @@ class Structure(Frozen):
         names = "|".join(re.escape(one) for schema in schemas for one in _spelt(schema))
         # An extension or a role may have a schema's name and lies in none.
         inside = re.compile(rf"(?:[a-z -]+ )?(?:{names})\.|schema (?:{names})(?:\Z| to )")
+        ends = tuple(f" in {one}" for schema in schemas for one in _spelt(schema))
         themselves = {one for schema in schemas for one in _spelt(schema)}
         return self.model_copy(
             update={
@@ -152,6 +154,8 @@ class Structure(Frozen):
                     for one in self.objects
                     if not inside.match(one.name)
                     and not (one.kind == "schema" and one.name in themselves)
+                    and not (one.kind == "extension schema" and one.words in themselves)
+                    and not (one.kind == "default grant" and one.name.endswith(ends))
                 ),
                 "sequences": tuple(one for one in self.sequences if not inside.match(one.name)),
                 "orphans": tuple(one for one in self.orphans if not inside.match(one.constraint)),
