@@ -67,7 +67,10 @@ RULES: Mapping[str, Rule] = {
     "statistics": Rule(),
     "extension": Rule(extra=GOOD, changed=GOOD, why="the server brings its own version of it"),
     "extension schema": Rule(extra=GOOD),
-    "extension grant": Rule(),
+    "extension grant": Rule(
+        why="an extension's objects belong to a superuser, and the login that loads may neither give nor "
+        "take rights on them: do it by hand, and verify again"
+    ),
     "foreign server": Rule(),
     "user mapping": Rule(),
     "user mapping options": Rule(

@@ -167,6 +167,10 @@ ALTER SCHEMA public RENAME TO main; CREATE SCHEMA public; COMMENT ON SCHEMA main
 NO_PUBLIC = Production(
     "CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY); INSERT INTO app.t VALUES (1); DROP SCHEMA public"
 )
+GIVEN_BY_HAND = """
+REVOKE EXECUTE ON FUNCTION extensions.similarity(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION extensions.similarity(text, text) TO app_user;
+"""
 NARROWED_OBJECT = Production("""
 CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); SELECT lo_create(5);
 ALTER LARGE OBJECT 5 OWNER TO app_user; GRANT SELECT ON LARGE OBJECT 5 TO "Odd Role";
@@ -177,8 +181,8 @@ CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); ALTER TABLE t OWN
 REVOKE INSERT, UPDATE, DELETE ON t FROM app_user;
 """)
 AUDIT = """
-CREATE SCHEMA audit; CREATE TABLE audit.log (id int); ALTER DEFAULT PRIVILEGES IN SCHEMA %s GRANT SELECT ON TABLES
-  TO app_user; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE SCHEMA app;
+CREATE SCHEMA audit; CREATE SCHEMA app; CREATE TABLE audit.log (id int); ALTER DEFAULT PRIVILEGES IN SCHEMA %s GRANT SELECT ON TABLES
+  TO app_user; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);
 """
 GRANTED_IN = Production(AUDIT % "audit", options=("-Fc", "-N", "audit"))
 GRANTED_ELSEWHERE = Production(AUDIT % "app", options=("-Fc", "-N", "audit"))
@@ -236,7 +240,7 @@ CASES = (
     Case("what the server writes otherwise once it was loaded", GOOD, of=Production(REWRITTEN)),
     Case("foreign keys to partitions that were not made in order", GOOD, of=Production(PARTED)),
     Case("an index that production could not make", GOOD, ("index",), of=Production(NOT_MADE)),
-    Case("an owner whose own rights were narrowed", GOOD, ("grant",), of=Production(NARROWED)),
+    Case("an owner whose own rights were narrowed", GOOD, of=Production(NARROWED)),
     Case("default rights of several roles", GOOD, of=Production(DEFAULTS), target="cluster"),
     Case("with INSERT statements", GOOD, of=Production(options=("-Fp", "--inserts"))),
     Case("constants without a name, which a reload names", GOOD, of=UNNAMED),
@@ -256,11 +260,11 @@ CASES = (
          harm="GRANT ALL ON t TO app_user"),
     Case("default rights in an ignored schema", GOOD, of=GRANTED_IN, ignore=("audit",)),
     Case("default rights beside an ignored schema are gone", BAD, ("default grant",), of=GRANTED_ELSEWHERE,
-         ignore=("audit",), harm="ALTER DEFAULT PRIVILEGES FOR ROLE restorer IN SCHEMA app REVOKE SELECT ON TABLES FROM app_user;"
-         "ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA app REVOKE SELECT ON TABLES FROM app_user"),
-    Case("rights on an extension's function", GOOD, of=TRUSTED, target="cluster", more=TRGM),
-    Case("rights on an extension's function are given back", BAD, ("extension grant",), of=TRUSTED, target="cluster",
-         more=TRGM, harm="GRANT EXECUTE ON FUNCTION extensions.similarity(text, text) TO PUBLIC"),
+         ignore=("audit",), target="cluster", harm="ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA app REVOKE SELECT ON TABLES FROM app_user"),
+    Case("rights on an extension's function, which the load could not give", BAD, ("extension grant",), of=TRUSTED,
+         target="cluster", more=TRGM),
+    Case("rights on an extension's function, given by hand", GOOD, of=TRUSTED, target="cluster", more=TRGM,
+         harm=GIVEN_BY_HAND),
     Case("an extension lies in another schema", BAD, ("extension schema",), of=TRUSTED, target="cluster", more=TRGM,
          harm="ALTER EXTENSION pg_trgm SET SCHEMA public"),
     Case("a sequence is nearly used up", BAD, ("sequence",), harm="SELECT setval('orders_id_seq', 2147483640)"),
