@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest
+from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest, since
 from corpus.cases.damaged import OTHER, only_counts
 from corpus.world import World
 from drbook.core.assertions import Assertion
@@ -174,6 +174,12 @@ def of_a(database: str = "", oid: int = 0) -> Callable[[Manifest, World], Manife
     return states
 
 
+KEPT = Production(
+    "CREATE EXTENSION keeper; INSERT INTO keeper.job (what) SELECT 'bill ' || n FROM generate_series(1, 50) n;"
+    " CREATE TABLE a (id int); INSERT INTO a VALUES (1)"
+)
+_kept = since(18, "an extension of one's own may lie anywhere")
+
 CASES = (
     Case("half the rows deleted after the load", BAD, ("rows",),
          harm="DELETE FROM papers WHERE id % 2 = 0"),
@@ -250,6 +256,16 @@ CASES = (
          of=DOTTED, ignore=("app",), harm='DELETE FROM "app.v2".bookings WHERE id < 50',
          states=no_manifest, content=False),
     Case("a schema whose name begins like an ignored one", GOOD, of=DOTTED, ignore=("app",)),
+    Case("rows that a dump holds of an extension's table are gone", BAD, ("rows",), of=KEPT, needs=_kept,
+         harm="DELETE FROM keeper.job WHERE id > 10"),
+    Case("rows that a dump holds of an extension's table are gone, no manifest", BAD, ("rows",), of=KEPT,
+         states=no_manifest, content=False, needs=_kept, harm="DELETE FROM keeper.job WHERE id > 10"),
+    Case("rows that a dump holds of an extension's table are others", BAD, ("content",), of=KEPT, needs=_kept,
+         harm="UPDATE keeper.job SET what = 'x' WHERE id = 10"),
+    Case("an extension's table with rows of a dump's", GOOD, of=KEPT, needs=_kept,
+         harm="INSERT INTO keeper.job (id, what, own) VALUES (-1, 'of a newer version', true)"),
+    Case("an extension's table with rows of a dump's, no manifest", GOOD, of=KEPT, states=no_manifest,
+         content=False, needs=_kept),
     Case("a sequence is behind its column", BAD, ("sequence",), harm="SELECT setval('orders_id_seq', 5)"),
     Case("a sequence is behind its column, no manifest", BAD, ("sequence",), states=no_manifest,
          content=False, harm="SELECT setval('orders_id_seq', 5)"),
