@@ -85,13 +85,14 @@ class Verify(Action[VerifyParams]):
         manifest, manifest_note = _manifest(point, ports)
         if manifest_note:
             yield Milestone(manifest_note)
-        baseline, described = None, ""
+        baseline, described, no_loss_told = None, "", ""
         if params.baseline:
             try:
                 chosen = baseline_for(params.baseline, context, ports)
                 baseline, described = chosen.baseline.counts, chosen.described
             except CouldNotVerify as error:
                 described = f"none: {error.what}"
+                no_loss_told = error.what
                 yield Milestone(f"the loss cannot be told: {error.what}")
         more = yield from _assertions(params, ports)
         flawed, left = yield from _pages(params, ports)
@@ -133,7 +134,7 @@ class Verify(Action[VerifyParams]):
             loss_at_least=point is not None and consistent == point.taken_at and point.dated_late,
             consistent_at=consistent,
         )
-        return _finish(result, comparison, loss_unknown=bool(params.baseline) and baseline is None)
+        return _finish(result, comparison, no_loss_told)
 
 
 def _consistent_at(point: RecoveryPoint | None, manifest: Manifest | None) -> datetime | None:
@@ -200,15 +201,17 @@ def _pages(
     return tuple(page_remarks(pages)), not_read(pages)
 
 
-def _finish(result: VerifyResult, comparison: Comparison, *, loss_unknown: bool) -> Finished:
+def _finish(result: VerifyResult, comparison: Comparison, no_loss_told: str) -> Finished:
+    """`no_loss_told`: why nobody knows what users have lost, where a baseline was asked for."""
     total = len(comparison.tables)
     if comparison.verdict is TableVerdict.PASS:
         beside = _beside(comparison)
-        unknown = (
-            "; what users have lost is unknown, for there is no baseline" if loss_unknown else ""
-        )
+        unknown = ""
+        if no_loss_told:
+            unknown = f"; what users have lost is unknown: {no_loss_told.rstrip('.')}"
         if comparison.reference == "manifest":
-            reason = f"{total} tables equal what the backup held (manifest){beside}"
+            equal = "equal what" if comparison.content_compared else "hold as many rows as"
+            reason = f"{total} tables {equal} the backup held (manifest){beside}"
         elif comparison.reference == ARCHIVE:
             reason = (
                 f"{total} tables hold as many rows as the archive that was loaded{beside}; their "

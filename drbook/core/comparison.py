@@ -71,6 +71,11 @@ class Comparison(Frozen):
     not_compared: tuple[str, ...] = ()
     """What nothing was known of on one side, in words: it is in no verdict."""
 
+    @property
+    def content_compared(self) -> bool:
+        """Whether more than the numbers of rows was compared with what the backup held."""
+        return not any(one.startswith(CONTENT) for one in self.not_compared)
+
     def of(self, question: Question) -> tuple[Remark, ...]:
         return tuple(one for one in self.remarks if one.question is question)
 
@@ -78,6 +83,8 @@ class Comparison(Frozen):
         return sum(1 for table in self.tables if table.verdict is verdict)
 
 
+CONTENT = "content"
+"""How the line begins that says that it was not compared."""
 A_DAY = timedelta(days=1)
 """How much earlier than it is dated a copy may have been taken: its store says when it was there to its
 end, and dates without a zone are some hours off."""
@@ -198,7 +205,7 @@ def _content(
     """Tables that passed without their content being proven, where it was asked for."""
     hashed = any(case.found is not None and case.found.content is not None for case in cases)
     if not hashed:
-        return [], ("content: it was not asked for",) if manifest else ()
+        return [], (f"{CONTENT}: it was not asked for",) if manifest else ()
     unproven = [
         row.table
         for case, row in zip(cases, rows, strict=True)
