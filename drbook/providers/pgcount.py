@@ -172,3 +172,27 @@ def count_large_objects(
         assert row is not None
         return entry.model_copy(update={"content": written(method, frozenset(), row[0])})
     return entry.model_copy(update={"rows": None, "why_unknown": why})
+
+
+class TooManyObjects(Exception):
+    """More than somebody wants to read one by one."""
+
+
+def read_objects(connection: Connection, method: str, most: int) -> dict[tuple[str, ...], str]:
+    """Each large object's bytes by their hash, by its oid. Raises psycopg.Error, and TooManyObjects."""
+    number = sql.SQL("SELECT count(*) FROM pg_largeobject_metadata; {}").format(BACK)
+    row = connection.execute(number).fetchone()
+    if row is not None and row[0] > most:
+        raise TooManyObjects
+    denied: psycopg.errors.InsufficientPrivilege | None = None
+    for objects in (_BY_FUNCTION, _BY_PAGES):
+        query = sql.SQL("SELECT t.oid::text, ({})::text FROM ({}) t; {}").format(
+            hash_of(method, _OBJECT), objects, BACK
+        )
+        try:
+            return {(oid,): hashed for oid, hashed in connection.execute(query)}
+        except psycopg.errors.InsufficientPrivilege as error:
+            connection.execute(BACK)
+            denied = error
+    assert denied is not None
+    raise denied
