@@ -11,7 +11,7 @@ from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.errors import CouldNotVerify
 from drbook.core.events import Plan, StepEnd
 from drbook.core.ports import Ports
-from drbook.core.production import compare_production
+from drbook.core.production import compare_production, dwindled
 from drbook.core.remarks import TableVerdict
 from drbook.core.results import VerifyResult
 from drbook.core.signals import Working
@@ -140,8 +140,14 @@ class CompareBaseline(Action[CompareParams]):
                 result, reason=f"LOSS in {counted(len(failed), 'table')}: {shown}{more}{whose}"
             )
         if comparison.verdict is TableVerdict.PASS:
+            fewer = dwindled(comparison)
+            total = counted(len(comparison.tables), "table")
+            if not fewer:
+                return Finished(result, reason=f"None of {total} has fewer rows than the baseline.")
             return Finished(
-                result, reason=f"No loss seen in {counted(len(comparison.tables), 'table')}."
+                result,
+                reason=f"FEWER ROWS than in the baseline, within the {params.max_drop_percent} % that are "
+                f"allowed: {fewer}. Of {total} none lost more.",
             )
         if comparison.remarks:
             return Finished(
@@ -156,6 +162,6 @@ class CompareBaseline(Action[CompareParams]):
             result,
             StepEnd.COULD_NOT_VERIFY,
             f"{unsure} of {counted(len(comparison.tables), 'table')} could not be verified.",
-            means="The rest shows no loss; nothing is known about these.",
+            means="The rest did not drop beyond what is allowed; nothing is known about these.",
             next="See the reasons in the table list; go on with a recorded decision.",
         )

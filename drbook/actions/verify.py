@@ -1,6 +1,7 @@
 """`postgres.verify`: the restored rows against what the backup held, and against what was lost."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from pydantic import Field, ValidationError
 
@@ -84,13 +85,14 @@ class Verify(Action[VerifyParams]):
         manifest, manifest_note = _manifest(point, ports)
         if manifest_note:
             yield Milestone(manifest_note)
-        baseline, described = None, ""
+        baseline, described, no_loss_told = None, "", ""
         if params.baseline:
             try:
                 chosen = baseline_for(params.baseline, context, ports)
                 baseline, described = chosen.baseline.counts, chosen.described
             except CouldNotVerify as error:
                 described = f"none: {error.what}"
+                no_loss_told = error.what
                 yield Milestone(f"the loss cannot be told: {error.what}")
         more = yield from _assertions(params, ports)
         flawed, left = yield from _pages(params, ports)
@@ -105,6 +107,8 @@ class Verify(Action[VerifyParams]):
             point.taken_at if point else None,
             more + flawed,
             archive=expected_of(held, counts, ignored) if held is not None else None,
+            facts=held,
+            left_out=loaded.load.left_out if loaded is not None else None,
         )
         comparison = comparison.model_copy(update={"not_compared": comparison.not_compared + left})
         sides: tuple[tuple[Side, TableCounts | None], ...] = (
@@ -116,7 +120,8 @@ class Verify(Action[VerifyParams]):
                 comparison = yield from _explained(
                     comparison, side, reference, counts, params, context, ports
                 )
-        consistent = manifest.taken_at if manifest else point.taken_at if point else None
+        # What a manifest says of its time, the point has, where the store does not contradict it.
+        consistent = _consistent_at(point, manifest)
         loss = None
         if consistent is not None and context.occurred is not None:
             loss = max(0, int((context.occurred - consistent).total_seconds()))
@@ -126,10 +131,18 @@ class Verify(Action[VerifyParams]):
             baseline=described,
             manifest=(point.manifest or "") if point and manifest else manifest_note,
             loss_seconds=loss,
-            loss_at_least=manifest is None and point is not None and point.dated_late,
+            loss_at_least=point is not None and consistent == point.taken_at and point.dated_late,
             consistent_at=consistent,
         )
-        return _finish(result, comparison, loss_unknown=bool(params.baseline) and baseline is None)
+        return _finish(result, comparison, no_loss_told)
+
+
+def _consistent_at(point: RecoveryPoint | None, manifest: Manifest | None) -> datetime | None:
+    """Of which moment the copy is: the earliest that anything credible says, for no later one is proven."""
+    if point is None:
+        return None
+    counts = manifest.counts if manifest is not None else None
+    return min(point.taken_at, counts.taken_at) if counts is not None else point.taken_at
 
 
 def _explained(
@@ -188,15 +201,17 @@ def _pages(
     return tuple(page_remarks(pages)), not_read(pages)
 
 
-def _finish(result: VerifyResult, comparison: Comparison, *, loss_unknown: bool) -> Finished:
+def _finish(result: VerifyResult, comparison: Comparison, no_loss_told: str) -> Finished:
+    """`no_loss_told`: why nobody knows what users have lost, where a baseline was asked for."""
     total = len(comparison.tables)
     if comparison.verdict is TableVerdict.PASS:
         beside = _beside(comparison)
-        unknown = (
-            "; what users have lost is unknown, for there is no baseline" if loss_unknown else ""
-        )
+        unknown = ""
+        if no_loss_told:
+            unknown = f"; what users have lost is unknown: {no_loss_told.rstrip('.')}"
         if comparison.reference == "manifest":
-            reason = f"{total} tables equal what the backup held (manifest){beside}"
+            equal = "equal what" if comparison.content_compared else "hold as many rows as"
+            reason = f"{total} tables {equal} the backup held (manifest){beside}"
         elif comparison.reference == ARCHIVE:
             reason = (
                 f"{total} tables hold as many rows as the archive that was loaded{beside}; their "

@@ -12,7 +12,7 @@ from drbook.app.refusing import refuse_secret
 from drbook.app.wiring import Wiring
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline, Manifest, TableCounts
-from drbook.core.capture import Pace, drops, not_counted
+from drbook.core.capture import Pace, behind, drops, not_counted
 from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Baselines, Ports
 from drbook.core.signals import Milestone, Working
@@ -84,7 +84,8 @@ def capture(
         identity = counts.identity.model_copy(update={"resource": production.domain.named()})
         counts = counts.model_copy(update={"identity": identity})
         manifest = run.keep(counts) if run is not None else None
-    reasons = yield from _judged(counts, stored, ports.baselines, order.max_drop_percent)
+    judged = yield from _judged(counts, stored, ports.baselines, order.max_drop_percent)
+    reasons = (*behind(counts), *judged)
     baseline = Baseline(
         captured_at=counts.taken_at,
         counts=counts,

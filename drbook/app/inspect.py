@@ -51,9 +51,9 @@ class Inspection:
         with self._doors("locate") as (ports, context):
             return self._drain(Locate().perform(params, context, ports))
 
-    def compare(self, baseline: str) -> Finished:
+    def compare(self, baseline: str, max_drop_percent: int = 5) -> Finished:
         """Production against a baseline. Raises CouldNotVerify where it cannot be counted."""
-        params = CompareParams(baseline=baseline)
+        params = CompareParams(baseline=baseline, max_drop_percent=max_drop_percent)
         with self._doors("compare") as (ports, context):
             return self._drain(CompareBaseline().perform(params, context, ports))
 

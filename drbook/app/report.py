@@ -127,6 +127,7 @@ def _compared(timeline: Timeline) -> Json:
     comparison = timeline.verified.comparison
     return {
         "reference": comparison.reference,
+        "content": comparison.content_compared and comparison.reference == "manifest",
         "baseline": timeline.verified.baseline or None,
         "baseline_at": format_time(comparison.baseline_at) if comparison.baseline_at else None,
     }
@@ -216,8 +217,11 @@ def _tables_said(tables: Sequence[Json], compared: Json) -> str:
     verdicts = [str(row["verdict"]) for row in tables if isinstance(row, Mapping)]
     passed, unsure = verdicts.count("pass"), verdicts.count("could-not-verify")
     reference = str(compared["reference"]) if isinstance(compared, Mapping) else ""
+    if reference == "manifest" and isinstance(compared, Mapping) and not compared["content"]:
+        reference = "numbers"
     what = {
         "manifest": "hold what the backup held",
+        "numbers": "hold as many rows as the backup held; content not compared",
         "archive": "hold as many rows as the archive that was loaded; their content is unproven",
         "baseline": "hold as many rows as the baseline says; what the backup held is unknown",
     }.get(reference, "were counted; nothing says what they should hold")

@@ -1,11 +1,13 @@
 """`drbook baseline`: known-good figures, stored away from production."""
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from drbook.actions.baselines import LOOKED_AT
 from drbook.app.capture import Captured, CaptureOrder
 from drbook.app.inspect import Inspection, baselines
 from drbook.app.shipped import open_runbook
@@ -16,8 +18,9 @@ from drbook.cli.settings import read_settings
 from drbook.core.baseline import Baseline
 from drbook.core.capture import Pace
 from drbook.core.comparison import TableVerdict
-from drbook.core.errors import ExitCode, UsageError
+from drbook.core.errors import CouldNotVerify, ExitCode, UsageError
 from drbook.core.freshness import of_this_production
+from drbook.core.ports import Baselines
 from drbook.core.results import VerifyResult
 from drbook.core.values import counted, format_time, parse_duration, plain, show_size, show_time
 
@@ -182,19 +185,19 @@ def show(runbook: str, name: str | None, as_json: bool) -> int:
         say(f"There is no baseline in {store.location()}.")
         say("What to do: capture one in calm times with `drbook baseline capture`.")
         return int(ExitCode.COULD_NOT_VERIFY)
-    chosen = name or listed[0][0]
-    baseline = store.load(chosen)
+    chosen, baseline, damaged = _chosen(store, name, [each for each, _ in listed])
     if as_json:
         print_json(
             {
                 "kept": store.location(),
                 "listed": [{"id": each, "captured_at": format_time(at)} for each, at in listed],
                 "suspect": [{"id": each, "captured_at": format_time(at)} for each, at in apart],
+                "damaged": damaged,
                 "id": chosen,
-                "baseline": baseline.model_dump(mode="json"),
+                "baseline": baseline.model_dump(mode="json") if baseline is not None else None,
             }
         )
-        return int(ExitCode.DONE)
+        return int(ExitCode.COULD_NOT_VERIFY if damaged else ExitCode.DONE)
     click.echo(
         f"{counted(len(listed), 'baseline')} in {store.location()}"
         + (f", and {len(apart)} kept apart as suspect" if apart else "")
@@ -202,23 +205,56 @@ def show(runbook: str, name: str | None, as_json: bool) -> int:
     rows = [(each, at, "") for each, at in listed[:20]]
     rows += [(each, at, "  SUSPECT") for each, at in apart[:20]]
     for each, at, mark in sorted(rows, key=lambda row: row[1], reverse=True):
-        click.echo(f"  {'->' if each == chosen else '  '} {each}  captured {show_time(at)}{mark}")
+        shown = "  CANNOT BE USED" if each in damaged else mark
+        click.echo(f"  {'->' if each == chosen else '  '} {each}  captured {show_time(at)}{shown}")
+    if baseline is None:
+        for each in damaged:
+            say(plain(damaged[each], 300))
+        return int(ExitCode.COULD_NOT_VERIFY)
     click.echo("")
     _print(baseline)
-    return int(ExitCode.DONE)
+    for each in damaged:
+        say(plain(damaged[each], 300))
+    return int(ExitCode.COULD_NOT_VERIFY if damaged else ExitCode.DONE)
+
+
+def _chosen(
+    store: Baselines, name: str | None, names: Sequence[str]
+) -> tuple[str, Baseline | None, dict[str, str]]:
+    """The one that is named, or the newest that can be used, and why newer ones cannot. Raises
+    CouldNotVerify for one that is named."""
+    if name is not None:
+        return name, store.load(name), {}
+    damaged: dict[str, str] = {}
+    for each in names[:LOOKED_AT]:
+        try:
+            return each, store.load(each), damaged
+        except CouldNotVerify as error:
+            damaged[each] = error.what
+    return "", None, damaged
 
 
 @command.command("compare")
 @click.argument("runbook")
 @click.option("--baseline", "name", default="newest", show_default=True, help="Which one.")
+@click.option(
+    "--max-drop",
+    type=click.IntRange(0, 100),
+    default=5,
+    show_default=True,
+    metavar="PERCENT",
+    help="A larger drop in a table is a loss; a smaller one is only said.",
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Give an input.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def compare(runbook: str, name: str, settings: tuple[str, ...], as_json: bool) -> int:
+def compare(
+    runbook: str, name: str, max_drop: int, settings: tuple[str, ...], as_json: bool
+) -> int:
     """Count production now and say what it lost against a baseline. Exit code 1 for a loss."""
     teller = Teller()
     loaded = open_runbook(runbook)
     inspection = Inspection(loaded, read_settings(loaded, settings), os.environ, teller)
-    finished = inspection.compare(name)
+    finished = inspection.compare(name, max_drop)
     teller.clear()
     result = finished.result
     assert isinstance(result, VerifyResult)

@@ -41,7 +41,8 @@ class ArchiveFacts(Frozen):
     rows: Mapping[str, int] | None = None
     """`schema.name` → rows, names unquoted as in `TableCount`; None where its data was not read or
     could not be counted, which `why_no_rows` says. A partitioned table holds its partitions' rows.
-    Tables without a data entry are not in it, nor are the tables that belong to an extension."""
+    Tables without a data entry are not in it; those of an extension's tables are, of which a dump holds
+    rows."""
     uncounted: Mapping[str, str] = {}
     """Tables whose rows could not be counted, and why."""
     why_no_rows: str = ""
@@ -55,6 +56,13 @@ class ArchiveFacts(Frozen):
     dump_version: str = ""
     complete: bool = True
     """False where the reading stopped early: what is named below is then not all of it."""
+    database: str = ""
+    """The database that was dumped; empty where the archive does not say."""
+    objects: Mapping[str, tuple[tuple[str, str], ...]] | None = None
+    """What its entries are of, as pg_dump calls their types (`TABLE`, `FK CONSTRAINT`) → schema and name,
+    both unquoted; None where that was not noted, or is more than is kept."""
+    lies_in: Mapping[str, str] = {}
+    """Of tables whose names have a further dot: the schema of each."""
     settings: DatabaseSettings | None = None
     """None where the archive does not say: a plain dump made without `--create`."""
     roles: tuple[str, ...] = ()
@@ -67,6 +75,9 @@ class ArchiveFacts(Frozen):
     def source_major(self) -> int | None:
         major = self.source_version.split(".")[0]
         return int(major) if major.isdecimal() else None
+
+    def schema_of(self, table: str) -> str:
+        return self.lies_in.get(table) or table.split(".", 1)[0]
 
     @property
     def total_rows(self) -> int | None:

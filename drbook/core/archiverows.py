@@ -39,16 +39,19 @@ def expected_of(
     if held.rows is None:
         return None
     found = restored.by_name()
-    prefixes = tuple(f"{schema}." for schema in ignored)
+
+    def asked(table: str) -> bool:
+        return table in found or held.schema_of(table) not in ignored
+
     tables = [
-        TableCount(table=table, rows=rows)
+        TableCount(table=table, rows=rows, lies_in=held.lies_in.get(table, ""))
         for table, rows in held.rows.items()
-        if table in found or not table.startswith(prefixes)
+        if asked(table)
     ]
     tables += [
         TableCount(table=table, rows=None, why_unknown=held.uncounted.get(table, _NO_DATA))
         for table in sorted({*found, *held.uncounted} - held.rows.keys())
-        if table in found or not table.startswith(prefixes)
+        if asked(table)
         if table not in found or found[table].kind not in _NOT_TABLES
     ]
     if LARGE_OBJECTS in found or held.large_objects:

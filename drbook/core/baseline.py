@@ -91,6 +91,16 @@ class TableCount(Frozen):
     """`table`, `partitioned table`, `unlogged table`, `materialized view` or `large objects`."""
     note: str = ""
     """What else is to be known of what was counted, in a sentence; empty for an ordinary table."""
+    lies_in: str = ""
+    """Its schema, where that is not plain from `table`: a name may have a dot of its own."""
+
+    def schema_of(self) -> str:
+        """Its schema; in documents of before that was noted, of a name with further dots the first part."""
+        return self.lies_in or self.table.split(".", 1)[0]
+
+
+OF_AN_EXTENSION = "It belongs to the extension "
+"""How the reason begins why an extension's own table was not counted."""
 
 
 class Aside(Frozen):
@@ -125,10 +135,19 @@ class TableCounts(Frozen):
     def by_name(self) -> Mapping[str, TableCount]:
         return {count.table: count for count in self.tables}
 
+    def lies_in(self, one: TableCount) -> str:
+        """The schema of one of these tables. Documents of before that was noted say it by their structure."""
+        if one.lies_in or self.structure is None or one.table.count(".") < 2:
+            return one.schema_of()
+        return self.structure.schema_of(one.table) or one.schema_of()
+
     def without(self, schemas: Collection[str], *, structure: Collection[str]) -> "TableCounts":
         """The same without the tables of these schemas, and without what else lies in those."""
-        starts = tuple(f"{schema}." for schema in schemas)
-        tables = tuple(one for one in self.tables if not one.table.startswith(starts))
+        tables = tuple(
+            one
+            for one in self.tables
+            if one.kind == LARGE_OBJECTS or self.lies_in(one) not in schemas
+        )
         rest = self.structure.without(structure) if self.structure and structure else self.structure
         return self.model_copy(update={"tables": tables, "structure": rest})
 

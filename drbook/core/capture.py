@@ -67,6 +67,17 @@ def drops(
     )
 
 
+BEHIND = "it was truncated or rewritten after the snapshot was taken, and what it held then cannot be read"
+"""PostgreSQL's snapshots do not protect from that: such a table reads as empty."""
+
+
+def behind(counts: TableCounts) -> tuple[str, ...]:
+    """What makes figures suspect by themselves: tables that were truncated while they were taken."""
+    return tuple(
+        f"{row.table}: {row.why_unknown}" for row in counts.tables if row.why_unknown == BEHIND
+    )
+
+
 def not_counted(good: Sequence[TableCounts]) -> bool:
     """Whether an older one would say more: the newest has tables of which none of these has a number."""
     return any(row.rows is None for row in _known(good).tables)

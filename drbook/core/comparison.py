@@ -5,12 +5,14 @@ never compares as equal to anything.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from drbook.core.baseline import Identity, TableCount, TableCounts
+from drbook.core.archivefacts import ArchiveFacts
+from drbook.core.archivelist import LISTED, missing
+from drbook.core.baseline import LARGE_OBJECTS, Identity, TableCount, TableCounts
 from drbook.core.fidelity import Case, content_proven, judge, only_generated
 from drbook.core.hashes import comparable, read
-from drbook.core.likeness import differences
+from drbook.core.likeness import EXTRA, differences
 from drbook.core.remarks import Question, Remark, TableVerdict, gathered, worst
 from drbook.core.soundness import flaws, reissued
 from drbook.core.values import Frozen, UtcTime, counted, plain
@@ -69,6 +71,11 @@ class Comparison(Frozen):
     not_compared: tuple[str, ...] = ()
     """What nothing was known of on one side, in words: it is in no verdict."""
 
+    @property
+    def content_compared(self) -> bool:
+        """Whether more than the numbers of rows was compared with what the backup held."""
+        return not any(one.startswith(CONTENT) for one in self.not_compared)
+
     def of(self, question: Question) -> tuple[Remark, ...]:
         return tuple(one for one in self.remarks if one.question is question)
 
@@ -76,6 +83,11 @@ class Comparison(Frozen):
         return sum(1 for table in self.tables if table.verdict is verdict)
 
 
+CONTENT = "content"
+"""How the line begins that says that it was not compared."""
+A_DAY = timedelta(days=1)
+"""How much earlier than it is dated a copy may have been taken: its store says when it was there to its
+end, and dates without a zone are some hours off."""
 _IGNORED = "its schema was ignored when it was captured"
 ARCHIVE = "archive"
 """The `reference` where the rows that were counted in the archive say what must have arrived."""
@@ -88,6 +100,8 @@ def compare(
     copy_taken_at: datetime | None = None,
     more: Sequence[Remark] = (),
     archive: TableCounts | None = None,
+    facts: ArchiveFacts | None = None,
+    left_out: Sequence[str] | None = None,
 ) -> Comparison:
     """Restored counts against the manifest (fidelity) and against the baseline (loss).
 
@@ -96,12 +110,14 @@ def compare(
     states what the copy should hold. What an older baseline has and the copy has not could then not be
     verified, since rows, tables and indexes that were removed on purpose look the same as damage. Where
     the restored rows were hashed, content is asked for: what does not prove it could not be verified.
-    `more` are remarks from elsewhere, like those of the runbook's own assertions.
+    A younger one tells what the copy must have had by its rows' dates. `more` are remarks from elsewhere,
+    like those of the runbook's own assertions. `facts` is what reading the archive showed, and `left_out`
+    what its load left out, None where that is not known.
     """
     sides = [one for one in (restored, manifest, baseline) if one is not None]
     ignored = sorted({schema for one in sides for schema in one.ignored})
     restored, *others = (one.without(restored.ignored, structure=ignored) for one in sides)
-    then = tuple(f"{schema}." for schema in (manifest.ignored if manifest else ()))
+    then = manifest.ignored if manifest else ()
     manifest = others.pop(0) if manifest is not None else None
     baseline = others.pop(0) if baseline is not None else None
     left = tuple(
@@ -116,6 +132,10 @@ def compare(
     known = dict(baseline.by_name()) if baseline else {}
     found = restored.by_name()
     aside = {one.name: one.why for one in manifest.aside} if manifest else {}
+    here = {one.name: one.why for one in restored.aside}
+    before = None
+    if copy_taken_at is not None and dated and not older:
+        before = copy_taken_at - A_DAY
     cases = [
         Case(
             name,
@@ -125,8 +145,12 @@ def compare(
             has_manifest=manifest is not None,
             counted=manifest is None and archive is not None,
             older=older,
+            before=before,
             versions=(_version(manifest), _version(restored)),
-            left_aside=_IGNORED if name.startswith(then) else aside.get(name, ""),
+            left_aside=_IGNORED
+            if _schema(restored, found.get(name)) in then
+            else aside.get(name, ""),
+            not_here=here.get(name, ""),
             covers=manifest is None or bool(manifest.covers),
         )
         for name in sorted({*held, *known, *found})
@@ -140,10 +164,16 @@ def compare(
         and all(content_proven(case) for case in cases)
     )
     structural, not_compared = _remarks(
-        restored, manifest, baseline, younger=younger, same_rows=same_rows
+        restored,
+        manifest,
+        baseline,
+        younger=younger,
+        same_rows=same_rows,
+        facts=facts,
+        left_out=left_out,
     )
     losses = (*_gone(rows, found), *_rewritten(rows))
-    remarks = gathered([*more, *_whose(manifest, baseline), *structural, *unproven, *losses])
+    remarks = gathered([*more, *_whose(manifest, baseline, facts), *structural, *unproven, *losses])
     counting = [one.verdict for one in remarks if one.question is not Question.LOSS]
     nothing = TableVerdict.COULD_NOT_VERIFY if left else _of_nothing(restored, manifest)
     whole = worst(row.verdict for row in rows) if rows else nothing
@@ -175,7 +205,7 @@ def _content(
     """Tables that passed without their content being proven, where it was asked for."""
     hashed = any(case.found is not None and case.found.content is not None for case in cases)
     if not hashed:
-        return [], ("content: it was not asked for",) if manifest else ()
+        return [], (f"{CONTENT}: it was not asked for",) if manifest else ()
     unproven = [
         row.table
         for case, row in zip(cases, rows, strict=True)
@@ -223,11 +253,20 @@ def _rewritten(rows: Sequence[TableComparison]) -> Iterable[Remark]:
             )
 
 
-def _whose(manifest: TableCounts | None, baseline: TableCounts | None) -> Iterable[Remark]:
+def _whose(
+    manifest: TableCounts | None, baseline: TableCounts | None, facts: ArchiveFacts | None
+) -> Iterable[Remark]:
     """A backup of another database than the baseline's: a copy of production, or somebody else's."""
-    if manifest is None or baseline is None:
+    if baseline is None:
         return
-    if words := two_databases(manifest.identity, baseline.identity):
+    if manifest is None:
+        dumped, known = facts.database if facts is not None else "", baseline.identity.database
+        if dumped and dumped != known:
+            yield unsure_whose(
+                f"the archive was made of a database {plain(dumped, 63)}, and the baseline of "
+                f"{plain(known, 63)}: whether the backup is production's nothing says"
+            )
+    elif words := two_databases(manifest.identity, baseline.identity):
         yield unsure_whose(
             f"its manifest was made of {words}: whether the backup is production's nobody can say; "
             "capture a baseline of the database that is backed up"
@@ -299,6 +338,8 @@ def _remarks(
     *,
     younger: bool,
     same_rows: bool,
+    facts: ArchiveFacts | None,
+    left_out: Sequence[str] | None,
 ) -> tuple[list[Remark], tuple[str, ...]]:
     """What is to be said of everything but the rows, and what could not be compared at all."""
     mine = restored.structure
@@ -309,16 +350,20 @@ def _remarks(
     found = list(flaws(mine, held, before, same_rows=same_rows))
     left = []
     if manifest is not None and held is not None:
-        found += differences(held, mine, majors=(_major(manifest), _major(restored)))
-    elif before is not None and baseline is not None:
-        majors = (_major(baseline), _major(restored))
-        found += _less_sure(differences(before, mine, majors=majors), younger)
+        majors = (_major(manifest), _major(restored))
+        found += differences(held, mine, majors=majors, left_out=left_out)
     else:
-        left.append(
-            "structure: the manifest holds none"
-            if manifest
-            else "structure: nothing says what it was"
-        )
+        listed = facts is not None and facts.objects is not None
+        if facts is not None and listed:
+            found += missing(facts, mine, restored.ignored, left_out)
+        nothing = "the manifest holds none" if manifest else "nothing says what it was"
+        if before is not None and baseline is not None:
+            majors = (_major(baseline), _major(restored))
+            held_against = differences(before, mine, majors=majors, left_out=left_out)
+            found += _less_sure(held_against, younger)
+            nothing = "the baseline is younger than the backup, which may have been another"
+        if before is None or younger:
+            left.append(LISTED if listed else f"structure: {nothing}")
     if before is not None:
         found += reissued(mine, before)
     return found, tuple(left)
@@ -331,10 +376,16 @@ def _less_sure(remarks: Iterable[Remark], younger: bool) -> Iterable[Remark]:
         if one.verdict is TableVerdict.PASS:
             yield one
         elif younger:
-            yield one.model_copy(update={"question": Question.LOSS, "verdict": TableVerdict.PASS})
+            words = one.words.replace(EXTRA, "not in the baseline, which is younger")
+            loss = {"question": Question.LOSS, "verdict": TableVerdict.PASS, "words": words}
+            yield one.model_copy(update=loss)
         else:
             words = f"{one.words}; compared with the baseline, for no manifest says what the backup held"
             yield one.model_copy(update={"verdict": TableVerdict.COULD_NOT_VERIFY, "words": words})
+
+
+def _schema(counts: TableCounts, one: TableCount | None) -> str | None:
+    return None if one is None or one.kind == LARGE_OBJECTS else counts.lies_in(one)
 
 
 def _version(counts: TableCounts | None) -> int:

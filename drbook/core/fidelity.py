@@ -5,11 +5,12 @@ Each check can be taken away by itself, which is how the tests show that none of
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
-from drbook.core.baseline import LARGE_OBJECTS, TableCount
+from drbook.core.baseline import LARGE_OBJECTS, OF_AN_EXTENSION, TableCount
 from drbook.core.hashes import comparable, read
 from drbook.core.remarks import TableVerdict
-from drbook.core.values import plain
+from drbook.core.values import counted, plain
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
 
@@ -33,6 +34,11 @@ class Case:
     should hold."""
     older: bool = False
     """True where the baseline was captured before the backup was taken."""
+    before: datetime | None = None
+    """Rows of a younger baseline that are dated before this were production's when the backup was taken;
+    None for an older baseline."""
+    not_here: str = ""
+    """Why the restored one was not counted on purpose; empty where it was."""
     versions: tuple[int, int] = (0, 0)
     """`server_version_num` of the server that the manifest was made on, and of this one."""
     left_aside: str = ""
@@ -62,6 +68,8 @@ def judge(case: Case) -> tuple[str, TableVerdict, str]:
 def _restored(case: Case) -> Judged | None:
     if case.found is not None:
         return None
+    if case.held is not None and case.not_here.startswith(OF_AN_EXTENSION):
+        return UNSURE, f"not counted here: {case.not_here}"
     if case.held is not None:
         return FAIL, "missing in the restored database"
     if case.has_manifest:
@@ -229,6 +237,81 @@ def _dated(case: Case) -> Judged | None:
     )
 
 
+HARDLY = 10
+"""A table that has less than one in so many rows of what production had soon after is in doubt."""
+MANY = 100
+"""Fewer rows than this may well have come in between."""
+
+
+def _had_then(case: Case) -> Judged | None:
+    """Rows that a younger baseline dates before the backup had to be in it, unless they were dated back."""
+    known, found = case.known, case.found
+    if case.has_manifest or case.before is None or known is None or found is None:
+        return None
+    rows = _rows_before(known, case.before)
+    if rows is None or found.rows is None or found.rows >= rows:
+        return None
+    return (
+        UNSURE,
+        f"{counted(found.rows, 'row')}, where the baseline has {rows} that are dated before the backup: it "
+        "may be older than it claims, or another database's",
+    )
+
+
+def _newest_then(case: Case) -> Judged | None:
+    """The same by the newest of them."""
+    known, found = case.known, case.found
+    if case.has_manifest or case.before is None or known is None or found is None:
+        return None
+    newest = _newest_before(known, case.before)
+    if newest is None or known.newest_column != (found.newest_column or known.newest_column):
+        return None
+    if found.newest is not None and found.newest >= newest:
+        return None
+    return (
+        UNSURE,
+        f"its newest row is older than others of the baseline that are dated before the backup "
+        f"({newest:%Y-%m-%d}): it may be older than it claims, or another database's",
+    )
+
+
+def _hardly_any(case: Case) -> Judged | None:
+    """Without dates: a table with next to nothing of what production had soon after."""
+    known, found = case.known, case.found
+    if case.has_manifest or case.before is None or known is None or found is None:
+        return None
+    if known.rows is None or found.rows is None or case.derived:
+        return None
+    if known.rows < MANY or found.rows * HARDLY >= known.rows or _dates(known):
+        return None
+    return (
+        UNSURE,
+        f"{counted(found.rows, 'row')}, where the baseline, captured after the backup, has {known.rows}; "
+        "whether the others came in between, nothing says",
+    )
+
+
+def _dates(known: TableCount) -> bool:
+    return known.ranges is not None and any(part.last for part in known.ranges.parts)
+
+
+def _rows_before(known: TableCount, at: datetime) -> int | None:
+    """How many rows it surely had before; None where nothing tells of dates."""
+    if known.newest is not None and known.newest <= at:
+        return known.rows
+    if known.ranges is None or not _dates(known):
+        return None
+    return sum(part.rows for part in known.ranges.parts if part.last and part.last <= at)
+
+
+def _newest_before(known: TableCount, at: datetime) -> datetime | None:
+    """The newest time before that one of its rows is known to have."""
+    times = [known.newest]
+    for part in known.ranges.parts if known.ranges is not None else ():
+        times += [part.first, part.last]
+    return max((one for one in times if one is not None and one <= at), default=None)
+
+
 def _counted_before(case: Case) -> Judged | None:
     if case.held is None and case.known is not None and case.known.rows is None:
         return UNSURE, case.known.why_unknown or "not counted in the baseline"
@@ -254,6 +337,9 @@ CHECKS: dict[str, Callable[[Case], Judged | None]] = {
     "newest": _newest,
     "fewer": _fewer,
     "dated": _dated,
+    "had then": _had_then,
+    "newest then": _newest_then,
+    "hardly any": _hardly_any,
     "as held": _as_held,
     "counted before": _counted_before,
     "as before": _as_before,

@@ -5,11 +5,19 @@ is expected to differ is said and does not fail. What nobody can tell apart from
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from drbook.core.archivelist import is_left_out
 from drbook.core.remarks import Question, Remark, TableVerdict
-from drbook.core.structure import NOT_VALID, DbObject, Structure, same_meaning, same_words
+from drbook.core.structure import (
+    NOT_VALID,
+    DbObject,
+    Structure,
+    names_of,
+    same_meaning,
+    same_words,
+)
 from drbook.core.values import plain
 
 GOOD, FAIL, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -26,7 +34,14 @@ class Rule:
     why: str = ""
 
 
-_LEFT_OUT = "a restore leaves it out, for only a superuser could make it"
+_LEFT_OUT = "the load left it out, for only a superuser could make it: make it by hand"
+MISSING, EXTRA = "missing", "not in the backup"
+AS_OWNER = "no more than it had as the owner in the backup"
+NARROWED = 3
+"""The reading since when an owner's rights are listed that are not all."""
+LEFT_OUT = ("publication", "subscription", "event trigger")
+"""What a load leaves out where only a superuser could make it; only what it said that it left out may be
+missing."""
 _OWNED = "the restored objects belong to the login that loaded them until somebody gives them away"
 
 RULES: Mapping[str, Rule] = {
@@ -51,6 +66,11 @@ RULES: Mapping[str, Rule] = {
     "text search": Rule(),
     "statistics": Rule(),
     "extension": Rule(extra=GOOD, changed=GOOD, why="the server brings its own version of it"),
+    "extension schema": Rule(extra=GOOD),
+    "extension grant": Rule(
+        why="an extension's objects belong to a superuser, and the login that loads may neither give nor "
+        "take rights on them: do it by hand, and verify again"
+    ),
     "foreign server": Rule(),
     "user mapping": Rule(),
     "user mapping options": Rule(
@@ -77,7 +97,10 @@ RULES: Mapping[str, Rule] = {
         why="roles belong to the server and not to the backup: make it before users come",
     ),
     "membership": Rule(
-        missing=GOOD, extra=GOOD, why="roles belong to the server and not to the backup"
+        missing=GOOD,
+        extra=GOOD,
+        changed=GOOD,
+        why="roles belong to the server and not to the backup",
     ),
     "database setting": Rule(
         missing=GOOD,
@@ -97,6 +120,9 @@ RULES: Mapping[str, Rule] = {
     ),
 }
 """Kind → what a difference means. A kind that is not here counts like a table."""
+
+SINCE: Mapping[str, int] = {"extension schema": 3, "extension grant": 3}
+"""In which reading of a structure a kind was first asked for: an older one says nothing of it."""
 
 _DEPARSED = frozenset(
     {
@@ -126,14 +152,24 @@ _OWN = re.compile(r"((?:^|, )(?P<role>[^,=/]+)=[a-zA-Z*]+?)m?(?=/(?P=role)(?:, |
 
 
 def differences(
-    held: Structure, restored: Structure, *, majors: tuple[int, int]
+    held: Structure,
+    restored: Structure,
+    *,
+    majors: tuple[int, int],
+    left_out: Sequence[str] | None = None,
 ) -> Iterator[Remark]:
-    """What is not as the backup held it. `majors` are the servers' major versions, the backup's first."""
+    """What is not as the backup held it. `majors` are the servers' major versions, the backup's first.
+    `left_out` is what the load said that it left out; None where that is not known."""
     unread = {**restored.unread, **held.unread}
+    known = min(held.reading, restored.reading)
+    unknown = {kind for kind, since in SINCE.items() if known < since}
     for kind, why in sorted(unread.items()):
         yield _remark(kind, "", UNSURE, f"could not be compared: {plain(why, 300)}")
     owners = {f"{one.name} to {one.words}" for one in held.of_kind("owner").values()}
-    kinds = sorted({one.kind for one in (*held.objects, *restored.objects)} - unread.keys())
+    kinds = sorted(
+        {one.kind for one in (*held.objects, *restored.objects)} - unread.keys() - unknown
+    )
+    public = "public" in held.of_kind("schema")
     for kind in kinds:
         found = _differences_of(
             kind,
@@ -143,7 +179,19 @@ def differences(
             owners if kind == "grant" else (),
         )
         for one in found:
-            sure = _of_schema_public(one, majors) if kind == "grant" else one
+            sure = one
+            if kind == "grant" and one.words == AS_OWNER and known < NARROWED:
+                words = f"{EXTRA}; it was the owner, and whether with all rights, an older reading does not say"
+                sure = one.model_copy(update={"verdict": UNSURE, "words": words})
+            elif kind == "grant":
+                sure = _of_schema_public(one, majors)
+                if not public and _is_the_servers(one, restored, majors[1]):
+                    words = (
+                        f"{EXTRA}, which had no schema public: the server makes it with this right"
+                    )
+                    sure = one.model_copy(update={"verdict": GOOD, "words": words})
+            elif kind in LEFT_OUT and one.words.startswith(MISSING):
+                sure = _left_out(one, left_out)
             yield sure if held.reading == restored.reading else _of_another_reading(sure)
 
 
@@ -159,14 +207,14 @@ def _differences_of(
     for name in sorted({*held, *restored}):
         was, is_ = held.get(name), restored.get(name)
         if was is None and name in owners:
-            # An owner whose rights were narrowed is granted what was left, and is no owner any more.
-            yield _remark(kind, name, GOOD, "no more than it had as the owner in the backup")
+            # It had all rights, for an owner whose rights were narrowed is listed with what was left.
+            yield _remark(kind, name, GOOD, AS_OWNER)
         elif was is None:
-            yield _remark(kind, name, rule.extra, f"not in the backup{because}")
+            yield _remark(kind, name, rule.extra, f"{EXTRA}{because}")
         elif is_ is None and kind == "index" and was.flaw == NOT_VALID:
             yield _remark(kind, name, GOOD, "not valid in production; a dump leaves it out")
         elif is_ is None:
-            yield _remark(kind, name, rule.missing, f"missing{because}")
+            yield _remark(kind, name, rule.missing, f"{MISSING}{because}")
         elif not _same(was, is_, majors):
             words = f"{_change(was.words, is_.words)}{because}"
             yield _remark(kind, name, *_changed(was, is_, rule.changed, words, majors))
@@ -220,6 +268,31 @@ def _of_schema_public(one: Remark, majors: tuple[int, int]) -> Remark:
         return one
     words = f"{one.words}; since PostgreSQL 15 not everybody may create there"
     return one.model_copy(update={"verdict": UNSURE, "words": words})
+
+
+def _is_the_servers(one: Remark, restored: Structure, major: int) -> bool:
+    """Whether that is what everybody may in a schema `public` as the server makes it."""
+    usual = "USAGE" if major >= 15 else "CREATE, USAGE"
+    found = restored.of_kind("grant").get(one.subject)
+    return (
+        one.subject == "schema public to PUBLIC"
+        and one.words.startswith(EXTRA)
+        and found is not None
+        and found.words == usual
+    )
+
+
+def _left_out(one: Remark, left_out: Sequence[str] | None) -> Remark:
+    names = names_of(one.subject)
+    said = is_left_out(one.check, names[0] if names else one.subject, left_out)
+    if said:
+        return one
+    if said is None:
+        words = f"{MISSING}; whether the load left it out is not known"
+        return one.model_copy(update={"verdict": UNSURE, "words": words})
+    return one.model_copy(
+        update={"verdict": FAIL, "words": f"{MISSING}, and the load did not leave it out"}
+    )
 
 
 def _remark(kind: str, name: str, verdict: TableVerdict, words: str) -> Remark:

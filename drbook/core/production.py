@@ -6,6 +6,7 @@ A function of data, like the comparison of a restore; but here rows come and go,
 from drbook.core.baseline import TableCount, TableCounts
 from drbook.core.comparison import Comparison, TableComparison, two_databases, unsure_whose
 from drbook.core.remarks import TableVerdict, worst
+from drbook.core.values import counted
 
 
 def compare_production(
@@ -13,8 +14,8 @@ def compare_production(
 ) -> Comparison:
     """Production as it is now against its baseline: is something gone?
 
-    Rows come and go in a living database, so more rows are well, and fewer are as long as the drop
-    stays within the stated share. A table that is missing or empty is a loss. Figures of another
+    Rows come and go in a living database, so more rows are well, and fewer pass as long as the drop
+    stays within the stated share; each is said. A table that is missing or empty is a loss. Figures of another
     server or database say nothing about it.
     """
     remarks = []
@@ -69,5 +70,39 @@ def _judge_production(
         return TableVerdict.FAIL, f"empty, where the baseline has {before.rows} rows"
     drop = before.rows - now.rows
     if drop * 100 > before.rows * max_drop_percent:
-        return TableVerdict.FAIL, f"{drop} rows fewer than in the baseline"
-    return TableVerdict.PASS, "not fewer than expected"
+        return TableVerdict.FAIL, f"{drop} rows fewer than in the baseline{_older(before, now)}"
+    if drop > 0:
+        within = f"{share(drop, before.rows)}, within the {max_drop_percent} % that are allowed"
+        return TableVerdict.PASS, f"{counted(drop, 'row')} fewer ({within}){_older(before, now)}"
+    return TableVerdict.PASS, f"no fewer than in the baseline{_older(before, now)}"
+
+
+def share(drop: int, of: int) -> str:
+    """In per cent, never rounded to nothing."""
+    tenths = drop * 1000 // of if of else 0
+    return f"{tenths // 10}.{tenths % 10} %" if tenths else "less than 0.1 %"
+
+
+def _older(before: TableCount, now: TableCount) -> str:
+    """Rows are seldom deleted from the newest end."""
+    same = before.newest_column == now.newest_column
+    if (
+        before.newest is None
+        or not same
+        or (now.newest is not None and now.newest >= before.newest)
+    ):
+        return ""
+    return "; and its newest row is older than the baseline's"
+
+
+def dwindled(comparison: Comparison) -> str:
+    """Every table that has fewer rows and passed, in words; empty where none has."""
+    rows = [
+        row for row in comparison.tables if row.verdict is TableVerdict.PASS and (row.lost or 0) > 0
+    ]
+    rows.sort(key=lambda row: (-(row.lost or 0), row.table))
+    shown = [
+        f"{row.table} {row.lost} ({share(row.lost or 0, row.before or 0)})" for row in rows[:5]
+    ]
+    more = [f"{len(rows) - 5} more"] if len(rows) > 5 else []
+    return ", ".join([*shown, *more])

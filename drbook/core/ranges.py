@@ -124,8 +124,8 @@ def differing(held: Ranges, found: Ranges, *, content: bool = True) -> tuple[Dif
             at=at,
             held=one.rows if one else 0,
             found=other.rows if other else 0,
-            first=(one or other).first,  # type: ignore[union-attr]
-            last=(one or other).last,  # type: ignore[union-attr]
+            first=min(_times_of(one, other, "first"), default=None),
+            last=max(_times_of(one, other, "last"), default=None),
         )
         for at, one, other in pairs
         if one is None
@@ -133,6 +133,17 @@ def differing(held: Ranges, found: Ranges, *, content: bool = True) -> tuple[Dif
         or one.rows != other.rows
         or (content and one.content != other.content)
     )
+
+
+def _times_of(
+    held: Stretch | None, found: Stretch | None, end: Literal["first", "last"]
+) -> list[datetime]:
+    """Between these lie the rows that one side has and the other has not: those of the side that has more
+    of them, and of both where as many are others."""
+    more = (found.rows if found else 0) - (held.rows if held else 0)
+    sides = (held if more <= 0 else None, found if more >= 0 else None)
+    times = (None if side is None else getattr(side, end) for side in sides)
+    return [at for at in times if at is not None]
 
 
 def apart(held: Ranges, found: Ranges, *, content: bool = True) -> tuple[Apart, ...]:

@@ -1,9 +1,9 @@
 """What PostgreSQL writes otherwise after a dump and a load, in one form.
 
 The server writes an expression from its own tree of it, and what it makes of that text again is not
-always the same tree: `x BETWEEN 1 AND 5 AND y` becomes flat, and the cast of a list goes into its
-elements. Only what means the same to the server itself is made the same here, and text that cannot
-be followed is left as it is.
+always the same tree: `x BETWEEN 1 AND 5 AND y` becomes flat, the cast of a list goes into its elements,
+and a constant's column gets a name. Only what means the same to the server itself is made the same here,
+and text that cannot be followed is left as it is.
 """
 
 import re
@@ -105,7 +105,7 @@ def _written(parts: list[Node]) -> Iterator[str]:
 
 
 def _tidied(parts: list[Node]) -> list[Node]:
-    parts = _with_casts_inside(_bare(parts))
+    parts = _with_casts_inside(_bare(_unnamed(parts)))
     return _flat(_flat(parts, "AND"), "OR")
 
 
@@ -138,6 +138,102 @@ def _scalar(parts: list[Node]) -> bool:
             return False  # a further cast is none where the brackets of an array's type follow
         at = end
     return at > 1 or "'" not in parts[0]
+
+
+# --- a constant's column is called after its type -------------------------------------------------
+
+_IN_LIST = frozenset({",", "SELECT", "DISTINCT", "ALL"})
+"""What stands before a column of a query."""
+_CLAUSES = frozenset(
+    {
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "HAVING",
+        "ORDER",
+        "LIMIT",
+        "OFFSET",
+        "VALUES",
+        "WITH",
+        "WINDOW",
+    }
+)
+_INTERNAL = {
+    "integer": "int4",
+    "bigint": "int8",
+    "smallint": "int2",
+    "boolean": "bool",
+    "real": "float4",
+    "double precision": "float8",
+    "character": "bpchar",
+    "character varying": "varchar",
+    "bit varying": "varbit",
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "time with time zone": "timetz",
+    "time without time zone": "time",
+}
+"""Types that the server itself calls otherwise than it writes them."""
+
+
+def _unnamed(parts: list[Node]) -> list[Node]:
+    """`SELECT 'a'::text AS text` as `SELECT 'a'::text`. Who wrote `SELECT 'a'` gave no name; read again, the
+    cast that the server wrote for it gives one (`FigureColname` in parse_target.c)."""
+    if "AS" not in parts:
+        return parts
+    found: list[Node] = []
+    at = 0
+    while at < len(parts):
+        name = parts[at + 1] if parts[at] == "AS" and at + 1 < len(parts) else None
+        if isinstance(name, str) and _own_name(_column(found)) == _unquoted(name):
+            at += 2
+        else:
+            found.append(parts[at])
+            at += 1
+    return found
+
+
+def _column(before: list[Node]) -> list[Node]:
+    """The column of a query that ends here; nothing where this is no list of columns."""
+    clause = next((one for one in reversed(before) if isinstance(one, str) and one in _CLAUSES), "")
+    for at in range(len(before) - 1, -1, -1):
+        one = before[at]
+        if isinstance(one, str) and one in _IN_LIST:
+            return before[at + 1 :] if clause == "SELECT" else []
+    return []
+
+
+def _own_name(column: list[Node]) -> str | None:
+    """What a constant with its type, or a query of one, is called by itself."""
+    if len(column) == 1 and isinstance(column[0], Group):
+        inner = column[0].parts
+        if inner[:1] != ["SELECT"]:
+            return None
+        ends = (
+            n
+            for n, one in enumerate(inner)
+            if n and isinstance(one, str) and one in _CLAUSES | {","}
+        )
+        return _own_name(inner[1 : next(ends, len(inner))])
+    first = column[0] if column else None
+    if not isinstance(first, str) or not (first == "NULL" or _LITERAL.match(first)):
+        return None
+    at, name = 1, None
+    while at < len(column):
+        end = _end_of_type(column, at + 1)
+        if column[at] != "::" or end is None:
+            return None
+        words = [one for one in column[at + 1 : end] if isinstance(one, str)]
+        # The last of `schema.name`; a type of the standard has several words.
+        name = _unquoted(words[-1]) if "." in words else " ".join(words)
+        name = _INTERNAL.get(name, _unquoted(name))
+        at = end + 1 if _is_array(column, end) else end
+    return name
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 # --- an array's cast goes into its elements ----------------------------------------------------

@@ -26,8 +26,10 @@ def flaws(
             yield _flaw(one, was.get((one.kind, one.name)), known=origin is not None)
     stood = {one.name: one for one in held.sequences} if held else {}
     before_it = {one.name: one for one in origin.sequences} if origin else {}
+    issued = {one.name: one for one in before.sequences} if before else {}
     for sequence in restored.sequences:
         yield from _sequence(sequence, stood.get(sequence.name), same_rows)
+        yield from _ahead(sequence, stood.get(sequence.name), issued.get(sequence.name))
         if _exhausted(sequence):
             yield _at_its_end(sequence, before_it.get(sequence.name), known=held is not None)
     for orphans in restored.orphans:
@@ -103,6 +105,49 @@ def _sequence(now: SequenceState, held: SequenceState | None, same_rows: bool) -
         yield _remark("sequence", now.name, verdict, words + since)
 
 
+SKIPPED = 1000
+"""Values that a sequence may well be further: those that sessions keep (CACHE), that its log is ahead (32),
+and that production took while it was dumped."""
+MOST, SOME = 90, 10
+"""Per cent of all values that were left."""
+
+
+def _ahead(
+    now: SequenceState, held: SequenceState | None, issued: SequenceState | None
+) -> Iterator[Remark]:
+    """A sequence that is much further than the backup held it, and than production is known to have been:
+    each value is there once. A dump reads it later than a manifest, so that some are no flaw."""
+    if held is None or held.last is None or now.last is None or _exhausted(now):
+        return
+    if _passed(now, held) <= SKIPPED:
+        return
+    if issued is not None and issued.last is not None and _passed(now, issued) <= SKIPPED:
+        return
+    skipped = _passed(now, held)
+    words = f"stands at {now.last}, where the backup held {held.last}: {skipped} values are skipped"
+    verdict = GOOD
+    if now.limit:
+        left = abs(int(now.limit) - _following(held)) // abs(int(now.increment)) + 1
+        share = skipped * 100 // left
+        if share >= SOME:
+            verdict = FAIL if share >= MOST else UNSURE
+            words += f", {share} % of all that were left"
+    yield Remark(
+        question=Question.FIDELITY,
+        check="sequence",
+        subject=now.name,
+        verdict=verdict,
+        words=words,
+    )
+
+
+def _passed(now: SequenceState, other: SequenceState) -> int:
+    """How many values it is further; negative where it is behind."""
+    further = _following(now) - _following(other)
+    step = int(now.increment)
+    return further // step if further * step >= 0 else -1
+
+
 def _collides(
     now: SequenceState, held: SequenceState | None, same_rows: bool
 ) -> tuple[TableVerdict, str]:
@@ -163,8 +208,8 @@ def _following(one: SequenceState) -> int:
 
 
 def _earlier(now: SequenceState, held: SequenceState) -> bool:
-    """Whether it goes on before the point where the backup held it. Beyond is well: sequences belong to
-    no snapshot, so a dump reads them a moment later than a manifest."""
+    """Whether it goes on before the point where the backup held it. Somewhat beyond is
+    well: sequences belong to no snapshot, so a dump reads them a moment later than a manifest."""
     if int(now.increment) > 0:
         return _following(now) < _following(held)
     return _following(now) > _following(held)

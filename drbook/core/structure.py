@@ -74,6 +74,24 @@ def _spelt(name: str) -> tuple[str, str]:
     return name, '"' + name.replace('"', '""') + '"'
 
 
+_WITH_ROWS = ("table", "materialized view", "foreign table")
+_PART = re.compile(r'(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^".( ]+))(?P<dot>\.?)')
+
+
+def names_of(spelt: str) -> tuple[str, ...]:
+    """The parts of a name as PostgreSQL spells it, without quotes: of `s."T x".c` three. What follows
+    behind them, like a function's arguments, is left out."""
+    found: list[str] = []
+    at = 0
+    while match := _PART.match(spelt, at):
+        plain = match["plain"]
+        found.append(plain if plain is not None else match["quoted"].replace('""', '"'))
+        at = match.end()
+        if not match["dot"]:
+            break
+    return tuple(found)
+
+
 class SequenceState(Frozen):
     """Where a sequence stands. Numbers are text: they exceed what JSON numbers hold."""
 
@@ -101,8 +119,9 @@ class Orphans(Frozen):
     why_unknown: str = ""
 
 
-READING = 2
-"""In which words a structure is read today; 1 was before 2026-11-27."""
+READING = 3
+"""In which words a structure is read today; 1 was before 2026-11-27, and 2 knew no owner whose rights are
+not all of them, and no rights on what belongs to an extension."""
 
 
 class Structure(Frozen):
@@ -126,6 +145,7 @@ class Structure(Frozen):
         names = "|".join(re.escape(one) for schema in schemas for one in _spelt(schema))
         # An extension or a role may have a schema's name and lies in none.
         inside = re.compile(rf"(?:[a-z -]+ )?(?:{names})\.|schema (?:{names})(?:\Z| to )")
+        ends = tuple(f" in {one}" for schema in schemas for one in _spelt(schema))
         themselves = {one for schema in schemas for one in _spelt(schema)}
         return self.model_copy(
             update={
@@ -134,11 +154,20 @@ class Structure(Frozen):
                     for one in self.objects
                     if not inside.match(one.name)
                     and not (one.kind == "schema" and one.name in themselves)
+                    and not (one.kind == "extension schema" and one.words in themselves)
+                    and not (one.kind == "default grant" and one.name.endswith(ends))
                 ),
                 "sequences": tuple(one for one in self.sequences if not inside.match(one.name)),
                 "orphans": tuple(one for one in self.orphans if not inside.match(one.constraint)),
             }
         )
+
+    def schema_of(self, table: str) -> str:
+        """The schema of a table that is called `schema.name`, unquoted; empty where that is not told."""
+        for one in self.objects:
+            if one.kind in _WITH_ROWS and ".".join(found := names_of(one.name)) == table:
+                return found[0]
+        return ""
 
     def of_kind(self, kind: str) -> Mapping[str, DbObject]:
         return {one.name: one for one in self.objects if one.kind == kind}

@@ -33,7 +33,13 @@ _TABLESPACE = re.compile(rb"SET default_tablespace = '?(" + _NAME + rb")'?;")
 _ENCODING = re.compile(rb"SET client_encoding = '(\w+)';")
 _MARK = re.compile(rb"^-- PostgreSQL database dump( complete)?\s*$", re.MULTILINE)
 """The comments with which a plain dump begins and ends; patched versions put one more line behind it."""
-_DATABASE = re.compile(rb"CREATE DATABASE " + _NAME + rb" WITH ")
+_ENTRY = re.compile(rb"^-- Name: (.+); Type: ([A-Z][A-Z ]*); Schema: (.+); Owner: ", re.MULTILINE)
+"""The comment with which each entry begins (`_printTocEntry` in pg_backup_archiver.c)."""
+_NOT_NULL = re.compile(rb" ADD CONSTRAINT " + _NAME + rb" NOT NULL ")
+"""A constraint whose name says nothing: it may be the server's."""
+MOST_LISTED = 20_000
+"""Entries of an archive that are kept by their names."""
+_DATABASE = re.compile(rb"CREATE DATABASE (" + _NAME + rb") WITH ")
 _OBJECT = re.compile(rb"SELECT pg_catalog\.lo_(create|open)\('(\d{1,10})'")
 """Makes a large object, and begins its bytes (`StartRestoreLO` in pg_backup_archiver.c)."""
 _OPTION = re.compile(rb"([A-Z_]+) = (?:'((?:[^']|'')*)'|(\w+))")
@@ -70,6 +76,9 @@ class ArchiveReader:
         self._owners: set[str] = set()
         self._extensions: set[str] = set()
         self._tablespaces: set[str] = set()
+        self._name_of_database = ""
+        self._listed: dict[str, list[tuple[str, str]]] | None = {}
+        self._number_listed = 0
         self._held = 0
         self._rows = Rows()
         self._schema = b""
@@ -114,6 +123,9 @@ class ArchiveReader:
             source_version=self._versions.get(b"from database", ""),
             dump_version=self._versions.get(b"by pg_dump", ""),
             complete=self._complete and not self._unfinished,
+            database=self._name_of_database,
+            objects=self._objects_listed(),
+            lies_in=self._rows.lies_in if rows is not None else {},
             settings=self._settings or encoding,
             roles=tuple(sorted(self._roles)),
             owners=tuple(sorted(self._owners)),
@@ -187,9 +199,28 @@ class ArchiveReader:
     def _between(self, text: bytes) -> bytes:
         """The statement without what stands before it, where a dump's first and last line are."""
         statement = statement_of(text)
-        for mark in _MARK.finditer(text, 0, len(text) - len(statement)):
+        before = len(text) - len(statement)
+        for mark in _MARK.finditer(text, 0, before):
             self._ended = mark[1] is not None
+        for entry in _ENTRY.finditer(text, 0, before):
+            name, kind, schema = (part.decode("utf-8", "replace") for part in entry.groups())
+            if kind.endswith("CONSTRAINT") and _NOT_NULL.search(statement[:_HEAD]):
+                kind = "NOT NULL CONSTRAINT"
+            self._entry(name, kind, schema)
         return statement
+
+    def _entry(self, name: str, kind: str, schema: str) -> None:
+        self._number_listed += 1
+        if self._number_listed > MOST_LISTED:
+            self._listed = None
+        if self._listed is not None:
+            self._held += len(name) + len(schema)
+            self._listed.setdefault(kind, []).append(("" if schema == "-" else schema, name))
+
+    def _objects_listed(self) -> dict[str, tuple[tuple[str, str], ...]] | None:
+        if self._listed is None or not self._number_listed or not self._complete:
+            return None
+        return {kind: tuple(found) for kind, found in self._listed.items()}
 
     def _copy(self, text: bytes) -> None:
         match = _COPY.match(text)
@@ -230,7 +261,8 @@ class ArchiveReader:
             self._rows.created(table, parent, split)
         elif match := _ATTACH.match(text):
             self._rows.attached(self._table(match[3], match[4]), self._table(match[1], match[2]))
-        elif _DATABASE.match(text):
+        elif match := _DATABASE.match(text):
+            self._name_of_database = bare(match[1].decode("utf-8", "replace"))
             self._database(text)
         elif len(text) < _HEAD and (match := _OWNER.match(text)):
             self._name(self._owners, bare(match[1].decode("utf-8", "replace")))
@@ -259,7 +291,10 @@ class ArchiveReader:
         if not where:
             self._why = "it names tables without their schema"
         parts = [bare(part.decode("utf-8", "replace")) for part in (where, name)]
-        return ".".join(parts)
+        table = ".".join(parts)
+        if table.count(".") > 1:
+            self._rows.lies_in[table] = parts[0]
+        return table
 
     def _name(self, names: set[str], *found: str) -> None:
         for each in found:

@@ -56,9 +56,10 @@ class Rows:
     def __init__(self) -> None:
         self._own: dict[str, int] = {}
         self._uncounted: dict[str, str] = {}
-        self._created: set[str] = set()
         self._split: set[str] = set()
         self._parent: dict[str, str] = {}
+        self.lies_in: dict[str, str] = {}
+        """Of tables whose names have a further dot: the schema of each."""
         self.held = 0
         """Bytes of names, about."""
 
@@ -78,7 +79,6 @@ class Rows:
         self._uncounted[table] = why
 
     def created(self, table: str, parent: str, split: bool) -> None:
-        self._created.add(table)
         self.held += len(table) + len(parent)
         if split:
             self._split.add(table)
@@ -111,10 +111,6 @@ class Rows:
             root = self._root(table)
             if not {table, root} & self._own.keys() and table not in self._split:
                 uncounted.setdefault(root, f"the archive holds no data of its partition {table}")
-        known = {
-            table: own
-            for table, own in rows.items()
-            # Data of a table that the archive does not create goes into an extension's own table.
-            if table not in uncounted and (table in self._created or not self._created)
-        }
+        # Data of a table that the archive does not create goes into an extension's own table.
+        known = {table: own for table, own in rows.items() if table not in uncounted}
         return known, uncounted

@@ -81,14 +81,22 @@ def taken(
 ) -> Taken:
     """When a copy was taken and whose clock says so: manifest, then the name, then the store.
 
-    A copy cannot be taken after it was stored: a later claim is noted and not believed.
+    A copy cannot be taken after it was stored: a later claim is noted and not believed. Nor is it
+    younger than the figures that its own manifest states of it.
     """
     kept = "stored" if where == "store" else "last written"
     if manifest is not None:
-        if manifest.taken_at - stored > _SKEW:
-            late = show_time(manifest.taken_at)
+        said = manifest.taken_at
+        counted_at = manifest.counts.taken_at if manifest.counts is not None else said
+        older = ""
+        if said - counted_at > _SKEW:
+            older = f"its manifest says {show_time(said)}, and its rows were counted before"
+            said = counted_at
+        if said - stored > _SKEW:
+            late = show_time(said)
             return Taken(stored, where, f"its manifest says {late}, after it was {kept}")
-        return Taken(manifest.taken_at, "manifest", _late(manifest.taken_at, stored, kept))
+        notes = (older, _late(said, stored, kept))
+        return Taken(said, "manifest", "; ".join(note for note in notes if note))
     named = time_in(name)
     if named is None:
         return Taken(stored, where, f"the time at which it was {kept}: it was taken before")

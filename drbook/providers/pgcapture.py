@@ -1,5 +1,7 @@
 """Counting a whole database: one snapshot, what there is in it, and every count with its reason."""
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -7,10 +9,11 @@ import psycopg
 from psycopg import sql
 
 from drbook.core.baseline import LARGE_OBJECTS, Identity, TableCount, TableCounts
-from drbook.core.capture import AS_OF, COVERED
+from drbook.core.capture import AS_OF, BEHIND, COVERED
 from drbook.core.errors import CouldNotVerify, DrbookError
-from drbook.core.signals import Working
+from drbook.core.signals import Progress, Working
 from drbook.core.structure import Structure
+from drbook.core.values import counted
 from drbook.providers import pgsession
 from drbook.providers.pgcatalog import Catalog, catalog
 from drbook.providers.pgcount import count_large_objects
@@ -18,6 +21,7 @@ from drbook.providers.pgcounting import Counting
 from drbook.providers.pgcrew import count_tables
 from drbook.providers.pghashes import methods
 from drbook.providers.pgidentity import identity
+from drbook.providers.pgload import Gate
 from drbook.providers.pgranges import BACK, MARK
 from drbook.providers.pgsession import Connection, broke_off, said
 from drbook.providers.pgstructure import read_structure
@@ -43,7 +47,6 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
                 version=who.server_version,
                 standby=bool(who.in_recovery),
             )
-            objects = _large_objects(leader, what, who)
         except psycopg.Error as error:
             raise _not_listed(broke_off(leader, error, what.cancel, "listed its tables")) from None
         assert row is not None
@@ -51,9 +54,11 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
             raise _no_snapshot(why_alone)
         # Before the dump: sequences belong to no snapshot, and its own then stand here or beyond.
         structure = yield from _structure(leader, what)
+        objects = yield from _when_calm(leader, what, who)
         counts = yield from count_tables(what, leader, who, listed, snapshot)
         if alongside is not None and snapshot is not None:
             yield from alongside(leader, snapshot)
+        counts = _without_emptied(leader, what, counts, listed)
         found = _result(who, row[0], listed, counts, objects)
         more = {"structure": structure, "database_bytes": row[1], "ignored": tuple(what.ignore)}
         return found.model_copy(update=more)
@@ -114,6 +119,72 @@ def _no_snapshot(why: str) -> CouldNotVerify:
         means="A dump would hold another moment than the figures. Nothing was captured.",
         next="Capture without `--run`, or reach the server itself and not a pooler or a proxy.",
         code="no-snapshot",
+    )
+
+
+def _when_calm(leader: Connection, what: Counting, who: Identity) -> Working[TableCount | None]:
+    """Large objects, like a table, once the server is calm enough."""
+    gate = Gate(leader, what.pace, threading.Event(), lambda active: None)
+    while (active := gate.busy()) is not None:
+        busy = f"waiting: {counted(active, 'other session')} active on the server"
+        yield Progress("count large objects", 0, None, "objects", busy)
+        what.cancel.raise_if_requested()
+        gate.look_again(time.sleep)
+    return _large_objects(leader, what, who)
+
+
+_REWRITTEN = """
+WITH RECURSIVE above (oid, top) AS (
+  SELECT c.oid, c.oid FROM pg_class c
+   WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND c.oid >= 16384 AND c.relfilenode <> 0
+     AND pg_relation_filenode(c.oid) <> c.relfilenode
+  UNION ALL
+  SELECT a.oid, i.inhparent FROM above a JOIN pg_inherits i ON i.inhrelid = a.top
+    JOIN pg_class c ON c.oid = a.top AND c.relispartition)
+SELECT DISTINCT n.nspname, c.relname, a.top::bigint
+  FROM above a JOIN pg_class c ON c.oid = a.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+"""
+"""Relations that have other files now than the snapshot knows (the function looks at the newest state, the
+catalogue's row is the snapshot's), each with itself and the tables above it."""
+
+
+def _without_emptied(
+    leader: Connection, what: Counting, counts: list[TableCount], listed: Catalog
+) -> list[TableCount]:
+    """The counts without those of tables that were emptied behind the snapshot. One that was only put into
+    other files (VACUUM FULL, CLUSTER) still shows its rows."""
+    rows: list[tuple[str, str, int]] = []
+    gone: set[int] = set()
+    try:
+        rows = leader.execute(_REWRITTEN).fetchall()
+        for schema, name, top in rows:
+            query = sql.SQL("SELECT EXISTS (SELECT FROM ONLY {}); {}")
+            found = leader.execute(query.format(sql.Identifier(schema, name), BACK)).fetchone()
+            if found is None or not found[0]:
+                gone.add(top)
+    except psycopg.errors.CharacterNotInRepertoire:
+        leader.execute(BACK)
+        return counts
+    except psycopg.Error as error:
+        if leader.closed or what.cancel.requested:
+            raise broke_off(leader, error, what.cancel, "looked for emptied tables") from None
+        leader.execute(BACK)
+        gone = {row[2] for row in rows}
+    emptied = {table.shown for table in listed.tables if table.oid in gone}
+    return [_emptied(one) if one.table in emptied else one for one in counts]
+
+
+def _emptied(one: TableCount) -> TableCount:
+    return one.model_copy(
+        update={
+            "rows": None,
+            "newest": None,
+            "newest_column": None,
+            "content": None,
+            "content_given": None,
+            "ranges": None,
+            "why_unknown": one.why_unknown or BEHIND,
+        }
     )
 
 

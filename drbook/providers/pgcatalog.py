@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from psycopg import sql
 
-from drbook.core.baseline import Aside, TableCount
+from drbook.core.baseline import OF_AN_EXTENSION, Aside, TableCount
 from drbook.core.hashes import RECORD, TEXT
 from drbook.core.values import plain
 from drbook.providers import pgnames as names
@@ -34,6 +34,12 @@ SELECT c.oid::bigint, {schema}, {name}, c.relkind::text, c.relpersistence = 'u',
 """).format
 """The last two columns are a hint of the size in pages, and whether it is more than a guess: the real one
 (`pg_relation_size`) would wait for locks."""
+
+_CARRIED = """
+SELECT u.config::bigint, coalesce(u.condition, '')
+  FROM pg_extension x, unnest(x.extconfig, x.extcondition) AS u (config, condition)
+"""
+"""Tables of extensions whose rows a dump holds, and which of the rows (`pg_extension_config_dump`)."""
 
 _PARENTS = "SELECT inhrelid::bigint, inhparent::bigint FROM pg_inherits"
 
@@ -120,6 +126,12 @@ class Table:
     """False where a column cannot be named in a query."""
 
     @property
+    def lies_in(self) -> str:
+        """Its schema, where `shown` does not say it plainly."""
+        plain_name = self.shown == f"{self.schema}.{self.name}" and self.shown.count(".") == 1
+        return "" if plain_name else self.schema
+
+    @property
     def in_stretches(self) -> bool:
         """Whether it can be told where its rows lie, and is so large that it is worth it."""
         return self.hashed and self.key is not None and self.hint > 1
@@ -161,6 +173,8 @@ class _Relation:
     hinted: bool
     named: bool = True
     """Whether a query can name it."""
+    carried: str | None = None
+    """Of an extension's table: the condition on the rows that a dump holds of it; None where it holds none."""
     leaves: list["_Relation"] = field(default_factory=list)
     """The relations that hold a partitioned table's rows."""
 
@@ -198,8 +212,12 @@ def catalog(
         name = shown[each.oid]
         if why := _why_aside(each, standby):
             aside.append(Aside(name=name, kind=why[0], why=why[1]))
-        elif not each.named and not each.partition:
-            unnamed.append(TableCount(table=name, rows=None, why_unknown=NO_TEXT, kind=_kind(each)))
+        elif not each.partition and (odd := _why_not(each)):
+            unnamed.append(
+                TableCount(
+                    table=name, rows=None, why_unknown=odd, kind=_kind(each), lies_in=_lies_in(each)
+                )
+            )
         elif not each.partition:
             method = methods.get(each.oid, Method(RECORD))
             hint = max(1, each.hint + sum(leaf.hint for leaf in each.leaves))
@@ -218,7 +236,7 @@ def catalog(
                     method.traits,
                     _note(each, each.oid in parents, method.named),
                     key_of(keys.get(each.oid), newest),
-                    _parts(connection, each),
+                    _carried(each) or _parts(connection, each),
                     method.columns,
                     generated.get(each.oid, ()),
                     method.named,
@@ -236,6 +254,9 @@ def _relations(connection: Connection, ignore: Sequence[str]) -> dict[int, _Rela
     for oid, schema, name, *more in connection.execute(query, {"ignored": list(ignore)}):
         found[oid] = _Relation(oid, names.shown(schema), names.shown(name), *more)
         found[oid].named = names.is_text((schema, name))
+    for oid, condition in connection.execute(_CARRIED):
+        if oid in found and found[oid].extension is not None:
+            found[oid].carried = condition
     return found
 
 
@@ -307,13 +328,38 @@ def _shown(found: Mapping[int, _Relation]) -> dict[int, str]:
 _KINDS = {"p": "partitioned table", "m": "materialized view", "f": "foreign table", "r": "table"}
 
 
+def _lies_in(each: _Relation) -> str:
+    return each.schema if "." in each.schema + each.name or not each.named else ""
+
+
+_STATEMENTS = (";", "--", "/*")
+"""What no condition of an extension's needs, and what would be more than a condition."""
+
+
+def _why_not(each: _Relation) -> str:
+    """Why it cannot be asked for at all; empty where it can."""
+    if not each.named:
+        return NO_TEXT
+    if each.carried and any(mark in each.carried for mark in _STATEMENTS):
+        return "which of its rows a dump holds, its extension says in words that are not asked here"
+    return ""
+
+
+def _carried(each: _Relation) -> tuple[sql.Composable, ...]:
+    """Of an extension's table: the rows that a dump holds, where those are not all."""
+    if not each.carried:
+        return ()
+    table = sql.Identifier(each.schema, each.name)
+    return (sql.SQL("SELECT * FROM ONLY {} {}").format(table, sql.SQL(each.carried)),)
+
+
 def _kind(each: _Relation) -> str:
     return "unlogged table" if each.unlogged and each.kind == "r" else _KINDS[each.kind]
 
 
 def _why_aside(each: _Relation, standby: bool) -> tuple[str, str] | None:
-    if each.extension is not None:
-        belongs = f"It belongs to the extension {plain(each.extension, 63)}, which makes it."
+    if each.extension is not None and each.carried is None:
+        belongs = f"{OF_AN_EXTENSION}{plain(each.extension, 63)}, which makes it; a dump holds no rows of it."
         return _kind(each), belongs
     if each.kind == "f":
         return "foreign table", "Its rows live on another server; no backup of this one holds them."
@@ -329,6 +375,9 @@ def _note(each: _Relation, has_children: bool, hashed: bool) -> str:
         return COLUMN_NO_TEXT
     if each.unlogged:
         return UNLOGGED
+    if each.carried is not None:
+        those = "rows that a dump holds" if each.carried else "rows"
+        return f"It belongs to the extension {plain(each.extension or '', 63)}: its {those} were counted."
     if each.kind == "m":
         return "Its rows are derived: a restore from a dump computes them again."
     if each.kind == "p":

@@ -103,6 +103,7 @@ def _entry(
         content_given=of(given),
         kind=table.kind,
         note=table.note,
+        lies_in=table.lies_in,
     )
 
 
@@ -114,7 +115,12 @@ def not_counted(table: Table, error: psycopg.Error) -> TableCount:
     if isinstance(error, psycopg.errors.UndefinedTable):
         why += "; it was dropped or renamed while the others were counted"
     return TableCount(
-        table=table.shown, rows=None, why_unknown=why, kind=table.kind, note=table.note
+        table=table.shown,
+        rows=None,
+        why_unknown=why,
+        kind=table.kind,
+        note=table.note,
+        lies_in=table.lies_in,
     )
 
 
@@ -166,3 +172,27 @@ def count_large_objects(
         assert row is not None
         return entry.model_copy(update={"content": written(method, frozenset(), row[0])})
     return entry.model_copy(update={"rows": None, "why_unknown": why})
+
+
+class TooManyObjects(Exception):
+    """More than somebody wants to read one by one."""
+
+
+def read_objects(connection: Connection, method: str, most: int) -> dict[tuple[str, ...], str]:
+    """Each large object's bytes by their hash, by its oid. Raises psycopg.Error, and TooManyObjects."""
+    number = sql.SQL("SELECT count(*) FROM pg_largeobject_metadata; {}").format(BACK)
+    row = connection.execute(number).fetchone()
+    if row is not None and row[0] > most:
+        raise TooManyObjects
+    denied: psycopg.errors.InsufficientPrivilege | None = None
+    for objects in (_BY_FUNCTION, _BY_PAGES):
+        query = sql.SQL("SELECT t.oid::text, ({})::text FROM ({}) t; {}").format(
+            hash_of(method, _OBJECT), objects, BACK
+        )
+        try:
+            return {(oid,): hashed for oid, hashed in connection.execute(query)}
+        except psycopg.errors.InsufficientPrivilege as error:
+            connection.execute(BACK)
+            denied = error
+    assert denied is not None
+    raise denied

@@ -6,12 +6,13 @@ tables are cut by the hash of their key, or of the whole row where there is none
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import psycopg
 from psycopg import sql
 
+from drbook.core.baseline import LARGE_OBJECTS
 from drbook.core.difference import (
     LEAF,
     RowChange,
@@ -27,7 +28,8 @@ from drbook.core.ranges import MOST_PARTS, Ranges, apart, differing, in_words
 from drbook.core.values import plain
 from drbook.providers.hiding import MARGIN, scrub
 from drbook.providers.pgcatalog import Key, Table
-from drbook.providers.pgranges import ALL, BACK, grouped, hash_of, read_ranges, row_hash
+from drbook.providers.pgcount import TooManyObjects, read_objects
+from drbook.providers.pgranges import ALL, BACK, grouped, read_ranges, row_hash
 from drbook.providers.pgsession import Connection, said
 
 BUCKETS = 4096
@@ -45,8 +47,19 @@ class Side:
     key: tuple[str, ...]
     """The columns of the primary key."""
     major: int
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Of its columns, as `format_type` writes them."""
+
+    def of_key(self, column: str) -> sql.Composable:
+        """A column of the key, so that two keys that are one to the server are one text: `1.0` and `1.00`,
+        `0` and `-0`."""
+        name, type_ = sql.SQL("t.{}").format(sql.Identifier(column)), self.types.get(column, "")
+        if type_ == "numeric" or (type_.startswith("numeric(") and type_.endswith(")")):
+            return sql.SQL("trim_scale({})").format(name) if self.major >= 13 else name
+        return sql.SQL("({} + 0)").format(name) if type_ in _FLOATS else name
 
 
+_FLOATS = ("real", "double precision")
 _Row = tuple[tuple[str, ...], str, Sequence[str | None]]
 
 
@@ -99,6 +112,47 @@ def _same_method(left: Side, right: Side) -> tuple[Side, Side]:
 
 def _hashed(side: Side) -> Hashed:
     return Hashed(side.table.method, side.table.traits, "", side.major)
+
+
+def differ_objects(
+    left: Connection, right: Connection, majors: tuple[int, int], wish: Wish
+) -> TableDifference | None:
+    """The large objects of both, one by one; None where neither has any. Raises as `differ` does."""
+    sides: list[Mapping[tuple[str, ...], str]] = []
+    for connection in (left, right):
+        try:
+            sides.append(read_objects(connection, RECORD if min(majors) >= 14 else TEXT, MOST_ROWS))
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            connection.execute(BACK)
+            return _unknown_objects(said(error))
+        except TooManyObjects:
+            return _unknown_objects(
+                f"there are more than {MOST_ROWS}, which are not read one by one"
+            )
+    if not any(sides):
+        return None
+    counts: Counter[RowChange] = Counter()
+    sample: list[RowDifference] = []
+    for key, change in sorted_out(sides[0], sides[1]):
+        counts[change] += 1
+        if len(sample) < wish.sample:
+            sample.append(RowDifference(key={"oid": key[0]}, change=change))
+    return TableDifference(
+        table=LARGE_OBJECTS,
+        left=len(sides[0]),
+        right=len(sides[1]),
+        missing=counts["missing"],
+        extra=counts["extra"],
+        changed=counts["changed"],
+        sample=tuple(sample),
+        rows_read=len(sides[0]) + len(sides[1]),
+    )
+
+
+def _unknown_objects(why: str) -> TableDifference:
+    return TableDifference(table=LARGE_OBJECTS, left=None, right=None, why_unknown=why)
 
 
 class _Differ:
@@ -165,7 +219,10 @@ class _Differ:
     def _bucket(self) -> sql.Composable:
         """A hash of the key, or of the row, cut to so many groups."""
         left = self.sides[0]
-        of = hash_of(TEXT, left.key) if left.key else row_hash(left.table)
+        of: sql.Composable = row_hash(left.table)
+        if left.key:
+            key = sql.SQL(", ").join(left.of_key(column) for column in left.key)
+            of = sql.SQL('hashtextextended(ROW({})::text COLLATE "C", 0)').format(key)
         return sql.SQL("({} & {})").format(of, sql.Literal(BUCKETS - 1))
 
     def _closer(self, within: tuple[int, int], left: int, right: int) -> None:
@@ -236,7 +293,9 @@ class _Differ:
             "SELECT ARRAY[{key}]::text[], ({hash})::text, ARRAY[{show}]::text[] FROM {table} t"
             " WHERE {where} LIMIT {limit}"
         ).format(
-            key=sql.SQL(", ").join(sql.SQL("t.{}::text").format(_name(each)) for each in side.key),
+            key=sql.SQL(", ").join(
+                sql.SQL("{}::text").format(side.of_key(each)) for each in side.key
+            ),
             hash=row_hash(side.table),
             show=_starts(self.show),
             table=sql.Composed(side.table.source()),

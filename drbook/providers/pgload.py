@@ -43,18 +43,27 @@ class Gate:
     def wait(self) -> None:
         """Raises CouldNotVerify where the server stays busy for longer than allowed, or does not say
         whether it is."""
-        limit = self._pace.max_load
-        if limit is None:
-            return
-        while (active := self._active()) > limit:
+        while (active := self.busy()) is not None:
             if self._stop.is_set():
                 return
-            if self._waited >= self._pace.max_wait.total_seconds():
-                raise self._too_busy(active, limit)
             self._tell(active)
-            begun = time.monotonic()
-            self._stop.wait(LOOK_SECONDS)
-            self._waited += time.monotonic() - begun
+            self.look_again(self._stop.wait)
+
+    def busy(self) -> int | None:
+        """How many sessions are active where those are too many; None where the way is free. Raises as
+        `wait` does."""
+        limit = self._pace.max_load
+        if limit is None or (active := self._active()) <= limit:
+            return None
+        if self._waited >= self._pace.max_wait.total_seconds() and not self._stop.is_set():
+            raise self._too_busy(active, limit)
+        return active
+
+    def look_again(self, wait: Callable[[float], object]) -> None:
+        """Let some time pass, which counts as waited."""
+        begun = time.monotonic()
+        wait(LOOK_SECONDS)
+        self._waited += time.monotonic() - begun
 
     def _active(self) -> int:
         try:

@@ -199,7 +199,8 @@ rows were never held to it, it is a constraint with that flaw as well."""
 
 SEQUENCES = f"""
 SELECT 'sequence', {NAMED},
-       concat_ws(' ', format_type(s.seqtypid, NULL), 'START', s.seqstart, 'INCREMENT', s.seqincrement,
+       concat_ws(' ', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED' END,
+         format_type(s.seqtypid, NULL), 'START', s.seqstart, 'INCREMENT', s.seqincrement,
          'FROM', s.seqmin, 'TO', s.seqmax, 'CACHE', s.seqcache, CASE WHEN s.seqcycle THEN 'CYCLE' END,
          (SELECT format('OWNED BY %%I.%%I.%%I', m.nspname, t.relname, a.attname) FROM pg_depend d
             JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace m ON m.oid = t.relnamespace

@@ -72,7 +72,13 @@ SELECT 'type', format('%%I.%%I', n.nspname, t.typname),
 """
 """A domain's constraints are constraints."""
 
-EXTENSIONS = "SELECT 'extension', quote_ident(extname), extversion, '' FROM pg_extension WHERE extname <> 'plpgsql'"
+EXTENSIONS = """
+SELECT 'extension', quote_ident(extname), extversion, '' FROM pg_extension WHERE extname <> 'plpgsql'
+UNION ALL
+SELECT 'extension schema', quote_ident(x.extname), quote_ident(n.nspname), ''
+  FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace
+ WHERE x.extname <> 'plpgsql' AND n.nspname <> ALL (%(ignored)s)
+"""
 
 
 def publications(version: int) -> str:
@@ -234,7 +240,10 @@ SELECT 'comment', i.type || ' ' || i.identity, s.description, ''
   FROM pg_description s,
        LATERAL pg_identify_object(s.classoid, s.objoid, s.objsubid) AS i,
        LATERAL pg_identify_object_as_address(s.classoid, s.objoid, s.objsubid) AS w
- WHERE s.objoid >= 16384 AND s.classoid <> 'pg_class'::regclass AND s.classoid::regclass::text <> ALL
+ WHERE (s.objoid >= 16384 OR (s.classoid = 'pg_namespace'::regclass AND i.identity NOT IN
+        ('pg_catalog', 'pg_toast', 'information_schema', 'public')
+        AND EXISTS (SELECT FROM pg_namespace m WHERE m.oid = s.objoid AND m.nspname !~ '^pg_')))
+   AND s.classoid <> 'pg_class'::regclass AND s.classoid::regclass::text <> ALL
        (ARRAY{list(_LEFT_ALONE)}) AND i.identity <> 'public'
    AND coalesce(i.schema, w.object_names[1]) <> ALL (%(ignored)s)
    AND coalesce(i.schema, w.object_names[1]) !~ '^pg_(toast|temp)'

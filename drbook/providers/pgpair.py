@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import psycopg
 
-from drbook.core.baseline import Identity
+from drbook.core.baseline import LARGE_OBJECTS, Identity
 from drbook.core.difference import Difference, TableDifference, Wish
 from drbook.core.errors import DrbookError
 from drbook.core.ports import Cancel
@@ -16,7 +16,7 @@ from drbook.core.signals import Progress, Working
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.providers.pgcatalog import Key, Table, catalog
-from drbook.providers.pgdiffer import Side, differ
+from drbook.providers.pgdiffer import Side, differ, differ_objects
 from drbook.providers.pghashes import methods
 from drbook.providers.pgidentity import identity
 from drbook.providers.pgranges import BACK, MARK, read_ranges
@@ -31,7 +31,7 @@ SELECT i.indrelid::bigint, array_agg(a.attname::text ORDER BY k.place)
  GROUP BY 1
 """
 _COLUMNS = """
-SELECT a.attrelid::bigint, array_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod)
+SELECT a.attrelid::bigint, array_agg(ARRAY[a.attname::text, format_type(a.atttypid, a.atttypmod)]
                                      ORDER BY a.attnum)
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
  WHERE c.relkind IN ('r', 'p', 'm') AND c.oid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped
@@ -61,12 +61,27 @@ class _Read:
     who: Identity
     tables: Mapping[str, Table]
     keys: Mapping[int, tuple[str, ...]]
-    columns: Mapping[int, Sequence[str]]
+    columns: Mapping[int, Sequence[tuple[str, str]]]
+    aside: Mapping[str, str]
+    """What is there and not compared, with the reason."""
 
     def side(self, name: str) -> Side:
         table = self.tables[name]
         key = self.keys.get(table.oid, ())
-        return Side(self.connection, table, key, self.who.server_version // 10000)
+        types = dict(self.columns.get(table.oid, ()))
+        return Side(self.connection, table, key, self.major, types)
+
+    @property
+    def major(self) -> int:
+        return self.who.server_version // 10000
+
+    def why_not(self, name: str, whose: str) -> str:
+        """Why a table cannot be compared here; empty where it can."""
+        if name in self.tables:
+            return ""
+        return (
+            f"{whose}: {self.aside[name]}" if name in self.aside else f"{whose} has no such table"
+        )
 
 
 def differences(what: Pairing) -> Working[Difference]:
@@ -74,13 +89,17 @@ def differences(what: Pairing) -> Working[Difference]:
     with ExitStack() as stack:
         left, right = (_read(stack, what, database) for database in (what.left, what.right))
         names = sorted(
-            {*left.tables, *right.tables} if not what.wish.tables else {*what.wish.tables}
+            {*left.tables, *right.tables}
+            if not what.wish.tables
+            else {*what.wish.tables} - {LARGE_OBJECTS}
         )
         found = []
         for number, name in enumerate(names):
             yield Progress("compare", number, len(names), "tables", plain(name, 100))
             what.cancel.raise_if_requested()
             found.append(_one(what, left, right, name))
+        if not what.wish.tables or LARGE_OBJECTS in what.wish.tables:
+            found += _objects(what, left, right)
         what.cancel.raise_if_requested()  # a last table that was cancelled is no table without an answer
         return Difference(left=left.who, right=right.who, tables=tuple(found))
 
@@ -106,23 +125,28 @@ def _read(stack: ExitStack, what: Pairing, database: DatabaseRef) -> _Read:
             standby=bool(who.in_recovery),
         )
         keys = {oid: tuple(names) for oid, names in connection.execute(_KEYS)}
-        columns = dict(connection.execute(_COLUMNS).fetchall())
+        columns = {
+            oid: tuple((name, type_) for name, type_ in found)
+            for oid, found in connection.execute(_COLUMNS)
+        }
         connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         connection.execute(MARK)
     except psycopg.Error as error:
         raise broke_off(connection, error, what.cancel, "listed its tables") from None
-    return _Read(connection, who, {one.shown: one for one in listed.tables}, keys, columns)
+    tables = {one.shown: one for one in listed.tables}
+    aside = {one.name: one.why for one in listed.aside}
+    aside |= {one.table: one.why_unknown for one in listed.unnamed}
+    return _Read(connection, who, tables, keys, columns, aside)
 
 
 def _one(what: Pairing, left: _Read, right: _Read, name: str) -> TableDifference:
-    for side, words in ((left, "the restored database"), (right, "production")):
-        if name not in side.tables:
-            why = f"{words} has no such table"
+    for side, whose in ((left, "the restored database"), (right, "production")):
+        if why := side.why_not(name, whose):
             return TableDifference(table=name, left=None, right=None, why_unknown=why)
     columns = [side.columns.get(side.tables[name].oid, ()) for side in (left, right)]
     if list(columns[0]) != list(columns[1]):
         other = sorted({*columns[0]} ^ {*columns[1]})
-        which = ", ".join(plain(one, 80) for one in other[:5]) or "in another order"
+        which = ", ".join(plain(" ".join(one), 80) for one in other[:5]) or "in another order"
         return TableDifference(
             table=name, left=None, right=None, why_unknown=f"its columns are not the same: {which}"
         )
@@ -130,6 +154,18 @@ def _one(what: Pairing, left: _Read, right: _Read, name: str) -> TableDifference
         return differ(left.side(name), right.side(name), what.wish)
     except psycopg.Error as error:
         raise _lost(what, left, right, error, name) from None
+
+
+def _objects(what: Pairing, left: _Read, right: _Read) -> list[TableDifference]:
+    """The large objects, where there are any or they were asked for by name."""
+    sides = (left.connection, right.connection)
+    try:
+        found = differ_objects(*sides, (left.major, right.major), what.wish)
+    except psycopg.Error as error:
+        raise _lost(what, left, right, error, LARGE_OBJECTS) from None
+    if found is None and what.wish.tables:
+        return [TableDifference(table=LARGE_OBJECTS, left=0, right=0)]
+    return [] if found is None else [found]
 
 
 def _lost(what: Pairing, left: _Read, right: _Read, error: psycopg.Error, name: str) -> DrbookError:

@@ -144,8 +144,9 @@ SELECT n.nspname, c.relname, s.seqincrement::text, o.columns, CASE WHEN s.seqcyc
        SELECT FROM base WHERE base.oid IN (20, 21, 23, 1700))) AS o ON true
  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
    AND n.nspname <> ALL (%(ignored)s) AND c.relpersistence <> 't'
-   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+   AND (NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                     AND d.deptype = 'e')
+        OR EXISTS (SELECT FROM pg_extension x WHERE c.oid = ANY (x.extconfig)))
  ORDER BY 1, 2
 """
 """Each with all columns that it fills, also those of a domain; of partitions only where their table has

@@ -33,6 +33,7 @@ def _template() -> Template:
         detected=words.detected,
         measured=words.measured,
         as_of=words.as_of,
+        content_said=words.content_said,
         beside_rows=words.beside_rows,
         places=words.places,
         compared_tables=words.compared_tables,

@@ -18,6 +18,7 @@ from drbook.timeline.words import (
     chosen,
     compared_rows,
     compared_tables,
+    content_said,
     declared,
     detected,
     difference,
@@ -205,7 +206,7 @@ def _tables(timeline: Timeline) -> str:
     return (
         "## Row counts\n\n"
         + f"{signed(comparison.verdict.value)}: {counted(len(rows), 'table')}, against the "
-        + f"{text(comparison.reference)}. {text(as_of(comparison.baseline_at))}\n\n"
+        + f"{text(comparison.reference)}{content_said(comparison)}. {text(as_of(comparison.baseline_at))}\n\n"
         + _table(head, rows, right=(2, 3, 4, 5))
         + _places(comparison)
         + _beside_rows(comparison)

@@ -141,6 +141,11 @@ def as_of(baseline_at: datetime | None) -> str:
     return f"Lost rows: against the baseline of {show_time(baseline_at)}; nothing later is counted."
 
 
+def content_said(comparison: Comparison) -> str:
+    """That only numbers of rows were compared, where that is so."""
+    return "" if comparison.content_compared else ", by their numbers of rows; content not compared"
+
+
 QUESTIONS = {
     Question.FIDELITY: "what the backup held",
     Question.SOUNDNESS: "sound in itself",

@@ -287,13 +287,14 @@ def summary_line(result: VerifyResult) -> Text:
     comparison = result.comparison
     counts = {verdict: comparison.count(verdict) for verdict in TableVerdict}
     sign, _, style = TABLE_VERDICTS[comparison.verdict]
-    text = (
-        f"{sign} {counted(len(comparison.tables), 'table')} · {counts[TableVerdict.PASS]} equal · "
-    )
+    manifest = comparison.reference == "manifest"
+    equal = "equal" if comparison.content_compared and manifest else "as many rows"
+    text = f"{sign} {counted(len(comparison.tables), 'table')} · {counts[TableVerdict.PASS]} {equal} · "
     text += f"{counts[TableVerdict.FAIL]} differ · {counts[TableVerdict.COULD_NOT_VERIFY]} could not verify"
     bad = [one for one in comparison.remarks if one.verdict is not TableVerdict.PASS]
     text += f" · {counted(len(bad), 'other thing')} not as it should be" if bad else ""
-    return Text(f"{text}  (against the {comparison.reference})", style=style)
+    left = "" if comparison.content_compared else "; content not compared"
+    return Text(f"{text}  (against the {comparison.reference}{left})", style=style)
 
 
 SHARE = 10

@@ -17,7 +17,12 @@ DOCUMENT: dict[str, Json] = {
         {"verdict": "fail", "check": "index", "subject": "public.a", "words": "missing"},
         {"verdict": "pass", "check": "owner", "subject": "public.t", "words": "another"},
     ],
-    "compared_with": {"reference": "manifest", "baseline": None, "baseline_at": None},
+    "compared_with": {
+        "reference": "manifest",
+        "content": True,
+        "baseline": None,
+        "baseline_at": None,
+    },
     "journal": {"path": "/var/incidents/one/journal.jsonl", "head": "0123abcd"},
 }
 
@@ -41,6 +46,15 @@ def test_what_was_lost_and_where_the_record_is() -> None:
         "head           0123abcd",
         "timeline       drbook timeline one -o timeline.html",
     ]
+
+
+def test_that_content_was_not_compared_is_said() -> None:
+    compared: dict[str, Json] = {"reference": "manifest", "content": False}
+    lines = report_lines(DOCUMENT | {"compared_with": compared}, Path("/x"), name="one")
+    said = (
+        "1 of 2 hold as many rows as the backup held; content not compared; 1 could not be verified"
+    )
+    assert f"tables         {said}" in lines
 
 
 def test_what_people_chose_and_did_is_said() -> None:

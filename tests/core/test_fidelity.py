@@ -1,12 +1,13 @@
 """One table at a time: which check decides, how, and in which words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from drbook.core.baseline import LARGE_OBJECTS, TableCount
+from drbook.core.baseline import LARGE_OBJECTS, OF_AN_EXTENSION, TableCount
 from drbook.core.fidelity import CHECKS, Case, content_proven, judge
+from drbook.core.ranges import Ranges, Stretch
 from drbook.core.remarks import TableVerdict
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -40,6 +41,25 @@ def case(
 COUNTED: dict[str, Any] = {"has_manifest": False, "counted": True}
 OLDER: dict[str, Any] = {"older": True}
 MANIFEST: dict[str, Any] = {"has_manifest": True}
+YOUNGER: dict[str, Any] = {"before": AT + timedelta(hours=1)}
+PARTED = Ranges(
+    column="id",
+    kind="integer",
+    width=10,
+    parts=(
+        Stretch(at=0, rows=4, content="1", first=EARLIER, last=AT),
+        Stretch(at=1, rows=5, content="1", first=LATER, last=LATER),
+    ),
+)
+NEWER = PARTED.model_copy(update={"parts": PARTED.parts[1:]})
+HAD = (
+    ", where the baseline has {} that are dated before the backup: it may be older than it claims, or "
+    "another database's"
+)
+OLDER_THEN = (
+    f"its newest row is older than others of the baseline that are dated before the backup ({AT:%Y-%m-%d}): it "
+    "may be older than it claims, or another database's"
+)
 UNCOVERED: dict[str, Any] = {"has_manifest": True, "covers": False}
 REMOVED = (
     ", where the baseline, which is older than the backup, has 8; whether the others were deleted or are "
@@ -180,6 +200,28 @@ _JUDGED: list[tuple[Case, str, TableVerdict, str]] = [
      "as held", GOOD, "count"),
     (case(t(5, newest=EARLIER, **DATED), None, t(5, newest=AT, **DATED)), "as before", GOOD,
      "as in the baseline"),
+    # --- a younger baseline, whose rows have dates
+    (case(t(3), None, t(5, newest=AT, **DATED), **YOUNGER), "had then", UNSURE, "3 rows" + HAD.format(5)),
+    (case(t(3), t(3), t(5, newest=AT, **DATED), **COUNTED, **YOUNGER), "had then", UNSURE, "3 rows" + HAD.format(5)),
+    (case(t(3), None, t(9, newest=LATER, ranges=PARTED, **DATED), **YOUNGER), "had then", UNSURE, "3 rows" + HAD.format(4)),
+    (case(t(5, newest=AT, **DATED), t(5), t(9, newest=LATER, ranges=PARTED, **DATED), **COUNTED, **YOUNGER),
+     "as held", GOOD, "as many as in the archive"),
+    (case(t(3), t(3), t(5, newest=AT, **DATED), **MANIFEST, **YOUNGER), "as held", GOOD, "count"),
+    (case(t(5, newest=EARLIER, **DATED), None, t(5, newest=AT, **DATED), **YOUNGER), "newest then", UNSURE, OLDER_THEN),
+    (case(t(5), None, t(5, newest=AT, **DATED), **YOUNGER), "newest then", UNSURE, OLDER_THEN),
+    (case(t(5, newest=EARLIER, newest_column="b"), t(5), t(5, newest=AT, **DATED), **COUNTED, **YOUNGER),
+     "as held", GOOD, "as many as in the archive"),
+    (case(t(5, newest=EARLIER, **DATED), t(5), t(5, newest=LATER, **DATED), **COUNTED, **YOUNGER), "as held",
+     GOOD, "as many as in the archive"),
+    (case(t(99), t(99), t(1000), **COUNTED, **YOUNGER), "hardly any", UNSURE,
+     "99 rows, where the baseline, captured after the backup, has 1000; whether the others came in between, "
+     "nothing says"),
+    (case(t(100), t(100), t(1000), **COUNTED, **YOUNGER), "as held", GOOD, "as many as in the archive"),
+    (case(t(1), t(1), t(99), **COUNTED, **YOUNGER), "as held", GOOD, "as many as in the archive"),
+    (case(t(0), t(0), t(1000, newest=LATER, ranges=NEWER, **DATED), **COUNTED, **YOUNGER), "as held", GOOD,
+     "empty, as in the archive"),
+    (case(None, t(5), not_here=OF_AN_EXTENSION + "x."), "restored", UNSURE,
+     "not counted here: It belongs to the extension x."),
     (case(t(5), None, t(None, why_unknown="odd"), **OLDER), "counted before", UNSURE, "odd"),
     (case(t(5), None, t(None)), "counted before", UNSURE, "not counted in the baseline"),
     (case(t(5), t(5), t(None)), "as held", GOOD, "count"),

@@ -7,7 +7,7 @@ import pytest
 
 from drbook.core.baseline import Identity, TableCount, TableCounts
 from drbook.core.comparison import Comparison
-from drbook.core.production import compare_production
+from drbook.core.production import compare_production, dwindled
 from drbook.core.remarks import TableVerdict
 
 GOOD, BAD, UNSURE = TableVerdict.PASS, TableVerdict.FAIL, TableVerdict.COULD_NOT_VERIFY
@@ -68,12 +68,44 @@ def test_production(before: Any, now: Any, verdict: TableVerdict, lost: int | No
         (table(None), table(5), "not counted in the baseline"),
         (table(1), table(0), "empty, where the baseline has 1 rows"),
         (table(100), table(94), "6 rows fewer than in the baseline"),
-        (table(0), table(0), "not fewer than expected"),
-        (table(1), table(1), "not fewer than expected"),
+        (table(100), table(96), "4 rows fewer (4.0 %, within the 5 % that are allowed)"),
+        (
+            table(9999),
+            table(9998),
+            "1 row fewer (less than 0.1 %, within the 5 % that are allowed)",
+        ),
+        (
+            table(100, newest=LATER, newest_column="at"),
+            table(96, newest=AT, newest_column="at"),
+            "4 rows fewer (4.0 %, within the 5 % that are allowed); and its newest row is older than the "
+            "baseline's",
+        ),
+        (
+            table(5, newest=AT, newest_column="at"),
+            table(6, newest=LATER, newest_column="at"),
+            "no fewer than in the baseline",
+        ),
+        (
+            table(5, newest=LATER, newest_column="at"),
+            table(6, newest=AT, newest_column="b"),
+            "no fewer than in the baseline",
+        ),
+        (table(0), table(0), "no fewer than in the baseline"),
+        (table(1), table(1), "no fewer than in the baseline"),
     ],
 )
 def test_production_in_words(before: Any, now: Any, words: str) -> None:
     assert compare_production(of(now), of(before)).tables[0].reason == words
+
+
+def test_each_table_that_dwindled_is_named_though_it_passed() -> None:
+    names = [f"t{number}" for number in range(7)]
+    before = counts(*(TableCount(table=name, rows=1000) for name in names))
+    now = counts(*(TableCount(table=name, rows=1000 - n) for n, name in enumerate(names)))
+    said = dwindled(compare_production(now, before))
+    assert said == "t6 6 (0.6 %), t5 5 (0.5 %), t4 4 (0.4 %), t3 3 (0.3 %), t2 2 (0.2 %), 1 more"
+    assert dwindled(compare_production(before, before)) == ""
+    assert dwindled(compare_production(now, before, 0)) == ""  # then it is a loss
 
 
 def test_production_is_held_to_its_baseline_and_dated() -> None:

@@ -174,6 +174,21 @@ def test_a_doubled_stretch_reaches_from_the_earliest_day_to_the_latest() -> None
     assert coarser == ids(both, one, width=200)
 
 
+def test_the_times_are_those_of_the_side_that_has_more_of_the_rows() -> None:
+    early, late = DAY, DAY.replace(year=2031)
+    held = ids(Stretch(at=0, rows=5, content="1", first=early, last=early))
+    for rows, first, last, times in (
+        (6, early, late, (early, late)),  # the extra one may be of any time up to the last
+        (4, late, late, (early, early)),
+        (5, late, late, (early, late)),
+    ):
+        found = ids(Stretch(at=0, rows=rows, content="2", first=first, last=last))
+        (one,) = differing(held, found)
+        assert (one.first, one.last) == times
+    (one,) = differing(ids(), ids(Stretch(at=0, rows=1, content="1", first=late, last=late)))
+    assert (one.first, one.last) == (late, late)
+
+
 def test_eight_stretches_are_named_and_other_content_comes_last() -> None:
     lost = tuple(part(2 * n, 1, 1) for n in range(8))
     held = ids(*lost, part(20, 1000, 5))

@@ -41,11 +41,39 @@ SAME = {
     "AND behind AND": ("(a AND (b AND (c AND d)))", "(a AND b AND c AND d)"),
     "OR in OR": ("(((a OR b) OR c))", "((a OR b OR c))"),
     "OR in OR in AND": ("(x AND ((a OR b) OR c))", "(x AND (a OR b OR c))"),
+    "a constant's column": (
+        "(EXISTS ( SELECT NULL::text\n FROM u WHERE (u.id = t.id)))",
+        "(EXISTS ( SELECT NULL::text AS text\n FROM u WHERE (u.id = t.id)))",
+    ),
+    "columns of several constants": (
+        "SELECT 'a'::text, '-1'::integer, '{}'::text[], NULL::public.\"Mood\"",
+        "SELECT 'a'::text AS text, '-1'::integer AS int4, '{}'::text[] AS text, NULL::public.\"Mood\" AS \"Mood\"",
+    ),
+    "columns of types that are called otherwise": (
+        "SELECT DISTINCT 'a'::character varying(5), '1'::timestamp(0) with time zone, '1'::numeric(3,1)",
+        "SELECT DISTINCT 'a'::character varying(5) AS \"varchar\", '1'::timestamp(0) with time zone AS timestamptz,"
+        " '1'::numeric(3,1) AS \"numeric\"",
+    ),
+    "a column of a query of a constant": (
+        "SELECT ( SELECT 'a'::text FROM u) FROM t",
+        "SELECT ( SELECT 'a'::text AS text FROM u) AS text FROM t",
+    ),
+    "a constant behind a column": (
+        "x IN ( SELECT v, 'a'::text FROM u)", "x IN ( SELECT v, 'a'::text AS text FROM u)"
+    ),
     "dashes in a string": ("'--'  ||  a", "'--' || a"),
     "blanks": ("SELECT a,\n    b\n   FROM t;", "SELECT a, b FROM t;"),
 }  # fmt: skip
 
 OTHER = {
+    "a constant's column of another name": ("SELECT 'a'::text FROM u", "SELECT 'a'::text AS b FROM u"),
+    "a constant's column as none": ("SELECT 'a'::text AS \"?column?\"", "SELECT 'a'::text AS text"),
+    "a constant's column of another type": ("SELECT 'a'::text FROM u", "SELECT 'a'::text AS \"varchar\" FROM u"),
+    "another constant": ("SELECT 'a'::text FROM u", "SELECT 'b'::text AS text FROM u"),
+    "a name where no column is": ("FROM 'a'::text", "FROM 'a'::text AS text"),
+    "a column that is no constant": ("SELECT a::text FROM u", "SELECT a::text AS text FROM u"),
+    "a constant with more": ("SELECT 'a'::text || b FROM u", "SELECT 'a'::text || b AS text FROM u"),
+    "a constant without a type": ("SELECT 1 FROM u", "SELECT 1 AS text FROM u"),
     "AND in OR": ("((a AND b) OR c)", "(a AND (b OR c))"),
     "parentheses of OR in AND": ("(a AND (b OR c))", "(a AND b OR c)"),
     "NOT before a chain": ("(a AND NOT (b AND c))", "(a AND NOT b AND c)"),

@@ -66,6 +66,14 @@ NEEDED: tuple[str, ...] = (
     "pages are asked for, and the login may not read them",
     "a lock that the place repeats and does not enforce",
     "a lock that nobody tried, where it must be observed",
+    "rows of before the backup are not in it, younger baseline, no manifest",
+    "older rows than those of before the backup, younger baseline, no manifest",
+    "hardly any row, younger baseline, no manifest",
+    "what the archive lists is gone, no manifest and no baseline",
+    "a publication is gone that was loaded",
+    "rights on an extension's function, which the load could not give",
+    "an extension lies in another schema",
+    "a sequence is nearly used up",
 )
 """Without one of these a comparison could be taken away and nobody would notice
 (`tests/corpus/run.py --without` says who notices which)."""

@@ -87,6 +87,7 @@ NETS: Mapping[str, Net] = {
     ),
     "loss: rows that are others": lambda: patch.object(comparison, "_rewritten", lambda *args: ()),
     "whose backup it is": lambda: patch.object(comparison, "_whose", lambda *args: ()),
+    "names that the archive lists": lambda: patch.object(comparison, "missing", lambda *args: ()),
     "loss: tables that are gone": lambda: patch.object(comparison, "_gone", lambda *args: ()),
     "content that is unproven": lambda: patch.object(
         comparison, "_content", lambda *args: ([], ())

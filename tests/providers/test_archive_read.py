@@ -64,6 +64,60 @@ def test_a_text_that_ends_inside_of_a_body_was_not_followed() -> None:
     assert (whole.rows, whole.complete, whole.why_no_rows) == ({"public.t": 1}, True, "")
 
 
+ENTRIES = b"""--
+-- Name: a; Type: TABLE; Schema: public; Owner: odd; owner
+--
+
+CREATE TABLE public.a (id integer);
+
+--
+-- Name: a there; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.a
+    ADD CONSTRAINT there NOT NULL id NOT VALID;
+
+--
+-- Name: f("odd; Type: x", integer); Type: FUNCTION; Schema: the app; Owner: -
+--
+
+CREATE FUNCTION "the app".f("odd; Type: x", integer) RETURNS integer LANGUAGE sql AS '
+-- Name: no; Type: TABLE; Schema: public; Owner: -
+';
+
+--
+-- Name: s; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA s;
+"""
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 18])
+def test_what_an_archive_lists(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entries by their comments, which are no comments of a function's body."""
+    assert read(TOP + ENTRIES, size).objects == {
+        "TABLE": (("public", "a"),),
+        "NOT NULL CONSTRAINT": (("public", "a there"),),
+        "FUNCTION": (("the app", 'f("odd; Type: x", integer)'),),
+        "SCHEMA": (("", "s"),),
+    }
+    assert read(TOP, size).objects is None
+    monkeypatch.setattr(archive_read, "MOST_LISTED", 3)
+    assert read(TOP + ENTRIES, size).objects is None
+
+
+def test_whose_schema_a_table_with_a_dot_in_its_name_is_in() -> None:
+    odd = read(TOP + b'COPY "a.b".c (x) FROM stdin;\n\\.\nCOPY a."b.d" (x) FROM stdin;\n\\.\n')
+    assert odd.lies_in == {"a.b.c": "a.b", "a.b.d": "a"}
+    assert [odd.schema_of(one) for one in ("a.b.c", "a.b.d", "x.y")] == ["a.b", "a", "x"]
+
+
+def test_which_database_was_dumped() -> None:
+    made = b"CREATE DATABASE \"Odd name\" WITH TEMPLATE = template0 ENCODING = 'UTF8';\n"
+    assert (read(TOP + made).database, read(TOP).database) == ("Odd name", "")
+
+
 CASES: dict[str, tuple[bytes, dict[str, int], set[str]]] = {
     # what stands in the dump, rows, what is uncounted
     "rows": (
@@ -161,7 +215,7 @@ CASES: dict[str, tuple[bytes, dict[str, int], set[str]]] = {
     "data of an extension's own table": (
         b"CREATE EXTENSION postgis;\nCREATE TABLE public.t (a text);\n"
         b"COPY public.t (a) FROM stdin;\n1\n\\.\nCOPY public.spatial_ref_sys (a) FROM stdin;\n1\n\\.\n",
-        {"public.t": 1},
+        {"public.t": 1, "public.spatial_ref_sys": 1},
         set(),
     ),
     "INSERT": (

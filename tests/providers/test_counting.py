@@ -13,7 +13,7 @@ from support.pg import Postgres, drain, signals_of
 from support.waiting import eventually
 
 from drbook.core.baseline import TableCounts
-from drbook.core.capture import Pace
+from drbook.core.capture import BEHIND, Pace, behind
 from drbook.core.errors import Cancelled, CouldNotVerify
 from drbook.core.signals import Milestone, Progress
 from drbook.core.targets import DatabaseRef
@@ -311,3 +311,70 @@ def test_an_empty_database_has_nothing_to_count(postgres: Postgres, reader: Post
             connection.execute("DROP DATABASE hollow")
     assert (counts.tables, counts.aside) == ((), ())
     assert counts.identity.database == "hollow"
+
+
+@pytest.fixture
+def changing(postgres: Postgres) -> Iterator[DatabaseRef]:
+    """A database whose tables are rewritten while it is counted."""
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE changing")
+    with postgres.connect("changing") as connection:
+        connection.execute(
+            "CREATE TABLE cut AS SELECT 1 AS id; CREATE TABLE packed AS SELECT 1 AS id;"
+            " CREATE TABLE altered AS SELECT 1 AS id; CREATE TABLE kept AS SELECT 1 AS id;"
+            " CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE empty (id int);"
+            " CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (1) TO (10) PARTITION BY RANGE (id);"
+            " CREATE TABLE p1a PARTITION OF p1 FOR VALUES FROM (1) TO (10);"
+            " CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20); INSERT INTO p VALUES (1), (11);"
+            " CREATE TABLE gone AS SELECT 1 AS id"
+        )
+    yield postgres.ref.model_copy(update={"dbname": "changing"})
+    with postgres.connect("postgres") as connection:
+        connection.execute("DROP DATABASE changing WITH (FORCE)")
+
+
+def test_a_table_that_is_truncated_behind_the_snapshot_is_not_counted(
+    changing: DatabaseRef, postgres: Postgres, reader: PostgresReader
+) -> None:
+    """One that is only put into other files still shows the snapshot's rows."""
+
+    def alongside(leader: psycopg.Connection, snapshot: str) -> Iterator[Milestone]:
+        with postgres.connect("changing") as connection:
+            connection.execute("TRUNCATE cut, p1a")
+            connection.execute("ALTER TABLE altered ALTER id TYPE bigint")
+            connection.execute("DROP TABLE gone")
+            connection.execute("VACUUM FULL packed")
+        yield Milestone("changed")
+
+    counts = drain(reader.count(changing, content=True, alongside=alongside))  # type: ignore[arg-type]
+    assert rows(counts) == {
+        "public.altered": None, "public.cut": None, "public.empty": 0, "public.gone": 1,
+        "public.kept": 1, "public.p": None, "public.packed": 1,
+    }  # fmt: skip
+    cut = counts.by_name()["public.cut"]
+    assert (cut.content, cut.newest, cut.why_unknown) == (None, None, BEHIND)
+    assert [each.split(":")[0] for each in behind(counts)] == [
+        "public.altered",
+        "public.cut",
+        "public.p",
+    ]
+    assert behind(drain(reader.count(changing))) == ()
+
+
+def test_large_objects_wait_for_a_calm_server_too(
+    many: DatabaseRef, postgres: Postgres, reader: PostgresReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pgload, "LOOK_SECONDS", 0.05)
+    asked: list[str] = []
+    execute = psycopg.Connection.execute
+
+    def noted(self, query, *more, **named):  # type: ignore[no-untyped-def]
+        asked.append(query if isinstance(query, str) else str(query))
+        return execute(self, query, *more, **named)
+
+    pace = Pace(max_load=0, max_wait=timedelta(milliseconds=200))
+    with busy(postgres, 1):
+        monkeypatch.setattr(psycopg.Connection, "execute", noted)
+        with pytest.raises(CouldNotVerify):
+            drain(reader.count(many, content=True, pace=pace))
+    assert not [text for text in asked if "pg_largeobject_metadata" in text]

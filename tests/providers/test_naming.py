@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from support.identities import who
 
-from drbook.core.baseline import Manifest
+from drbook.core.baseline import Manifest, TableCounts
 from drbook.providers.naming import is_dump, read_manifest, taken, time_in
 
 STORED = datetime(2026, 4, 22, 19, 3, tzinfo=UTC)
@@ -112,6 +113,16 @@ _GOOD: dict[str, Any] = {
     "sha256": "0" * 64,
     "taken_at": "2026-01-01T00:00Z",
 }
+
+
+def test_a_copy_is_no_younger_than_the_figures_that_its_manifest_states() -> None:
+    counts = TableCounts(identity=who(), taken_at=STORED - timedelta(days=3), tables=())
+    held = manifest(STORED - timedelta(minutes=1)).model_copy(update={"counts": counts})
+    found = taken("r.dump", STORED, held, "store")
+    assert (found.at, found.by) == (counts.taken_at, "manifest")
+    assert "its rows were counted before" in found.note
+    same = held.model_copy(update={"counts": counts.model_copy(update={"taken_at": held.taken_at})})
+    assert taken("r.dump", STORED, same, "store").note == ""
 
 
 def test_a_manifest_is_read() -> None:

@@ -1,6 +1,6 @@
 """Good backups that look odd, for the shape of what is in them."""
 
-from corpus.case import BAD, GOOD, UNSURE, Case, Production, no_manifest
+from corpus.case import BAD, GOOD, UNSURE, Case, Production, no_manifest, since
 from corpus.cases.damaged import (
     FOLDER,
     PLAIN,
@@ -142,6 +142,58 @@ NOT_UTF8 = Production(
 EXTRA = "CREATE SCHEMA scratch; CREATE TABLE scratch.notes (id int); INSERT INTO scratch.notes VALUES (1);"
 
 
+UNNAMED = Production("""
+CREATE TABLE u (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1);
+CREATE VIEW orphaned AS SELECT id FROM t WHERE NOT EXISTS (SELECT NULL FROM u WHERE u.id = t.id);
+CREATE POLICY p ON t USING (EXISTS (SELECT 'x' FROM u WHERE u.id = t.id));
+CREATE VIEW tv AS SELECT * FROM t;
+CREATE RULE r AS ON UPDATE TO tv WHERE EXISTS (SELECT NULL FROM t) DO INSTEAD NOTHING;
+CREATE RULE r2 AS ON UPDATE TO tv DO INSTEAD NOTHING;
+CREATE RULE r3 AS ON INSERT TO t DO ALSO SELECT 'hello', -1, 9999999999, 1.5, true, '{1}'::int[], 'a'::varchar(3);
+CREATE MATERIALIZED VIEW mv AS SELECT count(*) FROM t WHERE v IN (SELECT 'a') AND id > (SELECT -1);
+CREATE VIEW nested AS SELECT EXISTS (SELECT (SELECT 'x'), (SELECT NULL::timestamptz) FROM u) AS there;
+""")
+UNNAMED_BODY = Production("""
+CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);
+CREATE FUNCTION f() RETURNS bool LANGUAGE sql RETURN EXISTS (SELECT 'x' FROM t);
+""")
+OTHER_CONSTANT = """
+CREATE OR REPLACE VIEW orphaned AS SELECT id FROM t WHERE NOT EXISTS (SELECT NULL AS text FROM u WHERE u.id <> t.id)
+"""
+RENAMED_PUBLIC = Production("""
+CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); ALTER SCHEMA public OWNER TO app_user;
+ALTER SCHEMA public RENAME TO main; CREATE SCHEMA public; COMMENT ON SCHEMA main IS 'x';
+""")
+NO_PUBLIC = Production(
+    "CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY); INSERT INTO app.t VALUES (1); DROP SCHEMA public"
+)
+GIVEN_BY_HAND = """
+REVOKE EXECUTE ON FUNCTION extensions.similarity(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION extensions.similarity(text, text) TO app_user;
+"""
+NARROWED_OBJECT = Production("""
+CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); SELECT lo_create(5);
+ALTER LARGE OBJECT 5 OWNER TO app_user; GRANT SELECT ON LARGE OBJECT 5 TO "Odd Role";
+REVOKE UPDATE ON LARGE OBJECT 5 FROM app_user;
+""")
+NARROWED_TABLE = Production("""
+CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); ALTER TABLE t OWNER TO app_user;
+REVOKE INSERT, UPDATE, DELETE ON t FROM app_user;
+""")
+AUDIT = """
+CREATE SCHEMA audit; CREATE SCHEMA app; CREATE TABLE audit.log (id int); ALTER DEFAULT PRIVILEGES IN SCHEMA %s GRANT SELECT ON TABLES
+  TO app_user; CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);
+"""
+GRANTED_IN = Production(AUDIT % "audit", options=("-Fc", "-N", "audit"))
+GRANTED_ELSEWHERE = Production(AUDIT % "app", options=("-Fc", "-N", "audit"))
+TRGM = {"extensions": ["pg_trgm"]}
+TRUSTED = Production("""
+CREATE SCHEMA extensions; CREATE EXTENSION pg_trgm SCHEMA extensions;
+REVOKE EXECUTE ON FUNCTION extensions.similarity(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION extensions.similarity(text, text) TO app_user;
+CREATE TABLE a (id int); INSERT INTO a VALUES (1);
+""")
+
 CASES = (
     Case("nothing but empty tables", GOOD, of=Production(
         "CREATE TABLE a (id int); CREATE TABLE b (id int PRIMARY KEY, name text)")),
@@ -188,7 +240,39 @@ CASES = (
     Case("what the server writes otherwise once it was loaded", GOOD, of=Production(REWRITTEN)),
     Case("foreign keys to partitions that were not made in order", GOOD, of=Production(PARTED)),
     Case("an index that production could not make", GOOD, ("index",), of=Production(NOT_MADE)),
-    Case("an owner whose own rights were narrowed", GOOD, ("grant",), of=Production(NARROWED)),
+    Case("an owner whose own rights were narrowed", GOOD, of=Production(NARROWED)),
     Case("default rights of several roles", GOOD, of=Production(DEFAULTS), target="cluster"),
     Case("with INSERT statements", GOOD, of=Production(options=("-Fp", "--inserts"))),
+    Case("constants without a name, which a reload names", GOOD, of=UNNAMED),
+    Case("constants without a name in a function's body", GOOD, of=UNNAMED_BODY),
+    Case("a view that reads otherwise behind such a constant", BAD, ("view",), of=UNNAMED, harm=OTHER_CONSTANT),
+    Case("schema public renamed, and made again", GOOD, of=RENAMED_PUBLIC, target="cluster"),
+    Case("the comment on a renamed schema public is gone", BAD, ("comment",), of=RENAMED_PUBLIC, target="cluster",
+         harm="COMMENT ON SCHEMA main IS NULL"),
+    Case("production dropped its schema public", GOOD, ("grant",), of=NO_PUBLIC),
+    Case("production dropped its schema public, and everybody may create in it", BAD, ("grant",), of=NO_PUBLIC,
+         harm="GRANT ALL ON SCHEMA public TO PUBLIC; GRANT USAGE ON SCHEMA public TO app_user"),
+    Case("a large object whose owner may not write it", GOOD, of=NARROWED_OBJECT, target="cluster"),
+    Case("a large object whose owner may write it again", BAD, ("grant",), of=NARROWED_OBJECT, target="cluster",
+         harm="GRANT UPDATE ON LARGE OBJECT 5 TO app_user"),
+    Case("a table whose owner may only read it", GOOD, of=NARROWED_TABLE),
+    Case("a table whose owner may do everything again", BAD, ("grant",), of=NARROWED_TABLE,
+         harm="GRANT ALL ON t TO app_user"),
+    Case("default rights in an ignored schema", GOOD, of=GRANTED_IN, ignore=("audit",)),
+    Case("default rights beside an ignored schema are gone", BAD, ("default grant",), of=GRANTED_ELSEWHERE,
+         ignore=("audit",), target="cluster", harm="ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA app REVOKE SELECT ON TABLES FROM app_user"),
+    Case("rights on an extension's function, which the load could not give", BAD, ("extension grant",), of=TRUSTED,
+         target="cluster", more=TRGM),
+    Case("rights on an extension's function, given by hand", GOOD, of=TRUSTED, target="cluster", more=TRGM,
+         harm=GIVEN_BY_HAND),
+    Case("an extension lies in another schema", BAD, ("extension schema",), of=TRUSTED, target="cluster", more=TRGM,
+         harm="ALTER EXTENSION pg_trgm SET SCHEMA public"),
+    Case("a sequence is nearly used up", BAD, ("sequence",), harm="SELECT setval('orders_id_seq', 2147483640)"),
+    Case("a sequence has skipped a fifth of its values", UNSURE, ("sequence",), bad=True,
+         harm="SELECT setval('orders_id_seq', 430000000)"),
+    Case("a sequence is some values further", GOOD, ("sequence",), harm="SELECT setval('orders_id_seq', 5000)"),
+    Case("a sequence is unlogged", BAD, ("sequence",), harm="ALTER SEQUENCE orders_id_seq SET UNLOGGED",
+         needs=since(15, "sequences may be unlogged")),
+    Case("a login may give its role away", GOOD, ("membership",),
+         harm="GRANT app_user TO \"Odd Role\" WITH ADMIN OPTION"),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest
+from corpus.case import BAD, GOOD, SHOP, UNSURE, Case, Production, no_manifest, since
 from corpus.cases.damaged import OTHER, only_counts
 from corpus.world import World
 from drbook.core.assertions import Assertion
@@ -110,6 +110,39 @@ def of_an_older_drbook(manifest: Manifest, world: World) -> Manifest:
     )
 
 
+STAGED = """
+CREATE TABLE a (id int PRIMARY KEY, created_at timestamptz); INSERT INTO a VALUES (1, '2019-05-05Z');
+CREATE TABLE plain (id int PRIMARY KEY); INSERT INTO plain VALUES (1);
+"""
+OF_BEFORE = """
+INSERT INTO a SELECT n, '2026-03-01Z'::timestamptz + n * interval '1 h' FROM generate_series(2, 3000) n; ANALYZE a;
+"""
+MORE_PLAIN = "INSERT INTO plain SELECT generate_series(2, 3000);"
+OF_TODAY = OF_BEFORE.replace("'2026-03-01Z'::timestamptz + n * interval '1 h'", "now()")
+TOUCHED = """
+UPDATE a SET created_at = '2026-03-01Z'; INSERT INTO a SELECT n, now() FROM generate_series(2, 3000) n; ANALYZE a;
+"""
+
+
+def few(later: str) -> Production:
+    """Hardly a row, and then what production has an hour later."""
+    return Production(STAGED, later=later, baseline="younger")
+
+
+DOTTED = Production(
+    'CREATE SCHEMA app; CREATE SCHEMA "app.v2"; CREATE TABLE app.t (id int);'
+    ' CREATE TABLE "app.v2".bookings (id int PRIMARY KEY); CREATE TABLE z (id int); INSERT INTO z VALUES (1);'
+    ' INSERT INTO "app.v2".bookings SELECT generate_series(1, 100)'
+)
+
+
+def of_staging(path: Path) -> None:
+    """As if a database of another name had been dumped."""
+    data = path.read_bytes()
+    assert data.count(b"CREATE DATABASE shop_") == 1
+    path.write_bytes(data.replace(b"CREATE DATABASE shop_", b"CREATE DATABASE test_"))
+
+
 OTHERS = Production(OTHER.sql, baseline="older")
 EXCHANGED = """
 UPDATE customers a SET name = b.name FROM customers b
@@ -140,6 +173,12 @@ def of_a(database: str = "", oid: int = 0) -> Callable[[Manifest, World], Manife
 
     return states
 
+
+KEPT = Production(
+    "CREATE EXTENSION keeper; INSERT INTO keeper.job (what) SELECT 'bill ' || n FROM generate_series(1, 50) n;"
+    " CREATE TABLE a (id int); INSERT INTO a VALUES (1)"
+)
+_kept = since(18, "an extension of one's own may lie anywhere")
 
 CASES = (
     Case("half the rows deleted after the load", BAD, ("rows",),
@@ -201,6 +240,32 @@ CASES = (
          states=no_manifest, stored=LATE, content=False),
     Case("older than its time claims, as many rows", UNSURE, ("dated",), bad=True, of=TURNED,
          states=no_manifest, stored=LATE, content=False),
+    Case("rows of before the backup are not in it, younger baseline, no manifest", UNSURE, ("had then",),
+         bad=True, of=few(OF_BEFORE), states=no_manifest, content=False),
+    Case("older rows than those of before the backup, younger baseline, no manifest", UNSURE,
+         ("newest then",), bad=True, of=few(TOUCHED), states=no_manifest, content=False),
+    Case("hardly any row, younger baseline, no manifest", UNSURE, ("hardly any",), bad=True,
+         of=few(MORE_PLAIN), states=no_manifest, content=False),
+    Case("an archive of a database of another name, no manifest", UNSURE, ("identity",), bad=True,
+         of=few(OF_TODAY), states=no_manifest, content=False, spoil=of_staging),
+    Case("rows came after the backup, younger baseline, no manifest", GOOD, ("lost rows",),
+         of=few(OF_TODAY), states=no_manifest, content=False),
+    Case("rows gone from a schema whose name begins like an ignored one", BAD, ("rows",), of=DOTTED,
+         ignore=("app",), harm='DELETE FROM "app.v2".bookings WHERE id < 50'),
+    Case("rows gone from a schema whose name begins like an ignored one, no manifest", BAD, ("rows",),
+         of=DOTTED, ignore=("app",), harm='DELETE FROM "app.v2".bookings WHERE id < 50',
+         states=no_manifest, content=False),
+    Case("a schema whose name begins like an ignored one", GOOD, of=DOTTED, ignore=("app",)),
+    Case("rows that a dump holds of an extension's table are gone", BAD, ("rows",), of=KEPT, needs=_kept,
+         harm="DELETE FROM keeper.job WHERE id > 10"),
+    Case("rows that a dump holds of an extension's table are gone, no manifest", BAD, ("rows",), of=KEPT,
+         states=no_manifest, content=False, needs=_kept, harm="DELETE FROM keeper.job WHERE id > 10"),
+    Case("rows that a dump holds of an extension's table are others", BAD, ("content",), of=KEPT, needs=_kept,
+         harm="UPDATE keeper.job SET what = 'x' WHERE id = 10"),
+    Case("an extension's table with rows of a dump's", GOOD, of=KEPT, needs=_kept,
+         harm="INSERT INTO keeper.job (id, what, own) VALUES (-1, 'of a newer version', true)"),
+    Case("an extension's table with rows of a dump's, no manifest", GOOD, of=KEPT, states=no_manifest,
+         content=False, needs=_kept),
     Case("a sequence is behind its column", BAD, ("sequence",), harm="SELECT setval('orders_id_seq', 5)"),
     Case("a sequence is behind its column, no manifest", BAD, ("sequence",), states=no_manifest,
          content=False, harm="SELECT setval('orders_id_seq', 5)"),

@@ -95,6 +95,26 @@ USED_UP = Production(
 )
 
 
+LISTED = """
+CREATE TABLE a (id int PRIMARY KEY, v text, p int DEFAULT 7); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);
+INSERT INTO a SELECT n, 'x', n FROM generate_series(1, 50) n; INSERT INTO b SELECT n, n FROM generate_series(1, 50) n;
+CREATE INDEX ai ON a (v); CREATE VIEW av AS SELECT id FROM a; GRANT SELECT ON a TO app_user;
+CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION f(int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+ALTER TABLE a ENABLE ROW LEVEL SECURITY; CREATE POLICY "a b" ON a USING (true);
+CREATE SEQUENCE "odd seq"; CREATE TYPE mood AS ENUM ('x'); CREATE SCHEMA empty;
+"""
+NONE_LEFT = """
+ALTER TABLE b DROP CONSTRAINT b_a_fkey; DROP VIEW av; DROP FUNCTION f(int); ALTER TABLE a DROP CONSTRAINT a_pkey;
+DROP INDEX ai; DROP POLICY "a b" ON a; ALTER TABLE a DISABLE ROW LEVEL SECURITY; DROP SEQUENCE "odd seq";
+DROP TYPE mood; DROP SCHEMA empty;
+"""
+ALL_LISTED = ("listed constraint", "listed view", "listed function", "listed index", "listed policy",
+              "listed row security", "listed sequence", "listed type", "listed schema")  # fmt: skip
+MIGRATED = "DROP VIEW av; CREATE INDEX more ON a (p); ALTER TABLE a ALTER p SET DEFAULT 8, ADD q int; DROP FUNCTION f(int);"
+PUBLISHED = Production(
+    "CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1); CREATE PUBLICATION pb FOR TABLE a"
+)
+
 _named = since(18, "NOT NULL is a constraint")
 _enforced = since(18, "a check may be NOT ENFORCED")
 
@@ -109,6 +129,20 @@ CASES = (
     Case("indexes are missing from the backup, older baseline, no manifest", UNSURE, ("index",), bad=True,
          of=Production(baseline="older", then="DROP INDEX orders_customer"), states=no_manifest,
          content=False),
+    Case("what the archive lists is gone, no manifest, younger baseline", BAD, ALL_LISTED, states=no_manifest,
+         of=Production(LISTED, baseline="younger"), content=False, harm=NONE_LEFT),
+    Case("what the archive lists is gone, no manifest and no baseline", BAD, ALL_LISTED, states=no_manifest,
+         of=Production(LISTED), content=False, harm=NONE_LEFT),
+    Case("what a plain dump lists is gone, no manifest", BAD, ALL_LISTED, states=no_manifest,
+         of=Production(LISTED, options=("-Fp",)), content=False, harm=NONE_LEFT),
+    Case("all is there that the archive lists, no manifest, production went on", GOOD, ("lost index", "lost view"),
+         states=no_manifest, of=Production(LISTED, later=MIGRATED, baseline="younger"), content=False),
+    Case("all is there that the archive lists, no manifest and no baseline", GOOD, states=no_manifest,
+         of=Production(LISTED), content=False),
+    Case("all is there that a plain dump lists, no manifest", GOOD, states=no_manifest,
+         of=Production(LISTED, options=("-Fp",)), content=False),
+    Case("a publication is gone that was loaded", BAD, ("publication",), of=PUBLISHED, harm="DROP PUBLICATION pb"),
+    Case("a publication that was loaded", GOOD, of=PUBLISHED),
     Case("a constraint is missing", BAD, ("constraint",),
          harm="ALTER TABLE orders DROP CONSTRAINT orders_cents_check"),
     Case("a constraint was never checked", BAD, ("constraint",), harm=NEVER_CHECKED),
@@ -204,6 +238,12 @@ CASES = (
     Case("a sequence that production had used up", GOOD, ("sequence",), of=USED_UP),
     Case("a sequence that is used up, no manifest", UNSURE, ("sequence",), bad=False, of=USED_UP,
          states=no_manifest, content=False),
+    Case("everything that is rare, no manifest", UNSURE, ("constraint",), bad=False, of=PARTICULARS, target="cluster",
+         more={"extensions": ["postgres_fdw"]}, states=no_manifest, content=False,
+         needs=since(18, "some of it is there")),
+    Case("everything that was rare before 18, no manifest", UNSURE, ("constraint",), bad=False, of=BEFORE_18, target="cluster",
+         more={"extensions": ["postgres_fdw"]}, states=no_manifest, content=False,
+         needs=since(15, "some of it is there")),
     Case("everything that is rare", GOOD, of=PARTICULARS, target="cluster",
          more={"extensions": ["postgres_fdw"]}, needs=since(18, "some of it is there")),
     Case("everything that was rare before 18", GOOD, of=BEFORE_18, target="cluster",
