@@ -167,7 +167,9 @@ def _point_chosen(
         raise illegal(record, f"step {run.id} located no such recovery point")
     broken = event.break_glass and event.typed == event.source
     if needs_break_glass(judgement) and not broken:
-        raise illegal(record, "the copy is not known to be independent and sound, and no glass was broken")
+        raise illegal(
+            record, "the copy is not known to be independent and sound, and no glass was broken"
+        )
     where = plain(judgement.point.location, 300)
     return replace(
         run,

@@ -62,7 +62,12 @@ def choose(snapshot: Snapshot, name: str) -> cmd.ChoosePoint:
         each.point for each in located(snapshot).judgements if each.point.id.endswith(name)
     )
     return cmd.ChoosePoint(
-        "locate", point.source, point.id, point.version, "the newest holds the bad delete", point.source
+        "locate",
+        point.source,
+        point.id,
+        point.version,
+        "the newest holds the bad delete",
+        point.source,
     )
 
 
