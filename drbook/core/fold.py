@@ -32,6 +32,8 @@ def _told(draft: IncidentState, record: Record) -> bool:
     if isinstance(event, ev.NoteAdded):
         note = Note(record.at, record.actor, event.text, event.happened_at, event.step, event.kind)
         altered(draft, seq=record.seq, host=record.host, notes=appended(draft.notes, note))
+        if note.kind is ev.NoteKind.MESSAGE:
+            altered(draft, messages=appended(draft.messages, note))
         return True
     steps = draft.steps
     if not isinstance(event, ev.MilestoneReached) or not isinstance(steps, Draft):
@@ -72,7 +74,9 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
     _of_mode(record, state.mode)
     if isinstance(event, ev.NoteAdded):
         note = Note(record.at, record.actor, event.text, event.happened_at, event.step, event.kind)
-        return _next(state, notes=appended(state.notes, note))
+        state = _next(state, notes=appended(state.notes, note))
+        told = note.kind is ev.NoteKind.MESSAGE
+        return _next(state, messages=appended(state.messages, note)) if told else state
     if state.closed_at is not None:
         raise illegal(record, "the incident is closed; only notes may follow")
     if isinstance(event, ev.StepEvent):

@@ -149,6 +149,8 @@ class IncidentState:
     steps: Mapping[str, StepRun] = field(default_factory=dict)
     resources: tuple[Resource, ...] = ()
     notes: Sequence[Note] = ()
+    messages: Sequence[Note] = ()
+    """Those of the notes that say what was told to somebody; an incident has few, and many notes."""
     shell_since: datetime | None = None
     """Since when the operator is in a shell; None while nobody is."""
     resumed: int = 0

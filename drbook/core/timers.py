@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from drbook.core.events import Mode, NoteKind
+from drbook.core.events import Mode
 from drbook.core.runbook import Deadline, Runbook, RunbookDocument
 from drbook.core.state import IncidentState
 
@@ -67,11 +67,7 @@ def message(recorded: datetime, happened: datetime | None, text: str) -> Message
 
 def messages_of(state: IncidentState) -> tuple[Message, ...]:
     """What was told, by the time it was told at, oldest first."""
-    told = [
-        message(note.at, note.happened_at, note.text)
-        for note in state.notes
-        if note.kind is NoteKind.MESSAGE
-    ]
+    told = [message(note.at, note.happened_at, note.text) for note in state.messages]
     return tuple(sorted(told, key=lambda one: one.at))
 
 

@@ -38,6 +38,8 @@ class BackupsScreen(ListScreen[Judgement]):
         Binding("enter", "choose", "Choose", tooltip="Take the selected copy", key_display="⏎"),
     ]
     KEYS = (("⏎", "take this copy"), ("Space", "more reasons"))
+    LOOKING_KEYS = (("Space", "more reasons"),)
+    """From a seat that only watches: nothing is chosen there."""
 
     def __init__(self, look: Look, submit: Submit) -> None:
         super().__init__(look)
@@ -53,6 +55,14 @@ class BackupsScreen(ListScreen[Judgement]):
         title.append_text(axis.legend())
         title.truncate(width, overflow="ellipsis")
         return Group(title, axis.axis(located, snapshot.state.occurred, width))
+
+    def keys(self, snapshot: Snapshot) -> Sequence[tuple[str, str]]:
+        return self.LOOKING_KEYS if snapshot.watching else self.KEYS
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "choose" and self.look().watching:
+            return False
+        return super().check_action(action, parameters)
 
     def rows(self, snapshot: Snapshot) -> Sequence[Judgement]:
         located = located_in(snapshot)

@@ -34,6 +34,7 @@ from drbook.tui.colours import URGENT
 from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
 from drbook.tui.help import HelpScreen
 from drbook.tui.hints import ACTION
+from drbook.tui.lists import Lists
 from drbook.tui.paint import said
 from drbook.tui.signs import named
 from drbook.tui.steps import STEP
@@ -53,6 +54,7 @@ class DeskKeys(Screen[None]):
     leaving: str
     shown: Snapshot
     selected: str
+    lists: Lists
 
     def submit(self, command: Command) -> Worker[None]:
         raise AssertionError("the screen submits")
@@ -261,14 +263,29 @@ class DeskKeys(Screen[None]):
 
     # --- what fills the screen --------------------------------------------------------------------
 
+    def make_lists(self) -> Lists:
+        """Once the screen is mounted."""
+
+        def look() -> Snapshot:
+            return self.incident.snapshot
+
+        return Lists(
+            self.app,
+            {
+                "backups": BackupsScreen(look, self.carried_out),
+                "tables": TablesScreen(look),
+                "timeline": TimelineScreen(look),
+            },
+        )
+
     def action_backups(self) -> None:
-        self.app.push_screen(BackupsScreen(lambda: self.incident.snapshot, self.carried_out))
+        self.lists.show("backups")
 
     def action_tables(self) -> None:
-        self.app.push_screen(TablesScreen(lambda: self.incident.snapshot))
+        self.lists.show("tables")
 
     def action_timeline(self) -> None:
-        self.app.push_screen(TimelineScreen(lambda: self.incident.snapshot))
+        self.lists.show("timeline")
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self))

@@ -22,7 +22,7 @@ from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
 from drbook.tui.header import header, lines_for
-from drbook.tui.lines import Lines
+from drbook.tui.lines import Block, Lines
 from drbook.tui.now import beside, panel
 from drbook.tui.operations import Operations
 from drbook.tui.pane import pane
@@ -35,6 +35,8 @@ WIDE = 140
 VAST = (170, 40)
 """Columns and rows from which what runs, what needs the operator and the notes have a column of their own."""
 SMALLEST = (60, 16)
+SETTLED = 0.3
+"""Seconds after its first picture until the lists are made ready."""
 
 
 class IncidentScreen(Operations):
@@ -114,21 +116,36 @@ class IncidentScreen(Operations):
         with Horizontal(id="middle"):
             yield Lines(id="steps", markup=False)
             with VerticalScroll(id="scroll", can_focus=False):
-                yield Static(id="pane", markup=False)
+                yield Block(id="pane", markup=False)
             yield Static(id="now", markup=False)
         with Vertical(id="bottom"):
-            yield Static(id="beside", markup=False)
-            yield Static(id="trouble", markup=False)
+            yield Block(id="beside", markup=False)
+            yield Block(id="trouble", markup=False)
             yield Lines(id="journal", markup=False)
             yield Lines(id="hints", markup=False)
 
     def on_mount(self) -> None:
+        self.lists = self.make_lists()
         self._unsubscribe = self.incident.subscribe(self._arrive)
-        self.set_interval(1.0, self.draw)
+        self.set_interval(1.0, self._look_again)
+        self.set_timer(SETTLED, self._get_ready)
         self.draw()
+
+    @work
+    async def _get_ready(self) -> None:
+        await self.lists.get_ready()
 
     def on_unmount(self) -> None:
         self._unsubscribe()
+        self.lists.end()
+
+    def on_screen_resume(self) -> None:
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Nobody draws what a list covers."""
+        if self.is_current:
+            self.draw()
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < NARROW, "narrow")
@@ -152,7 +169,7 @@ class IncidentScreen(Operations):
         self._announce(before)
         if self.selected not in self.shown.state.steps:
             self.selected = next_for_you(self.shown) or self.shown.state.order[0]
-        self.draw()
+        self._look_again()
         self._ask_what_was_wanted()
 
     def _announce(self, before: Snapshot) -> None:
@@ -205,7 +222,7 @@ class IncidentScreen(Operations):
         else:
             self.query_one("#strip", Lines).show(steps.strip(shown, self.selected, width))
         content = pane(shown, self.selected, now, max(20, room.width - 2), room.height)
-        self.query_one("#pane", Static).update(content)
+        self.query_one("#pane", Block).show(content)
         lines = self.query_one("#journal", Lines)
         lines.show(journal.strip(shown, width, max(1, lines.size.height)))
         self._draw_beside(now, width, height)
@@ -217,19 +234,21 @@ class IncidentScreen(Operations):
         column = self.query_one("#now", Static)
         if column.display:
             size = column.size
-            column.update(panel(self.shown, now, max(20, size.width - 1), size.height))
+            content = panel(self.shown, now, max(20, size.width - 1), size.height)
+            column.update(content, layout=False)
         lines = beside(self.shown, self.selected, self._news, now, width, 2 if height < 30 else 3)
-        place = self.query_one("#beside", Static)
+        place = self.query_one("#beside", Block)
         place.display = bool(lines)
-        place.update(lines)
+        if lines:
+            place.show(lines)
 
     def _draw_trouble(self) -> None:
         trouble = self.shown.trouble
         seen = trouble is None or (self._dismissed is not None and trouble.at <= self._dismissed)
-        place = self.query_one("#trouble", Static)
+        place = self.query_one("#trouble", Block)
         place.display = not seen
         if trouble is not None and not seen:
-            place.update(hints.trouble_text(trouble, broken=self.shown.broken))
+            place.show(hints.trouble_text(trouble, broken=self.shown.broken))
 
     # --- for the operations -----------------------------------------------------------------
 

@@ -1,11 +1,13 @@
-"""Lines of a fixed height that are painted again only where they say something else."""
+"""Text on the screen that is painted again only where it says something else, and for which the screen is
+laid out anew only where it takes another number of lines."""
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual.widgets import Static
 
 
 class Lines(Static):
-    """`show` is called as often as anybody likes."""
+    """Lines of a fixed height. `show` is called as often as anybody likes."""
 
     _shown: tuple[str, str, object] | None = None
 
@@ -14,3 +16,13 @@ class Lines(Static):
         if saying != self._shown:
             self._shown = saying
             self.update(text, layout=False)
+
+
+class Block(Static):
+    """Whatever it is that is shown, as high as it has to be."""
+
+    def show(self, content: RenderableType) -> None:
+        self.update(content, layout=False)
+        before = self.content_size
+        if not before or self.get_content_height(before, before, before.width) != before.height:
+            self.refresh(layout=True)

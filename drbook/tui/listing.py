@@ -17,6 +17,7 @@ from textual.widgets import Static
 from drbook.app.model import Snapshot
 from drbook.tui.colours import BUSY, DIM, PLAIN
 from drbook.tui.help import Explanation, HelpScreen
+from drbook.tui.lines import Block, Lines
 
 Look = Callable[[], Snapshot]
 """How a list gets the newest snapshot."""
@@ -57,18 +58,37 @@ class ListScreen(Screen[None], Generic[Row]):
         self._were = 0
 
     def compose(self) -> ComposeResult:
-        yield Static(id="list-heading", markup=False)
+        yield Block(id="list-heading", markup=False)
         yield Static(id="list-rows", markup=False)
         with VerticalScroll(id="list-detail", can_focus=False):
-            yield Static(id="list-about", markup=False)
-        yield Static(id="list-keys", markup=False)
+            yield Block(id="list-about", markup=False)
+        yield Lines(id="list-keys", markup=False)
 
     def on_mount(self) -> None:
-        self.set_interval(1.0, self.draw)
+        self.set_interval(1.0, self._look_again)
         self.draw()
+
+    def _look_again(self) -> None:
+        if self.is_current:
+            self.draw()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.draw)
+
+    def on_screen_resume(self) -> None:
+        if self.size == self.app.size:  # otherwise it is drawn once it is laid out
+            self.draw()
+
+    # --- before it is seen, and again each time -----------------------------------------------
+
+    async def get_ready(self) -> None:
+        """Do what takes long, in pieces, while nobody waits for it."""
+
+    def begin(self) -> None:
+        """It is about to be shown, as it is the first time."""
+        self.at, self._were = None, 0
+        if self.is_mounted:
+            self.query_one("#list-detail", VerticalScroll).scroll_home(animate=False)
 
     # --- what a list says ---------------------------------------------------------------------
 
@@ -105,22 +125,24 @@ class ListScreen(Screen[None], Generic[Row]):
         if width == 0 or not self.is_mounted:
             return
         snapshot = self.look()
-        self.query_one("#list-heading", Static).update(self.heading(snapshot, width))
-        self.query_one("#list-keys", Static).update(self._keys(width))
         rows = self.rows(snapshot)
+        self.query_one("#list-heading", Block).show(self.heading(snapshot, width))
         listed, detail = self.query_one("#list-rows", Static), self.query_one("#list-detail")
         if not rows:
             detail.display = False
-            listed.update(self.nothing(snapshot))
+            listed.update(self.nothing(snapshot), layout=False)
+            self.query_one("#list-keys", Lines).show(self._keys(snapshot, 0, width))
             return
         at = self._within(snapshot, rows)
         about = self.about(snapshot, rows[at], width)
         detail.display = about is not None
         if about is not None:
-            self.query_one("#list-about", Static).update(about)
+            self.query_one("#list-about", Block).show(about)
         room = max(1, (listed.size.height or height // 2) - self.reserved(snapshot))
         begin = max(0, min(at - room // 2, len(rows) - room))
-        listed.update(self.table(snapshot, rows[begin : begin + room], at - begin, width))
+        seen = self.table(snapshot, rows[begin : begin + room], at - begin, width)
+        listed.update(seen, layout=False)
+        self.query_one("#list-keys", Lines).show(self._keys(snapshot, len(rows), width))
 
     def _within(self, snapshot: Snapshot, rows: Sequence[Row]) -> int:
         if self.at is None:
@@ -130,19 +152,20 @@ class ListScreen(Screen[None], Generic[Row]):
         self._were = len(rows)
         return max(0, min(self.at, len(rows) - 1))
 
-    def _keys(self, width: int) -> Text:
+    def keys(self, snapshot: Snapshot) -> Sequence[tuple[str, str]]:
+        """Those of its own that do something now."""
+        return self.KEYS
+
+    def _keys(self, snapshot: Snapshot, count: int, width: int) -> Text:
         line = Text(" ")
-        for key, words in (("↑↓", "select"), *self.KEYS, ("Esc", "back"), ("?", "help")):
+        own = self.keys(snapshot)
+        for key, words in (("↑↓", "select"), *own, ("Esc", "back"), ("?", "help")):
             part = Text.assemble((key, f"bold {BUSY}"), (f" {words}   ", PLAIN))
             if line.cell_len + part.cell_len <= width:
                 line.append_text(part)
-        place = self._place()
+        place = f"{min((self.at or 0) + 1, count):,} of {count:,}" if count else ""
         line.pad_right(max(0, width - line.cell_len - len(place) - 1))
         return line.append(place, style=DIM) if line.cell_len + len(place) <= width else line
-
-    def _place(self) -> str:
-        count = len(self.rows(self.look()))
-        return f"{min((self.at or 0) + 1, count):,} of {count:,}" if count else ""
 
     # --- keys ---------------------------------------------------------------------------------
 

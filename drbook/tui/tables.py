@@ -36,6 +36,10 @@ class TablesScreen(ListScreen[TableComparison | Remark]):
         self._filter = 0
         self._made: tuple[object, int, list[TableComparison | Remark]] | None = None
 
+    def begin(self) -> None:
+        super().begin()
+        self._filter = 0
+
     def heading(self, snapshot: Snapshot, width: int) -> RenderableType:
         title = Text(" ROW COUNTS ", style=STRONG)
         verified = verified_in(snapshot)

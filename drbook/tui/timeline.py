@@ -52,6 +52,17 @@ class TimelineScreen(ListScreen[Record]):
         self.query_one("#list-search").display = False
         super().on_mount()
 
+    async def get_ready(self) -> None:
+        while self._read < len(self.look().records):
+            self._read_on(self.look(), _AT_ONCE)
+            await asyncio.sleep(0)
+
+    def begin(self) -> None:
+        super().begin()
+        self._found, self._wanted = None, ""
+        if self.is_mounted:
+            self._close_field()
+
     def heading(self, snapshot: Snapshot, width: int) -> RenderableType:
         head = f" {snapshot.head[:16]}…" if snapshot.head else ""
         line = Text.assemble(
@@ -69,11 +80,14 @@ class TimelineScreen(ListScreen[Record]):
     def rows(self, snapshot: Snapshot) -> Sequence[Record]:
         if self._found is not None:
             return self._found
-        for record in snapshot.records[self._read :]:
-            if type(record.event) not in SILENT:  # a hundred thousand of them, at one key
-                self._told.append(record)
-        self._read = len(snapshot.records)
+        self._read_on(snapshot, len(snapshot.records))
         return self._told
+
+    def _read_on(self, snapshot: Snapshot, most: int) -> None:
+        """What came, at most so many records of it: there may be a hundred thousand at first."""
+        came = snapshot.records[self._read : self._read + most]
+        self._told += [record for record in came if type(record.event) not in SILENT]
+        self._read += len(came)
 
     def first(self, snapshot: Snapshot, rows: Sequence[Record]) -> int:
         return len(rows) - 1
