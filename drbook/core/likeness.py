@@ -177,6 +177,7 @@ def differences(
             restored.of_kind(kind),
             majors,
             owners if kind == "grant" else (),
+            {one.name: one for one in held.also if one.kind == kind},
         )
         for one in found:
             sure = one
@@ -201,7 +202,9 @@ def _differences_of(
     restored: Mapping[str, DbObject],
     majors: tuple[int, int],
     owners: Container[str] = (),
+    also: Mapping[str, DbObject] | None = None,
 ) -> Iterator[Remark]:
+    """`also`: what read otherwise while the backup was made."""
     rule = RULES.get(kind, Rule())
     because = f": {rule.why}" if rule.why else ""
     for name in sorted({*held, *restored}):
@@ -215,6 +218,10 @@ def _differences_of(
             yield _remark(kind, name, GOOD, "not valid in production; a dump leaves it out")
         elif is_ is None:
             yield _remark(kind, name, rule.missing, f"{MISSING}{because}")
+        elif not _same(was, is_, majors) and also and name in also:
+            if not _same(also[name], is_, majors):
+                words = f"{_change(was.words, is_.words)}; it was changed while it was dumped"
+                yield _remark(kind, name, UNSURE if rule.changed is FAIL else rule.changed, words)
         elif not _same(was, is_, majors):
             words = f"{_change(was.words, is_.words)}{because}"
             yield _remark(kind, name, *_changed(was, is_, rule.changed, words, majors))
