@@ -32,6 +32,8 @@ class Rule:
     extra: TableVerdict = FAIL
     changed: TableVerdict = FAIL
     why: str = ""
+    lacks: str = ""
+    """What to do where it is missing."""
 
 
 _LEFT_OUT = "the load left it out, for only a superuser could make it: make it by hand"
@@ -94,7 +96,8 @@ RULES: Mapping[str, Rule] = {
         missing=GOOD,
         extra=GOOD,
         changed=GOOD,
-        why="roles belong to the server and not to the backup: make it before users come",
+        why="roles belong to the server and not to the backup",
+        lacks="make it before users come",
     ),
     "membership": Rule(
         missing=GOOD,
@@ -217,7 +220,8 @@ def _differences_of(
         elif is_ is None and kind == "index" and was.flaw == NOT_VALID:
             yield _remark(kind, name, GOOD, "not valid in production; a dump leaves it out")
         elif is_ is None:
-            yield _remark(kind, name, rule.missing, f"{MISSING}{because}")
+            todo = f"; {rule.lacks}" if rule.lacks else ""
+            yield _remark(kind, name, rule.missing, f"{MISSING}{because}{todo}")
         elif not _same(was, is_, majors) and also and name in also:
             if not _same(also[name], is_, majors):
                 words = f"{_change(was.words, is_.words)}; it was changed while it was dumped"

@@ -117,6 +117,9 @@ def test_what_a_difference_means(kind: str) -> None:
         doubted = (changed, verdict, majors) == (BAD, UNSURE, (17, 18))
         assert remark.words.endswith(newer) is doubted
         rest = remark.words.removeprefix(words).removesuffix(newer)
+        if words == "missing" and kind in RULES and (todo := RULES[kind].lacks):
+            assert rest.endswith(f"; {todo}")
+            rest = rest.removesuffix(f"; {todo}")
         assert rest == (f": {RULES[kind].why}" if kind in RULES and RULES[kind].why else "")
     assert said(one(kind), one(kind)) == []
 
