@@ -12,7 +12,7 @@ from drbook.app.refusing import refuse_secret
 from drbook.app.wiring import Wiring
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline, Manifest, TableCounts
-from drbook.core.capture import Pace, behind, drops, not_counted
+from drbook.core.capture import Pace, behind, blind, drops, not_counted
 from drbook.core.errors import CouldNotVerify
 from drbook.core.ports import Baselines, Ports
 from drbook.core.signals import Milestone, Working
@@ -85,7 +85,7 @@ def capture(
         counts = counts.model_copy(update={"identity": identity})
         manifest = run.keep(counts) if run is not None else None
     judged = yield from _judged(counts, stored, ports.baselines, order.max_drop_percent)
-    reasons = (*behind(counts), *judged)
+    reasons = (*blind(counts), *behind(counts), *judged)
     baseline = Baseline(
         captured_at=counts.taken_at,
         counts=counts,

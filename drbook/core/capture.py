@@ -8,7 +8,7 @@ from pydantic import Field
 from drbook.core.baseline import LARGE_OBJECTS, TableCounts
 from drbook.core.production import compare_production
 from drbook.core.remarks import TableVerdict
-from drbook.core.values import Frozen
+from drbook.core.values import Frozen, counted
 
 COVERED = ("table", "partitioned table", "unlogged table", "materialized view", LARGE_OBJECTS)
 """The kinds that a count of today looks for."""
@@ -76,6 +76,15 @@ def behind(counts: TableCounts) -> tuple[str, ...]:
     return tuple(
         f"{row.table}: {row.why_unknown}" for row in counts.tables if row.why_unknown == BEHIND
     )
+
+
+def blind(counts: TableCounts) -> tuple[str, ...]:
+    """What makes figures suspect that hardly tell anything, like those of a login without rights: more than
+    half of the tables are unknown."""
+    unknown = [row.table for row in counts.tables if row.rows is None]
+    if 2 * len(unknown) <= len(counts.tables):
+        return ()
+    return (f"{len(unknown)} of {counted(len(counts.tables), 'table')} could not be counted",)
 
 
 def not_counted(good: Sequence[TableCounts]) -> bool:

@@ -32,6 +32,8 @@ class Rule:
     extra: TableVerdict = FAIL
     changed: TableVerdict = FAIL
     why: str = ""
+    lacks: str = ""
+    """What to do where it is missing."""
 
 
 _LEFT_OUT = "the load left it out, for only a superuser could make it: make it by hand"
@@ -94,7 +96,8 @@ RULES: Mapping[str, Rule] = {
         missing=GOOD,
         extra=GOOD,
         changed=GOOD,
-        why="roles belong to the server and not to the backup: make it before users come",
+        why="roles belong to the server and not to the backup",
+        lacks="make it before users come",
     ),
     "membership": Rule(
         missing=GOOD,
@@ -177,6 +180,7 @@ def differences(
             restored.of_kind(kind),
             majors,
             owners if kind == "grant" else (),
+            {one.name: one for one in held.also if one.kind == kind},
         )
         for one in found:
             sure = one
@@ -201,7 +205,9 @@ def _differences_of(
     restored: Mapping[str, DbObject],
     majors: tuple[int, int],
     owners: Container[str] = (),
+    also: Mapping[str, DbObject] | None = None,
 ) -> Iterator[Remark]:
+    """`also`: what read otherwise while the backup was made."""
     rule = RULES.get(kind, Rule())
     because = f": {rule.why}" if rule.why else ""
     for name in sorted({*held, *restored}):
@@ -214,7 +220,12 @@ def _differences_of(
         elif is_ is None and kind == "index" and was.flaw == NOT_VALID:
             yield _remark(kind, name, GOOD, "not valid in production; a dump leaves it out")
         elif is_ is None:
-            yield _remark(kind, name, rule.missing, f"{MISSING}{because}")
+            todo = f"; {rule.lacks}" if rule.lacks else ""
+            yield _remark(kind, name, rule.missing, f"{MISSING}{because}{todo}")
+        elif not _same(was, is_, majors) and also and name in also:
+            if not _same(also[name], is_, majors):
+                words = f"{_change(was.words, is_.words)}; it was changed while it was dumped"
+                yield _remark(kind, name, UNSURE if rule.changed is FAIL else rule.changed, words)
         elif not _same(was, is_, majors):
             words = f"{_change(was.words, is_.words)}{because}"
             yield _remark(kind, name, *_changed(was, is_, rule.changed, words, majors))

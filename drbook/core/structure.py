@@ -137,8 +137,21 @@ class Structure(Frozen):
     """Tables that the planner knows nothing of, since nobody analysed them."""
     unread: Mapping[str, str] = Field(default_factory=dict)
     """Kinds that could not be read, with the reason."""
+    also: tuple[DbObject, ...] = ()
+    """Objects that read otherwise once a dump of the same snapshot was done: the server makes definitions
+    from what is newest. Which of the two the dump holds, nobody knows."""
     left_unread: bool = False
     """True where soundness (the columns' greatest values, orphans) was not asked for."""
+
+    def changed_to(self, later: "Structure") -> "Structure":
+        """The same with what of it reads otherwise in another reading."""
+        was = {(one.kind, one.name): one.words for one in self.objects}
+        also = (
+            one
+            for one in later.objects
+            if not same_words(was.get((one.kind, one.name), one.words), one.words)
+        )
+        return self.model_copy(update={"also": tuple(also)})
 
     def without(self, schemas: Collection[str]) -> "Structure":
         """The same without what lies in these schemas, and without themselves."""
@@ -157,6 +170,7 @@ class Structure(Frozen):
                     and not (one.kind == "extension schema" and one.words in themselves)
                     and not (one.kind == "default grant" and one.name.endswith(ends))
                 ),
+                "also": tuple(one for one in self.also if not inside.match(one.name)),
                 "sequences": tuple(one for one in self.sequences if not inside.match(one.name)),
                 "orphans": tuple(one for one in self.orphans if not inside.match(one.constraint)),
             }

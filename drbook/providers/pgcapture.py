@@ -58,6 +58,10 @@ def count_all(what: Counting, alongside: Alongside | None = None) -> Working[Tab
         counts = yield from count_tables(what, leader, who, listed, snapshot)
         if alongside is not None and snapshot is not None:
             yield from alongside(leader, snapshot)
+            # The server writes definitions from what is newest, and so does the dump: once more, behind it.
+            later = yield from _structure(leader, what)
+            if structure is not None and later is not None:
+                structure = structure.changed_to(later)
         counts = _without_emptied(leader, what, counts, listed)
         found = _result(who, row[0], listed, counts, objects)
         more = {"structure": structure, "database_bytes": row[1], "ignored": tuple(what.ignore)}

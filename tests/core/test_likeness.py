@@ -117,6 +117,9 @@ def test_what_a_difference_means(kind: str) -> None:
         doubted = (changed, verdict, majors) == (BAD, UNSURE, (17, 18))
         assert remark.words.endswith(newer) is doubted
         rest = remark.words.removeprefix(words).removesuffix(newer)
+        if words == "missing" and kind in RULES and (todo := RULES[kind].lacks):
+            assert rest.endswith(f"; {todo}")
+            rest = rest.removesuffix(f"; {todo}")
         assert rest == (f": {RULES[kind].why}" if kind in RULES and RULES[kind].why else "")
     assert said(one(kind), one(kind)) == []
 
@@ -201,6 +204,18 @@ def test_an_older_reading_does_not_say_what_an_owner_might_and_knows_no_later_ki
     assert remark.verdict is UNSURE
     for kind in ("extension schema", "extension grant"):
         assert said(Structure(reading=2), one(kind)) == said(one(kind), Structure(reading=2)) == []
+
+
+def test_what_was_changed_while_it_was_dumped_may_be_either() -> None:
+    held = one("function", "RETURN 1").changed_to(one("function", "RETURN 2"))
+    assert [each.words for each in held.also] == ["RETURN 2"]
+    assert said(held, one("function", "RETURN 1")) == said(held, one("function", "RETURN 2")) == []
+    (remark,) = said(held, one("function", "RETURN 3"))
+    assert remark.verdict is UNSURE
+    assert remark.words.endswith("; it was changed while it was dumped")
+    assert one("function").changed_to(one("function")).also == ()
+    assert one("function").changed_to(one("view", "other")).also == ()
+    assert held.without(["it"]).also == held.also
 
 
 def test_what_everybody_may_in_a_schema_public_that_only_the_server_made() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from drbook.core.baseline import Aside, Baseline, Identity, TableCount, TableCounts
-from drbook.core.capture import drops, not_counted
+from drbook.core.capture import BEHIND, behind, blind, drops, not_counted
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -31,6 +31,15 @@ CASES = {
     "not counted then": (counts(a=1), counts(a=None), []),
     "one of several": (counts(a=10, b=10, c=10), counts(a=10, b=100, c=10), ["b"]),
 }
+
+
+def test_figures_that_hardly_tell_anything_are_suspect_by_themselves() -> None:
+    assert blind(counts(a=1, b=None)) == blind(counts()) == ()
+    assert blind(counts(a=1, b=None, c=None)) == ("2 of 3 tables could not be counted",)
+    emptied = counts(a=1, b=2)
+    tables = (emptied.tables[0].model_copy(update={"rows": None, "why_unknown": BEHIND}),)
+    assert behind(emptied.model_copy(update={"tables": tables})) == (f"a: {BEHIND}",)
+    assert behind(counts(a=None)) == ()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -56,6 +56,8 @@ class Production:
     sql: str = SHOP
     then: str = ""
     """What happens between an older baseline and the backup."""
+    meanwhile: str = ""
+    """What happens between the reading of the structure and the dump, which has the same snapshot."""
     later: str = ""
     """What happens after the backup, before a younger baseline."""
     options: tuple[str, ...] = ("-Fc",)

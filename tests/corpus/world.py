@@ -14,6 +14,7 @@ from support.pg import drain
 
 from corpus.case import Production
 from drbook.core.baseline import Manifest, TableCounts
+from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, Target
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgdump import dump_into
@@ -171,8 +172,13 @@ class World:
         with dump_into(
             command, folder / "shop.dump", tools=lambda: self.tools, cancel=self.cancel
         ) as run:
+
+            def alongside(leader: psycopg.Connection, snapshot: str) -> Working[None]:
+                self._execute(server, name, of.meanwhile)
+                yield from run.alongside(leader, snapshot)
+
             counts = drain(
-                reader.count(ref, content=of.content, structure="read", alongside=run.alongside)
+                reader.count(ref, content=of.content, structure="read", alongside=alongside)
             )
             manifest = run.keep(counts)
         self._execute(server, name, of.later)

@@ -12,7 +12,7 @@ import pytest
 from support.pg import Postgres, drain, signals_of
 from support.waiting import eventually
 
-from drbook.core.baseline import TableCounts
+from drbook.core.baseline import OF_AN_EXTENSION, TableCounts
 from drbook.core.capture import BEHIND, Pace, behind
 from drbook.core.errors import Cancelled, CouldNotVerify
 from drbook.core.signals import Milestone, Progress
@@ -378,3 +378,39 @@ def test_large_objects_wait_for_a_calm_server_too(
         with pytest.raises(CouldNotVerify):
             drain(reader.count(many, content=True, pace=pace))
     assert not [text for text in asked if "pg_largeobject_metadata" in text]
+
+
+def test_rows_that_a_dump_holds_of_an_extension_s_tables_are_counted(
+    postgres: Postgres, reader: PostgresReader
+) -> None:
+    """By the extension's own condition; one that would be more than a condition is not asked."""
+    with postgres.connect("postgres") as connection:
+        connection.execute("CREATE DATABASE extended")
+    try:
+        with postgres.connect("extended") as connection:
+            connection.execute(
+                "CREATE EXTENSION hstore; CREATE TABLE part AS SELECT n AS id FROM generate_series(1, 9) n;"
+                " CREATE TABLE whole AS SELECT 1 AS id; CREATE TABLE bare AS SELECT 1 AS id;"
+                " CREATE TABLE hostile AS SELECT 1 AS id; CREATE TABLE own AS SELECT 1 AS id"
+            )
+            for table in ("part", "whole", "bare", "hostile"):
+                connection.execute(f'ALTER EXTENSION hstore ADD TABLE "{table}"'.encode())
+            connection.execute(
+                "UPDATE pg_extension SET extconfig = ARRAY['part'::regclass, 'whole'::regclass, 'hostile'::regclass]::oid[],"
+                " extcondition = ARRAY['WHERE id > 4', '', 'WHERE true) t; COMMIT; --'] WHERE extname = 'hstore'"
+            )
+        ref = postgres.ref.model_copy(update={"dbname": "extended"})
+        counts = drain(reader.count(ref, content=True, ranges=True))
+        assert rows(counts) == {
+            "public.hostile": None, "public.own": 1, "public.part": 5, "public.whole": 1,
+        }  # fmt: skip
+        some, hostile = (counts.by_name()[f"public.{name}"] for name in ("part", "hostile"))
+        assert some.content is not None
+        assert "rows that a dump holds were counted" in some.note
+        assert "not asked here" in hostile.why_unknown
+        (left,) = counts.aside
+        assert (left.name, left.why.startswith(OF_AN_EXTENSION)) == ("public.bare", True)
+        assert left.why.endswith("a dump holds no rows of it.")
+    finally:
+        with postgres.connect("postgres") as connection:
+            connection.execute("DROP DATABASE extended WITH (FORCE)")

@@ -304,3 +304,47 @@ def test_a_login_without_rights_leaves_the_table_out(
     finally:
         with postgres.connect("postgres") as connection:
             connection.execute("DROP ROLE nothing_at_all")
+
+
+KEYS = r"""
+CREATE TABLE num (k numeric PRIMARY KEY, v text); INSERT INTO num VALUES (1.0, 'a'), (2.0, 'b');
+CREATE TABLE flt (k float8 PRIMARY KEY, v text); INSERT INTO flt VALUES (0.0, 'a'), (2.0, 'b');
+CREATE MATERIALIZED VIEW mv AS SELECT 1 AS x;
+SELECT lo_from_bytea(77, 'abc'), lo_from_bytea(78, 'abc'), lo_from_bytea(79, 'abc');
+"""
+OTHER_KEYS = """
+UPDATE num SET k = 1.00, v = 'other' WHERE k = 1; UPDATE flt SET k = '-0', v = 'other' WHERE k = 0;
+REFRESH MATERIALIZED VIEW mv WITH NO DATA;
+SELECT lo_put(77, 0, 'xyz'), lo_unlink(78), lo_create(80);
+"""
+
+
+@pytest.mark.usefixtures("restored")
+def test_two_spellings_of_a_key_are_one_and_large_objects_are_compared(
+    reader: PostgresReader, pair: tuple[DatabaseRef, DatabaseRef], postgres: Postgres
+) -> None:
+    with postgres.connect("differ_left") as connection:
+        connection.execute(KEYS)
+    try:
+        damaged(postgres, KEYS)
+        damaged(postgres, OTHER_KEYS)
+        names = ("public.num", "public.flt", "public.mv", "large objects", "public.no")
+        found = compared(reader, pair, tables=names)
+        for name in ("public.num", "public.flt"):
+            assert (found[name].missing, found[name].extra, found[name].changed) == (0, 0, 1)
+        assert found["public.mv"].why_unknown.startswith("production: It is not populated")
+        assert found["public.no"].why_unknown == "the restored database has no such table"
+        objects = found["large objects"]
+        assert (objects.missing, objects.extra, objects.changed) == (1, 1, 1)
+        assert [(each.key["oid"], each.change) for each in objects.sample] == [
+            ("77", "changed"),
+            ("78", "missing"),
+            ("80", "extra"),
+        ]
+    finally:
+        with postgres.connect("differ_left") as connection:
+            connection.execute(
+                "DROP TABLE num, flt; DROP MATERIALIZED VIEW mv;"
+                " SELECT lo_unlink(77), lo_unlink(78), lo_unlink(79)"
+            )
+        damaged(postgres, "SELECT lo_unlink(oid) FROM pg_largeobject_metadata")

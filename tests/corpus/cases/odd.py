@@ -194,6 +194,14 @@ GRANT EXECUTE ON FUNCTION extensions.similarity(text, text) TO app_user;
 CREATE TABLE a (id int); INSERT INTO a VALUES (1);
 """)
 
+REPLACED = Production(
+    "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1);"
+    " CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN 1; CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+    " CREATE VIEW v AS SELECT 1 AS x",
+    meanwhile="CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql RETURN 2;"
+    " CREATE OR REPLACE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 2'; CREATE OR REPLACE VIEW v AS SELECT 2 AS x",
+)
+
 CASES = (
     Case("nothing but empty tables", GOOD, of=Production(
         "CREATE TABLE a (id int); CREATE TABLE b (id int PRIMARY KEY, name text)")),
@@ -275,4 +283,10 @@ CASES = (
          needs=since(15, "sequences may be unlogged")),
     Case("a login may give its role away", GOOD, ("membership",),
          harm="GRANT app_user TO \"Odd Role\" WITH ADMIN OPTION"),
+    Case("functions replaced while they were dumped", GOOD, of=REPLACED),
+    Case("a function replaced while it was dumped, and again", UNSURE, ("function",), bad=True, of=REPLACED,
+         harm="CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql RETURN 3"),
+    Case("another function than what was replaced while it was dumped", BAD, ("function",), harm=
+         "CREATE OR REPLACE FUNCTION h() RETURNS int LANGUAGE sql RETURN 3", of=Production(
+             REPLACED.sql + "; CREATE FUNCTION h() RETURNS int LANGUAGE sql RETURN 1", meanwhile=REPLACED.meanwhile)),
 )  # fmt: skip
