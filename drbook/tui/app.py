@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from textual import constants
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.theme import Theme
 
 from drbook.app.preferences import BELL_AFTER, THEMES, preferences, remember
 from drbook.tui.opening import First, Opening, OpeningScreen
@@ -82,6 +84,10 @@ class DrbookApp(App[None]):
     def _cover(self) -> None:
         if not fits(self.size) and not any(isinstance(one, TooSmall) for one in self.screen_stack):
             self.push_screen(TooSmall())
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """Asked for at every style; Textual would copy them all each time."""
+        return self._registered_themes.get(theme_name) or super().get_theme(theme_name)
 
     # --- what they like -------------------------------------------------------------------------
 
@@ -208,22 +214,23 @@ class IncidentApp(DrbookApp):
         self.exit()
 
 
-class WatchApp(DrbookApp):
+class WatchApp(IncidentApp):
     """One incident, looked at."""
 
-    def __init__(self, incident: "Incident", clock: Clock = utc_now) -> None:
-        super().__init__(clock)
-        self.incident = incident
-
-    def on_mount(self) -> None:
+    def _show(self, incident: "Incident") -> None:
         from drbook.tui.watch import WatchScreen
 
-        self.push_screen(WatchScreen(self.incident, self.clock))
-        self.attend(self.incident, watching=True)
+        self.push_screen(WatchScreen(incident, self.clock))
+        self.attend(incident, watching=True)
+
+
+TURN = 0.001
+"""Seconds that a thread which computes keeps the screen waiting at a turn; Python's own are five times that."""
 
 
 def run(app: App[None]) -> None:
     """Until the operator leaves."""
+    sys.setswitchinterval(TURN)
     app.run()
     if app._exception is not None:
         raise app._exception
@@ -232,12 +239,15 @@ def run(app: App[None]) -> None:
 def run_incident(opening: Opening, first: First) -> None:
     """Lead an incident until the operator leaves; it stays open unless it was closed or aborted. Raises
     what `opening` raises."""
-    app = IncidentApp(opening=opening, first=first)
+    _run_opening(IncidentApp(opening=opening, first=first))
+
+
+def run_watch(opening: Opening, first: First) -> None:
+    """Follow an incident until the operator leaves. Raises what `opening` raises."""
+    _run_opening(WatchApp(opening=opening, first=first))
+
+
+def _run_opening(app: IncidentApp) -> None:
     run(app)
     if app.failed is not None:
         raise app.failed
-
-
-def run_watch(incident: "Incident") -> None:
-    """Follow an incident until the operator leaves."""
-    run(WatchApp(incident))
