@@ -281,18 +281,17 @@ class Bench:
             seat.end()
 
     def at_home(self, incidents: int, most: int) -> None:
-        """Up and down at home, from its first picture on until all its incidents are read."""
+        """Type and take back at home, from its first row on, while its incidents are read."""
         home = many(self.folder / "many", incidents)
         seat = Seat(
             [str(Path(sys.executable).with_name("drbook"))],
             environment_of(home.path, self.plug),
         )
         try:
-            seat.until(lambda painted: "OPEN INCIDENTS" in painted)
-            seat.until(lambda painted: "▶ open" in painted or "▌▶" in painted)
-            for turn in range(most):
-                key = "\x1b[B" if turn % 10 < 5 else "\x1b[A"
-                self.outcome.home.append(seat.press(key, lambda text: "▌" in text))
+            seat.until(lambda painted: "▌" in painted)
+            for _ in range(most // 2):
+                for key, wanted in (("m", "filter: m"), ("\x7f", "Type to filter")):
+                    self.outcome.home.append(seat.press(key, lambda text, w=wanted: w in text))
         finally:
             seat.end()
 

@@ -229,6 +229,6 @@ def many(folder: Path, incidents: int = 500, records: int = 200) -> Home:
         store(place / "runbook.yaml", source)
         events = events_of(20, records, sha256, incident)
         closed = ev.IncidentClosed(outcome="aborted", exit_code=6, reason="it was a rehearsal")
-        write(place / "journal.jsonl", events if number % 10 == 9 else chain(events, [closed]))
+        write(place / "journal.jsonl", events if number % 10 == 0 else chain(events, [closed]))
         (place / "journal.jsonl").chmod(0o600)
     return home
