@@ -23,10 +23,11 @@ from drbook.core.errors import DrbookError, UsageError
 from drbook.core.events import Record
 from drbook.core.fold import fold
 from drbook.core.growing import Growing
+from drbook.core.heap import without_collecting
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
-from drbook.journal.reader import Tail
+from drbook.journal.reader import Tail, Told
 from drbook.providers.hiding import scrub
 
 LOOK_EVERY = 0.5
@@ -37,9 +38,13 @@ class Follower:
     """Implements `drbook.app.model.Incident`, read-only. Start it with `start`, end it with `stop`."""
 
     def __init__(
-        self, folder: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        folder: Path,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        reading: Told | None = None,
     ) -> None:
-        """Reads what is there. Raises JournalError for a record that is damaged or holds nothing."""
+        """Reads what is there; `reading` is told how far it is. Raises JournalError for a record that is
+        damaged or holds nothing."""
         self.folder = folder
         self._now = now
         self._tail = Tail(folder / JOURNAL)
@@ -51,7 +56,8 @@ class Follower:
         self._trouble: Trouble | None = None
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._catch_up()
+        with without_collecting():
+            self._catch_up(reading)
         if self._state.opened_at is None:
             raise UsageError(
                 f"{plain(folder.name, 100)} was never opened: its record holds nothing.",
@@ -127,8 +133,8 @@ class Follower:
             if picture is not None:
                 self._publisher.publish(picture)
 
-    def _catch_up(self) -> bool:
-        came = self._tail.more()
+    def _catch_up(self, reading: Told | None = None) -> bool:
+        came = self._tail.more(reading)
         if not came:
             return False
         for record in came:

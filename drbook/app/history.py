@@ -8,11 +8,12 @@ from pathlib import Path
 
 from drbook.app.onewriter import written_now
 from drbook.app.places import JOURNAL, Home, listed
+from drbook.app.unhurried import unhurried
 from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Effect, Mode
 from drbook.core.fold import fold
 from drbook.core.state import IncidentState, StepState
-from drbook.journal.reader import read
+from drbook.journal.reader import read, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class Histories:
     def __iter__(self) -> Iterator[Summary]:
         """Raises JournalError where their folder cannot be read."""
         folders = listed(self._home)[::-1]
-        ended = {folder for folder in folders if self._ends_closed(folder)}
-        for folder in sorted(folders, key=lambda one: one in ended):
+        ended = {folder for folder in unhurried(folders) if self._ends_closed(folder)}
+        for folder in unhurried(sorted(folders, key=lambda one: one in ended)):
             yield self._summary(folder)
 
     def _summary(self, folder: Path) -> Summary:
@@ -62,7 +63,7 @@ class Histories:
         stamp, known = (found.st_size, found.st_mtime_ns), self._known.get(folder)
         if known is None or known[0] != stamp:
             try:
-                state = fold(read(folder / JOURNAL))
+                state = fold(record for record, _ in unhurried(records(folder / JOURNAL)))
             except DrbookError as error:
                 alone = led = _unread(folder, error)
             else:

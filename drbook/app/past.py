@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drbook.app.model import Past
 from drbook.app.places import JOURNAL
+from drbook.app.unhurried import unhurried
 from drbook.core import events as ev
 from drbook.core.errors import DrbookError
 from drbook.core.events import Mode, Record, StepEnd
@@ -92,7 +93,7 @@ def _alike(runbook: Runbook, folder: Path, stopped: Callable[[], bool]) -> Itera
     """Journals of the newest incidents of the same runbook: of its title, or of the same steps."""
     steps = tuple(step.id for step in runbook.steps)
     found, room = 0, LARGEST
-    for journal in _journals(folder)[:LOOKED_INTO]:
+    for journal in unhurried(_journals(folder)[:LOOKED_INTO]):
         if stopped() or found == NEWEST:
             return
         try:
@@ -124,7 +125,7 @@ def _times(journal: Path, actions: Mapping[str, str]) -> Mapping[str, _Timed]:
     found: dict[str, _Timed] = {}
     planned: dict[tuple[str, int], Record] = {}
     try:
-        for record, _ in records(journal):
+        for record, _ in unhurried(records(journal)):
             event = record.event
             if isinstance(event, ev.StepPlanned):
                 if actions.get(event.step) == event.action:

@@ -111,7 +111,6 @@ class Shelf:
                 lagging.pop(one.folder, None)
                 picture = Contents((*found, *lagging.values()), tuple(books), reading=self._first)
                 self._show(picture)
-                time.sleep(0)  # whoever types comes first
         except DrbookError as error:
             trouble = error.what
         if not checked:

@@ -1,13 +1,19 @@
 """`drbook run`: open an incident and lead through it."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drbook.app.places import home
-from drbook.app.session import open_incident
 from drbook.app.shipped import open_runbook
-from drbook.cli.lead import lead, need_terminal
+from drbook.cli.attended import attend, need_terminal
 from drbook.cli.settings import ask_missing, read_settings
 from drbook.core.events import Mode
+from drbook.core.values import plain
+from drbook.tui.opening import First
+
+if TYPE_CHECKING:
+    from drbook.app.session import Session
 
 
 @click.command("run")
@@ -42,12 +48,22 @@ def start(
     as_json: bool,
     called: str,
 ) -> int:
-    """Load, open, lead."""
+    """Load, open, lead; at a terminal the screen is there before the clients are loaded."""
     if not headless:
         need_terminal(f"{called} {runbook}")
     loaded = open_runbook(runbook)
     given = read_settings(loaded, settings)
     if not headless:
         given |= ask_missing(loaded, given)
-    session = open_incident(loaded, mode, home(), given)
-    return lead(session, headless=headless, as_json=as_json)
+
+    def opened() -> "Session":
+        from drbook.app.session import open_incident
+
+        return open_incident(loaded, mode, home(), given)
+
+    if not headless:
+        first = First(mode.value, plain(loaded.title, 200))
+        return attend(lambda _: opened(), first=first, as_json=as_json)
+    from drbook.cli.lead import lead
+
+    return lead(opened(), headless=True, as_json=as_json)

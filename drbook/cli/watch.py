@@ -3,16 +3,19 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from drbook.app.places import JOURNAL, find_incident, home
-from drbook.cli.attended import may_draw
-from drbook.cli.describe import describe
+from drbook.cli.attended import first_of, may_draw
 from drbook.core.errors import ExitCode
-from drbook.core.events import IncidentClosed, Record
-from drbook.journal.codec import encode
-from drbook.journal.reader import Tail
+
+if TYPE_CHECKING:
+    from drbook.app.follower import Follower
+    from drbook.app.model import Incident
+    from drbook.core.events import Record
+    from drbook.tui.opening import Told
 
 LOOK_EVERY = 0.5
 """Seconds."""
@@ -29,6 +32,9 @@ def command(incident: str | None, as_json: bool, once: bool, lines: bool) -> int
     folder = find_incident(home(), incident)
     if may_draw() and not (as_json or once or lines):
         return _on_the_screen(folder)
+    from drbook.core.events import IncidentClosed
+    from drbook.journal.reader import Tail
+
     tail = Tail(folder / JOURNAL)
     while True:
         came = tail.more()
@@ -38,7 +44,10 @@ def command(incident: str | None, as_json: bool, once: bool, lines: bool) -> int
         time.sleep(LOOK_EVERY)
 
 
-def _print(records: Sequence[Record], as_json: bool) -> None:
+def _print(records: "Sequence[Record]", as_json: bool) -> None:
+    from drbook.cli.describe import describe
+    from drbook.journal.codec import encode
+
     for record in records:
         line = encode(record).decode() if as_json else describe(record)
         if line:
@@ -46,13 +55,22 @@ def _print(records: Sequence[Record], as_json: bool) -> None:
 
 
 def _on_the_screen(folder: Path) -> int:
-    from drbook.app.follower import Follower
+    """Its first picture is there before the record is read."""
     from drbook.tui.app import run_watch
 
-    follower = Follower(folder)
-    follower.start()
+    followers: list[Follower] = []
+
+    def opening(told: "Told") -> "tuple[Incident, str]":
+        from drbook.app.follower import Follower
+
+        follower = Follower(folder, reading=told.reading)
+        follower.start()
+        followers.append(follower)
+        return follower, ""
+
     try:
-        run_watch(follower)
+        run_watch(opening, first_of(folder))
     finally:
-        follower.stop()
+        for one in followers:
+            one.stop()
     return int(ExitCode.DONE)

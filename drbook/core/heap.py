@@ -17,3 +17,9 @@ def without_collecting() -> Iterator[None]:
         gc.freeze()
         if on:
             gc.enable()
+
+
+def settle() -> None:
+    """What is there now stays: a screen that is complete holds some hundred thousand objects, and to go
+    through them takes as long as a key may."""
+    gc.freeze()

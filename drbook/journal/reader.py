@@ -212,8 +212,9 @@ class Tail:
         self._count = 0
         self._file: tuple[int, int] | None = None
 
-    def more(self) -> tuple[Record, ...]:
-        """The whole records since the last look; none where it has not grown.
+    def more(self, tell: Told | None = None) -> tuple[Record, ...]:
+        """The whole records since the last look; none where it has not grown. `tell` is told now and then
+        how far it is.
 
         Raises JournalError for a damaged line, and for a journal that another took the place of, or
         that lost what had been read of it: what was shown is then not what is there.
@@ -222,6 +223,7 @@ class Tail:
         try:
             with self.path.open("rb") as stream:
                 self._must_be_the_same(stream.fileno())
+                total = _count(stream) if tell is not None else 0
                 stream.seek(self._read)
                 for line in stream:
                     if not line.endswith(b"\n"):
@@ -232,6 +234,8 @@ class Tail:
                         if not found:
                             raise
                         break  # what came before it still holds; the next look says what is wrong
+                    if tell is not None and self._count % _TELL_EVERY == 0:
+                        tell(self._count, total)
         except FileNotFoundError:
             raise _missing(self.path) from None
         except OSError as error:

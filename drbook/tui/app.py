@@ -54,29 +54,28 @@ class IncidentApp(DrbookApp):
         self.exit()
 
 
-class WatchApp(DrbookApp):
+class WatchApp(IncidentApp):
     """One incident, looked at."""
 
-    def __init__(self, incident: "Incident", clock: Clock = utc_now) -> None:
-        super().__init__(clock)
-        self.incident = incident
-
-    def on_mount(self) -> None:
+    def _show(self, incident: "Incident") -> None:
         from drbook.tui.watch import WatchScreen
 
-        self.push_screen(WatchScreen(self.incident, self.clock))
-        self.attend(self.incident, watching=True)
+        self.push_screen(WatchScreen(incident, self.clock))
+        self.attend(incident, watching=True)
 
 
 def run_incident(opening: Opening, first: First) -> None:
     """Lead an incident until the operator leaves; it stays open unless it was closed or aborted. Raises
     what `opening` raises."""
-    app = IncidentApp(opening=opening, first=first)
+    _run_opening(IncidentApp(opening=opening, first=first))
+
+
+def run_watch(opening: Opening, first: First) -> None:
+    """Follow an incident until the operator leaves. Raises what `opening` raises."""
+    _run_opening(WatchApp(opening=opening, first=first))
+
+
+def _run_opening(app: IncidentApp) -> None:
     run(app)
     if app.failed is not None:
         raise app.failed
-
-
-def run_watch(incident: "Incident") -> None:
-    """Follow an incident until the operator leaves."""
-    run(WatchApp(incident))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from textual import constants
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.theme import Theme
 
 from drbook.app.preferences import BELL_AFTER, THEMES, preferences, remember
 from drbook.tui.palette import Commands
@@ -81,6 +83,10 @@ class DrbookApp(App[None]):
     def _cover(self) -> None:
         if not fits(self.size) and not any(isinstance(one, TooSmall) for one in self.screen_stack):
             self.push_screen(TooSmall())
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """Asked for at every style; Textual would copy them all each time."""
+        return self._registered_themes.get(theme_name) or super().get_theme(theme_name)
 
     # --- what they like -------------------------------------------------------------------------
 
@@ -162,8 +168,13 @@ class DrbookApp(App[None]):
         self._close_messages_no_wait()
 
 
+TURN = 0.001
+"""Seconds that a thread which computes keeps the screen waiting at a turn; Python's own are five times that."""
+
+
 def run(app: App[None]) -> None:
     """Until the operator leaves."""
+    sys.setswitchinterval(TURN)
     app.run()
     if app._exception is not None:
         raise app._exception

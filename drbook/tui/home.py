@@ -13,16 +13,17 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Static
 
 from drbook.app.library import own_folder
 from drbook.app.places import Home
 from drbook.app.shelf import Contents, Shelf
+from drbook.core.heap import settle
 from drbook.core.values import counted, plain
 from drbook.tui import shelfrows
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.help import Explanation, HelpScreen
 from drbook.tui.hints import ACTION, Hint, key_line
+from drbook.tui.lines import Lines
 from drbook.tui.paint import cut_middle, said, spread
 from drbook.tui.shelfrows import ROW, Row
 
@@ -87,21 +88,25 @@ class HomeScreen(Screen[None]):
         self._arrived = self.contents
         self._told = False
         self._rows: list[Row] = []
+        self._made_of: tuple[Contents, str] | None = None
+        """What the rows were made of."""
         self._key = ""
         self.shelf = Shelf(home, here, self._arrive)
 
     def compose(self) -> ComposeResult:
-        yield Static(id="home-head", markup=False)
-        yield Static(id="home-banner", markup=False)
-        yield Static(id="home-filter", markup=False)
-        yield Static(id="home-list", markup=False)
-        yield Static(id="home-detail", markup=False)
-        yield Static(id="home-keys", markup=False)
+        for name in ("head", "banner", "filter", "list", "detail", "keys"):
+            yield Lines(id=f"home-{name}", markup=False)
 
     def on_mount(self) -> None:
+        settle()
         self.shelf.start()
-        self.set_interval(1.0, self.draw)
+        self.set_interval(1.0, self._look_again)
         self.draw()
+
+    def _look_again(self) -> None:
+        """Nobody draws what an incident's screen covers."""
+        if self.is_current:
+            self.draw()
 
     def on_unmount(self) -> None:
         self.shelf.stop()
@@ -122,8 +127,10 @@ class HomeScreen(Screen[None]):
 
     def on_home_screen_fresh(self) -> None:
         self._told = False
+        if self.contents.reading and not self._arrived.reading:
+            settle()
         self.contents = self._arrived
-        self.draw()
+        self._look_again()
 
     # --- what is chosen -----------------------------------------------------------------------
 
@@ -214,27 +221,29 @@ class HomeScreen(Screen[None]):
         if width == 0 or not self.is_mounted:
             return
         now = self.clock()
-        self._rows = shelfrows.rows(self.contents, self.filter)
+        if self._made_of != (self.contents, self.filter):
+            self._made_of = self.contents, self.filter
+            self._rows = shelfrows.rows(self.contents, self.filter)
         self._draw_banner(width)
-        self.query_one("#home-head", Static).update(self._head(now, width))
-        self.query_one("#home-filter", Static).update(self._filter_line(width))
-        place = self.query_one("#home-list", Static)
+        self.query_one("#home-head", Lines).show(self._head(now, width))
+        self.query_one("#home-filter", Lines).show(self._filter_line(width))
+        place = self.query_one("#home-list", Lines)
         size = width, max(1, place.size.height)
-        place.update(shelfrows.shelf(self._rows, self._at, now, size, self._notes()))
-        self.query_one("#home-detail", Static).update(shelfrows.detail(self.chosen, now, width))
-        self.query_one("#home-keys", Static).update(self._keys(width))
+        place.show(shelfrows.shelf(self._rows, self._at, now, size, self._notes()))
+        self.query_one("#home-detail", Lines).show(shelfrows.detail(self.chosen, now, width))
+        self.query_one("#home-keys", Lines).show(self._keys(width))
 
     def _draw_banner(self, width: int) -> None:
-        banner = self.query_one("#home-banner", Static)
+        banner = self.query_one("#home-banner", Lines)
         doubtful = self.contents.in_doubt
         banner.display = bool(doubtful or self.contents.trouble)
         if self.contents.trouble:
-            banner.update(said(f" ✗ {plain(self.contents.trouble, 300)}"))
+            banner.show(said(f" ✗ {plain(self.contents.trouble, 300)}"))
         elif doubtful:
             count = counted(len(doubtful), "open incident")
             text = f" ‼ IN DOUBT: {count}, and nobody knows whether a step happened. "
             text += "Enter resumes it; look first." if width >= 120 else ""
-            banner.update(Text(text, no_wrap=True, overflow="ellipsis"))
+            banner.show(Text(text, no_wrap=True, overflow="ellipsis"))
 
     def _head(self, now: datetime, width: int) -> Text:
         left = Text.assemble((" drbook ", STRONG), said(f" {self.home.path}", DIM))

@@ -18,6 +18,7 @@ from textual.widgets import Static
 
 from drbook.app.model import CancelStep, Command, Incident, Run, Snapshot
 from drbook.core.errors import DrbookError
+from drbook.core.heap import settle
 from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
@@ -134,6 +135,7 @@ class IncidentScreen(Operations):
     @work
     async def _get_ready(self) -> None:
         await self.lists.get_ready()
+        settle()
 
     def on_unmount(self) -> None:
         self._unsubscribe()

@@ -8,9 +8,8 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.clocks import unasked
-from drbook.core.engine import Readiness
 from drbook.core.events import NoteKind
-from drbook.core.state import StepState
+from drbook.core.state import StepState, in_doubt
 from drbook.tui.colours import BUSY, DIM, PLAIN, STRONG, WARN
 from drbook.tui.paint import cut, progress_line, said
 from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
@@ -33,10 +32,8 @@ def beside(
 ) -> Text:
     """One line each for what runs and what ended while another step was looked at."""
     lines: list[Text] = []
-    for step in snapshot.state.order:
+    for step in _in_order(snapshot, {*snapshot.decision.running, *news} - {selected}):
         run = snapshot.state.steps[step]
-        if step == selected:
-            continue
         status = status_of(snapshot, step)
         if run.state is StepState.STARTED:
             spent = took(run, now)
@@ -48,7 +45,7 @@ def beside(
                     (f" {status.sign} ", BUSY), said(named(snapshot, step)), (f"  {words}", BUSY)
                 )
             )
-        elif step in news:
+        else:
             lines.append(
                 Text.assemble(
                     (" ● ", STRONG), (f"{status.word}: ", status.style),
@@ -71,6 +68,12 @@ def beside(
     return Text("\n").join(lines)
 
 
+def _in_order(snapshot: Snapshot, some: Collection[str]) -> list[str]:
+    """Some of the steps as they stand in the runbook; it may have a thousand others."""
+    places = snapshot.runbook.places
+    return sorted((step for step in some if step in places), key=places.__getitem__)
+
+
 def panel(snapshot: Snapshot, now: datetime, width: int, height: int) -> RenderableType:
     """The third column of a large screen."""
     parts: list[RenderableType] = [Text(" RUNNING", style=f"bold {DIM}")]
@@ -90,12 +93,8 @@ def panel(snapshot: Snapshot, now: datetime, width: int, height: int) -> Rendera
 
 
 def _for_you(snapshot: Snapshot, width: int) -> list[Text]:
-    wanted = [
-        step
-        for step in snapshot.state.order
-        if snapshot.decision.view(step).readiness in (Readiness.READY, Readiness.AWAITING)
-        or snapshot.state.steps[step].state is StepState.IN_DOUBT
-    ]
+    doubts = in_doubt(snapshot.state)
+    wanted = _in_order(snapshot, {*snapshot.decision.ready, *snapshot.decision.awaiting, *doubts})
     first = next_for_you(snapshot)
     lines = []
     for step in wanted[:8]:

@@ -5,7 +5,7 @@ from benchmarks.screen import first_cells, measure, percentile
 
 
 def test_every_key_shows_what_it_has_to() -> None:
-    outcome = measure(steps=60, records=600, starts=1, keys=10)
+    outcome = measure(steps=60, records=600, starts=1, keys=10, incidents=6)
     counts = {name: len(times) for name, times in outcome.keys.items()}
     assert counts == {
         "step": 10,
@@ -16,6 +16,7 @@ def test_every_key_shows_what_it_has_to() -> None:
         "back": 6,
     }
     assert len(outcome.hanging) == 28
+    assert len(outcome.home) == 10
     assert (len(outcome.empty), len(outcome.first), len(outcome.content)) == (1, 3, 3)
     assert outcome.peak > 0
 

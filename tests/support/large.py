@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from drbook.app.places import Home, make_folder
@@ -212,3 +213,22 @@ def large(
     count = write(place / "journal.jsonl", events_of(steps, records, sha256, incident))
     (place / "journal.jsonl").chmod(0o600)
     return Large(home, place, incident, steps, count)
+
+
+def many(folder: Path, incidents: int = 500, records: int = 200) -> Home:
+    """A state directory with that many incidents, of which every tenth was left open."""
+    home = Home(folder / "home")
+    source = runbook_of(20, hanging=False)
+    sha256 = hashlib.sha256(source).hexdigest()
+    begun = datetime(2025, 1, 1, tzinfo=UTC)
+    for number in range(incidents):
+        at = begun + timedelta(hours=7 * number)
+        incident = f"{at:%Y%m%d-%H%M%S}-many-{number:04x}"
+        place = home.folder(incident)
+        make_folder(place)
+        store(place / "runbook.yaml", source)
+        events = events_of(20, records, sha256, incident)
+        closed = ev.IncidentClosed(outcome="aborted", exit_code=6, reason="it was a rehearsal")
+        write(place / "journal.jsonl", events if number % 10 == 0 else chain(events, [closed]))
+        (place / "journal.jsonl").chmod(0o600)
+    return home
