@@ -85,9 +85,7 @@ def panel(snapshot: Snapshot, now: datetime, width: int, height: int) -> Rendera
 
 def _for_you(snapshot: Snapshot, width: int) -> list[Text]:
     doubts = in_doubt(snapshot.state)
-    wanted = _in_order(
-        snapshot, {*snapshot.decision.ready, *snapshot.decision.awaiting, *doubts}
-    )
+    wanted = _in_order(snapshot, {*snapshot.decision.ready, *snapshot.decision.awaiting, *doubts})
     first = next_for_you(snapshot)
     lines = []
     for step in wanted[:8]:
