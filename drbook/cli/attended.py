@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from drbook.cli.streams import in_browser
 from drbook.core.errors import ExitCode, UsageError
+from drbook.core.heap import hold, let_go
 from drbook.core.plaintext import plain
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def attend(opening: Opening, *, first: "First", as_json: bool = False, kept: boo
 
     `kept` is False where its folder is removed afterwards. Raises what `opening` raises.
     """
+    hold()
     from drbook.tui.app import run_incident
 
     opened = _Opened(opening, kept)
@@ -61,6 +63,8 @@ def attend(opening: Opening, *, first: "First", as_json: bool = False, kept: boo
     except BaseException:
         opened.close()
         raise
+    finally:
+        let_go()
     session = opened.left()
     from drbook.cli.lead import ended_at_the_screen
     from drbook.cli.output import say

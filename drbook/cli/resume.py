@@ -8,6 +8,7 @@ import click
 
 from drbook.cli.attended import attend, first_of, need_terminal
 from drbook.core.errors import UsageError
+from drbook.core.heap import hold
 
 if TYPE_CHECKING:
     from drbook.app.places import Home
@@ -100,6 +101,7 @@ def command(
             next="`drbook journal verify --head HEAD` holds a head against the record here.",
         )
     if not headless:
+        hold()
         from drbook.tui.opening import First
 
         def opening(told: "Told") -> "Session":

@@ -10,6 +10,7 @@ import click
 from drbook.app.places import JOURNAL, find_incident, home
 from drbook.cli.attended import first_of, may_draw
 from drbook.core.errors import ExitCode
+from drbook.core.heap import hold, let_go
 
 if TYPE_CHECKING:
     from drbook.app.follower import Follower
@@ -56,6 +57,7 @@ def _print(records: "Sequence[Record]", as_json: bool) -> None:
 
 def _on_the_screen(folder: Path) -> int:
     """Its first picture is there before the record is read."""
+    hold()
     from drbook.tui.app import run_watch
 
     followers: list[Follower] = []
@@ -71,6 +73,7 @@ def _on_the_screen(folder: Path) -> int:
     try:
         run_watch(opening, first_of(folder))
     finally:
+        let_go()
         for one in followers:
             one.stop()
     return int(ExitCode.DONE)

@@ -23,3 +23,13 @@ def settle() -> None:
     """What is there now stays: a screen that is complete holds some hundred thousand objects, and to go
     through them takes as long as a key may."""
     gc.freeze()
+
+
+def hold() -> None:
+    """Until `let_go` nothing is collected: what is loaded for a first picture is no garbage."""
+    gc.disable()
+
+
+def let_go() -> None:
+    gc.freeze()
+    gc.enable()

@@ -66,7 +66,7 @@ class DrbookApp(App[None]):
             self.unregister_theme(name)
         for name in THEMES:
             self.register_theme(theme(name))
-        self._wear(self.liked.theme)
+        self._begin_in(self.liked.theme)
         self._attention: Attention | None = None
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
@@ -89,6 +89,18 @@ class DrbookApp(App[None]):
         return self._registered_themes.get(theme_name) or super().get_theme(theme_name)
 
     # --- what they like -------------------------------------------------------------------------
+
+    def _begin_in(self, name: str) -> None:
+        """What `_wear` does to an application that runs, before any style is worked out by it: Textual
+        would work out all of them twice."""
+        self._recolour.use(name)
+        self.set_reactive(App.theme, name)
+        dark = self.current_theme.dark
+        self.set_class(dark, "-dark-mode", update=False)
+        self.set_class(not dark, "-light-mode", update=False)
+        self.add_class(f"-theme-{name}", update=False)
+        self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def _wear(self, name: str) -> None:
         self._recolour.use(name)

@@ -24,6 +24,7 @@ from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.help import Explanation, HelpScreen
 from drbook.tui.hints import ACTION, Hint, key_line
 from drbook.tui.lines import Lines
+from drbook.tui.modal import is_seen
 from drbook.tui.paint import cut_middle, said, spread
 from drbook.tui.shelfrows import ROW, Row
 
@@ -105,7 +106,7 @@ class HomeScreen(Screen[None]):
 
     def _look_again(self) -> None:
         """Nobody draws what an incident's screen covers."""
-        if self.is_current:
+        if is_seen(self):
             self.draw()
 
     def on_unmount(self) -> None:

@@ -24,6 +24,7 @@ from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
 from drbook.tui.header import header, lines_for
 from drbook.tui.lines import Block, Lines
+from drbook.tui.modal import is_seen
 from drbook.tui.now import beside, panel
 from drbook.tui.operations import Operations
 from drbook.tui.pane import pane
@@ -146,7 +147,7 @@ class IncidentScreen(Operations):
 
     def _look_again(self) -> None:
         """Nobody draws what a list covers."""
-        if self.is_current:
+        if is_seen(self):
             self.draw()
 
     def on_resize(self) -> None:

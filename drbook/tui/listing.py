@@ -18,6 +18,7 @@ from drbook.app.model import Snapshot
 from drbook.tui.colours import BUSY, DIM, PLAIN
 from drbook.tui.help import Explanation, HelpScreen
 from drbook.tui.lines import Block, Lines
+from drbook.tui.modal import is_seen
 
 Look = Callable[[], Snapshot]
 """How a list gets the newest snapshot."""
@@ -69,7 +70,7 @@ class ListScreen(Screen[None], Generic[Row]):
         self.draw()
 
     def _look_again(self) -> None:
-        if self.is_current:
+        if is_seen(self):
             self.draw()
 
     def on_resize(self) -> None:

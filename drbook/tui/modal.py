@@ -1,9 +1,9 @@
 """A dialog that ends once: a second Enter, faster than the screen, must not close what lies behind it."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from textual.await_complete import AwaitComplete
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 Result = TypeVar("Result")
 
@@ -18,3 +18,11 @@ class Modal(ModalScreen[Result]):
             return AwaitComplete()
         self._ended = True
         return super().dismiss(result)
+
+
+def is_seen(screen: Screen[Any]) -> bool:
+    """Whether nothing but dialogs lies over it; Textual also counts what a whole screen covers."""
+    stack = screen.app.screen_stack if screen.is_running else []
+    if screen not in stack:
+        return False
+    return all(isinstance(one, ModalScreen) for one in stack[stack.index(screen) + 1 :])

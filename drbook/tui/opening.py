@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
 
+from drbook.core.heap import let_go
 from drbook.core.plaintext import plain
 from drbook.tui.colours import BUSY, DIM, DRILL_TAG, DRY_TAG, LIVE_TAG, STRONG, WARN
 from drbook.tui.lines import Lines
@@ -90,6 +91,7 @@ class OpeningScreen(Screen[None]):
         self.call_after_refresh(self.set_timer, 0.01, self._begin)
 
     def _begin(self) -> None:
+        let_go()
         threading.Thread(target=self._open, name="opening", daemon=True).start()
 
     def _open(self) -> None:

@@ -134,3 +134,11 @@ def test_an_update_is_due_one_interval_after_the_latest_whatever_the_order(
     (found,) = [one for one in due(state, runbook, at(now)) if one.kind == "update"]
     assert found.at == at(max([0, *sent]) + 30)
     assert found.overdue is (at(now) > found.at)
+
+
+def test_only_what_was_told_is_looked_through() -> None:
+    notes = [(float(second), ev.NoteAdded(text="seen")) for second in range(1, 51)]
+    _, state = folded(BOOK, *notes, (60.0, message("Acme: we are on it")))
+    assert [note.text for note in state.messages] == ["Acme: we are on it"]
+    assert len(state.notes) == 51
+    assert len(messages_of(state)) == 1

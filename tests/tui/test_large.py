@@ -17,7 +17,9 @@ from drbook.core.actions import Finished
 from drbook.core.state import StepState
 from drbook.tui import journal, steps
 from drbook.tui.app import IncidentApp
+from drbook.tui.incident import IncidentScreen
 from drbook.tui.lines import Lines
+from drbook.tui.listing import ListScreen
 
 STEPS, RECORDS = 300, 4000
 
@@ -185,3 +187,77 @@ def test_keys_are_heard_while_a_step_and_a_plan_hang(
         at_the_screen(world, script)
     finally:
         hang.set()
+
+
+def test_a_list_is_made_once_and_begins_anew_each_time(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    compose = ListScreen.compose
+    monkeypatch.setattr(ListScreen, "compose", lambda self: made.append(self) or compose(self))
+
+    async def script(app: IncidentApp, pilot: Pilot[None]) -> None:
+        await pilot.pause(1)
+        assert len(made) == 3
+        for _ in range(3):
+            await pilot.press("t")
+            await pilot.pause(0.05)
+            assert f"{RECORDS + 1:,} of {RECORDS + 1:,}" in shown(app)
+            await pilot.press("home")
+            await pilot.pause(0.05)
+            assert f"1 of {RECORDS + 1:,}" in shown(app)
+            await pilot.press("slash", *"alice", "escape", "q")
+        await pilot.press("v", "f")
+        await pilot.pause(0.05)
+        assert "TIMELINE" not in shown(app)
+        await pilot.press("q", "v")
+        assert len(made) == 3
+
+    at(session, script)
+
+
+def test_nothing_is_drawn_behind_a_list(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    for kind in (IncidentScreen, ListScreen):
+        draw = kind.draw
+        monkeypatch.setattr(
+            kind, "draw", lambda self, d=draw: drawn.append(type(self).__name__) or d(self)
+        )
+
+    async def script(app: IncidentApp, pilot: Pilot[None]) -> None:
+        await pilot.pause(1)
+        await pilot.press("b")
+        await pilot.pause(0.1)
+        drawn.clear()
+        await pilot.pause(2.2)
+        assert set(drawn) == {"BackupsScreen"}
+        await pilot.press("q")
+        await pilot.pause(0.1)
+        drawn.clear()
+        await pilot.pause(2.2)
+        assert set(drawn) == {"IncidentScreen"}
+
+    at(session, script)
+
+
+def test_a_key_lays_nothing_out_where_all_stays_as_high(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    laid = []
+    lay = IncidentScreen._refresh_layout
+    monkeypatch.setattr(
+        IncidentScreen,
+        "_refresh_layout",
+        lambda self, *a, **k: laid.append(1) or lay(self, *a, **k),
+    )
+
+    async def script(app: IncidentApp, pilot: Pilot[None]) -> None:
+        await pilot.pause(1)
+        await pilot.press("j", "j")
+        await pilot.pause(0.1)
+        laid.clear()
+        await pilot.press("j", "j", "j")
+        await pilot.pause(0.1)
+        assert laid == []
+
+    at(session, script)

@@ -71,6 +71,19 @@ def test_it_says_that_it_only_watches_and_follows(followed: World, size: tuple[i
     watching(followed, script, size)
 
 
+def test_no_copy_is_chosen_by_who_looks_on(followed: World) -> None:
+    async def script(seat: Watcher, follower: Follower) -> None:
+        await seat.press("b")
+        text = await seat.sees("BACKUPS", "more reasons")
+        assert "take this copy" not in text
+        await seat.press("enter")
+        assert seat.app.screen.check_action("choose", ()) is False
+        await seat.press("q")
+        await seat.sees("WATCHING")
+
+    watching(followed, script)
+
+
 CHANGING = ("r", "s", "c", "d", "i", "x", "a")
 
 
