@@ -222,6 +222,8 @@ def _differences_of(
         elif is_ is None:
             todo = f"; {rule.lacks}" if rule.lacks else ""
             yield _remark(kind, name, rule.missing, f"{MISSING}{because}{todo}")
+        elif name in owners and _but_maintain(was, is_, majors):
+            continue
         elif not _same(was, is_, majors) and also and name in also:
             if not _same(also[name], is_, majors):
                 words = f"{_change(was.words, is_.words)}; it was changed while it was dumped"
@@ -249,6 +251,15 @@ def _changed(
     if verdict is FAIL and was.kind in _REWRITTEN and same_meaning(was.words, is_.words) is None:
         return UNSURE, words + "; PostgreSQL may only write it otherwise, which this digest hides"
     return verdict, words
+
+
+def _but_maintain(was: DbObject, is_: DbObject, majors: tuple[int, int]) -> bool:
+    """Whether an owner whose rights were narrowed before 17, which knows MAINTAIN, has that one more."""
+    if not 0 < majors[0] < 17 <= majors[1]:
+        return False
+    return [
+        one for one in is_.words.split(", ") if one.rstrip("*") != "MAINTAIN"
+    ] == was.words.split(", ")
 
 
 def _with_maintain(rights: str) -> str:

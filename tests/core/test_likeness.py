@@ -206,6 +206,20 @@ def test_an_older_reading_does_not_say_what_an_owner_might_and_knows_no_later_ki
         assert said(Structure(reading=2), one(kind)) == said(one(kind), Structure(reading=2)) == []
 
 
+def test_an_owner_whose_rights_were_narrowed_before_17_may_have_maintain_as_well() -> None:
+    def granted(rights: str, owner: str = "keeper") -> Structure:
+        objects = one("owner", owner, "t").objects + one("grant", rights, "t to keeper").objects
+        return Structure(reading=READING, objects=objects)
+
+    was, now = granted("INSERT, SELECT"), granted("INSERT, MAINTAIN, SELECT")
+    assert said(was, now, (15, 18)) == []
+    assert [each.verdict for each in said(was, now, (17, 18))] == [BAD]
+    more = granted("INSERT, MAINTAIN, SELECT, UPDATE")
+    assert [each.verdict for each in said(was, more, (15, 18))] == [BAD]
+    of_another = (granted("INSERT, SELECT", "zoe"), granted("INSERT, MAINTAIN, SELECT", "zoe"))
+    assert [each.verdict for each in said(*of_another, (15, 18))] == [BAD]
+
+
 def test_what_was_changed_while_it_was_dumped_may_be_either() -> None:
     held = one("function", "RETURN 1").changed_to(one("function", "RETURN 2"))
     assert [each.words for each in held.also] == ["RETURN 2"]
