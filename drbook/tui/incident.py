@@ -32,6 +32,8 @@ from drbook.tui.signs import named, next_for_you, status_of
 
 NARROW = 100
 """Columns below which the step list becomes a strip."""
+MIDDLE = 116
+"""Columns from which the list has room for most titles."""
 WIDE = 140
 """Columns from which the list has room for whole titles."""
 VAST = (170, 40)
@@ -102,7 +104,8 @@ class IncidentScreen(Operations):
         self.incident = incident
         self.clock = clock
         self.shown: Snapshot = incident.snapshot
-        self.selected = next_for_you(self.shown) or self.shown.state.order[0]
+        last = -1 if self.shown.state.closed_at is not None else 0
+        self.selected = next_for_you(self.shown) or self.shown.state.order[last]
         self._arrived = self.shown
         self._told = False
         self._wanted: set[str] = set()
@@ -152,6 +155,7 @@ class IncidentScreen(Operations):
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < NARROW, "narrow")
+        self.set_class(self.size.width >= MIDDLE, "middling")
         self.set_class(self.size.width >= WIDE, "wide")
         self.set_class(self.size.width >= VAST[0] and self.size.height >= VAST[1], "vast")
         self.set_class(lines_for(*self.size) == 3, "roomy")

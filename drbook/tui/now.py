@@ -103,7 +103,8 @@ def _for_you(snapshot: Snapshot, width: int) -> list[Text]:
         lines.append(
             Text.assemble(
                 f"{mark}", (f"{status.sign} ", status.style), (f"{number_of(snapshot, step):>2} ", DIM),
-                said(cut(title_of(snapshot, step), width - 24)), (f"  {status.word}", status.style),
+                said(cut(title_of(snapshot, step), width - 9 - len(status.word))),
+                (f"  {status.word}", status.style),
             )
         )  # fmt: skip
     return lines or [Text(" nothing", style=DIM)]

@@ -92,15 +92,20 @@ def progress_line(view: ProgressView, width: int) -> Text:
     else:
         tail += [part for part in (rate(view), time_left(view)) if part]
     words = "  ".join(tail)
+    while len(tail) > 1 and len(label) + 1 + cell_len(words) > width:
+        del tail[-2]  # how far and how long still matter most
+        words = "  ".join(tail)
     room = width - len(label) - cell_len(words) - 4
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{label} ", style=f"bold {DIM}")
-    cells = next((size for size in (24, 12, 6) if room >= size), 0)
+    sizes = (24, 12, 6) if width >= 100 else (12, 6)  # the same for bars below each other
+    cells = next((size for size in sizes if room >= size), 0)
     if view.total and cells:
         line.append(bar(view.done, view.total, cells), style=GOOD if finished else BUSY)
         line.append("  ")
     line.append(words, style=PLAIN)
-    if view.now and not finished:
-        line.append(f"  {cut_middle(view.now, max(12, width - line.cell_len - 3))}", style=DIM)
+    room = width - line.cell_len - 2
+    if view.now and not finished and (room >= 20 or room >= cell_len(plain(view.now))):
+        line.append(f"  {cut_middle(view.now, room)}", style=DIM)
     line.truncate(width, overflow="ellipsis")
     return line

@@ -123,7 +123,7 @@ def _how_it_goes(snapshot: Snapshot, step: str, width: int, height: int) -> list
     milestones = snapshot.state.steps[step].milestones[-3:]
     parts += [Text.assemble(("• ", BUSY), said(cut(text, width - 2))) for text in milestones]
     if live is not None:
-        lines = max(1, height - 16)
+        lines = max(1, height - (16 if height < 30 else 24))  # what it does stands above, then
         parts += [said(cut(line, width), DIM) for line in live.output[-lines:]]
     return parts
 
@@ -178,6 +178,8 @@ def _what_you_can_do(
         )
     elif snapshot.state.closed_at is not None:
         lines.append(_closed(snapshot))
+    elif other is None and snapshot.decision.running:
+        lines.append(_meanwhile(snapshot, step))
     elif snapshot.decision.finished:
         lines.append(
             Text.assemble(
@@ -188,6 +190,13 @@ def _what_you_can_do(
             )
         )
     return lines
+
+
+def _meanwhile(snapshot: Snapshot, step: str) -> Text:
+    """Nobody has to guess whether something is waited for that they should do."""
+    others = [named(snapshot, one) for one in snapshot.decision.running if one != step]
+    runs = f"{' and '.join(others)} runs by itself" if others else "it runs by itself"
+    return Text.assemble(("nothing needs you now: ", f"bold {BUSY}"), said(runs))
 
 
 def _closed(snapshot: Snapshot) -> Text:

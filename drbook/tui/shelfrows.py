@@ -201,8 +201,11 @@ def _about_incident(one: Summary, now: datetime) -> tuple[str, str]:
     if one.closed_at is not None and one.opened_at is not None:
         opened += f", closed after {show_duration(max(one.closed_at - one.opened_at, timedelta()))}"
     if one.in_doubt:
-        opened += f"; nobody knows whether these happened: {', '.join(one.in_doubt)}"
-    elif one.led:
+        return (
+            f"{plain(one.title, 400)} · nobody knows whether these happened: {', '.join(one.in_doubt)}",
+            (f"{one.incident} · {opened}"),
+        )
+    if one.led:
         opened += "; a drbook on this machine leads it"
     return plain(one.title, 400), f"{one.incident} · {opened}"
 

@@ -45,7 +45,7 @@ class WatchScreen(IncidentScreen, inherit_bindings=False):
         self.selected = (
             next(iter(self.shown.decision.running), None)
             or next_for_you(self.shown)
-            or state.order[0]
+            or state.order[-1 if state.closed_at is not None else 0]
         )
 
     def compose(self) -> ComposeResult:
@@ -72,7 +72,8 @@ class WatchScreen(IncidentScreen, inherit_bindings=False):
         if shown.state.closed_at is not None:
             left = " ◎ CLOSED RECORD  read-only: it is looked at, nothing can be changed"
             return spread(Text(left), Text(""), width)
-        left = " ◎ WATCHING  read-only: nothing you press changes the incident"
+        told = ": nothing you press changes the incident" if width >= 110 else ""
+        left = f" ◎ WATCHING  read-only{told}"
         last = shown.records[-1]
         ago = show_duration(max(self.clock() - last.at, last.at - last.at))
         right = f"led by {plain(shown.state.operator, 40)} · last record {ago} ago "

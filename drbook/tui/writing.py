@@ -96,7 +96,7 @@ class NoteDialog(Modal[Written | None]):
         )
         self.query_one(".kind", Static).update(kind)
         keys = Text(wrong, style=WARN) if wrong else Text(
-            "Enter: write it down    ^j: new line    ^e: your editor    Esc: back, nothing is recorded",
+            "Enter: record it   ^j: new line   ^e: editor   Esc: back, no note",
             style=DIM,
         )  # fmt: skip
         self.query_one(".keys", Static).update(keys)

@@ -17,7 +17,9 @@ from drbook.tui.themes import PALETTES, Palette
 WIDTH, HEIGHT = 12.2, 24.4
 """Of a cell, as Rich draws it."""
 _CLASS = re.compile(r"\.([\w-]+-r\d+) \{([^}]*)\}")
-_GROUND = re.compile(r'<rect fill="(#\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"[^>]*crispEdges')
+_GROUND = re.compile(
+    r'<rect fill="(#\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"[^>]*crispEdges'
+)
 _TEXT = re.compile(r'<text class="([\w-]+-r\d+)" x="([\d.]+)" y="([\d.]+)"[^>]*>(.*?)</text>', re.S)
 
 
@@ -55,7 +57,11 @@ def drawn(svg: str, width: int, height: int) -> Drawn:
     how = [[("", False)] * width for _ in range(height)]
     grounds = [[""] * width for _ in range(height)]
     for fill, x, y, wide in _GROUND.findall(svg):
-        row, column, cells = int(float(y) / HEIGHT), round(float(x) / WIDTH), round(float(wide) / WIDTH)
+        row, column, cells = (
+            int(float(y) / HEIGHT),
+            round(float(x) / WIDTH),
+            round(float(wide) / WIDTH),
+        )
         if row >= height or column + cells > width:
             raise Outside(f"a ground at row {row}, columns {column} to {column + cells}")
         grounds[row][column : column + cells] = [fill] * cells
@@ -75,7 +81,10 @@ def drawn(svg: str, width: int, height: int) -> Drawn:
     return Drawn(
         tuple(
             tuple(
-                (letter, Look(colour if letter.strip() else "", ground, bold and bool(letter.strip())))
+                (
+                    letter,
+                    Look(colour if letter.strip() else "", ground, bold and bool(letter.strip())),
+                )
                 for letter, (colour, bold), ground in zip(*three, strict=True)
             )
             for three in zip(letters, how, grounds, strict=True)
@@ -123,10 +132,9 @@ def _painted(row: tuple[Cell, ...], palette: Palette) -> str:
     names = {getattr(palette, field): field for field in Palette.__slots__}
     runs: list[tuple[Look, int]] = []
     for letter, look in row:
-        if letter == " " and runs and runs[-1][0].ground == look.ground:
-            look = runs[-1][0]  # a blank looks like what it stands beside
-        if runs and runs[-1][0] == look:
-            runs[-1] = (look, runs[-1][1] + 1)
+        blank = letter == " " and runs and runs[-1][0].ground == look.ground
+        if runs and (blank or runs[-1][0] == look):  # a blank looks like what it stands beside
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
         else:
             runs.append((look, 1))
     return " ".join(f"{count}×{_named(look, names)}" for look, count in runs)

@@ -72,9 +72,9 @@ def _neutral() -> Iterator[None]:
         put = stack.enter_context
         put(mock.patch.dict(os.environ, {"DRBOOK_OPERATOR": OPERATOR, "TMPDIR": str(PLACE)}))
         put(mock.patch.object(tempfile, "tempdir", str(PLACE)))
-        put(mock.patch.object(socket, "gethostname", lambda: HOST))
-        put(mock.patch.object(os, "uname", lambda: KERNEL))
-        put(mock.patch("drbook.app.session.this_life", lambda: LIFE))
+        put(mock.patch.object(socket, "gethostname", return_value=HOST))
+        put(mock.patch.object(os, "uname", return_value=KERNEL))
+        put(mock.patch("drbook.app.session.this_life", return_value=LIFE))
         yield
     shutil.rmtree(PLACE, ignore_errors=True)
 
@@ -167,9 +167,13 @@ def _keep(folder: Path, seen: list[LiveStep], into: Path) -> None:
     renamed = (hashlib.sha256(runbook).hexdigest(), hashlib.sha256(placed).hexdigest())
     lines = []
     prev = FIRST
-    for line in (folder / JOURNAL).read_bytes().splitlines():
-        document = json.loads(_placed(line, world_of).replace(*(one.encode() for one in renamed)))
-        line = json.dumps(document | {"prev": prev}, ensure_ascii=False, separators=(",", ":")).encode()
+    for written in (folder / JOURNAL).read_bytes().splitlines():
+        document = json.loads(
+            _placed(written, world_of).replace(*(one.encode() for one in renamed))
+        )
+        line = json.dumps(
+            document | {"prev": prev}, ensure_ascii=False, separators=(",", ":")
+        ).encode()
         prev = hashlib.sha256(line).hexdigest()
         lines.append(line + b"\n")
     (into / RUNBOOK).write_bytes(placed)

@@ -1,9 +1,9 @@
 """Render the README's pictures into assets/, from the recorded drill.
 
-    python tests/pictures/render.py               the README's pictures
-    python tests/pictures/render.py --snapshots   what the tests hold every screen to, too
-    python tests/pictures/render.py --anew        lead the demo again first, and record it
-    python tests/pictures/render.py --look DIR    every scene, size and theme as SVG, to be looked at
+python tests/pictures/render.py               the README's pictures
+python tests/pictures/render.py --snapshots   what the tests hold every screen to, too
+python tests/pictures/render.py --anew        lead the demo again first, and record it
+python tests/pictures/render.py --look DIR    every scene, size and theme as SVG, to be looked at
 """
 
 import argparse
@@ -59,10 +59,14 @@ def write_all(folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--anew", action="store_true", help="lead the demo again, and record it")
     parser.add_argument("--snapshots", action="store_true", help="rewrite the snapshots, too")
-    parser.add_argument("--look", type=Path, metavar="DIR", help="write every picture there instead")
+    parser.add_argument(
+        "--look", type=Path, metavar="DIR", help="write every picture there instead"
+    )
     given = parser.parse_args()
     if given.anew:
         from pictures.recording import record

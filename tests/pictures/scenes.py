@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from drbook.app.history import Summary, _of
@@ -28,7 +29,7 @@ from drbook.core.events import Event, Mode, Plan, Record, StepEnd
 from drbook.core.fold import fold
 from drbook.core.growing import Growing
 from drbook.core.runbook import Runbook
-from drbook.journal.reader import read
+from drbook.journal.reader import digests, read
 from drbook.tui.app import DrbookApp, IncidentApp, WatchApp
 from drbook.tui.home import HomeScreen
 
@@ -118,20 +119,28 @@ def snapshot(held: Sequence[Record], shows: Mapping[str, LiveStep], watching: bo
     """As `Follower` makes it, with a stored runbook and plans that are on record."""
     state, actions, deciding = fold(held), vocabulary().actions, Deciding(runbook())
     decision = deciding.decision(state)
-    plans = {one.event.step: one.event.plan for one in records() if type(one.event) is ev.StepPlanned}
+    plans = {
+        one.event.step: one.event.plan for one in records() if type(one.event) is ev.StepPlanned
+    }
     return Snapshot(
         runbook=runbook(),
         state=state,
         decision=decision,
         outcome=deciding.outcome(state),
         records=Growing(held),
-        head="0" * 64,
+        head=_head(len(held)),
         journal=HOME.folder(state.incident) / JOURNAL,
         titles={step.id: title_of(runbook(), actions, step.id) for step in runbook().steps},
         live=shows,
         previews={step: plans.get(step) or _planned(held, step) for step in decision.ready},
         watching=watching,
     )
+
+
+def _head(count: int) -> str:
+    """The digest of the record's last line; a record that the drill did not have has none."""
+    known = digests(records(), sha256((DRILL / JOURNAL).read_bytes().splitlines()[-1]).hexdigest())
+    return known[count - 1] if count <= len(known) else "0" * 64
 
 
 def _planned(held: Sequence[Record], step: str) -> Plan:
@@ -245,7 +254,9 @@ def _verified() -> tuple[Record, ...]:
 
 
 def _doubtful() -> tuple[Record, ...]:
-    return and_then(_restoring(), ev.IncidentResumed(head="0" * 64), timedelta(minutes=3))
+    return and_then(
+        _restoring(), ev.IncidentResumed(head=_head(len(_restoring()))), timedelta(minutes=3)
+    )
 
 
 def _failed() -> tuple[Record, ...]:

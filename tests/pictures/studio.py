@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from unittest import mock
 
-from pictures.drawn import Drawn, drawn
-from pictures.scenes import Scene
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from drbook.tui.app import DrbookApp
+from pictures.drawn import Drawn, drawn
+from pictures.scenes import Scene
 
 Size = tuple[int, int]
 SIZES: tuple[Size, ...] = ((80, 24), (120, 40), (200, 60))
