@@ -51,6 +51,7 @@ class DeskKeys(Screen[None]):
     leaving: str
     shown: Snapshot
     selected: str
+    opens_shell = False
 
     def submit(self, command: Command) -> Worker[None]:
         raise AssertionError("the screen submits")
@@ -164,7 +165,9 @@ class DeskKeys(Screen[None]):
     @work
     async def action_shell(self) -> None:
         """A shell on this host; how long it took goes on record. Steps go on meanwhile."""
+        self.opens_shell = True
         error = await self.carried_out(OpenShell(self.selected))
+        self.opens_shell = False
         if error is not None:
             return
         state = self.shown.state
