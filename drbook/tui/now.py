@@ -52,13 +52,17 @@ def beside(
                     said(named(snapshot, step), STRONG), said(f"  {run.reason}", DIM),
                 )
             )  # fmt: skip
-    if snapshot.running_on:
+    if snapshot.running_on and lines and most == 1:
+        lines[0] = Text.assemble((" ▶▶ R stops", BUSY), lines[0])
+    elif snapshot.running_on:
         lines.insert(0, Text(" ▶▶ running on until something needs you; R stops that", style=BUSY))
     left = len(lines) - most
-    if left > 0:
-        lines = [*lines[: most - 1], Text(f" … and {left + 1} more", style=DIM)]
+    more = Text(f"  … and {left} more" if left > 0 else "", style=DIM)
+    lines = lines[:most]
     for line in lines:
-        line.truncate(width, overflow="ellipsis")
+        line.truncate(width - (more.cell_len if line is lines[-1] else 0), overflow="ellipsis")
+    if lines:
+        lines[-1].append_text(more)
     return Text("\n").join(lines)
 
 
