@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drbook.app.model import Command, Snapshot, Trouble, WriteNote
 from drbook.app.notes import write_note
+from drbook.app.onewriter import written_now
 from drbook.app.places import JOURNAL
 from drbook.app.planning import internal_error, title_of
 from drbook.app.publisher import Previews, Publisher
@@ -54,6 +55,7 @@ class Follower:
         self._deciding: Deciding | None = None
         self._previews: Previews | None = None
         self._trouble: Trouble | None = None
+        self._seen_led = self._is_left = False
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         with without_collecting():
@@ -124,7 +126,8 @@ class Follower:
         """Read what came, and publish it; what cannot be read is said once, and tried again."""
         try:
             with self._lock:
-                picture = self._picture() if self._catch_up() else None
+                came, changed = self._catch_up(), self._leader_went_or_came()
+                picture = self._picture() if came or changed else None
         except DrbookError as error:
             self._say(error)
         except Exception as error:  # noqa: BLE001 - a defect must not end the only look-out
@@ -132,6 +135,13 @@ class Follower:
         else:
             if picture is not None:
                 self._publisher.publish(picture)
+
+    def _leader_went_or_came(self) -> bool:
+        """Only what was seen to be led here can be seen to be left."""
+        is_led = self._state.closed_at is None and written_now(self._state.incident)
+        self._seen_led |= is_led
+        before, self._is_left = self._is_left, self._seen_led and not is_led
+        return before != self._is_left
 
     def _catch_up(self, reading: Told | None = None) -> bool:
         came = self._tail.more(reading)
@@ -185,4 +195,5 @@ class Follower:
             preview_problems=problems,
             trouble=self._trouble,
             watching=True,
+            left=self._is_left,
         )

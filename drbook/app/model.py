@@ -101,6 +101,8 @@ class Snapshot:
     """How the copies off this machine stand, in the runbook's order."""
     watching: bool = False
     """True where this seat only looks on: nothing but a note can be asked for."""
+    left: bool = False
+    """True where this seat has seen that it was led on this machine, and nobody leads it any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from drbook.core.runbook import CompiledStep, Phase, Runbook
 from drbook.core.state import ENDED, RETRYABLE, SKIPPABLE, IncidentState, StepRun, StepState, lacks
 from drbook.core.values import Json, counted, format_time
 
+JUDGED = frozenset({"ask", "choose"})
+"""Actions by which a person judges what was done before."""
+
 
 class Readiness(StrEnum):
     """Whether a step may start now."""
@@ -231,7 +234,8 @@ def may_skip(state: IncidentState, step: str) -> str:
 
 def stale_after(runbook: Runbook, state: IncidentState, *steps: str) -> tuple[str, ...]:
     """Steps that used the output of one of these, directly or through others, and ended or wait for a
-    person with it: another output makes them stale.
+    person with it: another output makes them stale. What a person decides, or is about to, rests on all
+    that had to be done before.
 
     One in doubt stays in doubt: what it may have done is there, whatever its input would be now.
     """
@@ -241,11 +245,20 @@ def stale_after(runbook: Runbook, state: IncidentState, *steps: str) -> tuple[st
         more = {
             other.id
             for other in runbook.steps
-            if other.id not in changed and other.uses & changed and rests_on(state.steps[other.id])
+            if other.id not in changed
+            and not changed.isdisjoint(_grounds(other, state.steps[other.id]))
+            and rests_on(state.steps[other.id])
         }
         if not more:
             return tuple(step.id for step in runbook.steps if step.id in affected)
         affected |= more
+
+
+def _grounds(step: CompiledStep, run: StepRun) -> frozenset[str]:
+    """The steps that what it stands for rests on. "Go" is said because the restore was verified, though the
+    question names no result of the verification."""
+    judged = step.step.do in JUDGED or run.state is StepState.AWAITING
+    return step.uses | step.needs if judged else step.uses
 
 
 def rests_on(run: StepRun) -> bool:

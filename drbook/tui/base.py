@@ -20,6 +20,7 @@ from drbook.tui.palette import Commands
 from drbook.tui.small import TooSmall, fits
 from drbook.tui.terminal import Terminal, notice_sequence, title_sequence
 from drbook.tui.themes import Recolour, css_variables, theme
+from drbook.tui.turns import Turns
 
 if TYPE_CHECKING:
     from drbook.app.model import Incident
@@ -36,7 +37,7 @@ class _Leavable(Protocol):
     def action_leave(self) -> object: ...
 
 
-class DrbookApp(App[None]):
+class DrbookApp(Turns):
     """Colours, title, bell and leaving. It changes nothing itself: its screens submit commands."""
 
     CSS_PATH = Path(__file__).with_name("drbook.tcss")

@@ -55,6 +55,7 @@ class DeskKeys(Screen[None]):
     shown: Snapshot
     selected: str
     lists: Lists
+    opens_shell = False
 
     def submit(self, command: Command) -> Worker[None]:
         raise AssertionError("the screen submits")
@@ -183,7 +184,9 @@ class DeskKeys(Screen[None]):
     @work
     async def action_shell(self) -> None:
         """A shell on this host; how long it took goes on record. Steps go on meanwhile."""
+        self.opens_shell = True
         error = await self.carried_out(OpenShell(self.selected))
+        self.opens_shell = False
         if error is not None:
             return
         state = self.shown.state

@@ -5,6 +5,7 @@ a step that ends keeps it, so that its result is read before the next one starts
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -109,6 +110,7 @@ class IncidentScreen(Operations):
         self._arrived = self.shown
         self._told = False
         self._wanted: set[str] = set()
+        self._expects_until = 0.0
         self._news: set[str] = set()
         self._came_from: list[str] = []
         self._local = False
@@ -259,12 +261,18 @@ class IncidentScreen(Operations):
 
     # --- for the operations -----------------------------------------------------------------
 
+    @property
+    def expecting(self) -> bool:
+        """Whether what was just asked for may open at any moment: a step's dialog, or a shell."""
+        wanted = self._wanted - self.shown.cooling.keys()
+        return self.opens_shell or (bool(wanted) and time.monotonic() < self._expects_until)
+
     @work
     async def submit(self, command: Command) -> None:
         """Ask the driver. What it refuses comes back as the snapshot's trouble."""
         self._dismissed = self.clock()
         if isinstance(command, Run):
-            self._wanted.add(command.step)
+            self._want(command.step)
         try:
             await asyncio.wrap_future(self.incident.submit(command))
         except DrbookError:
@@ -280,8 +288,12 @@ class IncidentScreen(Operations):
         ended = await self.app.push_screen_wait(question.dialog)
         command = question.command(ended)
         if command is not None:
-            self._wanted.add(step)
+            self._want(step)
             self.submit(command)
+
+    def _want(self, step: str) -> None:
+        self._wanted.add(step)
+        self._expects_until = time.monotonic() + 1.0
 
     def select(self, step: str) -> None:
         if step != self.selected:

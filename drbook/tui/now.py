@@ -52,17 +52,19 @@ def beside(
                     said(named(snapshot, step), STRONG), said(f"  {run.reason}", DIM),
                 )
             )  # fmt: skip
-    if snapshot.running_on:
+    if snapshot.running_on and lines and most == 1:
+        lines[0] = Text.assemble((" ▶▶ R stops", BUSY), lines[0])
+    elif snapshot.running_on:
         lines.insert(0, Text(" ▶▶ running on until something needs you; R stops that", style=BUSY))
     missing = () if snapshot.state.closed_at else unasked(snapshot.state, snapshot.runbook)
     if missing and not snapshot.watching:
         asked = " and ".join(_ASKED[name] for name in missing)
         lines.append(Text(f" ▲ nobody has said yet {asked}: press I", style=WARN))
     left = len(lines) - most
-    more = Text(f" … and {left} more" if left > 0 else "", style=DIM)
+    more = Text(f"  … and {left} more" if left > 0 else "", style=DIM)
     lines = lines[:most]
     for line in lines:
-        line.truncate(width - more.cell_len, overflow="ellipsis")
+        line.truncate(width - (more.cell_len if line is lines[-1] else 0), overflow="ellipsis")
     if lines:
         lines[-1].append_text(more)
     return Text("\n").join(lines)

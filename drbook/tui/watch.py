@@ -13,7 +13,7 @@ from textual.worker import Worker
 
 from drbook.app.model import Command, Incident, WriteNote
 from drbook.core.values import plain, show_duration
-from drbook.tui.colours import WATCH_TAG
+from drbook.tui.colours import URGENT, WATCH_TAG
 from drbook.tui.hints import LOOKING, hints
 from drbook.tui.incident import IncidentScreen
 from drbook.tui.paint import said, spread
@@ -72,6 +72,10 @@ class WatchScreen(IncidentScreen, inherit_bindings=False):
         if shown.state.closed_at is not None:
             left = " ◎ CLOSED RECORD  read-only: it is looked at, nothing can be changed"
             return spread(Text(left), Text(""), width)
+        if shown.left:
+            left = " ‼ NOBODY LEADS IT: that drbook has ended"
+            right = f"drbook resume goes on · {plain(shown.state.operator, 40)} led it "
+            return spread(said(left, URGENT), said(right, WATCH_TAG), width)
         told = ": nothing you press changes the incident" if width >= 110 else ""
         left = f" ◎ WATCHING  read-only{told}"
         last = shown.records[-1]

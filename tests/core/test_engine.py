@@ -280,6 +280,27 @@ def test_staleness_follows_the_outputs_and_not_the_order_of_the_file() -> None:
     assert stale_after(runbook, state, "a") == ("c", "b")
 
 
+@pytest.mark.parametrize("go", [S.AWAITING, S.SUCCEEDED])
+def test_go_does_not_outlive_the_check_that_it_was_said_on(go: StepState) -> None:
+    """The question only waits for the check and uses nothing of it, and the cutover waits for its answer."""
+    made = runbook_of(
+        ("restore", set(), set(), ""),
+        ("verify", set(), {"restore"}, ""),
+        ("decide", {"verify"}, set(), ""),
+        ("cutover", {"decide"}, set(), ""),
+        ("told", {"cutover"}, set(), ""),
+    )
+    asks = made.step("decide").step.model_copy(update={"do": "choose"})
+    steps = tuple(replace(one, step=asks) if one.id == "decide" else one for one in made.steps)
+    runbook = replace(made, steps=steps)
+    state = state_of(
+        restore=S.SUCCEEDED, verify=S.SUCCEEDED, decide=go, cutover=S.AWAITING, told=S.SUCCEEDED
+    )
+    assert stale_after(runbook, state, "restore") == ("verify", "decide", "cutover")
+    done = replace(state, steps={**state.steps, "cutover": StepRun("cutover", S.SUCCEEDED)})
+    assert stale_after(runbook, done, "restore") == ("verify", "decide")  # what was done stays done
+
+
 def test_outcome_of_a_dry_run_never_says_pass() -> None:
     found = outcome(PLAIN, state_of(Mode.DRY_RUN, a=S.SUCCEEDED, b=S.NOT_EXERCISED))
     assert (found.word, int(found.code)) == ("not-exercised", 0)

@@ -103,6 +103,27 @@ def test_what_runs_and_what_ended_beside_the_selected_step(
     at_the_screen(world, script, size)
 
 
+def test_the_one_line_of_a_small_screen_says_what_runs(world: World) -> None:
+    hold, other = Held(), Held()
+    world.start(
+        "  - {id: a, phase: restore, do: once, title: Long}\n"
+        "  - {id: b, phase: restore, do: none, title: Longer, needs: []}\n"
+        "  - {id: c, phase: contain, do: manual, title: Revoke, needs: []}\n"
+    )
+    world.once.courses["a"], world.none.courses["b"] = hold, other
+
+    async def script(seat: Seat) -> None:
+        await seat.press("R")
+        await seat.reaches("b", StepState.STARTED)
+        await seat.press("g")
+        await seat.sees("3  Revoke", "◐ 1 Long", "75 %", "… and 1 more")
+        hold.go.set()
+        await seat.reaches("a", StepState.SUCCEEDED)
+        other.go.set()
+
+    at_the_screen(world, script, (80, 24))
+
+
 def test_a_jump_skips_what_is_before_with_one_reason(world: World) -> None:
     world.start(FOUR)
 

@@ -232,3 +232,18 @@ def test_a_browser_writes_neither_notes_nor_files(
         assert isinstance(seat.app.screen, WatchScreen)
 
     watching(followed, script)
+
+
+def test_a_leader_that_is_gone_is_missed(followed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed, say: its record ends in the middle, and nothing else tells the second seat."""
+    led = [True]
+    monkeypatch.setattr(following, "written_now", lambda incident: led[0])
+
+    async def script(seat: Watcher, follower: Follower) -> None:
+        await seat.sees("WATCHING", "led by")
+        led[0] = False
+        await seat.sees("NOBODY LEADS IT", "drbook resume goes on")
+        led[0] = True
+        await seat.sees("WATCHING", "led by")
+
+    watching(followed, script)
