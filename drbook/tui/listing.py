@@ -26,6 +26,18 @@ Look = Callable[[], Snapshot]
 Row = TypeVar("Row")
 
 
+class Rows(Static):
+    """The rows that are seen. Where what stands below takes or gives back room, others are seen."""
+
+    drawn_for = 0
+    """Lines that there were room for when they were drawn."""
+
+    def on_resize(self) -> None:
+        screen = self.screen
+        if self.size.height != self.drawn_for and isinstance(screen, ListScreen):
+            screen.draw()
+
+
 class ListScreen(Screen[None], Generic[Row]):
     """A heading, a table with a cursor, and below it what is known of the row under the cursor."""
 
@@ -60,7 +72,7 @@ class ListScreen(Screen[None], Generic[Row]):
 
     def compose(self) -> ComposeResult:
         yield Block(id="list-heading", markup=False)
-        yield Static(id="list-rows", markup=False)
+        yield Rows(id="list-rows", markup=False)
         with VerticalScroll(id="list-detail", can_focus=False):
             yield Block(id="list-about", markup=False)
         yield Lines(id="list-keys", markup=False)
@@ -128,7 +140,7 @@ class ListScreen(Screen[None], Generic[Row]):
         snapshot = self.look()
         rows = self.rows(snapshot)
         self.query_one("#list-heading", Block).show(self.heading(snapshot, width))
-        listed, detail = self.query_one("#list-rows", Static), self.query_one("#list-detail")
+        listed, detail = self.query_one("#list-rows", Rows), self.query_one("#list-detail")
         if not rows:
             detail.display = False
             listed.update(self.nothing(snapshot), layout=False)
@@ -139,6 +151,7 @@ class ListScreen(Screen[None], Generic[Row]):
         detail.display = about is not None
         if about is not None:
             self.query_one("#list-about", Block).show(about)
+        listed.drawn_for = listed.size.height
         room = max(1, (listed.size.height or height // 2) - self.reserved(snapshot))
         begin = max(0, min(at - room // 2, len(rows) - room))
         seen = self.table(snapshot, rows[begin : begin + room], at - begin, width)
@@ -185,7 +198,7 @@ class ListScreen(Screen[None], Generic[Row]):
             self.draw()
 
     def action_page(self, pages: int) -> None:
-        room = self.query_one("#list-rows", Static).size.height - 2
+        room = self.query_one("#list-rows", Rows).size.height - 2
         self.action_move(pages * max(1, room))
 
     def action_end(self, last: int) -> None:
