@@ -15,7 +15,7 @@ from drbook.core.state import StepRun, lacks
 from drbook.core.values import plain, show_duration
 from drbook.tui.colours import URGENT, WARN
 from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
-from drbook.tui.evidence import loss_in, summary_line, verified_in
+from drbook.tui.evidence import loss_in, summary_line, verified_now
 from drbook.tui.paint import said
 from drbook.tui.signs import named
 
@@ -77,7 +77,7 @@ def _answer(snapshot: Snapshot, run: StepRun, plan: Plan, question: Question) ->
 
 def standing(snapshot: Snapshot) -> list[Text]:
     """What a decision rests on: what was verified and what is lost."""
-    verified = verified_in(snapshot)
+    verified = verified_now(snapshot)
     lines = [Text.assemble(("Verified  ", "bold"), summary_line(verified))] if verified else []
     if verified is None:
         lines.append(labelled("Verified", "? nothing was verified", URGENT))

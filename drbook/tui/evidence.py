@@ -13,7 +13,7 @@ from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
-from drbook.core.state import StepRun
+from drbook.core.state import StepRun, StepState
 from drbook.core.targets import DatabaseProbe, DatabaseRef
 from drbook.core.values import Frozen, Json, counted, plain, show_duration, show_size
 from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
@@ -76,9 +76,15 @@ def verified_in(snapshot: Snapshot) -> VerifyResult | None:
     return _latest(snapshot, "postgres.verify", VerifyResult)
 
 
+def verified_now(snapshot: Snapshot) -> VerifyResult | None:
+    """The same, as far as it still counts: None where what was counted is not what is restored now."""
+    found = _latest_run(snapshot, "postgres.verify", VerifyResult)
+    return found[1] if found and found[0].state is not StepState.STALE else None
+
+
 def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
     """Seconds of data that are lost, as far as is known, and whether it may be more."""
-    return loss(snapshot.state.occurred, located_in(snapshot), verified_in(snapshot))
+    return loss(snapshot.state.occurred, located_in(snapshot), verified_now(snapshot))
 
 
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:

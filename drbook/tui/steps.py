@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from rich.cells import set_cell_size
 from rich.style import Style
 from rich.text import Text
 
@@ -48,7 +49,7 @@ def _line(snapshot: Snapshot, step: str, selected: str, now: datetime, width: in
         ("▌" if step == selected else " ", strong),
         (f"{status.sign} ", status.style),
         (f"{number:>{digits}} ", DIM),
-        (title.ljust(max(4, room)), strong),
+        (set_cell_size(title, max(4, room)), strong),
         " ",
         (right, status.style),
     )
@@ -60,21 +61,33 @@ def _line(snapshot: Snapshot, step: str, selected: str, now: datetime, width: in
 
 
 def strip(snapshot: Snapshot, selected: str, width: int) -> Text:
-    """All steps in one line: signs and numbers, the selected one marked; it scrolls with it."""
+    """Steps in one line: signs and numbers, the selected one marked and near the middle; … stands for more."""
     steps = snapshot.runbook.steps
     at = max(0, number_of(snapshot, selected) - 1)
-    fits = max(1, width // max(5, 3 + len(str(len(steps)))))
-    first = max(0, min(at - fits // 2, len(steps) - fits))
-    parts = []
-    for number, compiled in enumerate(steps[first : first + fits], first + 1):
+    first, last, used = at, at + 1, _cells(at)
+    while True:  # as many as fit whole, on both sides
+        left, right = first > 0, last < len(steps)
+        if left and (at - first <= last - 1 - at or not right):
+            more, wider = _cells(first - 1), (first - 1, last)
+        elif right:
+            more, wider = _cells(last), (first, last + 1)
+        else:
+            break
+        if used + more > width - 2:
+            break
+        (first, last), used = wider, used + more
+    line = Text("…" if first else " ", style=DIM)
+    for number, compiled in enumerate(steps[first:last], first + 1):
         status = status_of(snapshot, compiled.id)
         here = compiled.id == selected
         text = f"[{status.sign}{number}]" if here else f" {status.sign}{number} "
         part = Text(text, style=f"{status.style} {SELECTED}" if here else status.style)
         part.stylize(Style(meta={STEP: compiled.id}))
-        parts.append(part)
-    line = Text("…" if first else " ", style=DIM)
-    for part in parts:
         line.append_text(part)
-    line.truncate(width, overflow="ellipsis")
+    line.append("…" if last < len(steps) else "", style=DIM)
     return line
+
+
+def _cells(at: int) -> int:
+    """What the step at this place takes of the strip."""
+    return 3 + len(str(at + 1))
