@@ -86,6 +86,29 @@ def test_headless_prints_one_document_that_holds_the_whole_story(drbook, scratch
     assert {record["actor"] for record in confirmed} == {"scenario"}
     assert len(worlds(scratch)) == 1
 
+    # And the drill that the pictures are drawn from is still this one, step by step.
+    recorded = Path(__file__).parents[1] / "pictures" / "drill" / "journal.jsonl"
+    stale = "`python tests/pictures/render.py --anew --snapshots` leads the demo again"
+    assert course(recorded) == course(journal), stale
+
+
+COURSE = {
+    "StepPlanned", "AnswerGiven", "ConfirmationGiven", "StepStarted", "ResourceIntended",
+    "ResourceCreated", "StepFinished",
+}  # fmt: skip
+
+
+def course(journal: Path) -> dict[str, list[str]]:
+    """What happened to each step, in order; when and in which order between steps says nothing."""
+    found: dict[str, list[str]] = {}
+    for record in map(json.loads, journal.read_text().splitlines()):
+        if record["event"] in COURSE:
+            state = record["data"].get("state", "")
+            found.setdefault(record["data"]["step"], []).append(
+                f"{record['event']} {state}".strip()
+            )
+    return found
+
 
 def test_two_worlds_at_once_and_nothing_is_left(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
     begun = [

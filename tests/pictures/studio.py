@@ -44,7 +44,8 @@ async def _painted(scene: Scene, size: Size, themes: Sequence[str]) -> Mapping[s
 
 
 async def _settled(app: DrbookApp, pilot: Pilot[None]) -> str:
-    """The picture once it does not change any more; no cursor blinks."""
+    """The picture once it does not change any more: the screen draws itself each second, and nobody
+    waits for that here. No cursor blinks."""
     before = ""
     for _ in range(100):
         await pilot.pause()
@@ -52,6 +53,9 @@ async def _settled(app: DrbookApp, pilot: Pilot[None]) -> str:
             field.cursor_blink = False
         for area in app.screen.query(TextArea):
             area.cursor_blink = False
+        for screen in app.screen_stack:
+            if hasattr(screen, "draw"):
+                screen.draw()
         await pilot.pause(0.02)
         now = app.export_screenshot(title="drbook")
         if now == before:
