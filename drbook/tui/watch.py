@@ -76,7 +76,8 @@ class WatchScreen(IncidentScreen, inherit_bindings=False):
             left = " ‼ NOBODY LEADS IT: that drbook has ended"
             right = f"drbook resume goes on · {plain(shown.state.operator, 40)} led it "
             return spread(said(left, URGENT), said(right, WATCH_TAG), width)
-        left = " ◎ WATCHING  read-only: nothing you press changes the incident"
+        left = " ◎ WATCHING  read-only"
+        left += ": nothing you press changes the incident" if width >= 120 else ""
         last = shown.records[-1]
         ago = show_duration(max(self.clock() - last.at, last.at - last.at))
         right = f"led by {plain(shown.state.operator, 40)} · last record {ago} ago "
