@@ -4,11 +4,13 @@ They are the operator's, not a step's: they have the operator's whole environmen
 guard. drbook stands still on the screen meanwhile, and its steps go on.
 """
 
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import tempfile
+import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -58,7 +60,7 @@ def edit(text: str, environment: Mapping[str, str]) -> str:
 
 def _foreground(argv: Sequence[str], environment: Mapping[str, str]) -> Left:
     begun = time.monotonic()
-    with _interrupts_are_theirs():
+    with _terminal_comes_back(), _interrupts_are_theirs():
         try:
             code = subprocess.call(list(argv), env=dict(environment))
         except OSError as error:
@@ -69,6 +71,27 @@ def _foreground(argv: Sequence[str], environment: Mapping[str, str]) -> Left:
                 code="foreground",
             ) from None
     return Left(code if code >= 0 else 128 - code, time.monotonic() - begun)
+
+
+@contextmanager
+def _terminal_comes_back() -> Iterator[None]:
+    """A shell takes the terminal for its own group of processes, and sets it to its liking. One that was
+    killed hands nothing back: without this, drbook would stay in the background, deaf."""
+    terminal = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None)
+    try:
+        ours = terminal is not None and os.tcgetpgrp(terminal) == os.getpgrp()
+        modes = termios.tcgetattr(terminal) if terminal is not None and ours else None
+    except (OSError, termios.error):
+        modes = None
+    try:
+        yield
+    finally:
+        if terminal is not None and modes is not None:
+            before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+            with contextlib.suppress(OSError, termios.error):
+                os.tcsetpgrp(terminal, os.getpgrp())
+                termios.tcsetattr(terminal, termios.TCSANOW, modes)
+            signal.signal(signal.SIGTTOU, before if before is not None else signal.SIG_DFL)
 
 
 @contextmanager

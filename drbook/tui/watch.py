@@ -76,8 +76,8 @@ class WatchScreen(IncidentScreen, inherit_bindings=False):
             left = " ‼ NOBODY LEADS IT: that drbook has ended"
             right = f"drbook resume goes on · {plain(shown.state.operator, 40)} led it "
             return spread(said(left, URGENT), said(right, WATCH_TAG), width)
-        told = ": nothing you press changes the incident" if width >= 110 else ""
-        left = f" ◎ WATCHING  read-only{told}"
+        left = " ◎ WATCHING  read-only"
+        left += ": nothing you press changes the incident" if width >= 120 else ""
         last = shown.records[-1]
         ago = show_duration(max(self.clock() - last.at, last.at - last.at))
         right = f"led by {plain(shown.state.operator, 40)} · last record {ago} ago "

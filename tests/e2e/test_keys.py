@@ -1,7 +1,9 @@
 """The demo's whole incident by keys alone, through a pseudo-terminal, on a terminal emulator's screen."""
 
+import shutil
 from pathlib import Path
 
+import pytest
 from support.terminal import ENTER, ESCAPE
 
 
@@ -92,3 +94,29 @@ def test_an_incident_that_is_left_goes_on_where_it_was(terminal, drbook, tmp_pat
     again.press("q")
     assert again.ends() == 0
     assert "pass" in drbook("incidents").out
+
+
+def test_a_shell_that_is_killed_hands_the_terminal_back(terminal, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """An interactive shell has the terminal for itself; one that is killed cannot hand it back."""
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(
+        "drbook: 1\ntitle: By hand\nsteps:\n"
+        "  - {id: a, phase: contain, do: manual, title: Revoke}\n"
+    )
+    shell = shutil.which("bash") or pytest.skip("there is no bash")
+    seat = terminal("rehearse", str(runbook), environment={"SHELL": shell, "PS1": "ready> "})
+    seat.sees("run step 1")
+    seat.press("!")
+    seat.sees("drbook waits")
+    seat.press("echo so it $((40 + 2)) is" + ENTER)
+    seat.sees("so it 42 is")
+    seat.press("kill -9 $$" + ENTER)
+    seat.sees("REHEARSAL", "run step 1")
+    seat.press("n")
+    seat.sees("goes on record now")
+    seat.press(ESCAPE)
+    seat.sees("run step 1")
+    seat.press("q")
+    seat.sees("Leave drbook?")
+    seat.press("2")
+    assert seat.ends() == 7
