@@ -202,8 +202,10 @@ def may_run(runbook: Runbook, state: IncidentState, step: str) -> str:
     if step not in state.steps:
         return f"there is no step {step!r}"
     run = state.steps[step]
-    if run.state in (StepState.STARTED, StepState.AWAITING):
-        return f"it is {run.state.value} already"
+    if run.state is StepState.AWAITING:
+        return "it waits for you already (Enter)"
+    if run.state is StepState.STARTED:
+        return "it runs already"
     if run.state is StepState.IN_DOUBT:
         return "nobody knows whether it happened; look first, and record what you saw"
     missing = unmet(runbook.step(step), state)

@@ -16,6 +16,8 @@ from textual.message_pump import MessagePump
 
 from drbook.tui.modal import Modal
 
+HELD = 0.15
+"""Seconds from one Enter to the next below which nobody has read what the first one opened."""
 MOST = 1.0
 """Seconds that a key waits at most for what was pressed before it."""
 
@@ -27,6 +29,7 @@ class Turns(App[None]):
         super().__init__(driver_class=driver_class)
         self._typed: deque[events.Key | events.Paste] = deque()
         self._turn: asyncio.Task[None] | None = None
+        self._opened_by: events.Key | None = None
 
     async def on_event(self, event: events.Event) -> None:
         if not isinstance(event, (events.Key, events.Paste)) or event.is_forwarded:
@@ -40,14 +43,28 @@ class Turns(App[None]):
         while self._typed:
             before = self.screen
             heard: MessagePump = self.focused or before
+            event = self._typed.popleft()
+            if self._is_held(event):
+                continue
             try:
-                await super().on_event(self._typed.popleft())
+                await super().on_event(event)
             except Exception as error:  # noqa: BLE001 - as the application does with its own messages
                 self._handle_exception(error)
                 return
             await self._settled(heard)
             if isinstance(before, Modal) and before not in self.screen_stack:
                 self.forget_keys()
+            elif isinstance(event, events.Key) and isinstance(self.screen, Modal):
+                self._opened_by = event if self.screen is not before else None
+
+    def _is_held(self, event: events.Key | events.Paste) -> bool:
+        """Whether it is a held Enter that opened the dialog: it must not give the dialog's answer, too."""
+        first = self._opened_by
+        if first is None or not isinstance(event, events.Key):
+            return False
+        held = event.key == first.key == "enter" and event.time - first.time < HELD
+        self._opened_by = event if held else None
+        return held
 
     @contextmanager
     def suspend(self) -> Iterator[None]:

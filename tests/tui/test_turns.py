@@ -59,3 +59,22 @@ def test_what_is_pressed_before_a_dialog_has_closed_is_no_command(world: World) 
         assert seat.world.driver.snapshot.state.steps["a"].state is StepState.PENDING
 
     at_the_screen(world, script)
+
+
+def test_enter_that_is_held_does_not_close_the_incident(world: World) -> None:
+    world.start("  - {id: a, phase: detect, do: none, title: Look}\n")
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+        await seat.sees("⏎ close")
+        for _ in range(20):
+            await burst(seat, "\r")
+            await asyncio.sleep(0.03)
+        await seat.sees("It ends as")
+        assert seat.world.driver.snapshot.state.closed_at is None
+        await asyncio.sleep(0.2)
+        await seat.press("enter")
+        await seat.sees("CLOSED")
+
+    at_the_screen(world, script)
