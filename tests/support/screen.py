@@ -11,6 +11,8 @@ from textual.pilot import Pilot
 from drbook.app.model import Snapshot
 from drbook.core.state import StepState
 from drbook.tui.app import IncidentApp
+from drbook.tui.modal import Modal
+from drbook.tui.turns import HELD
 from support.incident import World
 
 
@@ -23,7 +25,10 @@ class Seat:
     pilot: Pilot[None]
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        for key in keys:
+            if key == "enter" and isinstance(self.app.screen, Modal):
+                await self.pilot.pause(HELD + 0.02)  # nobody reads a dialog faster
+            await self.pilot.press(key)
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:

@@ -21,7 +21,9 @@ from drbook.core.state import StepState
 from drbook.tui.home import HomeScreen
 from drbook.tui.homeapp import HomeApp
 from drbook.tui.incident import IncidentScreen
+from drbook.tui.modal import Modal
 from drbook.tui.starting import StartDialog, WordsScreen
+from drbook.tui.turns import HELD
 from drbook.tui.watch import WatchScreen
 
 HAND = """\
@@ -47,7 +49,10 @@ class Sitting:
     pilot: Pilot[None]
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        for key in keys:
+            if key == "enter" and isinstance(self.app.screen, Modal):
+                await self.pilot.pause(HELD + 0.02)  # nobody reads a dialog faster
+            await self.pilot.press(key)
         await self.pilot.pause()
 
     async def type(self, text: str) -> None:

@@ -116,7 +116,7 @@ def test_the_one_line_of_a_small_screen_says_what_runs(world: World) -> None:
         await seat.press("R")
         await seat.reaches("b", StepState.STARTED)
         await seat.press("g")
-        await seat.sees("3  Revoke", "◐ 1 Long", "75 %", "… and 1 more")
+        await seat.sees("3  Revoke", "◐ 1 Long", "75 %", " more")
         hold.go.set()
         await seat.reaches("a", StepState.SUCCEEDED)
         other.go.set()
