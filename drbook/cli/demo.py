@@ -123,8 +123,11 @@ def _ended_by_signals() -> Iterator[None]:
     import signal
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ended = False
 
     def first(number: int, frame: FrameType | None) -> None:
+        nonlocal ended
+        ended = True
         for one in numbers:
             signal.signal(one, signal.SIG_IGN)
         os.write(2, "Cleaning up …\n".encode())  # `print` may be what was interrupted
@@ -132,9 +135,11 @@ def _ended_by_signals() -> Iterator[None]:
 
     previous = {number: signal.signal(number, first) for number in numbers}
     yield
-    # Only where nothing ended it: otherwise nothing more is heard until the process has gone.
-    for number, handler in previous.items():
-        signal.signal(number, handler)
+    # Only where nothing ended it: otherwise nothing more is heard until the process has gone, which takes
+    # a moment longer than its world.
+    if not ended:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _remove_targets(session: Session, folder: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-from support.pg import Postgres, drain, signals_of
+from support.pg import Postgres, drain, signals_of, text_of
 from support.waiting import eventually
 
 from drbook.core.baseline import OF_AN_EXTENSION, TableCounts
@@ -94,7 +94,7 @@ def test_a_table_costs_one_statement_and_tiny_ones_share_a_message(
     execute = psycopg.Connection.execute
 
     def counting(self, query, *more, **named):  # type: ignore[no-untyped-def]
-        asked.append(query if isinstance(query, str) else query.as_string(self))
+        asked.append(text_of(query, self))
         return execute(self, query, *more, **named)
 
     monkeypatch.setattr(psycopg.Connection, "execute", counting)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from support.pg import Postgres, drain, signals_of
+from support.pg import Postgres, drain, signals_of, text_of
 
 from drbook.core.difference import LEAF, Difference, TableDifference, Wish
 from drbook.core.errors import Cancelled
@@ -249,7 +249,7 @@ def test_stretches_cost_a_table_one_question_more_and_its_server_no_disk(
     execute = psycopg.Connection.execute
 
     def noting(self, query, *more, **named):  # type: ignore[no-untyped-def]
-        text = query if isinstance(query, str) else query.as_string(self)
+        text = text_of(query, self)
         if '"orders"' in text:
             asked.append(text)
             plan = execute(self, ("EXPLAIN " + text.split(";")[0]).encode(), *more, **named)

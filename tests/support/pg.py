@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg import sql
 
 from drbook.core.signals import Signal, Working, finish
 from drbook.core.targets import DatabaseRef
@@ -92,3 +93,10 @@ def started(tools: PgTools, folder: Path, **settings: str) -> Postgres:
     drain(server.create())
     drain(server.start({"fsync": "off", **settings}))
     return Postgres(server, tools)
+
+
+def text_of(query: str | bytes | sql.Composable, connection: psycopg.Connection[Any]) -> str:
+    """A statement as the server gets it, in whatever form it was given."""
+    if isinstance(query, bytes):
+        return query.decode()
+    return query if isinstance(query, str) else query.as_string(connection)
