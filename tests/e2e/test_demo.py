@@ -37,6 +37,17 @@ def family(process: "subprocess.Popen[str]") -> list[psutil.Process]:
     return []
 
 
+def listening(process: psutil.Process) -> list[str]:
+    """The addresses that one listens on; a server's short-lived helper may be gone by now."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [
+            connection.laddr.ip
+            for connection in process.net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        ]
+    return []
+
+
 def all_gone(processes: list[psutil.Process], within: float = 15) -> bool:
     _, alive = psutil.wait_procs(processes, timeout=within)
     return not [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
@@ -199,12 +210,7 @@ def test_servers_listen_on_loopback_or_private_sockets_only(drbook, scratch) -> 
         for line in process.stderr:
             if "backup off site" in line:
                 break
-        addresses = [
-            connection.laddr.ip
-            for one in family(process)
-            for connection in one.net_connections(kind="inet")
-            if connection.status == psutil.CONN_LISTEN
-        ]
+        addresses = [address for one in family(process) for address in listening(one)]
         folder = worlds(scratch)[0]
         mode = folder.stat().st_mode & 0o777
         process.send_signal(signal.SIGINT)
