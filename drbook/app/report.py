@@ -128,6 +128,8 @@ def _compared(timeline: Timeline) -> Json:
     return {
         "reference": comparison.reference,
         "content": comparison.content_compared and comparison.reference == "manifest",
+        "holds": not timeline.verified_stale,
+        "stale": timeline.verified_stale or None,
         "baseline": timeline.verified.baseline or None,
         "baseline_at": format_time(comparison.baseline_at) if comparison.baseline_at else None,
     }
@@ -170,7 +172,11 @@ def report_lines(
             lines.append(f"{label:<15}{_said(value)}")
     tables = document["tables"]
     if isinstance(tables, list) and tables:
-        lines.append(f"tables         {_tables_said(tables, document['compared_with'])}")
+        compared = document["compared_with"]
+        lines.append(f"tables         {_tables_said(tables, compared)}")
+        if isinstance(compared, Mapping) and compared["stale"]:
+            because = plain(str(compared["stale"]), 300)
+            lines.append(f"LOOK AT        that verification no longer holds: {because}")
     lines += _remarks_said(document["remarks"])
     if isinstance(target, Mapping) and name:
         where = f"{target['kind']} {target['name']} in {target['location']}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from drbook.app.refusing import refuse
 from drbook.core.engine import decide
 from drbook.core.errors import DrbookError
+from drbook.core.moves import next_ready
 from drbook.core.state import ended_badly
 
 if TYPE_CHECKING:
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class RunningOn:
-    """Runs in the driver's thread only. It confirms nothing, answers nothing, and runs nothing again."""
+    """Runs in the driver's thread only. It confirms nothing, answers nothing, and runs nothing
+    again but what is stale and can be repeated without harm."""
 
     def __init__(self, driver: "Driver") -> None:
         self._driver = driver
@@ -48,7 +50,7 @@ class RunningOn:
             return self.halt()
         driver = self._driver
         # What becomes ready by these is seen in the next round.
-        for step in decide(driver.runbook, driver.state).ready:
+        for step in next_ready(driver.runbook, driver.state):
             try:
                 driver.steps.plan(step, self._actor)
             except DrbookError:
@@ -66,6 +68,7 @@ class RunningOn:
     def _moves(self) -> bool:
         """Whether anything goes on without a person."""
         steps = self._driver.steps
-        decision = decide(self._driver.runbook, self._driver.state)
-        goes_on = decision.ready or decision.running or decision.to_skip
+        runbook, state = self._driver.runbook, self._driver.state
+        decision = decide(runbook, state)
+        goes_on = next_ready(runbook, state) or decision.running or decision.to_skip
         return bool(goes_on or steps.cooling or steps.retry_at)

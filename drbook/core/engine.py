@@ -191,7 +191,7 @@ def _why_blocked(missing: tuple[str, ...], state: IncidentState) -> str:
     for need in missing:
         run = state.steps[need]
         word = "done" if run.state is StepState.PENDING else f"mended; it is {run.state.value}"
-        parts.append(f"{need} to be {word}")
+        parts.append(f"step {need} to be {word}")
     return "waits for " + ", ".join(parts)
 
 

@@ -18,12 +18,31 @@ from drbook.core.engine import (
     used_by,
 )
 from drbook.core.errors import DrbookError
-from drbook.core.events import Mode, StepEnd
+from drbook.core.events import Effect, Mode, StepEnd
 from drbook.core.expressions import evaluate
 from drbook.core.occurred import DATED, outdated
 from drbook.core.runbook import CompiledStep, Runbook
 from drbook.core.state import DONE_ELSEWHERE, IncidentState, StepRun, StepState
 from drbook.core.values import Json
+
+# --- running on ------------------------------------------------------------------------------
+
+
+def next_ready(runbook: Runbook, state: IncidentState) -> tuple[str, ...]:
+    """What running on starts now: what is ready, and what is stale and may simply run again.
+
+    A stale step that may have changed something outside (`effect: once`) is left to a person.
+    """
+    ready = decide(runbook, state).ready
+    stale = tuple(
+        name
+        for name in state.order
+        if state.steps[name].state is StepState.STALE
+        and state.steps[name].effect is not Effect.ONCE
+        and not may_run(runbook, state, name)
+    )
+    return ready + stale
+
 
 # --- jumping ---------------------------------------------------------------------------------
 

@@ -62,7 +62,6 @@ class _Builder:
     """What was told to somebody."""
     confirmed: tuple[datetime, str] | None = None
     """When the first step of the phase `detect` succeeded, and which."""
-    verified_at: datetime | None = None
 
     def take(self, record: Record) -> None:
         event = record.event
@@ -81,8 +80,42 @@ class _Builder:
             self.messages.append(message(record.at, event.happened_at, event.text))
         elif isinstance(event, ev.PointChosen):
             self._point_chosen(record, event)
+        elif isinstance(event, ev.StepInvalidated):
+            self._stale(event)
         elif isinstance(event, ev.AttemptEvent):
             self._attempt_event(record, event)
+
+    def _stale(self, event: ev.StepInvalidated) -> None:
+        """What the step's latest attempt found no longer holds."""
+        attempt = self.latest().get(event.step)
+        if attempt is not None:
+            key = (attempt.step, attempt.number)
+            self.attempts[key] = replace(attempt, stale=event.because)
+
+    def latest(self) -> dict[str, Attempt]:
+        """The latest attempt of each step."""
+        return {attempt.step: attempt for attempt in self.attempts.values()}
+
+    def verifications(self) -> list[Attempt]:
+        """The latest attempt of each step that verifies a restore."""
+        return [attempt for attempt in self.latest().values() if attempt.action == VERIFY]
+
+    def verified_at(self) -> datetime | None:
+        """When the last verification succeeded, where each of them did and holds."""
+        ends = [
+            attempt.ended_at if attempt.state == "succeeded" and not attempt.stale else None
+            for attempt in self.verifications()
+        ]
+        known = [end for end in ends if end is not None]
+        return max(known) if known and len(known) == len(ends) else None
+
+    def verified_stale(self) -> str:
+        """Why the latest verification's result no longer holds."""
+        step, _ = self.results.get(VERIFY, ("", None))
+        attempt = self.latest().get(step)
+        if attempt is None:
+            return ""
+        return attempt.stale or ("" if attempt.state else "it is run again")
 
     def _input_changed(self, event: ev.InputChanged) -> None:
         self.inputs[event.name] = event.value
@@ -179,8 +212,6 @@ class _Builder:
             self._enter(record, "deviation", f"{event.state.value}: {event.reason}", event.step)
         if good and attempt.phase == "detect" and self.confirmed is None:
             self.confirmed = (record.at, event.step)
-        if good and attempt.action == VERIFY:
-            self.verified_at = record.at
         self._keep(attempt, event.result)
         return replace(
             attempt,
@@ -259,6 +290,9 @@ def build(
     located = builder.result(LOCATE, Located)
     restored = builder.result(RESTORE, RestoreResult)
     verified = builder.result(VERIFY, VerifyResult)
+    verified_stale = builder.verified_stale()
+    counts = None if verified_stale else verified
+    verified_at = builder.verified_at()
     closed = builder.closed
     detected, by = time_in(builder.inputs, "detected"), ""
     if detected is None and builder.confirmed is not None:
@@ -283,10 +317,10 @@ def build(
         closed=closed[0].at if closed else None,
         outcome=closed[1].outcome if closed else "",
         outcome_reason=closed[1].reason if closed else "",
-        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(builder.occurred, located, verified)),
+        rpo=Measured(_seconds(opened.rpo_seconds), *_loss(builder.occurred, located, counts)),
         rto=Measured(
             _seconds(opened.rto_seconds),
-            max(builder.verified_at - declared, timedelta(0)) if builder.verified_at else None,
+            max(verified_at - declared, timedelta(0)) if verified_at else None,
         ),
         attempts=tuple(builder.attempts.values()),
         entries=tuple(builder.entries),
@@ -294,6 +328,7 @@ def build(
         located=located,
         restored=restored,
         verified=verified,
+        verified_stale=verified_stale,
         compared=builder.result(COMPARE, DifferenceResult),
         telling=_telling(builder, document, detected if not by else None, declared),
         choice=builder.choice,

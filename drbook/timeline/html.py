@@ -39,6 +39,7 @@ def _template() -> Template:
         compared_tables=words.compared_tables,
         compared_rows=words.compared_rows,
         took=words.took,
+        stale=words.stale,
         warned=words.warned,
         telling=words.telling,
         moment=words.moment,

@@ -31,6 +31,7 @@ from drbook.timeline.words import (
     places,
     rejected,
     signed,
+    stale,
     telling,
     took,
     warned,
@@ -205,6 +206,7 @@ def _tables(timeline: Timeline) -> str:
     head = ("verdict", "table", "backup held", "restored", "baseline", "lost", "why")
     return (
         "## Row counts\n\n"
+        + (f"**{text(stale(timeline))}**\n\n" if timeline.verified_stale else "")
         + f"{signed(comparison.verdict.value)}: {counted(len(rows), 'table')}, against the "
         + f"{text(comparison.reference)}{content_said(comparison)}. {text(as_of(comparison.baseline_at))}\n\n"
         + _table(head, rows, right=(2, 3, 4, 5))

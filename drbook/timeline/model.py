@@ -88,6 +88,8 @@ class Attempt:
     reason: str = ""
     means: str = ""
     next: str = ""
+    stale: str = ""
+    """Why what it found no longer holds; empty where nothing says so."""
     duration: timedelta | None = None
     milestones: tuple[tuple[datetime, str], ...] = ()
     commands: tuple[str, ...] = ()
@@ -178,6 +180,8 @@ class Timeline:
     located: Located | None
     restored: RestoreResult | None
     verified: VerifyResult | None
+    verified_stale: str
+    """Why `verified` no longer holds, where something that it rests on has changed since."""
     compared: DifferenceResult | None
     """The restored database against production as it was then."""
     telling: Telling

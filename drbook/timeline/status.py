@@ -102,6 +102,8 @@ def _what_was_checked(timeline: Timeline) -> list[str]:
     ends = [one.state for one in timeline.attempts if one.action == VERIFY and one.state]
     if not ends:
         return []
+    if timeline.verified_stale:
+        return ["The restored data has not been checked completely yet."]
     if ends[-1] == "succeeded":
         against = timeline.verified.comparison.reference if timeline.verified else ""
         if against in ("manifest", "archive"):

@@ -219,6 +219,14 @@ def headline(timeline: Timeline) -> str:
     return f"{timeline.outcome}: {timeline.outcome_reason}".rstrip(": ")
 
 
+def stale(timeline: Timeline) -> str:
+    """That the verification that is shown no longer counts; empty where it does."""
+    because = timeline.verified_stale
+    return (
+        f"This verification no longer holds: {because}. It counts for nothing." if because else ""
+    )
+
+
 def warned(timeline: Timeline) -> str:
     """The warnings of the program that loaded, and of the server, by kind."""
     found = timeline.restored.load.complaints if timeline.restored is not None else ()

@@ -26,6 +26,7 @@ from drbook.tui.evidence import (
 )
 from drbook.tui.listing import ListScreen, Look
 from drbook.tui.paint import cut_middle, said
+from drbook.tui.signs import refusal
 
 Submit = Callable[[Command], Awaitable[DrbookError | None]]
 """Asks the driver; what it refused with, where it was not carried out."""
@@ -122,7 +123,7 @@ class BackupsScreen(ListScreen[Judgement]):
                 self.app.notify("Chosen. Steps that used the other copy have to run again.")
                 self.draw()
                 return
-            refused = plain(f"{error.what} {error.next}", 400)
+            refused = refusal(snapshot, error)
 
     async def _asked(
         self, row: Judgement, located: Located, snapshot: Snapshot, refused: str

@@ -36,7 +36,7 @@ from drbook.tui.help import HelpScreen
 from drbook.tui.hints import ACTION
 from drbook.tui.lists import Lists
 from drbook.tui.paint import said
-from drbook.tui.signs import named
+from drbook.tui.signs import named, refusal
 from drbook.tui.steps import STEP
 from drbook.tui.tables import TablesScreen
 from drbook.tui.timeline import TimelineScreen
@@ -123,7 +123,7 @@ class DeskKeys(Screen[None]):
             )
             if error is None:
                 return
-            refused = plain(f"{error.what} {error.next}", 400)
+            refused = refusal(self.shown, error)
 
     def _edited(self, text: str) -> str:
         """The text as the operator's editor leaves it; as it was, where there is no editor."""
@@ -166,7 +166,7 @@ class DeskKeys(Screen[None]):
             error = await self.carried_out(SetInput(name, typed))
             if error is None:
                 return
-            value, refused = typed, plain(f"{error.what} {error.next}", 400)
+            value, refused = typed, refusal(self.shown, error)
 
     @work
     async def action_hand_over(self) -> None:
@@ -259,7 +259,7 @@ class DeskKeys(Screen[None]):
             try:
                 path = await asyncio.to_thread(_export, self.shown.journal.parent, typed)
             except DrbookError as error:
-                name, line = typed, plain(f"{error.what} {error.next}", 400)
+                name, line = typed, refusal(self.shown, error)
             else:
                 self.app.notify(f"Written: {plain(str(path), 300)}", markup=False)
                 return

@@ -13,7 +13,7 @@ from drbook.core.errors import TakenOver
 from drbook.core.state import StepState
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, URGENT, WARN
 from drbook.tui.paint import said, spread
-from drbook.tui.signs import next_for_you, number_of
+from drbook.tui.signs import next_for_you, number_of, with_numbers
 
 ACTION = "drbook.action"
 """The mark of a text that can be clicked, with the action that its screen then does."""
@@ -26,16 +26,14 @@ LOOKING = frozenset(
 """What can be done from a seat that only watches: what is not named here is not offered."""
 
 
-def trouble_text(trouble: Trouble, *, broken: bool) -> Text:
+def trouble_text(snapshot: Snapshot, trouble: Trouble) -> Text:
     """What happened, what it means, what to do next."""
-    text = Text.assemble(("✗ ", URGENT), said(trouble.what, URGENT))
-    if trouble.means:
-        text.append("\n  ")
-        text.append_text(said(trouble.means, WARN))
-    if trouble.next:
-        text.append("\n  ")
-        text.append_text(said(trouble.next, PLAIN))
-    if not broken:
+    text = Text.assemble(("✗ ", URGENT), said(with_numbers(snapshot, trouble.what), URGENT))
+    for words, style in ((trouble.means, WARN), (trouble.next, PLAIN)):
+        if words:
+            text.append("\n  ")
+            text.append_text(said(with_numbers(snapshot, words), style))
+    if not snapshot.broken:
         text.append("   Esc hides this", style=DIM)
     return text
 

@@ -257,7 +257,7 @@ class IncidentScreen(Operations):
         place = self.query_one("#trouble", Block)
         place.display = not seen
         if trouble is not None and not seen:
-            place.show(hints.trouble_text(trouble, broken=self.shown.broken))
+            place.show(hints.trouble_text(self.shown, trouble))
 
     # --- for the operations -----------------------------------------------------------------
 

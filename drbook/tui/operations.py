@@ -17,12 +17,11 @@ from drbook.app.model import (
 )
 from drbook.core.engine import Readiness, may_run, may_skip, used_by
 from drbook.core.state import StepState
-from drbook.core.values import plain
 from drbook.tui.colours import WARN
 from drbook.tui.desk import DeskKeys
 from drbook.tui.dialogs import ChoiceDialog, Chosen, labelled
 from drbook.tui.paint import said
-from drbook.tui.signs import named, next_for_you, plan_of
+from drbook.tui.signs import named, next_for_you, plan_of, refusal
 from drbook.tui.writing import Elsewhere, ElsewhereDialog
 
 
@@ -123,7 +122,7 @@ class Operations(DeskKeys):
             error = await self.carried_out(_by_hand(step, given))
             if error is None:
                 return
-            refused = plain(f"{error.what} {error.next}", 400)
+            refused = refusal(self.shown, error)
 
     @work
     async def action_cancel(self) -> None:

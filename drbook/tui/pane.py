@@ -23,6 +23,7 @@ from drbook.tui.signs import (
     status_of,
     title_of,
     took,
+    with_numbers,
 )
 
 
@@ -74,7 +75,7 @@ def _what_it_does(
         if problem:
             rows.append(("CANNOT", said(problem, URGENT)))
         elif view.reason:
-            rows.append(("WAITS", said(view.reason, DIM)))
+            rows.append(("WAITS", said(with_numbers(snapshot, view.reason), DIM)))
         rows.append(("DOES", said(f"{written.do}; the details are known once it may start", DIM)))
         return [fields(rows)]
     for label, text in (("FROM", plan.source), ("INTO", plan.into)):
@@ -185,7 +186,8 @@ def _what_you_can_do(
             Text.assemble(
                 ("all steps have ended: ", f"bold {BUSY}"),
                 said(
-                    f"x closes the incident as {snapshot.outcome.word} ({snapshot.outcome.reason})"
+                    f"x closes the incident as {snapshot.outcome.word} "
+                    f"({with_numbers(snapshot, snapshot.outcome.reason)})"
                 ),
             )
         )

@@ -1,11 +1,13 @@
 """How a step stands, always as a sign and a word, and which step needs the operator next."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
 from drbook.app.model import Snapshot
 from drbook.core.engine import Readiness
+from drbook.core.errors import DrbookError
 from drbook.core.events import Plan
 from drbook.core.state import StepRun, StepState
 from drbook.core.values import clock_duration, plain
@@ -91,6 +93,24 @@ def plan_of(snapshot: Snapshot, step: str) -> Plan | None:
 def named(snapshot: Snapshot, step: str) -> str:
     """`7 Restore the newest backup`, for sentences."""
     return f"{number_of(snapshot, step)} {title_of(snapshot, step)}"
+
+
+_STEP = re.compile(r"\b([Ss]tep )([A-Za-z0-9_-]+)")
+
+
+def with_numbers(snapshot: Snapshot, text: str) -> str:
+    """`step 7 (restore)` for the driver's `step restore`: the list shows numbers."""
+
+    def numbered(found: re.Match[str]) -> str:
+        number = number_of(snapshot, found[2])
+        return f"{found[1]}{number} ({found[2]})" if number else found[0]
+
+    return _STEP.sub(numbered, text)
+
+
+def refusal(snapshot: Snapshot, error: DrbookError) -> str:
+    """What was refused and what to do instead, on one line of a dialog that stays open."""
+    return with_numbers(snapshot, plain(f"{error.what} {error.next}", 400))
 
 
 def unsettled(run: StepRun) -> bool:

@@ -150,6 +150,22 @@ def test_a_step_that_cannot_be_planned_stops_it_and_is_told(world: "World") -> N
     assert states(world)["b"] == "pending"
 
 
+def test_what_is_stale_runs_again_but_not_what_may_have_changed_something(world: "World") -> None:
+    uses = ", with: {value: '${{ steps.a.value }}'}"
+    world.start(step("a") + step("b", more=uses) + step("c", "once", "a", uses) + step("d"))
+    world.ask(cmd.RunOn())
+    world.until(lambda s: s.decision.finished and not s.running_on)
+    world.ask(cmd.Run("a"))
+    world.until(lambda s: s.state.steps["a"].attempt == 2 and not s.decision.running)
+    assert states(world)["b"] == "stale"
+    world.ask(cmd.RunOn())
+    world.reaches("b", StepState.SUCCEEDED)
+    world.until(lambda s: not s.running_on)
+    assert states(world)["c"] == "stale"
+    with pytest.raises(UsageError, match="Nothing is ready"):
+        world.ask(cmd.RunOn())
+
+
 def test_halting_starts_nothing_more(world: "World") -> None:
     gate = Gate()
     world.none.courses["a"] = gate

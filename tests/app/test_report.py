@@ -18,6 +18,8 @@ DOCUMENT: dict[str, Json] = {
         {"verdict": "pass", "check": "owner", "subject": "public.t", "words": "another"},
     ],
     "compared_with": {
+        "holds": True,
+        "stale": None,
         "reference": "manifest",
         "content": True,
         "baseline": None,
@@ -49,7 +51,7 @@ def test_what_was_lost_and_where_the_record_is() -> None:
 
 
 def test_that_content_was_not_compared_is_said() -> None:
-    compared: dict[str, Json] = {"reference": "manifest", "content": False}
+    compared: dict[str, Json] = {"stale": None, "reference": "manifest", "content": False}
     lines = report_lines(DOCUMENT | {"compared_with": compared}, Path("/x"), name="one")
     said = (
         "1 of 2 hold as many rows as the backup held; content not compared; 1 could not be verified"
@@ -90,6 +92,13 @@ def test_many_remarks_are_counted_and_the_first_are_named() -> None:
     assert "               and 2 more: see the timeline" in lines
 
 
+def test_a_verification_that_no_longer_holds_is_said_beside_its_tables() -> None:
+    compared = {**DOCUMENT["compared_with"], "holds": False, "stale": "another copy was chosen"}  # type: ignore[dict-item]
+    lines = report_lines(DOCUMENT | {"compared_with": compared}, Path("/x"), name="one")
+    said = "LOOK AT        that verification no longer holds: another copy was chosen"
+    assert lines[[line.startswith("tables") for line in lines].index(True) + 1] == said
+
+
 def test_what_is_removed_is_not_offered() -> None:
     lines = report_lines(DOCUMENT, Path("/var/incidents/one"), name="")
     assert not [line for line in lines if "drbook timeline" in line or line.startswith("target")]
@@ -98,7 +107,12 @@ def test_what_is_removed_is_not_offered() -> None:
 def test_what_nobody_knows_is_not_called_known() -> None:
     """No manifest, a copy that only its store dates, and a restore that has not happened."""
     stored = {"objective_seconds": 86400.0, "measured_seconds": 60.0, "met": None, "at_least": True}
-    by_baseline: dict[str, Json] = {"reference": "baseline", "baseline": "b", "baseline_at": None}
+    by_baseline: dict[str, Json] = {
+        "stale": None,
+        "reference": "baseline",
+        "baseline": "b",
+        "baseline_at": None,
+    }
     lines = report_lines(
         DOCUMENT | {"rpo": stored, "rto": None, "compared_with": by_baseline},
         Path("/x"),

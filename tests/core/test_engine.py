@@ -93,7 +93,7 @@ def test_what_satisfies_a_need(need: StepState) -> None:
 
 def test_could_not_verify_satisfies_with_a_recorded_decision_only() -> None:
     state = state_of(a=S.COULD_NOT_VERIFY, b=S.PENDING)
-    assert may_run(PLAIN, state, "b") == "waits for a to be mended; it is could-not-verify"
+    assert may_run(PLAIN, state, "b") == "waits for step a to be mended; it is could-not-verify"
     accepted = replace(state.steps["a"], accepted="counted by hand")
     state = replace(state, steps={**state.steps, "a": accepted})
     assert may_run(PLAIN, state, "b") == ""

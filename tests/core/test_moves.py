@@ -79,8 +79,8 @@ USED: list[tuple[dict[str, StepState], tuple[str, ...], str]] = [
     ({}, (), "step c uses what a would hand back"),
     ({"a": S.FAILED}, (), "step c uses what a would hand back"),
     ({"a": S.SUCCEEDED}, ("b",), ""),
-    ({"a": S.SKIPPED}, (), "waits for a to be mended; it is skipped"),
-    ({"a": S.SKIPPED, "b": S.SUCCEEDED}, (), "waits for a to be mended; it is skipped"),
+    ({"a": S.SKIPPED}, (), "waits for step a to be mended; it is skipped"),
+    ({"a": S.SKIPPED, "b": S.SUCCEEDED}, (), "waits for step a to be mended; it is skipped"),
 ]
 
 
@@ -138,7 +138,7 @@ def test_what_may_be_done_elsewhere(own: StepState, end: StepEnd) -> None:
 
 def test_what_waits_for_others_is_not_done_elsewhere_yet() -> None:
     why = may_do_elsewhere(CHAIN, chain(), "b", StepEnd.SUCCEEDED, hands_back=False)
-    assert why == "waits for a to be done"
+    assert why == "waits for step a to be done"
     assert may_do_elsewhere(CHAIN, chain(), "zz", StepEnd.FAILED, hands_back=False)
 
 

@@ -224,6 +224,54 @@ def test_a_note_keeps_both_clocks() -> None:
     assert note.recorded_at == T0 + timedelta(seconds=80)
 
 
+def verified_then(*events: tuple[int, Event]) -> Timeline:
+    """A verification of another copy, of 40 hours before the loss, than the located one."""
+    other = verified().model_copy(update={"consistent_at": LOSS - timedelta(hours=40)})
+    return timeline(
+        (0, opened()),
+        *attempt("locate", "backups.locate", 70, 9, located().model_dump(mode="json")),
+        *attempt("verify", "postgres.verify", 90, 30, other.model_dump(mode="json")),
+        *events,
+    )
+
+
+@pytest.mark.parametrize("kind", ["md", "html"])
+def test_a_verification_that_no_longer_holds_counts_for_nothing(kind: str) -> None:
+    because = "another copy was chosen in locate"
+    before = verified_then()
+    told = verified_then((200, ev.StepInvalidated(step="verify", because=because)))
+    assert before.rto.measured is not None
+    assert before.verified_stale == ""
+    assert told.rto.measured is None
+    assert told.verified_stale == because
+    assert before.rpo.measured not in (None, told.rpo.measured)
+    assert told.rpo == located_only().rpo
+    assert f"no longer holds: {because}" in export(told, kind)
+    assert "no longer holds" not in export(before, kind)
+
+
+def located_only() -> Timeline:
+    return timeline(
+        (0, opened()),
+        *attempt("locate", "backups.locate", 70, 9, located().model_dump(mode="json")),
+    )
+
+
+def test_a_verification_that_is_run_again_does_not_hold_until_it_ends() -> None:
+    result = verified().model_dump(mode="json")
+    again = [
+        (at, event.model_copy(update={"attempt": 2}))
+        for at, event in attempt("verify", "postgres.verify", 300, 60, result)
+    ]
+    stale = (200, ev.StepInvalidated(step="verify", because="locate runs again"))
+    runs = verified_then(stale, *again[:2])
+    assert runs.rto.measured is None
+    assert runs.verified_stale == "it is run again"
+    done = verified_then(stale, *again)
+    assert done.verified_stale == ""
+    assert done.rto.measured == timedelta(seconds=360)
+
+
 def test_what_deviates_is_listed() -> None:
     told = timeline(
         (0, opened()),

@@ -458,12 +458,12 @@ def test_a_blocked_step_is_not_run_by_enter(world: World) -> None:
 
     async def script(seat: Seat) -> None:
         await seat.press("down")
-        await seat.sees("2  Act", "waits for a to be done", "go to step 1")
+        await seat.sees("2  Act", "waits for step 1 (a) to be done", "go to step 1")
         await seat.press("enter")
         await seat.sees("1  Look")
         assert "StepPlanned" not in world.events()
         await seat.press("down", "r")
-        await seat.sees("waits for a to be done", "cannot run")
+        await seat.sees("waits for step 1 (a) to be done", "cannot run")
         assert "StepPlanned" not in world.events()
 
     at_the_screen(world, script)
