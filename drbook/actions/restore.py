@@ -1,5 +1,6 @@
 """`postgres.restore`: one recovery point into a fresh target that is proven not to be production."""
 
+import shlex
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
@@ -69,6 +70,7 @@ class Restore(Action[RestoreParams]):
                 target.making,
                 load,
             ),
+            runs=target.runs(context.resource_name, shlex.quote(plain(Path(point.id).name, 200))),
             source=f"{point.source} · {plain(point.id, 200)} · {show_size(point.size)} · "
             f"taken {show_time(point.taken_at)}",
             into=f"{target.into(context.resource_name)}  (fresh; not production)",

@@ -7,6 +7,7 @@ from drbook.app.planning import context_of, internal_error
 from drbook.app.refusing import need_reason, refuse
 from drbook.core import events as ev
 from drbook.core.actions import Probed
+from drbook.core.doubt import look_words
 from drbook.core.engine import used_by
 from drbook.core.errors import DrbookError
 from drbook.core.events import StepEnd
@@ -60,7 +61,7 @@ class Doubts:
         def say(found: Probed) -> None:
             if not claimed.acquire(blocking=False):
                 return
-            text = f"looked whether step {step} happened: {found.answer}. {scrub(found.reason)}"
+            text = look_words(step, found.answer, scrub(found.reason))
 
             def seen() -> None:
                 self.looking.discard(step)

@@ -20,7 +20,7 @@ from drbook.app.inbox import Called, Ended, Inbox, Message, Signalled, Submitted
 from drbook.app.ledger import Ledger
 from drbook.app.live import LiveBoard
 from drbook.app.model import Command, Past, Snapshot, Trouble
-from drbook.app.planning import internal_error, title_of
+from drbook.app.planning import effects_of, internal_error, title_of
 from drbook.app.publisher import Previews, Publisher
 from drbook.app.runningon import RunningOn
 from drbook.app.steps import Steps
@@ -82,6 +82,7 @@ class Driver:
         self._stopping = threading.Event()
         self._clock = ClockWatch()
         self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
+        self._effects = effects_of(runbook, actions)
         self._deciding = Deciding(runbook)
         self._previews = Previews(runbook, actions, lambda: self.call(lambda: None))
         self._published = 0.0
@@ -290,6 +291,7 @@ class Driver:
             head=self._ledger.head,
             journal=self._ledger.path,
             titles=self._titles,
+            effects=self._effects,
             live=self.board.picture(),
             previews=previews,
             preview_problems=problems,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from drbook.core.engine import Decision, Outcome
-from drbook.core.events import NoteKind, Plan, Record
+from drbook.core.events import Effect, NoteKind, Plan, Record
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import Json
@@ -78,6 +78,8 @@ class Snapshot:
     journal: Path
     titles: Mapping[str, str] = field(default_factory=dict)
     """Each step's title, or its action's where the runbook gives none."""
+    effects: Mapping[str, Effect] = field(default_factory=dict)
+    """What each step's action may leave behind, as far as is known before it is planned."""
     live: Mapping[str, LiveStep] = field(default_factory=dict)
     previews: Mapping[str, Plan] = field(default_factory=dict)
     """What each ready step would do."""

@@ -43,6 +43,12 @@ def title_of(runbook: Runbook, actions: Actions, step: str) -> str:
     return written.title or (action.title if action else written.do)
 
 
+def effects_of(runbook: Runbook, actions: Actions) -> Mapping[str, Effect]:
+    """Each step's effect, as its action has it whatever its arguments are."""
+    found = ((step.id, actions.get(step.step.do)) for step in runbook.steps)
+    return {step: action.effect for step, action in found if action is not None}
+
+
 def context_of(
     runbook: Runbook, state: IncidentState, actions: Actions, step: str, attempt: int
 ) -> StepContext:

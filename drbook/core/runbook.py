@@ -139,6 +139,8 @@ class Step(Frozen):
     """Whether an unattended run goes on with other steps after this one failed."""
     confirm: Confirm | None = None
     approve: Approve | None = None
+    if_fails: str = ""
+    """What the operator does where it fails; absent: what the action's effect allows."""
     notes: str = ""
 
 

@@ -93,6 +93,11 @@ class TargetSpec(Frozen):
         """The only thing that making and filling it changes."""
         return f"only the new {self.kind}"
 
+    def runs(self, name: str, archive: str) -> tuple[str, ...]:
+        """The command lines and statements that make and fill it, secrets never among them; empty where a
+        kind does not say."""
+        return ()
+
 
 ADMIN = "drbook_admin"
 LOADER = "drbook_loader"

@@ -78,7 +78,7 @@ def _first(snapshot: Snapshot, right: Sequence[Piece], width: int) -> Text:
     """Mode and title at the left, times at the right; the title takes what is left of the line."""
     state, narrow = snapshot.state, width < 100
     tag = mode_tag(state.mode.value, short=narrow)
-    least = min(Text(cut_words(state.title, 120)).cell_len, width // 4)
+    least = min(Text(cut_words(state.title, 120)).cell_len, width * 2 // 5)
     told = _joined(fit(right, width - tag.cell_len - least - 5, gap=3), " · ")
     title = cut_words(state.title, width - tag.cell_len - told.cell_len - 5)
     return _spread(Text.assemble(tag, "  ", (title, STRONG)), told, width)

@@ -103,8 +103,6 @@ def _keys(snapshot: Snapshot, step: str) -> list[Hint]:
         keys.append(Hint("Esc", "take it back", "cancel"))
     if run.state is StepState.STARTED:
         keys.append(Hint("c", "cancel", "cancel"))
-    if run.state is StepState.IN_DOUBT:
-        keys.append(Hint("i", "settle", "doubt"))
     if run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
         keys += [Hint("r", "again", "again"), Hint("s", "skip", "skip")]
     if run.state is StepState.COULD_NOT_VERIFY and run.accepted is None:

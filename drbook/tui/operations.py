@@ -15,6 +15,7 @@ from drbook.app.model import (
     RunOn,
     Skip,
 )
+from drbook.core.doubt import looked_at
 from drbook.core.engine import Readiness, may_run, may_skip, used_by
 from drbook.core.state import StepState
 from drbook.tui.colours import WARN
@@ -163,14 +164,14 @@ class Operations(DeskKeys):
             return
         run = self.shown.state.steps[step]
         lines = [said(run.reason or "It was interrupted.", WARN)]
+        if (seen := looked_at(self.shown.state, step)) is not None:
+            lines.append(labelled("Seen", f"{seen.note.at:%H:%M:%S}  {seen.note.text}", WARN))
         if run.plan is not None:
             intended = (
                 *run.plan.does,
                 *(f"into {run.plan.into}" for _ in range(bool(run.plan.into))),
             )
             lines += [labelled("Intended", line) for line in intended[:6]]
-        notes = [note for note in self.shown.state.notes if note.step == step]
-        lines += [labelled("Seen", f"{note.at:%H:%M:%S}  {note.text}", WARN) for note in notes[-2:]]
         choices = [
             ("look", "Look again: let drbook check whether it happened"),
             ("failed", "It did not happen, or not to its end (then r runs it again)"),

@@ -7,7 +7,8 @@ from rich.rule import Rule
 from rich.text import Text
 
 from drbook.app.model import Snapshot
-from drbook.core.events import Plan
+from drbook.core.doubt import looked_at
+from drbook.core.events import Effect, Plan
 from drbook.core.state import StepRun, StepState, lacks
 from drbook.core.values import plain, plain_lines, show_duration
 from drbook.tui.clocks import past_words
@@ -46,6 +47,8 @@ def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) 
         if found is not None:
             parts += [Rule(style=DIM), found]
     parts += _what_you_can_do(snapshot, step, run, now)
+    if ended and plan is not None:
+        parts += [Text(""), Rule(style=DIM), *_details(snapshot, step, plan, before)]
     return Group(*parts)
 
 
@@ -81,20 +84,45 @@ def _what_it_does(
     for label, text in (("FROM", plan.source), ("INTO", plan.into)):
         if text:
             rows.append((label, said(text)))
-    if not compact:
-        rows.append(("DOES", numbered([plain(line, 400) for line in plan.does])))
-        if plan.runs:
-            rows.append(("RUNS", Text("\n").join(_literal(line) for line in plan.runs)))
-        rows.append(("TOUCHES", said(plan.touches)))
-        if plan.expects or before:
-            rows.append(("EXPECT", said(" · ".join(one for one in (plan.expects, before) if one))))
-        if plan.damage:
-            rows.append(("DAMAGE", said(plan.damage, URGENT)))
-        if plan.confirm is not None:
-            rows.append(("CONFIRM", said(f"you type  {plan.confirm}  before it starts", WARN)))
-        if written.notes:
-            rows.append(("NOTES", said(written.notes, DIM)))
-    return [fields(rows)] if rows else []
+    parts: list[RenderableType] = [fields(rows)] if rows else []
+    return parts if compact else parts + _details(snapshot, step, plan, before)
+
+
+def _details(snapshot: Snapshot, step: str, plan: Plan, before: str) -> list[RenderableType]:
+    """Everything that a plan says, exactly."""
+    written = snapshot.runbook.step(step).step
+    rows: list[tuple[str, RenderableType]] = [
+        ("DOES", numbered([plain(line, 400) for line in plan.does]))
+    ]
+    if plan.runs:
+        rows.append(("RUNS", Text("\n").join(_literal(line) for line in plan.runs)))
+    rows.append(("TOUCHES", said(plan.touches)))
+    if plan.expects or before:
+        rows.append(("EXPECT", said(" · ".join(one for one in (plan.expects, before) if one))))
+    if plan.damage:
+        rows.append(("DAMAGE", said(plan.damage, URGENT)))
+    if plan.confirm is not None:
+        rows.append(("CONFIRM", said(f"you type  {plan.confirm}  before it starts", WARN)))
+    if told := if_fails(snapshot, step):
+        rows.append(("IF FAILS", said(told)))
+    if written.notes:
+        rows.append(("NOTES", said(written.notes, DIM)))
+    return [fields(rows)]
+
+
+_BY_EFFECT = {
+    Effect.NONE: "it changes nothing outside: mend what it says and run it again (r)",
+    Effect.IDEMPOTENT: "run it again (r): it begins anew, and uses nothing half-done",
+    Effect.ONCE: "do not repeat it blindly: look first whether it happened",
+}
+
+
+def if_fails(snapshot: Snapshot, step: str) -> str:
+    """What the operator does where the step fails: the runbook's own words, or what its effect allows."""
+    written = snapshot.runbook.step(step).step
+    run = snapshot.state.steps[step]
+    effect = run.effect if run.attempt else snapshot.effects.get(step)
+    return written.if_fails or (_BY_EFFECT[effect] if effect is not None else "")
 
 
 def _literal(text: str) -> Text:
@@ -131,16 +159,20 @@ def _how_it_goes(snapshot: Snapshot, step: str, width: int, height: int) -> list
 
 def _doubt(snapshot: Snapshot, step: str) -> list[Text]:
     """What the step's own probe saw, and what to do about it."""
-    lines = []
-    seen = next((note for note in reversed(snapshot.state.notes) if note.step == step), None)
     if step in snapshot.looking:
-        lines.append(Text("drbook is looking whether it happened …", style=BUSY))
-    elif seen is not None:
-        lines.append(said(f"{seen.at:%H:%M:%S}  {seen.text}", WARN))
-    lines.append(
-        Text("‼ nobody knows whether it happened: press i to record what you saw", style=URGENT)
-    )
-    return lines
+        return [Text("drbook is looking whether it happened …", style=BUSY)]
+    seen = looked_at(snapshot.state, step)
+    answer = "unknown" if seen is None else seen.answer
+    lines = [said(f"{seen.note.at:%H:%M:%S}  {seen.note.text}", WARN)] if seen is not None else []
+    return [*lines, Text(f"‼ {_SEEN[answer]}", style=URGENT)]
+
+
+_SEEN = {
+    "happened": "its own look says that it happened: Enter settles it, in your name",
+    "did-not-happen": "its own look says that it did not happen: Enter settles it, in your name",
+    "unknown": "nobody knows whether it happened: look yourself, then Enter settles it",
+}
+"""Of a step in doubt, by what its probe saw; a person decides."""
 
 
 def _what_you_can_do(

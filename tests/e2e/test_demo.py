@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -95,12 +96,32 @@ def test_headless_prints_one_document_that_holds_the_whole_story(drbook, scratch
         if record["event"] in ("AnswerGiven", "ConfirmationGiven")
     ]
     assert {record["actor"] for record in confirmed} == {"scenario"}
+    said, began = commands(journal)
+    for program in ("initdb", "postgres", "pg_restore"):
+        assert said[program] <= began[program], program
     assert len(worlds(scratch)) == 1
 
     # And the drill that the pictures are drawn from is still this one, step by step.
     recorded = Path(__file__).parents[1] / "pictures" / "drill" / "journal.jsonl"
     stale = "`python tests/pictures/render.py --anew --snapshots` leads the demo again"
     assert course(recorded) == course(journal), stale
+
+
+def commands(journal: Path) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """The options of each program, as the plan of the restore told them and as they were given."""
+    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    plans = [r["data"]["plan"] for r in records if r["event"] == "StepPlanned"]
+    told = [shlex.split(line, comments=True) for plan in plans for line in plan.get("runs", ())]
+    begun = [r["data"]["argv"] for r in records if r["event"] == "ProcessStarted"]
+    return options(told), options(begun)
+
+
+def options(lines: list[list[str]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for argv in lines:
+        named = {one for one in argv[1:] if one.startswith("-") and "dbname" not in one}
+        found.setdefault(Path(argv[0]).name, set()).update(named)
+    return found
 
 
 COURSE = {

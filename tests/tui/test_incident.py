@@ -368,16 +368,39 @@ def test_a_step_in_doubt_is_looked_at_then_settled(world: World) -> None:
     async def script(seat: Seat) -> None:
         await seat.press("enter")
         await seat.reaches("a", StepState.IN_DOUBT)
-        await seat.sees("‼ in doubt", "i settle")
+        await seat.sees("‼ in doubt", "settle step 1")
         await seat.press("i", "1")
-        await seat.sees("the cluster is there")
+        await seat.sees("the cluster is there", "its own look says that it happened")
         await seat.press("i")
-        await seat.sees("It happened")
+        await seat.sees("Seen", "It happened")
         await seat.press("3")  # without a reason
         await seat.sees("Say why in a few words")
         await seat.type("the cluster answers")
         await seat.press("enter")
         await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script)
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (TWO, "it changes nothing outside"),
+        (ONCE, "do not repeat it blindly"),
+        (TWO.replace("do: none", "if_fails: call Anna, do: none", 1), "call Anna"),
+    ],
+)
+def test_what_to_do_where_it_fails_is_said_before_it_runs_and_after(
+    world: World, steps: str, said: str
+) -> None:
+    world.start(steps)
+    world.none.courses["a"] = world.once.courses["a"] = _fails
+
+    async def script(seat: Seat) -> None:
+        await seat.sees("IF FAILS", said)
+        await seat.press("enter")
+        await seat.reaches("a", StepState.FAILED)
+        await seat.sees("✗ failed", "IF FAILS", said)
 
     at_the_screen(world, script)
 

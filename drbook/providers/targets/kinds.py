@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from drbook.core.errors import CouldNotVerify
+from drbook.core.loading import loads
 from drbook.core.ports import ProductionIdentity
 from drbook.core.preflight import PlaceFacts
 from drbook.core.signals import Working
-from drbook.core.targets import DatabaseRef, Target
+from drbook.core.targets import ADMIN, LOADER, DatabaseRef, Target
 from drbook.core.values import plain
 from drbook.providers.targets.base import OpenableTarget, TargetMaker, Workshop
 
@@ -36,6 +37,17 @@ class ClusterTarget(OpenableTarget):
     @property
     def touches(self) -> str:
         return "only the new directory on this host"
+
+    def runs(self, name: str, archive: str) -> tuple[str, ...]:
+        data = f"targets/{name}/data"
+        dbname = self.dbname or "(production's name)"
+        return (
+            f"initdb -D {data} -U {ADMIN} --auth-local=scram-sha-256 --auth-host=reject"
+            "   # encoding and locale as the backup's",
+            f"postgres -D {data} -c listen_addresses= -c archive_mode=off   # on a private socket",
+            f"CREATE DATABASE {dbname} TEMPLATE template0",
+            *loads(LOADER, dbname, archive, whole_server=True),
+        )
 
     def maker(self, workshop: Workshop) -> TargetMaker:
         from drbook.providers.targets.cluster import ClusterMaker
@@ -82,6 +94,13 @@ class DatabaseTarget(OpenableTarget):
     @property
     def touches(self) -> str:
         return "only the new database on that server"
+
+    def runs(self, name: str, archive: str) -> tuple[str, ...]:
+        user = self.server.user or "(the server's login)"
+        return (
+            f'CREATE DATABASE "{name}" TEMPLATE template0   -- on {self.server.show()}',
+            *loads(user, name, archive, whole_server=False),
+        )
 
     def maker(self, workshop: Workshop) -> TargetMaker:
         from drbook.providers.targets.database import DatabaseMaker

@@ -15,6 +15,7 @@ from psycopg import conninfo
 
 from drbook.core.errors import StepFailed
 from drbook.core.globals import Globals
+from drbook.core.loading import PG_RESTORE, PSQL
 from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Output, Signal, Working
 from drbook.core.targets import LoadReport, Target
@@ -132,7 +133,7 @@ class Loader:
                 yield Milestone(
                     "a compressed archive is loaded in its own order: `first` is not used"
                 )
-            options = ["--exit-on-error", "--no-owner", "--no-tablespaces", "--verbose"]
+            options = [*PG_RESTORE]
             if reordered or leaving:
                 order = Path(scratch) / "order"
                 entries = listed.ordered(first) if reordered else listed.entries
@@ -296,8 +297,8 @@ class Loader:
         with lease(self._target, self._environment, self._cancel) as proven:
             connect, own = self._connection(proven)
         self._sessions.begin()
-        argv: list[str | Path] = [tools.path("psql"), "-X", "--single-transaction"]
-        argv += ["-v", "ON_ERROR_STOP=1", f"--dbname={connect}", "--file=-"]
+        argv: list[str | Path] = [tools.path("psql"), *PSQL]
+        argv += [f"--dbname={connect}", "--file=-"]
         token = secrets.token_hex(16)
 
         def feed(stream: IO[bytes]) -> None:
