@@ -7,6 +7,7 @@ from drbook.app.inputs import read_input
 from drbook.app.refusing import need_reason, refuse
 from drbook.core import events as ev
 from drbook.core.choosing import Which, judgement_of, needs_break_glass, standing, why_not
+from drbook.core.clocks import editable
 from drbook.core.engine import stale_after
 from drbook.core.moves import running_on, running_with, stale_for_input
 from drbook.core.points import Located
@@ -28,7 +29,7 @@ class Changes:
     def set_input(self, command: cmd.SetInput, actor: str) -> None:
         driver, name = self._driver, command.name
         self._must_be_open()
-        declared = driver.runbook.document.inputs
+        declared = editable(driver.runbook)
         if name not in declared:
             known = ", ".join(declared) or "none"
             refuse(f"There is no input {name!r}.", f"Declared are: {known}.")

@@ -9,13 +9,30 @@ from datetime import datetime, timedelta
 
 from drbook.core.points import Located
 from drbook.core.results import VerifyResult
-from drbook.core.runbook import Phase, Runbook
+from drbook.core.runbook import Input, Phase, Runbook
 from drbook.core.state import IncidentState, StepRun, StepState
 
 VERIFIES = "postgres.verify"
 """The action at whose success the RTO's clock stops."""
 TIMES = ("occurred", "detected")
 """Inputs of type time that the clocks and deadlines need from a person."""
+PROMPTS = {
+    "occurred": "When did it happen (UTC)?",
+    "detected": "When did somebody notice it (UTC)?",
+    "declared": "When was it called an incident (UTC)?",
+}
+
+
+def editable(runbook: Runbook) -> dict[str, Input]:
+    """What an operator may give or mend while the incident is open: the declared inputs, and the three
+    times also where the runbook does not ask for them."""
+    times = {
+        name: Input(type="time", prompt=words, required=False) for name, words in PROMPTS.items()
+    }
+    return {
+        **runbook.document.inputs,
+        **{k: v for k, v in times.items() if k not in runbook.document.inputs},
+    }
 
 
 def unasked(state: IncidentState, runbook: Runbook) -> tuple[str, ...]:

@@ -106,11 +106,15 @@ def scope(runbook: Runbook, state: IncidentState) -> Mapping[str, Json]:
         # What a person did elsewhere handed nothing back.
         or (run.by_hand and run.state is StepState.SUCCEEDED)
     }
-    occurred = format_time(state.occurred) if state.occurred else None
+    times = {"occurred": state.occurred, "detected": state.detected, "declared": state.declared}
     return {
         "inputs": dict(state.inputs),
         "steps": outputs,
-        "incident": {"id": state.incident, "mode": state.mode.value, "occurred": occurred},
+        "incident": {
+            "id": state.incident,
+            "mode": state.mode.value,
+            **{name: format_time(at) if at else None for name, at in times.items()},
+        },
         "runbook": {"title": runbook.title, "sha256": runbook.sha256},
     }
 

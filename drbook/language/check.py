@@ -7,6 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from drbook.core.actions import Actions, AnyAction
+from drbook.core.clocks import PROMPTS
 from drbook.core.errors import Problem
 from drbook.core.expressions import Const, Expr, Filter, Join, Path, Tree, paths
 from drbook.core.points import SourceConfig
@@ -218,7 +219,7 @@ class Checker:
             return self._step_path(path, step, where)
         allowed: dict[str, Sequence[str]] = {
             "inputs": list(self.document.inputs),
-            "incident": ["id", "mode", "occurred"],
+            "incident": ["id", "mode", *PROMPTS],
             "runbook": ["title", "sha256"],
         }
         if root not in allowed:
@@ -279,8 +280,8 @@ class Checker:
 
 def _inputs_of(path: Path) -> set[str]:
     """The input that a path refers to, if any."""
-    if path.parts[:2] == ("incident", "occurred"):
-        return {"occurred"}
+    if path.parts[0] == "incident" and path.parts[1:2] and path.parts[1] in PROMPTS:
+        return {path.parts[1]}
     return {path.parts[1]} if path.parts[0] == "inputs" and len(path.parts) > 1 else set()
 
 

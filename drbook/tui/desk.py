@@ -26,6 +26,7 @@ from drbook.app.model import (
     Snapshot,
     WriteNote,
 )
+from drbook.core.clocks import editable
 from drbook.core.errors import DrbookError
 from drbook.core.events import NoteKind
 from drbook.core.values import plain
@@ -139,10 +140,7 @@ class DeskKeys(Screen[None]):
     @work
     async def action_input(self) -> None:
         """Edit a value that was given when the incident was opened, so that a step can be retried."""
-        declared = self.shown.runbook.document.inputs
-        if not declared:
-            self.app.notify("This runbook has no inputs.", severity="warning")
-            return
+        declared = editable(self.shown.runbook)
         given = self.shown.state.inputs
         choices = [
             (name, f"{name}: {plain(str(given.get(name, 'not given')), 120)}") for name in declared

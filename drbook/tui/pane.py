@@ -1,9 +1,11 @@
 """The step's pane: why, what will happen and what it touches; then how it goes, and what came out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from drbook.app.model import Snapshot
@@ -95,7 +97,7 @@ def _details(snapshot: Snapshot, step: str, plan: Plan, before: str) -> list[Ren
         ("DOES", numbered([plain(line, 400) for line in plan.does]))
     ]
     if plan.runs:
-        rows.append(("RUNS", Text("\n").join(_literal(line) for line in plan.runs)))
+        rows.append(("RUNS", _literal(plan.runs)))
     rows.append(("TOUCHES", said(plan.touches)))
     if plan.expects or before:
         rows.append(("EXPECT", said(" · ".join(one for one in (plan.expects, before) if one))))
@@ -125,9 +127,19 @@ def if_fails(snapshot: Snapshot, step: str) -> str:
     return written.if_fails or (_BY_EFFECT[effect] if effect is not None else "")
 
 
-def _literal(text: str) -> Text:
-    """What is sent or started, line by line as it stands; the whole of it where it is long."""
-    return Text(plain_lines(text, 4000), style=STRONG)
+def _literal(lines: Sequence[str]) -> RenderableType:
+    """What is sent or started, as it stands and the whole of it: where one line begins is marked, and a
+    remark behind a command is fainter."""
+    table = Table.grid(padding=(0, 1, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for line in lines:
+        text = Text(plain_lines(line, 4000), style=PLAIN)
+        at = text.plain.rfind("   # ")
+        if at >= 0 and "\n" not in text.plain[at:]:
+            text.stylize(DIM, at)
+        table.add_row(Text("›", style=DIM), text)
+    return table
 
 
 def _how_it_ended(run: StepRun) -> list[RenderableType]:

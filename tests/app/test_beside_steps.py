@@ -473,6 +473,23 @@ def test_what_an_input_was_used_for_is_stale(world: "World") -> None:
     world.until(lambda s: s.state.steps["a"].result == {"value": "sunday"})
 
 
+@pytest.mark.parametrize("name", ["detected", "declared"])
+def test_a_time_that_the_runbook_does_not_ask_for_is_given_all_the_same(
+    world: "World", name: str
+) -> None:
+    world.start(step("a", more=f", with: {{value: '${{{{ incident.{name} }}}}'}}"))
+    world.ask(cmd.RunOn())
+    world.reaches("a", StepState.SUCCEEDED)
+    world.ask(cmd.SetInput(name, "2026-04-24T19:12Z"))
+    state = world.driver.state
+    assert getattr(state, name) == datetime(2026, 4, 24, 19, 12, tzinfo=UTC)
+    assert states(world) == {"a": "stale"}
+    world.ask(cmd.Run("a"))
+    world.until(lambda s: s.state.steps["a"].result == {"value": "2026-04-24T19:12:00Z"})
+    with pytest.raises(UsageError, match="no input 'nonsense'"):
+        world.ask(cmd.SetInput("nonsense", "x"))
+
+
 def test_no_other_input_for_what_runs_with_it(world: "World") -> None:
     gate = Gate()
     world.none.courses["a"] = gate

@@ -321,6 +321,12 @@ def test_json_of_a_scope_is_plain() -> None:
     assert names == {
         "inputs": {},
         "steps": {},
-        "incident": {"id": "", "mode": "live", "occurred": None},
+        "incident": {
+            "id": "",
+            "mode": "live",
+            "occurred": None,
+            "detected": None,
+            "declared": None,
+        },
         "runbook": {"title": "T", "sha256": "0" * 64},
     }
