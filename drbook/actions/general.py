@@ -62,8 +62,8 @@ class Manual(Action[ManualParams]):
             ManualResult(done=False, comment=context.comment),
             StepEnd.FAILED,
             f"It could not be done: {context.comment or 'no reason given'}.",
-            means="The steps that need it stay blocked.",
-            next="Run it again once it can be done, or skip it with a reason.",
+            means="The steps that need it stay blocked, unless somebody skips it.",
+            next="Run it again once it can be done. Skipped with a reason, it holds nothing back any more.",
         )
         yield  # makes this a generator; nothing is signalled
 
@@ -137,7 +137,8 @@ class Choose(Action[ChooseParams]):
                 StepEnd.FAILED,
                 reason,
                 means="The steps that need this decision stay blocked.",
-                next="Run the step again to decide anew.",
+                next="Run the step again (r) to decide anew; it cannot be skipped. Abort (a), or skip what "
+                "comes after it, where this is the end.",
             )
         return Finished(result, reason=reason)
         yield  # makes this a generator; nothing is signalled

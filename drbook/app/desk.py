@@ -14,6 +14,7 @@ from drbook.core import events as ev
 from drbook.core.engine import decide, may_run, may_skip, outcome
 from drbook.core.errors import ExitCode
 from drbook.core.events import StepEnd
+from drbook.core.moves import may_accept
 from drbook.core.state import StepState, in_doubt, lacks
 
 if TYPE_CHECKING:
@@ -230,10 +231,10 @@ class Desk:
 
     def _accept(self, step: str, reason: str, actor: str) -> None:
         need_reason(reason, "going on unverified")
-        run = self._driver.state.steps.get(step)
-        if run is None or run.state is not StepState.COULD_NOT_VERIFY:
+        if why := may_accept(self._driver.runbook, self._driver.state, step):
             refuse(
-                f"Step {step} is not one that could not be verified.", "Nothing is to be accepted."
+                f"Step {step} cannot be gone on from: {why}.",
+                "Run it again once what it could not ask is there, or choose a copy (b).",
             )
         self._driver.put(ev.DecisionRecorded(step=step, decision="accept", reason=reason), actor)
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from itertools import islice
 
 from drbook.app.model import Snapshot
 from drbook.app.planning import PLAN_LATE, internal_error, plan_step
@@ -9,7 +10,7 @@ from drbook.core.actions import Actions
 from drbook.core.errors import DrbookError
 from drbook.core.events import Plan
 from drbook.core.runbook import Runbook
-from drbook.core.state import IncidentState, StepRun
+from drbook.core.state import IncidentState, StepRun, StepState
 
 
 class Publisher:
@@ -45,8 +46,12 @@ PATIENCE = 0.05
 """Seconds that a snapshot waits for previews; what is not there by then comes with a later one."""
 
 
+AHEAD = 20
+"""How many of the steps that wait for others are planned beforehand, for whoever reads on."""
+
+
 class Previews:
-    """What each ready step would do, worked out anew where something changed that a plan can see.
+    """What each ready step would do, and the next ones, worked out anew where something changed that a plan can see.
 
     A thread of its own does that: planning asks nobody, but a plug-in's may, and nobody waits for it.
     """
@@ -68,7 +73,25 @@ class Previews:
     def of(
         self, state: IncidentState, ready: tuple[str, ...]
     ) -> tuple[Mapping[str, Plan], Mapping[str, str]]:
-        """The plans, and for steps that cannot be planned, why. For one thread."""
+        """The plans of what is ready and of the next steps whose arguments are known; for ready ones
+        that cannot be planned, why. For one thread."""
+        plans, problems = self._all(state, (*ready, *self._ahead(state, ready)))
+        return plans, {step: why for step, why in problems.items() if step in ready}
+
+    def _ahead(self, state: IncidentState, ready: tuple[str, ...]) -> tuple[str, ...]:
+        """The next pending steps that use no other step's output."""
+        later = (
+            step.id
+            for step in self._runbook.steps
+            if not step.uses
+            and state.steps[step.id].state is StepState.PENDING
+            and step.id not in ready
+        )
+        return tuple(islice(later, AHEAD))
+
+    def _all(
+        self, state: IncidentState, ready: tuple[str, ...]
+    ) -> tuple[Mapping[str, Plan], Mapping[str, str]]:
         asked = self._asked
         if asked is None or asked[1] != ready or not _plans_alike(asked[0], state):
             done = threading.Event()

@@ -65,7 +65,12 @@ def ending_of(error: BaseException, effect: Effect) -> Ending:
             StepEnd.IN_DOUBT if effect is Effect.ONCE else StepEnd.FAILED,
             reason=f"drbook itself failed: {type(error).__name__}: {plain(scrub(str(error)), 300)}",
             means="This is a defect of drbook. What the step had done before is in the journal.",
-            next="The details are in `errors.log` in the incident folder; run the step again or skip it.",
+            next="The details are in `errors.log` in the incident folder. "
+            + (
+                "Look whether it happened, then settle it (Enter)."
+                if effect is Effect.ONCE
+                else "Run the step again or skip it."
+            ),
             code="internal",
         )
     states: tuple[tuple[type[DrbookError], StepEnd], ...] = (
@@ -75,9 +80,15 @@ def ending_of(error: BaseException, effect: Effect) -> Ending:
         (NotExercised, StepEnd.NOT_EXERCISED),
         (InDoubt, StepEnd.IN_DOUBT),
     )
-    state = next((state for kind, state in states if isinstance(error, kind)), StepEnd.FAILED)
+    found = (state for kind, state in states if isinstance(error, kind))
+    state = next(found, StepEnd.FAILED)
     if isinstance(error, Cancelled | Interrupted) and effect is Effect.ONCE:
-        state = StepEnd.IN_DOUBT
+        means = error.means or "It had begun: whether it happened is not known."
+        # What the error advises, like running it again, is right only once that is known.
+        advice = "Look whether it happened, then settle it (Enter)."
+        return Ending(
+            StepEnd.IN_DOUBT, reason=error.what, means=means, next=advice, code=error.code
+        )
     return Ending(state, reason=error.what, means=error.means, next=error.next, code=error.code)
 
 

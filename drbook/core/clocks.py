@@ -70,10 +70,9 @@ def _cut_over(state: IncidentState, runbook: Runbook) -> datetime | None:
 
 def verified_at(state: IncidentState, runbook: Runbook) -> datetime | None:
     """When the last verification succeeded, where no other one is still to be done; the RTO's clock
-    stops there."""
-    return _last_success(
-        [run for run in verifying(state, runbook) if run.state is not StepState.SKIPPED]
-    )
+    stops there. A person's word that they checked it is no verification."""
+    runs = [run for run in verifying(state, runbook) if run.state is not StepState.SKIPPED]
+    return None if any(run.by_hand for run in runs) else _last_success(runs)
 
 
 def verifying(state: IncidentState, runbook: Runbook) -> Iterator[StepRun]:

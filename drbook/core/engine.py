@@ -8,7 +8,16 @@ from functools import cache, partial
 from drbook.core.errors import DrbookError, ExitCode
 from drbook.core.expressions import ExpressionError, evaluate
 from drbook.core.runbook import CompiledStep, Phase, Runbook
-from drbook.core.state import ENDED, RETRYABLE, SKIPPABLE, IncidentState, StepRun, StepState, lacks
+from drbook.core.state import (
+    ENDED,
+    RETRYABLE,
+    SKIPPABLE,
+    IncidentState,
+    StepRun,
+    StepState,
+    lacks,
+    said_no,
+)
 from drbook.core.values import Json, counted, format_time
 
 JUDGED = frozenset({"ask", "choose"})
@@ -165,7 +174,7 @@ def _may_start(
 ) -> StepView:
     missing = unmet(step, state)
     if missing:
-        return StepView(step.id, Readiness.BLOCKED, _why_blocked(missing, state), missing)
+        return StepView(step.id, Readiness.BLOCKED, why_blocked(missing, state), missing)
     if step.when is not None:
         try:
             wanted = evaluate(step.when, names())
@@ -190,7 +199,8 @@ def unmet(step: CompiledStep, state: IncidentState) -> tuple[str, ...]:
     return tuple(need for need in state.order if need in missing)
 
 
-def _why_blocked(missing: tuple[str, ...], state: IncidentState) -> str:
+def why_blocked(missing: tuple[str, ...], state: IncidentState) -> str:
+    """What a step waits for, in words."""
     parts = []
     for need in missing:
         run = state.steps[need]
@@ -214,7 +224,7 @@ def may_run(runbook: Runbook, state: IncidentState, step: str) -> str:
         return "nobody knows whether it happened; look first, and record what you saw"
     missing = unmet(runbook.step(step), state)
     if missing:
-        return _why_blocked(missing, state)
+        return why_blocked(missing, state)
     if run.state is StepState.PENDING:
         view = view_of(runbook.step(step), state, partial(scope, runbook, state))
         return view.reason if view.readiness in (Readiness.SKIP, Readiness.ERROR) else ""
@@ -235,6 +245,8 @@ def may_skip(state: IncidentState, step: str) -> str:
     run = state.steps.get(step)
     if run is None:
         return f"there is no step {step!r}"
+    if said_no(run):
+        return "a person decided it; who decides otherwise runs it again (r)"
     return "" if run.state in SKIPPABLE else f"it is {run.state.value}"
 
 

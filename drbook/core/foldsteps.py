@@ -50,7 +50,9 @@ def step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> Inc
     if isinstance(event, ev.StepInvalidated):
         if run.state not in ENDED and run.state is not StepState.AWAITING:
             raise illegal(record, f"step {run.id} is {run.state.value}")
-        changed = replace(run, state=StepState.STALE, reason=event.because, accepted=None)
+        changed = replace(
+            run, state=StepState.STALE, reason=event.because, means="", next="", accepted=None
+        )
     elif isinstance(event, ev.PointChosen):
         changed = _point_chosen(run, record, event, state)
     else:
@@ -121,6 +123,8 @@ def _run_ended(
             ended_at=record.at,
             result=event.result,
             reason=event.reason,
+            means="",
+            next="",
         )
     if isinstance(event, ev.StepSkipped):
         must_be(*SKIPPABLE)
@@ -129,6 +133,8 @@ def _run_ended(
             state=StepState.SKIPPED,
             ended_at=record.at,
             reason=event.reason,
+            means="",
+            next="",
             skipped_by_rule=event.automatic,
             result=None,
             by_hand=False,

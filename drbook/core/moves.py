@@ -16,11 +16,14 @@ from drbook.core.engine import (
     stale_after,
     unmet,
     used_by,
+    why_blocked,
 )
 from drbook.core.errors import DrbookError
 from drbook.core.events import Effect, Mode, StepEnd
 from drbook.core.expressions import evaluate
 from drbook.core.occurred import DATED, outdated
+from drbook.core.points import Located
+from drbook.core.results import LOCATE, read_result
 from drbook.core.runbook import CompiledStep, Runbook
 from drbook.core.state import DONE_ELSEWHERE, IncidentState, StepRun, StepState
 from drbook.core.values import Json
@@ -42,6 +45,17 @@ def next_ready(runbook: Runbook, state: IncidentState) -> tuple[str, ...]:
         and not may_run(runbook, state, name)
     )
     return ready + stale
+
+
+# --- skipping --------------------------------------------------------------------------------
+
+
+def freed_by_skip(runbook: Runbook, state: IncidentState, step: str) -> tuple[str, ...]:
+    """The steps that may start once `step` is skipped, and may not before."""
+    skipped = {**state.steps, step: StepRun(step, StepState.SKIPPED)}
+    before = decide(runbook, state).ready
+    after = decide(runbook, replace(state, steps=skipped)).ready
+    return tuple(one for one in after if one not in before and one != step)
 
 
 # --- jumping ---------------------------------------------------------------------------------
@@ -154,6 +168,8 @@ def may_do_elsewhere(
         view = decide(runbook, state).view(step)
         if view.readiness not in (Readiness.READY, Readiness.ERROR):
             return view.reason
+    elif missing := unmet(runbook.step(step), state):
+        return why_blocked(missing, state)
     users = used_by(runbook, step)
     if end is StepEnd.SUCCEEDED and hands_back and users:
         return f"it hands a result to {', '.join(users)}, and nobody would have recorded one"
@@ -170,6 +186,21 @@ def consents_missing(runbook: Runbook, state: IncidentState, step: str) -> tuple
     if written.confirm is not None and not (asked and run.confirmed):
         missing.append("typed confirmation")
     return tuple(missing)
+
+
+# --- going on unverified -----------------------------------------------------------------------
+
+
+def may_accept(runbook: Runbook, state: IncidentState, step: str) -> str:
+    """Empty where a person may go on with a step that could not be verified; otherwise why not. What
+    others use has to be there: a decision makes no recovery point."""
+    run = state.steps.get(step)
+    if run is None or run.state is not StepState.COULD_NOT_VERIFY:
+        return "it is not one that could not be verified"
+    users = ", ".join(used_by(runbook, step))
+    located = read_result(Located, run.result) if run.action == LOCATE else None
+    nothing = run.result is None or (located is not None and located.point is None)
+    return f"it found nothing that {users} could go on with" if users and nothing else ""
 
 
 # --- another input ---------------------------------------------------------------------------

@@ -38,6 +38,14 @@ class Remark(Frozen):
     words: str
 
 
+def before_users(remarks: Iterable[Remark]) -> tuple[Remark, ...]:
+    """What is no fault of the restore and has to be set right before anybody writes: sequences that would
+    hand out again what production had handed out already."""
+    return tuple(
+        one for one in remarks if one.question is Question.LOSS and one.check == "sequence"
+    )
+
+
 def worst(verdicts: Iterable[TableVerdict]) -> TableVerdict:
     """The worst of all; of nothing at all, nobody can say that it passed."""
     found = set(verdicts)

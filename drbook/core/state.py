@@ -169,6 +169,12 @@ def has_begun(run: StepRun) -> bool:
     return run.starts > 0 or run.state not in (StepState.PENDING, StepState.AWAITING)
 
 
+def said_no(run: StepRun) -> bool:
+    """Whether a person chose what ends the incident's way here, like no-go: `choose` fails with a result
+    then, and without one where nothing was chosen."""
+    return run.action == "choose" and run.state is StepState.FAILED and run.result is not None
+
+
 def in_doubt(state: "IncidentState") -> tuple[str, ...]:
     """The steps of which nobody knows whether they happened."""
     return tuple(run.id for run in state.steps.values() if run.state is StepState.IN_DOUBT)

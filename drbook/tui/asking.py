@@ -8,11 +8,13 @@ from rich.text import Text
 from textual.screen import ModalScreen
 
 from drbook.app.model import Answer, Approve, Command, Confirm, Snapshot
+from drbook.core.clocks import verifying
 from drbook.core.comparison import TableComparison
 from drbook.core.events import Plan, Question
-from drbook.core.results import VerifyResult
+from drbook.core.remarks import before_users
+from drbook.core.results import LOCATE, RESTORE, VERIFY, VerifyResult
 from drbook.core.state import StepRun, lacks
-from drbook.core.values import plain, show_duration
+from drbook.core.values import counted, plain, show_duration
 from drbook.tui.colours import URGENT, WARN
 from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
 from drbook.tui.evidence import loss_in, summary_line, verified_now
@@ -63,7 +65,7 @@ def _answer(snapshot: Snapshot, run: StepRun, plan: Plan, question: Question) ->
     words = {"done": "It is done", "not-done": "It cannot be done"}
     choices = [(each, words.get(each, each)) for each in question.choices]
     by_hand = question.kind == "done"
-    lines = [said(line) for line in (plan.does if by_hand else (question.prompt,))]
+    lines = [said(plain(line, 4000)) for line in (plan.does if by_hand else (question.prompt,))]
     if by_hand and plan.damage:
         lines.append(said(plan.damage, URGENT))
     if not by_hand:
@@ -72,22 +74,49 @@ def _answer(snapshot: Snapshot, run: StepRun, plan: Plan, question: Question) ->
     def from_choice(ended: Ended) -> Command | None:
         return Answer(run.id, ended.choice, ended.comment) if isinstance(ended, Chosen) else None
 
-    return Asking(ChoiceDialog(title, lines, choices), from_choice)
+    needing = frozenset({"not-done"}) if by_hand else frozenset()
+    return Asking(ChoiceDialog(title, lines, choices, needing=needing), from_choice)
 
 
 def standing(snapshot: Snapshot) -> list[Text]:
-    """What a decision rests on: what was verified and what is lost."""
+    """What a decision rests on: the copy that was taken, what was verified and what is lost; nothing in a
+    runbook that neither restores nor verifies."""
+    if not any(run.do in _RESTORING for run in (step.step for step in snapshot.runbook.steps)):
+        return []
     verified = verified_now(snapshot)
-    lines = [Text.assemble(("Verified  ", "bold"), summary_line(verified))] if verified else []
+    broken = [run for run in snapshot.state.steps.values() if run.break_glass]
+    lines = [labelled("BREAK-GLASS", plain(run.reason, 400), URGENT) for run in broken]
+    if verified is not None:
+        lines.append(Text.assemble(("Verified  ", "bold"), summary_line(verified)))
     if verified is None:
-        lines.append(labelled("Verified", "? nothing was verified", URGENT))
+        words = "nothing was verified"
+        if any(run.by_hand for run in verifying(snapshot.state, snapshot.runbook)):
+            words = "by hand only, by a person's word"
+        lines.append(labelled("Verified", f"? {words}", URGENT))
     seconds, more = loss_in(snapshot)
     gone = "unknown" if seconds is None else show_duration(timedelta(seconds=seconds))
     gone = f"at least {gone}" if more else gone
     lines.append(labelled("Lost", f"{gone} of data", WARN))
     if verified is not None and (tables := _lost_tables(verified.comparison.tables)):
         lines.append(labelled("Lost rows", f"{tables}, against the baseline{_of(verified)}", WARN))
+    if verified is not None:
+        lines += first_to_do(verified)
     return lines
+
+
+def first_to_do(verified: VerifyResult) -> list[Text]:
+    """What has to be set right before users come, the first few of it."""
+    found = before_users(verified.comparison.remarks)
+    lines = [
+        labelled("Before users come", plain(f"{one.check} {one.subject} {one.words}", 300), WARN)
+        for one in found[:2]
+    ]
+    if len(found) > 2:
+        lines.append(labelled("Before users come", f"{len(found) - 2} more like it (v)", WARN))
+    return lines
+
+
+_RESTORING = frozenset({LOCATE, RESTORE, VERIFY})
 
 
 def _of(verified: VerifyResult) -> str:
@@ -97,14 +126,19 @@ def _of(verified: VerifyResult) -> str:
 
 def _lost_tables(tables: Sequence[TableComparison]) -> str:
     lost = sorted(((row.lost, row.table) for row in tables if row.lost), reverse=True)
-    return ", ".join(f"{count:,} of {plain(table, 60)}" for count, table in lost[:3])
+    named_ones = ", ".join(f"{count:,} of {plain(table, 60)}" for count, table in lost[:3])
+    rest = lost[3:]
+    more = sum(count for count, _ in rest)
+    return named_ones + (
+        f", and {more:,} of {counted(len(rest), 'other table')} (v)" if rest else ""
+    )
 
 
 def _confirmation(snapshot: Snapshot, run: StepRun, plan: Plan, name: str) -> Asking:
-    lines = [said(line) for line in plan.does]
+    lines = [said(plan.damage, URGENT)] if plan.damage else []
+    lines += [said(plain(line, 4000)) for line in plan.does]
+    lines += [labelled("Runs", line) for line in plan.runs]
     lines.append(labelled("Touches", plan.touches))
-    if plan.damage:
-        lines.append(said(plan.damage, URGENT))
     lines += standing(snapshot)
     dialog = ConfirmDialog(
         named(snapshot, run.id), lines, name, go="Go on", cool_off_seconds=plan.cool_off_seconds

@@ -28,11 +28,12 @@ from drbook.app.model import (
 )
 from drbook.core.clocks import editable
 from drbook.core.errors import DrbookError
-from drbook.core.events import NoteKind
+from drbook.core.events import Mode, NoteKind
+from drbook.core.state import in_doubt
 from drbook.core.values import plain
 from drbook.tui.backups import BackupsScreen
 from drbook.tui.colours import URGENT
-from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
+from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog
 from drbook.tui.help import HelpScreen
 from drbook.tui.hints import ACTION
 from drbook.tui.lists import Lists
@@ -42,6 +43,14 @@ from drbook.tui.steps import STEP
 from drbook.tui.tables import TablesScreen
 from drbook.tui.timeline import TimelineScreen
 from drbook.tui.writing import NoteDialog, Written
+
+ABORT_SECONDS = 10
+"""How long an abort of a live incident can be taken back after its name was typed."""
+
+
+def short_name(incident: str) -> str:
+    """The end of an incident's id, which tells it from others and can be typed."""
+    return incident.rsplit("-", 1)[-1]
 
 
 class DeskKeys(Screen[None]):
@@ -57,6 +66,8 @@ class DeskKeys(Screen[None]):
     selected: str
     lists: Lists
     opens_shell = False
+    kept: Written | None = None
+    """A note that was begun and not recorded."""
 
     def submit(self, command: Command) -> Worker[None]:
         raise AssertionError("the screen submits")
@@ -107,17 +118,27 @@ class DeskKeys(Screen[None]):
                 "Drafted from what is on record. Send it yourself, then write down what you sent."
             ),
         ]
-        await self.write_note("Status update", lines, Written(drafted, NoteKind.MESSAGE, None))
+        draft = Written(drafted, NoteKind.MESSAGE, None)
+        await self.write_note("Status update", lines, draft, draft=True)
 
-    async def write_note(self, title: str, lines: Sequence[Text], initial: Written | None) -> None:
-        """Ask for a note until it is on record, or the operator backs out; no text is lost."""
+    async def write_note(
+        self, title: str, lines: Sequence[Text], initial: Written | None, *, draft: bool = False
+    ) -> None:
+        """Ask for a note until it is on record, or the operator backs out; no text is lost: what was
+        written until then comes back with the next note."""
         refused, step = "", self.selected
+        if not draft:
+            initial, self.kept = initial or self.kept, None
         while True:
             dialog = NoteDialog(
-                self.clock, self._edited, title=title, lines=lines, initial=initial, refused=refused
-            )
+                self.clock, self._edited,
+                title=title, lines=lines, initial=initial, refused=refused, draft=draft,
+            )  # fmt: skip
             initial = await self.app.push_screen_wait(dialog)
             if initial is None:
+                if not draft and dialog.left_behind and dialog.left_behind.text.strip():
+                    self.kept = dialog.left_behind
+                    self.app.notify("Not recorded. n brings the text back.", markup=False)
                 return
             error = await self.carried_out(
                 WriteNote(initial.text, initial.happened_at, step, initial.kind)
@@ -208,8 +229,13 @@ class DeskKeys(Screen[None]):
             self.submit(Close())  # the driver says why not, in its words
             return
         ends = self.shown.outcome
+        doubtful = [named(self.shown, one) for one in in_doubt(self.shown.state)]
         lines = [
             said(f"It ends as {ends.word.upper()}: {ends.reason}."),
+            *(
+                said(f"In doubt, and nobody can settle it after that: {one}", URGENT)
+                for one in doubtful
+            ),
             said("After that only notes can be written. A closing remark, if you like:"),
         ]
         words = await self.app.push_screen_wait(
@@ -227,8 +253,30 @@ class DeskKeys(Screen[None]):
             "Abort the incident",
             "What runs is cancelled, nothing more can be run, and it ends as aborted. Why?",
         )
-        if reason is not None:
-            self.submit(Abort(reason))
+        if reason is None:
+            return
+        if self.shown.state.mode is Mode.LIVE:
+            name = short_name(self.shown.state.incident)
+            lines = [
+                said(
+                    "An aborted incident cannot be opened again: only notes can be written.", URGENT
+                ),
+                *(
+                    said(f"Cancelled: {named(self.shown, one)}", URGENT)
+                    for one in self.shown.decision.running
+                ),
+            ]
+            dialog = ConfirmDialog(
+                "Abort the incident",
+                lines,
+                name,
+                go="Abort",
+                cool_off_seconds=0,
+                count=ABORT_SECONDS,
+            )
+            if await self.app.push_screen_wait(dialog) is None:
+                return
+        self.submit(Abort(reason))
 
     @work
     async def action_leave(self) -> None:
@@ -280,13 +328,20 @@ class DeskKeys(Screen[None]):
         )
 
     def action_backups(self) -> None:
-        self.lists.show("backups")
+        self._show_list("backups")
 
     def action_tables(self) -> None:
-        self.lists.show("tables")
+        self._show_list("tables")
 
     def action_timeline(self) -> None:
-        self.lists.show("timeline")
+        self._show_list("timeline")
+
+    def _show_list(self, name: str) -> None:
+        """A list covers what is about to start: it is said once more."""
+        for step in self.shown.cooling:
+            words = f"▲ {named(self.shown, step)} starts in a moment. Esc twice takes it back."
+            self.app.notify(words, severity="warning", markup=False)
+        self.lists.show(name)
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self))

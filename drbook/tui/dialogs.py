@@ -94,6 +94,8 @@ class ChoiceDialog(Modal[Chosen | None]):
         super().__init__()
         self._heading, self._explanation = title, lines
         self._choices, self._comment, self._needing = choices, comment, needing
+        self._typed = ""
+        """The first digit of a number that may have two."""
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -120,12 +122,22 @@ class ChoiceDialog(Modal[Chosen | None]):
         options.highlighted = None
 
     def on_key(self, event: events.Key) -> None:
-        """A number chooses, unless a comment is being written."""
+        """A number chooses, unless a comment is being written; one that could go on waits for Enter."""
         if isinstance(self.focused, Input) or not (event.character or "").isdecimal():
             return
         event.stop()
-        if 1 <= int(event.character or 0) <= len(self._choices):
-            self._end(int(event.character or 0) - 1)
+        number = int(self._typed + (event.character or ""))
+        if not 1 <= number <= len(self._choices):
+            number = int(event.character or 0)
+        if not 1 <= number <= len(self._choices):
+            return
+        if number * 10 > len(self._choices):
+            self._end(number - 1)
+            return
+        self._typed = str(number)
+        self.query_one(OptionList).highlighted = number - 1
+        words = f"Enter takes {number}; or type a second digit."
+        self.query_one(".keys", Static).update(Text(words, style=WARN))
 
     @on(OptionList.OptionSelected)
     def _take(self, message: OptionList.OptionSelected) -> None:
@@ -171,6 +183,9 @@ class NameField(Static, can_focus=True):
     class Changed(Message):
         """Another letter."""
 
+    class Refused(Message):
+        """A paste into a field for a name that is short enough to type."""
+
     typed = ""
 
     def __init__(self, *, paste: bool) -> None:
@@ -195,6 +210,8 @@ class NameField(Static, can_focus=True):
         event.stop()
         if self._paste:
             self._show(self.typed + "".join(event.text.split("\n")))
+        else:
+            self.post_message(self.Refused())
 
     def _show(self, typed: str) -> None:
         self.typed = typed[:1000]
@@ -208,12 +225,25 @@ class ConfirmDialog(Modal[str | None]):
     BINDINGS = [Binding("escape", "back", "Back")]  # noqa: RUF012 - Textual declares it so
 
     def __init__(
-        self, title: str, lines: Sequence[Text], name: str, *, go: str, cool_off_seconds: int
+        self,
+        title: str,
+        lines: Sequence[Text],
+        name: str,
+        *,
+        go: str,
+        cool_off_seconds: int,
+        count: int = 0,
     ) -> None:
+        """`count` are seconds that the dialog itself counts down behind the name; `cool_off_seconds` those
+        that follow it."""
         super().__init__()
         self._heading, self._explanation, self._resource = title, lines, name
-        delay = f" (starts after {cool_off_seconds} s)" if cool_off_seconds else ""
+        delay = (
+            f" (starts after {cool_off_seconds or count} s)" if cool_off_seconds or count else ""
+        )
         self._go = f"{go}{delay}"
+        self._left = count
+        self._counting = False
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog danger"):
@@ -245,15 +275,42 @@ class ConfirmDialog(Modal[str | None]):
             answer = Text(" not yet the name ", style=DIM)
         self.query_one(".answer", Static).update(answer)
 
+    @on(NameField.Refused)
+    def _refused(self) -> None:
+        words = "Pasting is not taken here: type the name, letter by letter. It is short."
+        self.query_one(".keys", Static).update(Text(words, style=URGENT))
+
     @on(NameField.Entered)
     def _entered(self, message: NameField.Entered) -> None:
         if not message.typed:
             self.dismiss(None)
         elif message.typed == self._resource:
-            self.dismiss(message.typed)
+            self._confirmed()
         else:
             said_now = "That is not the name, letter by letter. Nothing was done."
             self.query_one(".keys", Static).update(Text(said_now, style=URGENT))
+
+    def _confirmed(self) -> None:
+        if self._counting:
+            return
+        if self._left <= 0:
+            self.dismiss(self._resource)
+            return
+        self._counting = True
+        self.query_one(NameField).disabled = True
+        self.set_interval(1.0, self._count)
+        self._tell_left()
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self.dismiss(self._resource)
+        else:
+            self._tell_left()
+
+    def _tell_left(self) -> None:
+        answer = Text(f" ▲ in {self._left} s; Esc takes it back ", style=f"reverse {URGENT}")
+        self.query_one(".answer", Static).update(answer)
 
     def action_back(self) -> None:
         self.dismiss(None)

@@ -10,10 +10,11 @@ from rich.text import Text
 from drbook.app.model import Snapshot, Trouble
 from drbook.core.engine import Readiness
 from drbook.core.errors import TakenOver
-from drbook.core.state import StepState
+from drbook.core.moves import may_accept
+from drbook.core.state import StepRun, StepState
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, URGENT, WARN
 from drbook.tui.paint import said, spread
-from drbook.tui.signs import next_for_you, number_of, with_numbers
+from drbook.tui.signs import next_for_you, number_of, runs_again, with_numbers
 
 ACTION = "drbook.action"
 """The mark of a text that can be clicked, with the action that its screen then does."""
@@ -53,6 +54,8 @@ def enter_does(snapshot: Snapshot, step: str) -> str:
         return f"run step {number}"
     if run.state is StepState.IN_DOUBT:
         return f"settle step {number}"
+    if runs_again(snapshot, step):
+        return f"run step {number} again"
     wanted = next_for_you(snapshot)
     if wanted is None:
         return "close" if snapshot.decision.finished else ""
@@ -96,19 +99,7 @@ def hints(
 
 def _keys(snapshot: Snapshot, step: str) -> list[Hint]:
     run = snapshot.state.steps[step]
-    keys: list[Hint] = []
-    if does := enter_does(snapshot, step):
-        keys.append(Hint("⏎", does, "next" if snapshot.watching else "go_on"))
-    if step in snapshot.cooling:
-        keys.append(Hint("Esc", "take it back", "cancel"))
-    if run.state is StepState.STARTED:
-        keys.append(Hint("c", "cancel", "cancel"))
-    if run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
-        keys += [Hint("r", "again", "again"), Hint("s", "skip", "skip")]
-    if run.state is StepState.COULD_NOT_VERIFY and run.accepted is None:
-        keys += [Hint("r", "again", "again"), Hint("d", "go on unverified", "accept")]
-    if snapshot.decision.finished and snapshot.state.closed_at is None:
-        keys.append(Hint("x", "close", "close"))
+    keys = _own_keys(snapshot, step, run) if snapshot.state.closed_at is None else []
     if snapshot.state.closed_at is not None:
         keys.append(Hint("e", "export", "export"))
     keys += [
@@ -119,6 +110,26 @@ def _keys(snapshot: Snapshot, step: str) -> list[Hint]:
         Hint("?", "help", "help"),
         Hint("q", "leave", "leave"),
     ]
+    return keys
+
+
+def _own_keys(snapshot: Snapshot, step: str, run: StepRun) -> list[Hint]:
+    """What can be done about the selected step, and about what is about to start."""
+    keys: list[Hint] = []
+    if does := enter_does(snapshot, step):
+        keys.append(Hint("⏎", does, "next" if snapshot.watching else "go_on"))
+    if snapshot.cooling:
+        keys.append(Hint("Esc", "take it back", "take_back"))
+    if run.state is StepState.STARTED:
+        keys.append(Hint("c", "cancel", "cancel"))
+    if run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
+        keys += [Hint("r", "again", "again"), Hint("s", "skip", "skip")]
+    if run.state is StepState.COULD_NOT_VERIFY and run.accepted is None:
+        keys.append(Hint("r", "again", "again"))
+        if not may_accept(snapshot.runbook, snapshot.state, step):
+            keys.append(Hint("d", "go on unverified", "accept"))
+    if snapshot.decision.finished:
+        keys.append(Hint("x", "close", "close"))
     return keys
 
 

@@ -2,16 +2,65 @@
 
 from typing import Any, TypeVar
 
+from rich.text import Text
 from textual.await_complete import AwaitComplete
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.events import Resize
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from drbook.core.plaintext import counted
+from drbook.tui.colours import WARN
 
 Result = TypeVar("Result")
 
 
 class Modal(ModalScreen[Result]):
-    """Textual's `dismiss` takes away whatever screen is on top, each time it is called."""
+    """Textual's `dismiss` takes away whatever screen is on top, each time it is called.
 
+    A dialog's text that is longer than its place is read on with PgUp and PgDn, whatever has the focus.
+    """
+
+    BINDINGS = [  # noqa: RUF012 - Textual declares it so
+        Binding("pagedown", "read(1)", "Read on", priority=True),
+        Binding("pageup", "read(-1)", "Read back", priority=True),
+    ]
     _ended = False
+
+    def _body(self) -> VerticalScroll | None:
+        found = self.query(".body").results(VerticalScroll)
+        return next((one for one in found if one.max_scroll_y > 0), None)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where all of the text is seen, these keys are the list's or the field's."""
+        return self._body() is not None if action == "read" else True
+
+    def action_read(self, pages: int) -> None:
+        if (body := self._body()) is not None:
+            body.scroll_relative(y=pages * max(1, body.size.height - 1), animate=False)
+            self.call_after_refresh(self._say_more)
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._say_more)
+
+    def on_resize(self, event: Resize) -> None:
+        self.call_after_refresh(self._say_more)
+
+    def _say_more(self) -> None:
+        """Under the text, whether there is more of it."""
+        body, marks = self._body(), self.query(".more")
+        if body is None or not isinstance(body.parent, Widget):
+            marks.remove()
+            return
+        left = body.max_scroll_y - round(body.scroll_y)
+        words = f"▼ {counted(left, 'more line')}: PgDn" if left > 0 else "▲ PgUp: read back"
+        text = Text(words, style=WARN)
+        if marks:
+            marks.first(Static).update(text)
+        else:
+            body.parent.mount(Static(text, classes="more"), after=body)
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         if self._ended or self.app.screen is not self:

@@ -56,6 +56,7 @@ def beside(
         lines[0] = Text.assemble((" ▶▶ R stops", BUSY), lines[0])
     elif snapshot.running_on:
         lines.insert(0, Text(" ▶▶ running on until something needs you; R stops that", style=BUSY))
+    lines = [*_cooling(snapshot, selected, now), *lines]
     missing = () if snapshot.state.closed_at else unasked(snapshot.state, snapshot.runbook)
     if missing and not snapshot.watching:
         asked = " and ".join(_ASKED[name] for name in missing)
@@ -68,6 +69,19 @@ def beside(
     if lines:
         lines[-1].append_text(more)
     return Text("\n").join(lines)
+
+
+def _cooling(snapshot: Snapshot, selected: str, now: datetime) -> list[Text]:
+    """Steps that start by themselves in a moment, while another one is looked at."""
+    return [
+        Text(
+            f" ▲ {named(snapshot, step)} starts in {short_clock(max(at - now, at - at))}: "
+            "Esc takes it back",
+            style=WARN,
+        )
+        for step, at in snapshot.cooling.items()
+        if step != selected
+    ]
 
 
 def _in_order(snapshot: Snapshot, some: Collection[str]) -> list[str]:

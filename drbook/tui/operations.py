@@ -17,12 +17,14 @@ from drbook.app.model import (
 )
 from drbook.core.doubt import looked_at
 from drbook.core.engine import Readiness, may_run, may_skip, used_by
+from drbook.core.events import StepEnd
+from drbook.core.moves import freed_by_skip, may_accept, may_do_elsewhere
 from drbook.core.state import StepState
 from drbook.tui.colours import WARN
 from drbook.tui.desk import DeskKeys
 from drbook.tui.dialogs import ChoiceDialog, Chosen, labelled
 from drbook.tui.paint import said
-from drbook.tui.signs import named, next_for_you, plan_of, refusal
+from drbook.tui.signs import named, next_for_you, plan_of, refusal, runs_again
 from drbook.tui.writing import Elsewhere, ElsewhereDialog
 
 
@@ -45,7 +47,9 @@ class Operations(DeskKeys):
         """Enter: answer what it needs, run it, or go where the operator is needed."""
         if self._state is StepState.AWAITING and self.selected not in self.shown.cooling:
             self.ask(self.selected)
-        elif self.shown.decision.view(self.selected).readiness is Readiness.READY:
+        elif self.shown.decision.view(self.selected).readiness is Readiness.READY or runs_again(
+            self.shown, self.selected
+        ):
             self.submit(Run(self.selected))
         elif self._state is StepState.IN_DOUBT:
             self.action_doubt()
@@ -77,9 +81,12 @@ class Operations(DeskKeys):
         if may_skip(self.shown.state, step):
             self.submit(Skip(step, "(not asked)"))  # the driver says why not, in its words
             return
-        reason = await self.words(
-            f"Skip {named(self.shown, step)}", "Why? What it would have done is not done."
-        )
+        freed = freed_by_skip(self.shown.runbook, self.shown.state, step)
+        words = "Why? What it would have done is not done."
+        if freed:
+            names = ", ".join(named(self.shown, one) for one in freed)
+            words += f" ▲ Nothing holds back any more: {names}."
+        reason = await self.words(f"Skip {named(self.shown, step)}", words)
         if reason is not None:
             self.submit(Skip(step, reason))
 
@@ -103,6 +110,12 @@ class Operations(DeskKeys):
     async def action_elsewhere(self) -> None:
         """I'll do this myself: the exact command to copy, then how it ended."""
         step = self.selected
+        why = may_do_elsewhere(
+            self.shown.runbook, self.shown.state, step, StepEnd.FAILED, hands_back=False
+        )
+        if why:  # whatever the end is
+            self.submit(DoneElsewhere(step, "failed", "(not asked)"))  # the driver says why not
+            return
         plan = plan_of(self.shown, step)
         command = "\n".join(plan.runs) if plan else ""
         lines = [labelled("Runs", line, WARN) for line in (plan.runs if plan else ())]
@@ -145,7 +158,7 @@ class Operations(DeskKeys):
     @work
     async def action_accept(self) -> None:
         step = self.selected
-        if self._state is not StepState.COULD_NOT_VERIFY:
+        if may_accept(self.shown.runbook, self.shown.state, step):
             self.submit(Accept(step, "(not asked)"))  # the driver says why not, in its words
             return
         run = self.shown.state.steps[step]
@@ -167,11 +180,9 @@ class Operations(DeskKeys):
         if (seen := looked_at(self.shown.state, step)) is not None:
             lines.append(labelled("Seen", f"{seen.note.at:%H:%M:%S}  {seen.note.text}", WARN))
         if run.plan is not None:
-            intended = (
-                *run.plan.does,
-                *(f"into {run.plan.into}" for _ in range(bool(run.plan.into))),
-            )
-            lines += [labelled("Intended", line) for line in intended[:6]]
+            into = (f"into {run.plan.into}",) if run.plan.into else ()
+            intended = (*run.plan.does, *into, *run.plan.runs)
+            lines += [labelled("Intended", line) for line in intended]
         choices = [
             ("look", "Look again: let drbook check whether it happened"),
             ("failed", "It did not happen, or not to its end (then r runs it again)"),

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.doubt import looked_at
+from drbook.core.engine import Readiness
 from drbook.core.events import Effect, Plan
 from drbook.core.state import StepRun, StepState, lacks
 from drbook.core.values import plain, plain_lines, show_duration
@@ -74,13 +75,12 @@ def _what_it_does(
     rows: list[tuple[str, RenderableType]] = []
     if written.why and not compact:
         rows.append(("WHY", said(written.why)))
+    view = snapshot.decision.view(step)
+    if problem := snapshot.preview_problems.get(step):
+        rows.append(("CANNOT", said(problem, URGENT)))
+    elif view.readiness in (Readiness.BLOCKED, Readiness.ERROR, Readiness.SKIP) and view.reason:
+        rows.append(("WAITS", said(with_numbers(snapshot, view.reason), DIM)))
     if plan is None:
-        problem = snapshot.preview_problems.get(step)
-        view = snapshot.decision.view(step)
-        if problem:
-            rows.append(("CANNOT", said(problem, URGENT)))
-        elif view.reason:
-            rows.append(("WAITS", said(with_numbers(snapshot, view.reason), DIM)))
         rows.append(("DOES", said(f"{written.do}; the details are known once it may start", DIM)))
         return [fields(rows)]
     for label, text in (("FROM", plan.source), ("INTO", plan.into)):
@@ -94,7 +94,7 @@ def _details(snapshot: Snapshot, step: str, plan: Plan, before: str) -> list[Ren
     """Everything that a plan says, exactly."""
     written = snapshot.runbook.step(step).step
     rows: list[tuple[str, RenderableType]] = [
-        ("DOES", numbered([plain(line, 400) for line in plan.does]))
+        ("DOES", numbered([plain(line, 4000) for line in plan.does]))
     ]
     if plan.runs:
         rows.append(("RUNS", _literal(plan.runs)))
@@ -112,6 +112,8 @@ def _details(snapshot: Snapshot, step: str, plan: Plan, before: str) -> list[Ren
     return [fields(rows)]
 
 
+BY_PEOPLE = frozenset({"manual", "ask", "choose", "note"})
+"""Actions that drbook does nothing in."""
 _BY_EFFECT = {
     Effect.NONE: "it changes nothing outside: mend what it says and run it again (r)",
     Effect.IDEMPOTENT: "run it again (r): it begins anew, and uses nothing half-done",
@@ -124,7 +126,8 @@ def if_fails(snapshot: Snapshot, step: str) -> str:
     written = snapshot.runbook.step(step).step
     run = snapshot.state.steps[step]
     effect = run.effect if run.attempt else snapshot.effects.get(step)
-    return written.if_fails or (_BY_EFFECT[effect] if effect is not None else "")
+    said_of = _BY_EFFECT[effect] if effect is not None and written.do not in BY_PEOPLE else ""
+    return written.if_fails or said_of
 
 
 def _literal(lines: Sequence[str]) -> RenderableType:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 
 from drbook.app.model import Snapshot
-from drbook.core.engine import Readiness
+from drbook.core.engine import Readiness, may_run
 from drbook.core.errors import DrbookError
 from drbook.core.events import Plan
 from drbook.core.state import StepRun, StepState
@@ -41,6 +41,7 @@ _AWAITING = Status("…", "awaiting you", WARN)
 _COOLING = Status("…", "about to start", WARN)
 _STOPPING = Status("◐", "stopping", WARN)
 _ACCEPTED = Status("?", "not verified, accepted", WARN)
+_BY_HAND = Status("✎", "done by hand", WARN)
 _CONDITION = Status("✗", "condition unclear", URGENT)
 
 UNSETTLED = frozenset(
@@ -65,6 +66,8 @@ def status_of(snapshot: Snapshot, step: str) -> Status:
         return _STOPPING
     if run.state is StepState.COULD_NOT_VERIFY and run.accepted is not None:
         return _ACCEPTED
+    if run.state is StepState.SUCCEEDED and run.by_hand:
+        return _BY_HAND
     if run.state is not StepState.PENDING:
         return _ENDED[run.state]
     readiness = snapshot.decision.view(step).readiness
@@ -125,8 +128,16 @@ def next_for_you(snapshot: Snapshot) -> str | None:
     decision, steps = snapshot.decision, snapshot.state.steps
     asked = (step for step in decision.awaiting if step not in snapshot.cooling)
     doubts = (run.id for run in steps.values() if run.state is StepState.IN_DOUBT)
+    again = {step for step in steps if runs_again(snapshot, step)}
+    ready = (step for step in snapshot.state.order if step in again or step in decision.ready)
     open_ends = (run.id for run in steps.values() if unsettled(run))
-    return next(chain(asked, doubts, decision.ready, open_ends, decision.unclear), None)
+    return next(chain(asked, doubts, ready, open_ends, decision.unclear), None)
+
+
+def runs_again(snapshot: Snapshot, step: str) -> bool:
+    """Whether it is stale and nothing stands in the way of running it again."""
+    stale = snapshot.state.steps[step].state is StepState.STALE
+    return stale and not may_run(snapshot.runbook, snapshot.state, step)
 
 
 def took(run: StepRun, now: datetime) -> timedelta | None:

@@ -51,6 +51,7 @@ class NoteDialog(Modal[Written | None]):
         Binding("escape", "back", "Back"),
         Binding("ctrl+k", "kind", "Kind", priority=True),
         Binding("ctrl+e", "editor", "Editor", priority=True),
+        Binding("ctrl+y", "copy", "Copy", priority=True),
     ]
 
     def __init__(
@@ -62,9 +63,15 @@ class NoteDialog(Modal[Written | None]):
         lines: Sequence[Text] = (),
         initial: Written | None = None,
         refused: str = "",
+        draft: bool = False,
     ) -> None:
+        """`draft`: the text was drafted, and goes on record as sent: its beginning is shown, and Enter is
+        asked for twice."""
         super().__init__()
         self._now, self._edit, self._refused = now, edit, refused
+        self._unsure = draft
+        self.left_behind: Written | None = None
+        """What stood there when the operator backed out."""
         self._heading, self._explanation = title, lines
         self._initial = initial or Written("", NoteKind.NOTE, None)
         self._kind = self._initial.kind
@@ -73,7 +80,8 @@ class NoteDialog(Modal[Written | None]):
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
                 yield heading(self._heading, self._explanation)
-            yield Area(self._initial.text, compact=True, classes="area", soft_wrap=True)
+            tall = " tall" if self._unsure else ""
+            yield Area(self._initial.text, compact=True, classes=f"area{tall}", soft_wrap=True)
             yield Static(classes="kind", markup=False)
             yield Line(
                 value="" if self._initial.happened_at is None
@@ -87,7 +95,7 @@ class NoteDialog(Modal[Written | None]):
     def on_mount(self) -> None:
         area = self.query_one(Area)
         area.focus()
-        area.move_cursor(area.document.end)
+        area.move_cursor((0, 0) if self._unsure else area.document.end)
         self._say(self._refused)
 
     def _say(self, wrong: str = "") -> None:
@@ -95,8 +103,10 @@ class NoteDialog(Modal[Written | None]):
             ("kind  ", f"bold {DIM}"), (KINDS[self._kind], STRONG), ("   ^k other", DIM)
         )
         self.query_one(".kind", Static).update(kind)
+        records = "it was sent" if self._unsure else "record it"
+        copy = "   ^y: copy it" if self._unsure else ""
         keys = Text(wrong, style=WARN) if wrong else Text(
-            "Enter: record it   ^j: new line   ^e: editor   Esc: back, no note",
+            f"Enter: {records}{copy}   ^j: new line   ^e: editor   Esc: back, no note",
             style=DIM,
         )  # fmt: skip
         self.query_one(".keys", Static).update(keys)
@@ -115,7 +125,15 @@ class NoteDialog(Modal[Written | None]):
             self._say(str(error))
             self.query_one(Input).focus()
             return
+        if self._unsure:
+            self._unsure = False
+            self._say("Was it sent, as it stands here? Enter again records that; Esc: not yet.")
+            return
         self.dismiss(Written(text, self._kind, at))
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(self.query_one(Area).text)
+        self._say("Sent to your terminal's clipboard. Where it takes none, select it by mouse.")
 
     def action_kind(self) -> None:
         kinds = list(KINDS)
@@ -131,6 +149,7 @@ class NoteDialog(Modal[Written | None]):
         self._say()
 
     def action_back(self) -> None:
+        self.left_behind = Written(self.query_one(Area).text, self._kind, None)
         self.dismiss(None)
 
 
@@ -138,7 +157,8 @@ class NoteDialog(Modal[Written | None]):
 class Elsewhere:
     """How a step ended that somebody did with other means."""
 
-    happened: bool
+    happened: bool | None
+    """None while nobody has said."""
     reason: str
     evidence: str
 
@@ -163,7 +183,7 @@ class ElsewhereDialog(Modal[Elsewhere | None]):
     ) -> None:
         super().__init__()
         self._heading, self._explanation, self._command = title, lines, command
-        self._initial = initial or Elsewhere(True, "", "")
+        self._initial = initial or Elsewhere(None, "", "")
         self._happened = self._initial.happened
         self._refused = refused
 
@@ -192,9 +212,10 @@ class ElsewhereDialog(Modal[Elsewhere | None]):
         self._say(self._refused)
 
     def _say(self, wrong: str = "") -> None:
-        word = "✓ it was done" if self._happened else "✗ it did not work"
+        words = {None: "not said yet", True: "✓ it was done", False: "✗ it did not work"}
+        word, more = words[self._happened], "   ^k changes that"
         self.query_one(".kind", Static).update(
-            Text.assemble(("ended  ", f"bold {DIM}"), (word, STRONG), ("   ^k otherwise", DIM))
+            Text.assemble(("ended  ", f"bold {DIM}"), (word, STRONG), (more, DIM))
         )
         copy = "^y: copy the command    " if self._command else ""
         keys = f"{copy}Enter: put it on record    Esc: back, nothing is recorded"
@@ -208,6 +229,9 @@ class ElsewhereDialog(Modal[Elsewhere | None]):
             self._say("Say what you did and how you know; it goes on record.")
             self.query_one(Input).focus()
             return
+        if self._happened is None:
+            self._say("Say how it ended: ^k changes between done and not.")
+            return
         self.dismiss(Elsewhere(self._happened, reason, self.query_one(Area).text.strip("\n")))
 
     def action_copy(self) -> None:
@@ -216,7 +240,7 @@ class ElsewhereDialog(Modal[Elsewhere | None]):
             self._say("Sent to your terminal's clipboard. Where it takes none, select it by mouse.")
 
     def action_ending(self) -> None:
-        self._happened = not self._happened
+        self._happened = self._happened is not True
         self._say()
 
     def action_back(self) -> None:

@@ -1,5 +1,6 @@
 """What the operator can do beside running steps: run on, jump, do it elsewhere, write, hand over."""
 
+import asyncio
 import threading
 import time
 
@@ -8,7 +9,9 @@ from support.evidence import LOSS, located
 from support.incident import World
 from support.screen import Seat, at_the_screen
 from textual import events
+from textual.widgets import TextArea
 
+from drbook.app.model import SetInput
 from drbook.core.actions import Empty, Finished, StepContext
 from drbook.core.errors import StepFailed
 from drbook.core.events import Mode, Plan
@@ -164,7 +167,7 @@ def test_a_step_is_done_elsewhere_with_its_command_and_what_was_pasted(
         seat.app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
         await seat.sees("RUNS", command[:40])
         await seat.press("m")
-        await seat.sees("Do it yourself: 1 Revoke", "✓ it was done", "drbook runs nothing")
+        await seat.sees("Do it yourself: 1 Revoke", "not said yet", "drbook runs nothing")
         await seat.press("ctrl+y")
         assert copied == [command]
         await seat.press("enter")
@@ -174,6 +177,10 @@ def test_a_step_is_done_elsewhere_with_its_command_and_what_was_pasted(
         seat.app.screen.focused.post_message(events.Paste("HTTP/1.1 204\nx\x1b[2J\n"))  # type: ignore[union-attr]
         await seat.pilot.pause(0.1)
         assert "\x1b" not in seat.text()
+        await seat.press("enter")
+        await seat.sees("Say how it ended")
+        await seat.press("ctrl+k")
+        await seat.sees("✓ it was done")
         await seat.press("enter")
         await seat.reaches("a", StepState.SUCCEEDED)
 
@@ -189,7 +196,7 @@ def test_what_did_not_work_elsewhere_is_a_failure(world: World) -> None:
     world.start("  - {id: a, phase: contain, do: once, title: Revoke}\n")
 
     async def script(seat: Seat) -> None:
-        await seat.press("m", "ctrl+k")
+        await seat.press("m", "ctrl+k", "ctrl+k")
         await seat.sees("✗ it did not work")
         await seat.type("the console is down")
         await seat.press("enter")
@@ -475,7 +482,13 @@ def test_a_status_update_is_drafted_edited_and_recorded_as_a_message(world: Worl
     async def script(seat: Seat) -> None:
         await seat.press("u")
         await seat.sees("Status update", "Send it yourself", "message: what was told")
+        await seat.sees("Status of")  # its beginning, not its end
+        area = seat.app.screen.query_one(TextArea)
+        area.move_cursor(area.document.end)
         await seat.type(" We are sorry.")
+        await seat.press("enter")
+        await seat.sees("Was it sent, as it stands here?")
+        assert seat.event("NoteAdded") == ""
         await seat.press("enter")
         await seat.until(lambda snapshot: bool(snapshot.state.notes))
 
@@ -484,6 +497,172 @@ def test_a_status_update_is_drafted_edited_and_recorded_as_a_message(world: Worl
     assert note.kind.value == "message"
     assert note.text.endswith(" We are sorry.")
     assert len(note.text.splitlines()) > 1
+
+
+def test_a_note_that_was_begun_comes_back(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("n")
+        await seat.type("the console says 403")
+        await seat.press("escape")
+        await seat.sees("n brings the text back")
+        assert seat.event("NoteAdded") == ""
+        await seat.press("n")
+        await seat.sees("the console says 403")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: bool(snapshot.state.notes))
+        await seat.press("n")
+        await seat.sees("What was seen, decided or said")
+        assert "console" not in seat.app.screen.query_one(TextArea).text
+
+    at_the_screen(world, script)
+
+
+def test_a_live_incident_is_aborted_by_its_name_and_not_at_once(world: World) -> None:
+    world.start(FOUR, Mode.LIVE, occurred=LOSS)
+    name = world.driver.snapshot.state.incident.rsplit("-", 1)[-1]
+
+    async def script(seat: Seat) -> None:
+        for back in ("escape", "enter"):
+            await seat.press("a")
+            await seat.sees("Abort the incident", "Why?")
+            await seat.type("oops")
+            await seat.press("enter")
+            await seat.sees(f"Type  {name}", "cannot be opened again")
+            if back == "escape":
+                await seat.type(name)
+                await seat.press("enter")
+                await seat.sees("Esc takes it back")
+            await seat.press(back)
+            await seat.sees("1  ")
+        assert seat.event("IncidentClosed") == ""
+
+    at_the_screen(world, script)
+
+
+def test_a_number_of_two_digits_is_waited_for(world: World) -> None:
+    names = [f"r{number}" for number in range(1, 13)]
+    choose = f"{{prompt: Which replica?, choices: [{', '.join(names)}]}}"
+    world.start(f"  - {{id: a, phase: decide, do: choose, with: {choose}}}\n")
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("Which replica?")
+        await seat.press("1")
+        await seat.sees("Enter takes 1")
+        await seat.press("2")
+        await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script, (80, 24))
+    assert world.driver.snapshot.state.steps["a"].answer == "r12"
+
+
+def test_a_long_instruction_is_read_to_its_end(world: World) -> None:
+    told = ", ".join(f"'do number {number} of thirty, and then look at it'" for number in range(30))
+    world.start(f"  - {{id: a, phase: contain, do: manual, with: {{instructions: [{told}]}}}}\n")
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("It is done", "more lines: PgDn", "do number 0 of")
+        for _ in range(8):
+            await seat.press("pagedown")
+        await seat.sees("do number 29 of", "PgUp: read back", "It is done")
+
+    at_the_screen(world, script, (80, 24))
+
+
+def test_no_go_is_not_skipped_and_nothing_follows_it(world: World) -> None:
+    decide = "{prompt: Go?, choices: [go, no-go], stop_on: [no-go]}"
+    world.start(
+        f"  - {{id: d, phase: decide, do: choose, with: {decide}}}\n"
+        "  - {id: c, phase: cutover, do: once, title: Send users}\n"
+    )
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("Go?")
+        await seat.press("2")
+        await seat.reaches("d", StepState.FAILED)
+        await seat.press("s")
+        await seat.sees("cannot be skipped", "runs it again")
+        assert "c" not in world.driver.snapshot.decision.ready
+        await seat.press("r")
+        await seat.sees("Go?")
+        await seat.press("1")
+        await seat.until(lambda snapshot: "c" in snapshot.decision.ready)
+
+    at_the_screen(world, script)
+
+
+def test_what_a_skip_frees_is_said_before_it(world: World) -> None:
+    world.start(
+        "  - {id: r, phase: contain, do: manual, with: {instructions: Revoke it.}}\n"
+        "  - {id: d, phase: cutover, do: once, title: Delete the old volume}\n"
+    )
+
+    async def script(seat: Seat) -> None:
+        await seat.press("s")
+        await seat.sees("Nothing holds back any more: 2 Delete")
+
+    at_the_screen(world, script)
+
+
+def test_a_stale_step_runs_again_with_enter(world: World) -> None:
+    world.start(
+        "  - {id: a, phase: detect, do: none, with: {value: '${{ inputs.day }}'}}\n"
+        "  - {id: b, phase: detect, do: manual, needs: []}\n"
+    )
+    world.ask(SetInput("day", "friday"))
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+        await asyncio.wrap_future(world.driver.submit(SetInput("day", "sunday")))
+        await seat.reaches("a", StepState.STALE)
+        await seat.sees("run step 1 again")
+        await seat.press("enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script)
+
+
+def test_a_verification_by_hand_stops_no_clock_and_is_called_so(world: World) -> None:
+    world.start("  - {id: v, phase: verify, do: postgres.verify, title: Count}\n", Mode.LIVE)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("m")
+        await seat.type("counted by eye")
+        await seat.press("ctrl+k", "enter")
+        await seat.reaches("v", StepState.SUCCEEDED)
+        await seat.sees("✎ done by hand")
+        assert "in time" not in seat.text()
+
+    at_the_screen(world, script)
+
+
+def test_what_starts_in_a_moment_is_seen_from_every_step(world: World) -> None:
+    world.start(
+        "  - {id: a, phase: cutover, do: once, title: Act,"
+        " confirm: {type: prod, irreversible: Gone., cool_off: 30s}}\n"
+        "  - {id: b, phase: cutover, do: none, needs: [], title: Look}\n"
+    )
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("Type  prod")
+        await seat.type("prod")
+        await seat.press("enter")
+        await seat.sees("starts in")
+        await seat.press("down")
+        await seat.sees("1 Act starts in 0:", "Esc take it back")
+        await seat.press("b")
+        told = [one.message for one in seat.app._notifications]
+        assert any("Esc twice takes it back" in words for words in told)
+        await seat.press("escape", "escape")
+        await seat.reaches("a", StepState.CANCELLED)
+
+    at_the_screen(world, script, (80, 24))
 
 
 def test_times_of_this_host_are_shown_where_they_are_asked_for(
