@@ -9,16 +9,17 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.clocks import loss
-from drbook.core.comparison import TableComparison, TableVerdict
+from drbook.core.comparison import TableVerdict
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun, StepState
 from drbook.core.targets import DatabaseProbe, DatabaseRef
-from drbook.core.values import Frozen, Json, counted, plain, show_duration, show_size
+from drbook.core.values import Frozen, Json, counted, show_duration, show_size
 from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
 from drbook.tui.difference import compared_databases
-from drbook.tui.paint import count, cut, cut_middle, said
+from drbook.tui.paint import cut, said
+from drbook.tui.rowcounts import TABLE_VERDICTS, tables_table
 
 R = TypeVar("R", bound=Frozen)
 
@@ -28,11 +29,6 @@ VERDICTS = {
     Verdict.DESTROYED: ("×", "destroyed", DIM),
     Verdict.DAMAGED: ("!", "damaged", WARN),
     Verdict.UNKNOWN: ("?", "unknown", WARN),
-}
-TABLE_VERDICTS = {
-    TableVerdict.PASS: ("✓", "equal", GOOD),
-    TableVerdict.FAIL: ("✗", "differs", URGENT),
-    TableVerdict.COULD_NOT_VERIFY: ("?", "could not verify", WARN),
 }
 
 
@@ -301,56 +297,3 @@ def summary_line(result: VerifyResult) -> Text:
     text += f" · {counted(len(bad), 'other thing')} not as it should be" if bad else ""
     left = "" if comparison.content_compared else "; content not compared"
     return Text(f"{text}  (against the {comparison.reference}{left})", style=style)
-
-
-SHARE = 10
-"""Cells of the bar that shows which part of a table's rows is back."""
-
-
-def share_bar(row: TableComparison) -> Text:
-    """Which part of what production had before the loss is back; nothing where nobody knows."""
-    if row.before is None or row.restored is None:
-        return Text("?".ljust(SHARE), style=DIM)
-    if row.before == 0:
-        return Text("–".ljust(SHARE), style=DIM)
-    lacks = row.restored < row.before
-    cells = min(SHARE, row.restored * SHARE // row.before)
-    cells = min(cells, SHARE - 1) if lacks else cells  # full only where nothing lacks
-    return Text.assemble(("█" * cells, GOOD), ("░" * (SHARE - cells), WARN))
-
-
-def tables_table(
-    rows: Sequence[TableComparison], width: int, *, selected: TableComparison | None = None
-) -> Table:
-    """Numbers and, where there is room, bars: what the backup held, what is back, what is lost."""
-    wide = width >= 110
-    back: list[Column] = [("back", "left")] if wide else []
-    table = _table(
-        ("table", "left"),
-        ("backup held", "right"),
-        ("restored", "right"),
-        ("fidelity", "left"),
-        ("before", "right"),
-        *back,
-        ("lost", "right"),
-    )
-    for row in rows:
-        sign, word, style = TABLE_VERDICTS[row.verdict]
-        cells: list[RenderableType] = [
-            said(cut_middle(row.table, max(20, min(48, width - 60)))),
-            said(count(row.expected)),
-            said(count(row.restored)),
-            Text(
-                f"{sign} {word}"
-                if row.verdict is not TableVerdict.PASS
-                else f"{sign} {plain(row.reason, 14)}",
-                style=style,
-            ),
-            said(count(row.before)),
-            *([share_bar(row)] if wide else []),
-            said(count(row.lost), WARN if row.lost else PLAIN),
-        ]
-        reason = row.reason if row.verdict is not TableVerdict.PASS else ""
-        chosen = SELECTED if row is selected else None
-        table.add_row(*cells, said(cut(reason, width), DIM), style=chosen)
-    return table
