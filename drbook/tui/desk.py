@@ -36,6 +36,7 @@ from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
 from drbook.tui.help import HelpScreen
 from drbook.tui.hints import ACTION
 from drbook.tui.lists import Lists
+from drbook.tui.overview import StepsScreen
 from drbook.tui.paint import said
 from drbook.tui.signs import named, refusal
 from drbook.tui.steps import STEP
@@ -281,6 +282,7 @@ class DeskKeys(Screen[None]):
                 "backups": BackupsScreen(look, self.carried_out),
                 "tables": TablesScreen(look),
                 "timeline": TimelineScreen(look),
+                "steps": StepsScreen(look, self.clock, lambda: self.selected, self.select),
             },
         )
 
@@ -292,6 +294,9 @@ class DeskKeys(Screen[None]):
 
     def action_timeline(self) -> None:
         self.lists.show("timeline")
+
+    def action_overview(self) -> None:
+        self.lists.show("steps")
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self))
