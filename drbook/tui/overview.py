@@ -7,6 +7,7 @@ from statistics import median
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 from textual.binding import Binding
 
@@ -132,9 +133,9 @@ class StepsScreen(ListScreen[str]):
             said(named(snapshot, row), STRONG),
         )
         live = snapshot.live.get(row) if run.state is StepState.STARTED else None
-        goes = [progress_line(view, width) for view in live.progress[-2:]] if live else []
+        goes = [progress_line(view, width - 2) for view in live.progress[-2:]] if live else []
         rows = [*_begins(snapshot, row, run, self._clock()), *_ended(run)]
-        return Group(head, *goes, fields(rows, label_width=9)) if rows else Group(head, *goes)
+        return Group(head, Padding(Group(*goes, fields(rows)), (0, 1)))
 
     def nothing(self, snapshot: Snapshot) -> RenderableType:
         return said(f" No step here: the filter is [{FILTERS[self._filter]}].", DIM)

@@ -218,17 +218,16 @@ _About = tuple[str, Sequence[str], str]
 def _about_incident(one: Summary, now: datetime) -> _About:
     if one.problem:
         return one.problem, (), str(one.folder)
-    opened = f"opened {show_time(one.opened_at)}" if one.opened_at else "never opened"
+    facts = [f"opened {show_time(one.opened_at)}" if one.opened_at else "never opened"]
     if one.closed_at is not None and one.opened_at is not None:
-        opened += f", closed after {show_duration(max(one.closed_at - one.opened_at, timedelta()))}"
+        spent = max(one.closed_at - one.opened_at, timedelta())
+        facts.append(f"closed after {show_duration(spent)}")
+    title = plain(one.title, 400)
     if one.in_doubt:
-        return (
-            f"{plain(one.title, 400)} · nobody knows whether these happened: {', '.join(one.in_doubt)}",
-            (one.incident, opened),
-            "",
-        )
-    led = ("a drbook on this machine leads it",) if one.led else ()
-    return plain(one.title, 400), (one.incident, opened, *led), ""
+        title += f" · nobody knows whether these happened: {', '.join(one.in_doubt)}"
+    elif one.led:
+        facts.append("a drbook on this machine leads it")
+    return title, facts, one.incident
 
 
 def _about_book(book: Checked | Entry) -> _About:

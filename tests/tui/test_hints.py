@@ -1,5 +1,7 @@
 """The line of keys, and the lines about a runbook: what has no room is left out whole."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,9 @@ from rich.cells import cell_len
 from rich.text import Text
 from support.folded import T0, loaded, records_of, snapshot_of
 
+from drbook.app.history import _of
 from drbook.app.library import Checked, Entry
+from drbook.core.fold import fold
 from drbook.core.state import StepState
 from drbook.tui.hints import Hint, hints, key_line
 from drbook.tui.shelfrows import Row, detail
@@ -63,3 +67,16 @@ def test_no_figure_of_a_runbook_is_cut(width: int, name: str) -> None:
     assert cell_len(line) <= width - 2
     assert "1 step · RPO 24 h 00 m · RTO 4 h 00 m" in line
     assert line.endswith(".yaml") or "/" not in line
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_no_figure_of_an_incident_is_cut(width: int) -> None:
+    runbook = loaded(FAILED)
+    summary = _of(fold(records_of(runbook)), Path("/x"), led=False)
+    closed = replace(
+        summary, incident="20260424-191900-" + "long-" * 20, closed_at=T0 + timedelta(hours=2)
+    )
+    line = detail(Row("HISTORY", closed, "k", "w"), T0, width).plain.split("\n")[1]
+    assert cell_len(line) <= width - 2
+    assert "opened 2026-04-24 19:19:00 UTC" in line
+    assert "closed after 2 h 00 m" in line
