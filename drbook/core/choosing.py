@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from drbook.core.criteria import GONE
-from drbook.core.independence import seconds_lost
+from drbook.core.independence import PREFERRED, seconds_lost
 from drbook.core.points import Answer, Criterion, Judgement, Located, Verdict
 from drbook.core.results import read_result
 from drbook.core.values import Json
@@ -56,14 +56,22 @@ def needs_break_glass(judgement: Judgement) -> bool:
     return judgement.verdict is not Verdict.INDEPENDENT or not read
 
 
-def standing(judgement: Judgement) -> str:
-    """What is not known of a copy, in words: whether it is independent, and whether it was read."""
-    words = [f"its verdict is {judgement.verdict.value}"]
+def against(judgement: Judgement) -> tuple[str, ...]:
+    """What speaks against a copy, in words, whether it was read among it; nothing that is in its favour."""
+    words: list[str] = []
     if judgement.verdict is not Verdict.INDEPENDENT:
-        words += judgement.reasons[:3]
+        passed = {found.reason for found in judgement.findings if found.answer is Answer.PASS}
+        words = [
+            reason for reason in judgement.reasons if reason.removeprefix(PREFERRED) not in passed
+        ][:3]
     read = [found for found in judgement.findings if found.criterion is Criterion.BYTES]
     words += [found.reason for found in read if found.answer is not Answer.PASS]
-    return "; ".join(dict.fromkeys(words))
+    return tuple(dict.fromkeys(words))
+
+
+def standing(judgement: Judgement) -> str:
+    """What is not known of a copy, in words: whether it is independent, and whether it was read."""
+    return "; ".join((f"its verdict is {judgement.verdict.value}", *against(judgement)))
 
 
 def chosen_instead(result: Json, which: Which, occurred: datetime | None) -> Json:

@@ -24,6 +24,9 @@ from drbook.core.points import (
 from drbook.core.reach import Reach, leaked_credentials
 from drbook.core.values import plain, show_duration
 
+PREFERRED = "preferred: "
+"""How a reason begins that speaks for a copy, though nothing requires it."""
+
 __all__ = ["Reach", "choose", "judge", "leaked_credentials", "lies_in", "located", "seconds_lost"]
 
 
@@ -114,7 +117,7 @@ def _remarks(
     if verdict is Verdict.INDEPENDENT and declared:
         remarks.append(f"declared in the runbook, not observed: {', '.join(declared)}")
     remarks += [
-        f"preferred: {finding.reason}"
+        f"{PREFERRED}{finding.reason}"
         if finding.answer is Answer.PASS
         else f"preferred but not met ({finding.criterion.value}): {finding.reason}"
         for finding in findings

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from rich.text import Text
 
 from drbook.core.points import Located, Verdict
-from drbook.tui.colours import DIM, FAINT, GOOD, PLAIN, URGENT
-from drbook.tui.evidence import VERDICTS
+from drbook.tui.colours import DIM, FAINT, GOOD, PLAIN, URGENT, WARN
+from drbook.tui.copies import VERDICTS, not_seen, why_not_seen
 from drbook.tui.paint import cut
 
 _LABEL = 13
@@ -16,6 +16,8 @@ def axis(located: Located, occurred: datetime | None, width: int) -> Text:
     """Rows of signs; where two points share a column, the better known one is seen."""
     times = [each.point.taken_at for each in located.judgements]
     if not times:
+        if not_seen(located):
+            return Text("  no recovery point could be seen: not every source answered", style=WARN)
         return Text("  no recovery point was found anywhere", style=URGENT)
     end = max([*times, occurred or located.asked_at])
     begin = min(times)
@@ -30,12 +32,11 @@ def axis(located: Located, occurred: datetime | None, width: int) -> Text:
     for facts in located.unreachable:
         verdict = Verdict.DESTROYED if facts.destroyed else Verdict.UNKNOWN
         sign, _, style = VERDICTS[verdict]
-        why = "lay in what was destroyed" if facts.destroyed else facts.why_unreachable
         lines.append(
             Text.assemble(
                 f" {cut(facts.source, _LABEL - 2):<{_LABEL}}",
                 (f"{sign} ", style),
-                (cut(why, room - 3), DIM),
+                (cut(why_not_seen(facts), room - 3), DIM),
             )
         )
     return Text("\n").join(lines)
@@ -104,4 +105,6 @@ def _row(located: Located, source: str, begin: datetime, end: datetime, room: in
             line.append("◀", style=GOOD)
         else:
             line.append("·", style=FAINT)
+    if chosen == room - 1:  # taken at the very end
+        line.append("◀", style=GOOD)
     return line

@@ -10,20 +10,16 @@ from textual import work
 from textual.binding import Binding
 
 from drbook.app.model import ChoosePoint, Command, Snapshot
-from drbook.core.choosing import needs_break_glass
+from drbook.core.choosing import against, needs_break_glass
+from drbook.core.engine import stale_after
 from drbook.core.errors import DrbookError
 from drbook.core.points import Answer, Judgement, Located, Verdict
 from drbook.core.values import plain, show_duration
 from drbook.tui import axis
 from drbook.tui.colours import DIM, GOOD, PLAIN, STRONG, URGENT, WARN
+from drbook.tui.copies import VERDICTS, backups_table, cost_line, could_not_look
 from drbook.tui.dialogs import ConfirmDialog, WordsDialog, labelled
-from drbook.tui.evidence import (
-    VERDICTS,
-    backups_table,
-    cost_line,
-    located_in,
-    located_step,
-)
+from drbook.tui.evidence import located_in, located_step
 from drbook.tui.listing import ListScreen, Look
 from drbook.tui.paint import cut_middle, said
 from drbook.tui.signs import refusal
@@ -96,7 +92,7 @@ class BackupsScreen(ListScreen[Judgement]):
         located = located_in(snapshot)
         if located is None:
             return said(" Nothing was located yet: run the step that does `backups.locate`.", WARN)
-        return cost_line(located)
+        return Group(*could_not_look(located), Text(), cost_line(located))
 
     @work
     async def action_choose(self) -> None:
@@ -115,12 +111,14 @@ class BackupsScreen(ListScreen[Judgement]):
             if chosen is None:
                 return
             reason, typed = chosen
-            point = row.point
+            point, now = row.point, self.look()
+            stale = stale_after(now.runbook, now.state, step)
             error = await self._submit(
                 ChoosePoint(step, point.source, point.id, point.version, reason, typed)
             )
             if error is None:
-                self.app.notify("Chosen. Steps that used the other copy have to run again.")
+                more = " Steps that used the other copy have to run again." if stale else ""
+                self.app.notify(f"Chosen.{more}", markup=False)
                 self.draw()
                 return
             refused = refusal(snapshot, error)
@@ -130,20 +128,21 @@ class BackupsScreen(ListScreen[Judgement]):
     ) -> tuple[str, str] | None:
         """The reason, and the source's name where the glass is to be broken; None: not chosen."""
         lines = [*([said(refused, URGENT)] if refused else []), costs(row, located, snapshot)]
-        lines += [said(reason) for reason in row.reasons[:4]]
+        glass_breaks = needs_break_glass(row)
+        lines += [said(one) for one in (against(row) if glass_breaks else row.reasons)[:4]]
         title = f"Take {plain(row.point.id, 100)}"
         lines.append(said("Why this copy, and not the proposed one? It goes on record."))
         reason = await self.app.push_screen_wait(WordsDialog(title, lines))
         if reason is None:
             return None
-        if not needs_break_glass(row):
+        if not glass_breaks:
             return reason, ""
         sign, word, style = VERDICTS[row.verdict]
         unread = "nobody has read it to its end; the restore does, before it makes anything"
         known = word if row.verdict is not Verdict.INDEPENDENT else f"{word}, and {unread}"
         glass = [
             labelled("Break-glass", f"{sign} {known}", style),
-            *(said(line) for line in row.reasons[:3]),
+            *(said(line) for line in against(row)),
             said("Every export will say in red that you took it.", URGENT),
         ]
         dialog = ConfirmDialog(title, glass, row.point.source, go="Take it", cool_off_seconds=0)

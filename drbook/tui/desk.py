@@ -37,6 +37,7 @@ from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog
 from drbook.tui.help import HelpScreen
 from drbook.tui.hints import ACTION
 from drbook.tui.lists import Lists
+from drbook.tui.overview import StepsScreen
 from drbook.tui.paint import said
 from drbook.tui.signs import named, refusal
 from drbook.tui.steps import STEP
@@ -94,8 +95,10 @@ class DeskKeys(Screen[None]):
             return error
         return None
 
-    async def words(self, title: str, line: str, initial: str = "") -> str | None:
-        dialog = WordsDialog(title, [said(line)], initial=initial)
+    async def words(
+        self, title: str, line: str, initial: str = "", *, again: bool = False
+    ) -> str | None:
+        dialog = WordsDialog(title, [said(line)], initial=initial, again=again)
         return await self.app.push_screen_wait(dialog)
 
     # --- the record -----------------------------------------------------------------------------
@@ -179,7 +182,9 @@ class DeskKeys(Screen[None]):
         name, value, refused = ended.choice, str(given.get(ended.choice) or ""), ""
         while True:
             line = refused or declared[name].prompt or f"A {declared[name].type}."
-            typed = await self.words(f"Input {plain(name, 60)}", line, initial=value)
+            typed = await self.words(
+                f"Input {plain(name, 60)}", line, initial=value, again=bool(refused)
+            )
             if typed is None:
                 return
             error = await self.carried_out(SetInput(name, typed))
@@ -298,14 +303,15 @@ class DeskKeys(Screen[None]):
     @work
     async def action_export(self) -> None:
         name, line = f"{self.shown.state.incident}.html", "A new file: .html, .md, .json or .csv."
+        again = False
         while True:
-            typed = await self.words("Export the timeline", line, initial=name)
+            typed = await self.words("Export the timeline", line, initial=name, again=again)
             if typed is None:
                 return
             try:
                 path = await asyncio.to_thread(_export, self.shown.journal.parent, typed)
             except DrbookError as error:
-                name, line = typed, refusal(self.shown, error)
+                name, line, again = typed, refusal(self.shown, error), True
             else:
                 self.app.notify(f"Written: {plain(str(path), 300)}", markup=False)
                 return
@@ -324,6 +330,7 @@ class DeskKeys(Screen[None]):
                 "backups": BackupsScreen(look, self.carried_out),
                 "tables": TablesScreen(look),
                 "timeline": TimelineScreen(look),
+                "steps": StepsScreen(look, self.clock, lambda: self.selected, self.select),
             },
         )
 
@@ -342,6 +349,9 @@ class DeskKeys(Screen[None]):
             words = f"▲ {named(self.shown, step)} starts in a moment. Esc twice takes it back."
             self.app.notify(words, severity="warning", markup=False)
         self.lists.show(name)
+
+    def action_overview(self) -> None:
+        self.lists.show("steps")
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self))

@@ -13,10 +13,9 @@ from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
 
 from drbook.tui.colours import DIM, PLAIN, STRONG, URGENT, WARN
-from drbook.tui.fields import Line
+from drbook.tui.fields import Line, Options
 from drbook.tui.modal import Modal
 from drbook.tui.paint import said
 
@@ -48,18 +47,20 @@ class WordsDialog(Modal[str | None]):
         lines: Sequence[Text] = (),
         *,
         initial: str = "",
+        again: bool = False,
         needed: str = "Say it in a few words; it goes on record.",
         optional: bool = False,
     ) -> None:
+        """`initial` is what is proposed; with `again`, what was written here before and is not to be lost."""
         super().__init__()
-        self._heading, self._explanation = title, lines
+        self._heading, self._explanation, self._again = title, lines, again
         self._initial, self._needed, self._optional = initial, needed, optional
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
                 yield heading(self._heading, self._explanation)
-            yield Line(value=self._initial, max_length=4000, compact=True, select_on_focus=False)
+            yield Line(self._initial, proposed=not self._again)
             yield Static("Enter: write it down    Esc: back, nothing is done", classes="keys")
 
     @on(Input.Submitted)
@@ -102,16 +103,11 @@ class ChoiceDialog(Modal[Chosen | None]):
             with VerticalScroll(classes="body", can_focus=False):
                 yield heading(self._heading, self._explanation)
             shown = [
-                Option(said(f"{number}  {words}"))
-                for number, (_, words) in enumerate(self._choices, 1)
+                said(f"{number}  {words}") for number, (_, words) in enumerate(self._choices, 1)
             ]
-            yield OptionList(*shown, markup=False, compact=True)
+            yield Options(shown)
             if self._comment:
-                yield Line(
-                    placeholder="comment for the record (Tab comes here)",
-                    max_length=4000,
-                    compact=True,
-                )
+                yield Line(placeholder="comment for the record (Tab comes here)")
             yield Static(
                 "number, or ↑↓ and Enter: choose    Esc: back, nothing is done", classes="keys"
             )

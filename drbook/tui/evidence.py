@@ -1,7 +1,6 @@
 """What the steps found, read from their results, and drawn short enough for the step's pane."""
 
-from collections.abc import Sequence
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,32 +8,20 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.clocks import loss
-from drbook.core.comparison import TableComparison, TableVerdict
-from drbook.core.points import Judgement, Located, Verdict
+from drbook.core.comparison import TableVerdict
+from drbook.core.points import Judgement, Located
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun, StepState
 from drbook.core.targets import DatabaseProbe, DatabaseRef
-from drbook.core.values import Frozen, Json, counted, plain, show_duration, show_size
-from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
+from drbook.core.values import Frozen, Json, counted
+from drbook.tui.colours import DIM, GOOD, STRONG, URGENT, WARN
+from drbook.tui.copies import backups_table, cost_line, could_not_look, plain_table
 from drbook.tui.difference import compared_databases
-from drbook.tui.paint import count, cut, cut_middle, said
+from drbook.tui.paint import cut, said
+from drbook.tui.rowcounts import TABLE_VERDICTS, tables_table
 
 R = TypeVar("R", bound=Frozen)
-
-VERDICTS = {
-    Verdict.INDEPENDENT: ("■", "independent", GOOD),
-    Verdict.SHARED: ("○", "shared", WARN),
-    Verdict.DESTROYED: ("×", "destroyed", DIM),
-    Verdict.DAMAGED: ("!", "damaged", WARN),
-    Verdict.UNKNOWN: ("?", "unknown", WARN),
-}
-TABLE_VERDICTS = {
-    TableVerdict.PASS: ("✓", "equal", GOOD),
-    TableVerdict.FAIL: ("✗", "differs", URGENT),
-    TableVerdict.COULD_NOT_VERIFY: ("?", "could not verify", WARN),
-}
-
 
 _READ: dict[tuple[type[Frozen], int], tuple[object, Frozen | None]] = {}
 """Results that were read lately, by the place of what was recorded: a screen asks many times a second."""
@@ -163,7 +150,9 @@ PREFLIGHT = {
 
 def preflight_table(page: Preflight, width: int) -> Table:
     """What was looked at before the load, what is not as it was first."""
-    table = _table(("before loading", "left"), ("", "left"), ("found", "left"), ("wanted", "left"))
+    table = plain_table(
+        ("before loading", "left"), ("", "left"), ("found", "left"), ("wanted", "left")
+    )
     items = sorted(page.items, key=lambda item: item.verdict is PreflightVerdict.OK)
     room = max(12, (width - 34) // 3)
     for item in items:
@@ -182,6 +171,8 @@ def preflight_table(page: Preflight, width: int) -> Table:
 
 
 def _located(located: Located, width: int, height: int) -> RenderableType:
+    if not located.judgements:
+        return Group(*could_not_look(located), cost_line(located))
     shown = _with_chosen(located, max(3, height - 4 - len(located.unreachable)))
     left = len(located.judgements) - len(shown)
     more = [said(f"{left} more: press b", DIM)] if left > 0 else []
@@ -195,85 +186,6 @@ def _with_chosen(located: Located, room: int) -> tuple[Judgement, ...]:
         return first
     chosen = [each for each in located.judgements if each.point.key == located.point.key]
     return (*located.judgements[: room - 1], *chosen)
-
-
-def cost_line(located: Located) -> Text:
-    """Newest against newest independent, and what the difference costs."""
-    newest, point = located.newest, located.point
-    if point is None or newest is None:
-        return Text("✗ no independent copy was found", style=URGENT)
-    if newest.key == point.key:
-        return Text("✓ the newest copy that could be seen is independent", style=GOOD)
-    gap = show_duration(newest.taken_at - point.taken_at)
-    return Text(
-        f"▲ costs {gap} of data against the newest copy that could be seen, which is not independent",
-        style=WARN,
-    )
-
-
-Column = tuple[str, Literal["left", "right"]]
-
-
-def _table(*columns: Column) -> Table:
-    """A plain table whose last column, `why`, takes what room is left."""
-    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style=DIM, show_edge=False)
-    for name, align in columns:
-        table.add_column(name, justify=align, no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
-    return table
-
-
-def backups_table(
-    located: Located,
-    width: int,
-    judgements: Sequence[Judgement],
-    *,
-    selected: Judgement | None = None,
-) -> Table:
-    """Sources that did not answer first, then the copies given; ▸ marks `selected` where a
-    list has a cursor, else the chosen one."""
-    table = _table(
-        ("", "left"),
-        ("taken (UTC)", "left"),
-        ("age", "right"),
-        ("size", "right"),
-        ("source", "left"),
-        ("verdict", "left"),
-    )
-    for source in located.unreachable:
-        sign, word, style = VERDICTS[Verdict.DESTROYED if source.destroyed else Verdict.UNKNOWN]
-        why = "lay in what was destroyed" if source.destroyed else source.why_unreachable
-        table.add_row(
-            "",
-            said("not known", DIM),
-            "",
-            "",
-            said(cut(source.source, 12)),
-            Text(f"{sign} {word}", style=style),
-            said(cut(why, width), DIM),
-        )
-    for each in judgements:
-        row = _backup_row(located, each, width, marked=each is selected if selected else None)
-        table.add_row(*row, style=SELECTED if each is selected else None)
-    return table
-
-
-def _backup_row(
-    located: Located, each: Judgement, width: int, *, marked: bool | None
-) -> list[RenderableType]:
-    sign, word, style = VERDICTS[each.verdict]
-    chosen = located.point is not None and each.point.key == located.point.key
-    marked = chosen if marked is None else marked
-    why = each.reasons[0] if each.reasons else ""
-    return [
-        Text("▸" if marked else " ", style=GOOD),
-        said(f"{each.point.taken_at:%m-%d %H:%M}", STRONG if chosen else PLAIN),
-        said(show_duration(located.asked_at - each.point.taken_at)),
-        said(show_size(each.point.size)),
-        said(cut(each.point.source, 12)),
-        Text(f"{sign} {word}{' ◀ chosen' if chosen and width >= 100 else ''}", style=style),
-        said(cut(why, width), DIM),
-    ]
 
 
 # --- row counts ------------------------------------------------------------------------------
@@ -301,56 +213,3 @@ def summary_line(result: VerifyResult) -> Text:
     text += f" · {counted(len(bad), 'other thing')} not as it should be" if bad else ""
     left = "" if comparison.content_compared else "; content not compared"
     return Text(f"{text}  (against the {comparison.reference}{left})", style=style)
-
-
-SHARE = 10
-"""Cells of the bar that shows which part of a table's rows is back."""
-
-
-def share_bar(row: TableComparison) -> Text:
-    """Which part of what production had before the loss is back; nothing where nobody knows."""
-    if row.before is None or row.restored is None:
-        return Text("?".ljust(SHARE), style=DIM)
-    if row.before == 0:
-        return Text("–".ljust(SHARE), style=DIM)
-    lacks = row.restored < row.before
-    cells = min(SHARE, row.restored * SHARE // row.before)
-    cells = min(cells, SHARE - 1) if lacks else cells  # full only where nothing lacks
-    return Text.assemble(("█" * cells, GOOD), ("░" * (SHARE - cells), WARN))
-
-
-def tables_table(
-    rows: Sequence[TableComparison], width: int, *, selected: TableComparison | None = None
-) -> Table:
-    """Numbers and, where there is room, bars: what the backup held, what is back, what is lost."""
-    wide = width >= 110
-    back: list[Column] = [("back", "left")] if wide else []
-    table = _table(
-        ("table", "left"),
-        ("backup held", "right"),
-        ("restored", "right"),
-        ("fidelity", "left"),
-        ("before", "right"),
-        *back,
-        ("lost", "right"),
-    )
-    for row in rows:
-        sign, word, style = TABLE_VERDICTS[row.verdict]
-        cells: list[RenderableType] = [
-            said(cut_middle(row.table, max(20, min(48, width - 60)))),
-            said(count(row.expected)),
-            said(count(row.restored)),
-            Text(
-                f"{sign} {word}"
-                if row.verdict is not TableVerdict.PASS
-                else f"{sign} {plain(row.reason, 14)}",
-                style=style,
-            ),
-            said(count(row.before)),
-            *([share_bar(row)] if wide else []),
-            said(count(row.lost), WARN if row.lost else PLAIN),
-        ]
-        reason = row.reason if row.verdict is not TableVerdict.PASS else ""
-        chosen = SELECTED if row is selected else None
-        table.add_row(*cells, said(cut(reason, width), DIM), style=chosen)
-    return table

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
@@ -16,12 +17,14 @@ from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, URGENT, WARN
 from drbook.tui.paint import said, spread
 from drbook.tui.signs import next_for_you, number_of, runs_again, with_numbers
 
+NARROW = 100
+"""Columns below which the step list becomes a strip."""
 ACTION = "drbook.action"
 """The mark of a text that can be clicked, with the action that its screen then does."""
 LOOKING = frozenset(
     {
-        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "scroll",
-        "search", "tables", "take_back", "timeline",
+        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "overview",
+        "scroll", "search", "tables", "take_back", "timeline",
     }
 )  # fmt: skip
 """What can be done from a seat that only watches: what is not named here is not offered."""
@@ -72,14 +75,22 @@ class Hint:
 
 
 def key_line(keys: Sequence[Hint], right: Text, width: int) -> Text:
-    """As many as fit, the first ones first; a click on one does what its key does."""
+    """As many as fit, the first ones first, and help before all: whoever knows no key finds them there. A
+    click on one does what its key does."""
+    room = width - right.cell_len - 2
+    shown: set[int] = set()
+    for at in sorted(range(len(keys)), key=lambda at: keys[at].action != "help"):
+        cells = cell_len(f"{keys[at].key} {keys[at].words}") + 3
+        if cells <= room:
+            room -= cells
+            shown.add(at)
     line = Text(" ")
-    for hint in keys:
+    for at in sorted(shown):
+        hint = keys[at]
         part = Text.assemble((hint.key, f"bold {BUSY}"), (f" {hint.words}", PLAIN))
         part.stylize(Style(meta={ACTION: hint.action}))
-        if line.cell_len + part.cell_len + 3 + right.cell_len < width:
-            line.append_text(part)
-            line.append("   ")
+        line.append_text(part)
+        line.append("   ")
     return spread(line, right, width)
 
 
@@ -92,17 +103,18 @@ def hints(
     without: frozenset[str] = frozenset(),
 ) -> Text:
     """The keys that do something now, the most wanted first, and how safe the record is."""
-    keys = [one for one in _keys(snapshot, step) if one.action not in without]
+    keys = [one for one in _keys(snapshot, step, width) if one.action not in without]
     keys = [one for one in keys if not snapshot.watching or one.action in LOOKING]
-    return key_line(keys, _record(snapshot, now, short=width < 100), width)
+    return key_line(keys, _record(snapshot, now, short=width < NARROW), width)
 
 
-def _keys(snapshot: Snapshot, step: str) -> list[Hint]:
+def _keys(snapshot: Snapshot, step: str, width: int) -> list[Hint]:
     run = snapshot.state.steps[step]
     keys = _own_keys(snapshot, step, run) if snapshot.state.closed_at is None else []
     if snapshot.state.closed_at is not None:
         keys.append(Hint("e", "export", "export"))
     keys += [
+        *([Hint("o", "steps", "overview")] if width < NARROW else []),
         Hint("n", "note", "note"),
         Hint("b", "backups", "backups"),
         Hint("v", "rows", "tables"),

@@ -31,8 +31,6 @@ from drbook.tui.operations import Operations
 from drbook.tui.pane import pane
 from drbook.tui.signs import named, next_for_you, status_of
 
-NARROW = 100
-"""Columns below which the step list becomes a strip."""
 MIDDLE = 116
 """Columns from which the list has room for most titles."""
 WIDE = 140
@@ -75,6 +73,7 @@ class IncidentScreen(Operations):
         Binding("d", "accept", "Accept", tooltip="Go on although it could not be verified"),
         Binding("i", "doubt", "In doubt", tooltip="Settle a step that is in doubt"),
         Binding("I", "input", "Input", tooltip="Edit an input, then retry what used it"),
+        Binding("o", "overview", "Steps", tooltip="All steps in a list; Enter goes to one"),
         Binding("b", "backups", "Backups", tooltip="Recovery points with their verdicts"),
         Binding("v", "tables", "Row counts", tooltip="Row counts: held, restored, lost"),
         Binding("t", "timeline", "Timeline", tooltip="The whole record"),
@@ -156,7 +155,7 @@ class IncidentScreen(Operations):
             self.draw()
 
     def on_resize(self) -> None:
-        self.set_class(self.size.width < NARROW, "narrow")
+        self.set_class(self.size.width < hints.NARROW, "narrow")
         self.set_class(self.size.width >= MIDDLE, "middling")
         self.set_class(self.size.width >= WIDE, "wide")
         self.set_class(self.size.width >= VAST[0] and self.size.height >= VAST[1], "vast")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
@@ -186,37 +187,57 @@ def detail(row: Row | None, now: datetime, width: int) -> Text:
     if row is None:
         return Text("\n")
     if isinstance(row.about, Summary):
-        first, second = _about_incident(row.about, now)
+        first, facts, place = _about_incident(row.about, now)
     else:
-        first, second = _about_book(row.about)
+        first, facts, place = _about_book(row.about)
     return Text("\n").join(
-        [said(cut(first, width - 2), PLAIN), said(cut_middle(second, width - 2), DIM)]
+        [said(cut(first, width - 2), PLAIN), said(_fitting(facts, place, width - 2), DIM)]
     )
 
 
-def _about_incident(one: Summary, now: datetime) -> tuple[str, str]:
+def _fitting(facts: Sequence[str], place: str, width: int) -> str:
+    """Facts, the most wanted first, and where it lies. No figure is cut: a fact without room is left out,
+    and the place gets what is left."""
+    line = ""
+    for fact in (plain(one, 400) for one in facts):
+        longer = f"{line} · {fact}" if line else fact
+        if cell_len(longer) <= width:
+            line = longer
+    room = width - cell_len(line) - 3 if line else width
+    if not place or room < min(_PLACE, cell_len(plain(place))):
+        return line
+    return f"{line} · {cut_middle(place, room)}" if line else cut_middle(place, room)
+
+
+_PLACE = 16
+"""Cells below which a path is not shown at all."""
+_About = tuple[str, Sequence[str], str]
+"""What it is, facts about it, where it lies."""
+
+
+def _about_incident(one: Summary, now: datetime) -> _About:
     if one.problem:
-        return one.problem, str(one.folder)
-    opened = f"opened {show_time(one.opened_at)}" if one.opened_at else "never opened"
+        return one.problem, (), str(one.folder)
+    facts = [f"opened {show_time(one.opened_at)}" if one.opened_at else "never opened"]
     if one.closed_at is not None and one.opened_at is not None:
-        opened += f", closed after {show_duration(max(one.closed_at - one.opened_at, timedelta()))}"
+        spent = max(one.closed_at - one.opened_at, timedelta())
+        facts.append(f"closed after {show_duration(spent)}")
+    title = plain(one.title, 400)
     if one.in_doubt:
-        return (
-            f"{plain(one.title, 400)} · nobody knows whether these happened: {', '.join(one.in_doubt)}",
-            (f"{one.incident} · {opened}"),
-        )
-    if one.led:
-        opened += "; a drbook on this machine leads it"
-    return plain(one.title, 400), f"{one.incident} · {opened}"
+        title += f" · nobody knows whether these happened: {', '.join(one.in_doubt)}"
+    elif one.led:
+        facts.append("a drbook on this machine leads it")
+    return title, facts, one.incident
 
 
-def _about_book(book: Checked | Entry) -> tuple[str, str]:
+def _about_book(book: Checked | Entry) -> _About:
     if isinstance(book, Entry):
-        return "It is being checked.", str(book.path)
+        return "It is being checked.", (), str(book.path)
     if book.runbook is None:
-        return (str(book.problems[0]) if book.problems else book.trouble), str(book.entry.path)
+        wrong = str(book.problems[0]) if book.problems else book.trouble
+        return wrong, (), str(book.entry.path)
     steps = counted(len(book.runbook.steps), "step")
     allowed = book.runbook.document.objectives
     rpo = show_duration(allowed.rpo) if allowed.rpo else "not stated"
     rto = show_duration(allowed.rto) if allowed.rto else "not stated"
-    return f"{plain(book.title, 400)}", f"{steps} · RPO {rpo} · RTO {rto} · {book.entry.path}"
+    return plain(book.title, 400), (steps, f"RPO {rpo}", f"RTO {rto}"), str(book.entry.path)

@@ -140,6 +140,16 @@ def runs_again(snapshot: Snapshot, step: str) -> bool:
     return stale and not may_run(snapshot.runbook, snapshot.state, step)
 
 
+def wanting(snapshot: Snapshot) -> list[str]:
+    """Every step that needs somebody: what is unsettled or waits for an answer first, then what is ready."""
+    if snapshot.state.closed_at is not None or snapshot.broken:
+        return []
+    decision = snapshot.decision
+    open_ends = [run.id for run in snapshot.state.steps.values() if unsettled(run)]
+    asked = [step for step in decision.awaiting if step not in snapshot.cooling]
+    return list(dict.fromkeys([*open_ends, *asked, *decision.unclear, *decision.ready]))
+
+
 def took(run: StepRun, now: datetime) -> timedelta | None:
     """How long the latest attempt took, or runs already; None before it began."""
     begun = run.started_at or run.planned_at
@@ -188,4 +198,5 @@ __all__ = [
     "title_of",
     "took",
     "unsettled",
+    "wanting",
 ]

@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
 
 from drbook.app.inputs import in_order_of_asking, read_input
 from drbook.core.errors import DrbookError, Problem, UsageError
@@ -20,6 +19,7 @@ from drbook.core.runbook import Input as Declared
 from drbook.core.runbook import Runbook
 from drbook.core.values import Json, counted, parse_time, plain, show_duration, show_time
 from drbook.tui.colours import DIM, GOOD, PLAIN, STRONG, URGENT, WARN
+from drbook.tui.fields import Line, Options
 from drbook.tui.modal import Modal
 from drbook.tui.paint import said
 
@@ -58,25 +58,20 @@ class StartDialog(Modal[Start | None]):
         with Vertical(classes="dialog start"):
             with VerticalScroll(classes="body", can_focus=False):
                 yield Static(head, classes="words", markup=False)
-            yield OptionList(*self._modes(), markup=False, compact=True)
+            yield Options(self._modes())
             with VerticalScroll(classes="fields", can_focus=False):
                 for number, (name, declared) in enumerate(self._inputs):
                     yield Static(_asked(name, declared), classes="ask", markup=False)
-                    yield Input(
-                        value="" if declared.default is None else str(declared.default),
-                        max_length=4000,
-                        compact=True,
-                        select_on_focus=False,
-                        id=f"input-{number}",
-                    )
+                    default = "" if declared.default is None else str(declared.default)
+                    yield Line(default, id=f"input-{number}", proposed=True)
                     yield Static(id=f"says-{number}", classes="says", markup=False)
             yield Static(classes="keys", markup=False)
 
-    def _modes(self) -> list[Option]:
+    def _modes(self) -> list[Text]:
         found = []
         for number, (mode, words, style) in enumerate(_MODES, 1):
             mark = "●" if mode is self._mode else " "
-            found.append(Option(Text(f"{mark} {number}  {words}", style=style)))
+            found.append(Text(f"{mark} {number}  {words}", style=style))
         return found
 
     def on_mount(self) -> None:
@@ -88,9 +83,9 @@ class StartDialog(Modal[Start | None]):
         self._say("1, 2 or 3: choose the mode   Esc: nothing is started")
 
     def on_key(self, event: events.Key) -> None:
-        if isinstance(self.focused, Input):
+        if isinstance(self.focused, Line):
             if event.is_printable and event.character:  # typed faster than the focus has moved
-                self.focused.insert_text_at_cursor(event.character)
+                self.focused.put(event.character)
             return
         if event.character in ("1", "2", "3"):
             event.stop()
@@ -103,9 +98,8 @@ class StartDialog(Modal[Start | None]):
 
     def _choose(self, index: int) -> None:
         self._mode = _MODES[index][0]
-        options = self.query_one(OptionList)
-        for number, option in enumerate(self._modes()):
-            options.replace_option_prompt_at_index(number, option.prompt)
+        options = self.query_one(Options)
+        options.say(self._modes())
         options.highlighted = index
         self._go_on(0)
 

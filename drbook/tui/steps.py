@@ -1,16 +1,18 @@
 """The step list: phases and steps with state and time; a one-line strip where it is narrow."""
 
 from datetime import datetime
+from heapq import nlargest
 
 from rich.cells import set_cell_size
 from rich.style import Style
 from rich.text import Text
 
 from drbook.app.model import Snapshot
+from drbook.core.engine import Readiness
 from drbook.core.runbook import Phase
 from drbook.tui.colours import DIM, PLAIN, SELECTED, STRONG
 from drbook.tui.paint import cut
-from drbook.tui.signs import number_of, status_of, time_column, title_of
+from drbook.tui.signs import number_of, status_of, time_column, title_of, wanting
 
 STEP = "drbook.step"
 """The mark of a text that stands for a step, for whoever clicks on it."""
@@ -61,31 +63,50 @@ def _line(snapshot: Snapshot, step: str, selected: str, now: datetime, width: in
 
 
 def strip(snapshot: Snapshot, selected: str, width: int) -> Text:
-    """Steps in one line: signs and numbers, the selected one marked and near the middle; … stands for more."""
+    """Steps in one line: signs and numbers, the selected one marked. It and those that need somebody are shown
+    first, then those around it; … stands for the others."""
     steps = snapshot.runbook.steps
-    at = max(0, number_of(snapshot, selected) - 1)
-    first, last, used = at, at + 1, _cells(at)
-    while True:  # as many as fit whole, on both sides
-        left, right = first > 0, last < len(steps)
-        if left and (at - first <= last - 1 - at or not right):
-            more, wider = _cells(first - 1), (first - 1, last)
-        elif right:
-            more, wider = _cells(last), (first, last + 1)
-        else:
-            break
-        if used + more > width - 2:
-            break
-        (first, last), used = wider, used + more
-    line = Text("…" if first else " ", style=DIM)
-    for number, compiled in enumerate(steps[first:last], first + 1):
-        status = status_of(snapshot, compiled.id)
-        here = compiled.id == selected
-        text = f"[{status.sign}{number}]" if here else f" {status.sign}{number} "
+    shown = _shown_in(snapshot, max(0, number_of(snapshot, selected) - 1), width - 2)
+    line = Text(" " if 0 in shown else "")
+    last = -1
+    for at in shown:
+        if at > last + 1:
+            line.append("…", style=DIM)
+        last = at
+        step = steps[at].id
+        status = status_of(snapshot, step)
+        here = step == selected
+        text = f"[{status.sign}{at + 1}]" if here else f" {status.sign}{at + 1} "
         part = Text(text, style=f"{status.style} {SELECTED}" if here else status.style)
-        part.stylize(Style(meta={STEP: compiled.id}))
+        part.stylize(Style(meta={STEP: step}))
         line.append_text(part)
-    line.append("…" if last < len(steps) else "", style=DIM)
+    line.append("…" if last + 1 < len(steps) else "", style=DIM)
     return line
+
+
+def _shown_in(snapshot: Snapshot, at: int, room: int) -> list[int]:
+    """Places of the steps that the strip has room for, with the marks between them."""
+    places = snapshot.runbook.places
+    most = room // _cells(0)
+    wanted = [places[step] for step in wanting(snapshot)]
+    ranked = {place: (not _is_ready(snapshot, place), -abs(place - at)) for place in wanted}
+    first = nlargest(most, wanted, key=ranked.__getitem__)
+    end = len(snapshot.runbook.steps)
+    around = sorted(range(max(0, at - most), min(end, at + most)), key=lambda one: abs(one - at))
+    shown, used = {-1, end}, 1  # the two ends; between them lies one gap
+    for place in (at, *first, *around):
+        if place in shown:
+            continue
+        more = _cells(place) + 1 - (place - 1 in shown) - (place + 1 in shown)
+        if used + more <= room or place == at:
+            shown.add(place)
+            used += more
+    return sorted(shown - {-1, end})
+
+
+def _is_ready(snapshot: Snapshot, place: int) -> bool:
+    step = snapshot.runbook.steps[place].id
+    return snapshot.decision.view(step).readiness is Readiness.READY
 
 
 def _cells(at: int) -> int:

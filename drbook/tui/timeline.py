@@ -46,7 +46,7 @@ class TimelineScreen(ListScreen[Record]):
     def compose(self) -> ComposeResult:
         yield from super().compose()
         yield Line(placeholder="search: Enter shows what was found, Esc all", id="list-search",
-                    compact=True, max_length=200)  # fmt: skip
+                    max_length=200)  # fmt: skip
 
     def on_mount(self) -> None:
         self.query_one("#list-search").display = False
@@ -121,9 +121,10 @@ class TimelineScreen(ListScreen[Record]):
     # --- searching ----------------------------------------------------------------------------
 
     def action_search(self) -> None:
-        field = self.query_one("#list-search", Input)
+        field = self.query_one("#list-search", Line)
         field.display = True
         field.value = self._wanted
+        field.select_all()
         field.focus()
 
     @on(Input.Submitted)

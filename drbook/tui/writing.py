@@ -87,7 +87,6 @@ class NoteDialog(Modal[Written | None]):
                 value="" if self._initial.happened_at is None
                 else f"{self._initial.happened_at:%Y-%m-%d %H:%M:%S}",
                 placeholder="when it happened, if not now: 22:41, 10m ago (UTC; Tab comes here)",
-                compact=True,
                 max_length=60,
             )  # fmt: skip
             yield Static(classes="keys", markup=False)
@@ -196,7 +195,6 @@ class ElsewhereDialog(Modal[Elsewhere | None]):
                 value=self._initial.reason,
                 placeholder="what you did, and how you know how it ended",
                 max_length=1000,
-                compact=True,
             )
             yield Area(
                 self._initial.evidence,
@@ -209,6 +207,8 @@ class ElsewhereDialog(Modal[Elsewhere | None]):
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
+        area = self.query_one(Area)
+        area.move_cursor(area.document.end)
         self._say(self._refused)
 
     def _say(self, wrong: str = "") -> None:

@@ -11,6 +11,7 @@ from support.evidence import LOSS, judgement, located, point
 from drbook.core import events as ev
 from drbook.core.choosing import (
     Which,
+    against,
     chosen_instead,
     judgement_of,
     needs_break_glass,
@@ -67,6 +68,14 @@ def test_what_is_not_known_of_a_copy_is_said() -> None:
     assert needs_break_glass(older)  # nobody has verified it
     assert needs_break_glass(OLDER.model_copy(update={"findings": ()}))
     assert not needs_break_glass(OLDER)
+
+
+def test_what_speaks_for_a_copy_is_no_reason_against_it() -> None:
+    reasons = ("app-key can delete it", "preferred: why locked", "why account",
+               "preferred but not met (versioned): it keeps no versions")  # fmt: skip
+    found = NEWEST.model_copy(update={"reasons": reasons})
+    assert against(found) == (reasons[0], reasons[3])
+    assert "why" not in standing(found)
 
 
 def test_a_copy_is_named_by_source_id_and_version() -> None:

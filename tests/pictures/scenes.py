@@ -294,6 +294,7 @@ SCENES = (
     Scene("decision", lambda: until(ev.StepPlanned, "decide"), ("enter",)),
     Scene("confirmation", lambda: until(ev.StepPlanned, "cutover"), ("enter",)),
     Scene("note", _located, ("n", *"Ben sees no new bookings.", "ctrl+k")),
+    Scene("steps", _restoring, ("o",), after=2, runs=True, known=True),
     Scene("timeline", _close_to_the_end, ("t",)),
     Scene("watch", _restoring, after=2, runs=True, watched=True),
     Scene("help", _located, ("question_mark",)),

@@ -320,6 +320,7 @@ def test_the_palette_holds_every_key_of_the_screen(world: World) -> None:
         ("b", "Take the selected copy"),
         ("v", "All, what differs, what is lost"),
         ("t", "Search in the record"),
+        ("o", "Go to the selected step"),
     ],
 )
 def test_each_list_explains_itself(world: World, key: str, words: str) -> None:

@@ -198,7 +198,7 @@ def test_a_list_is_made_once_and_begins_anew_each_time(
 
     async def script(app: IncidentApp, pilot: Pilot[None]) -> None:
         await pilot.pause(1)
-        assert len(made) == 3
+        assert len(made) == 4
         for _ in range(3):
             await pilot.press("t")
             await pilot.pause(0.05)
@@ -211,7 +211,7 @@ def test_a_list_is_made_once_and_begins_anew_each_time(
         await pilot.pause(0.05)
         assert "TIMELINE" not in shown(app)
         await pilot.press("q", "v")
-        assert len(made) == 3
+        assert len(made) == 4
 
     at(session, script)
 

@@ -1,19 +1,22 @@
 """Recovery points and row counts on the screen: sign and word, reasons, and what nobody knows."""
 
+import io
 from datetime import timedelta
 
 import pytest
+from rich.console import Console
 from support.evidence import LOSS, located, verified
 from support.incident import World
 from support.screen import Seat, at_the_screen
 
 from drbook.core.actions import Finished, StepContext
 from drbook.core.events import StepEnd
+from drbook.core.points import Judgement, SourceFacts
 from drbook.core.ports import Ports
 from drbook.core.signals import Working
 from drbook.core.state import StepState
 from drbook.core.values import Frozen
-from drbook.tui import axis
+from drbook.tui import axis, copies
 
 STEPS = (
     "  - {id: find, phase: locate, do: backups.locate}\n"
@@ -69,7 +72,8 @@ def test_no_independent_copy_is_said_in_the_list(world: World) -> None:
 
     async def script(seat: Seat) -> None:
         await seat.press("enter")
-        await seat.sees("✗ failed", "✗ no independent copy was found")
+        await seat.sees("✗ failed", "? no independent copy among those that could be seen")
+        await seat.sees("could not look into: attic")
         assert "◀ chosen" not in seat.text()
 
     at_the_screen(world, script)
@@ -139,5 +143,71 @@ def test_the_axis_puts_each_point_at_its_time() -> None:
 def test_the_axis_of_points_at_one_moment_and_of_none() -> None:
     one = located().model_copy(update={"judgements": located().judgements[:1]})
     assert "○" in axis.axis(one, LOSS - timedelta(hours=2), 80).plain
-    none = located().model_copy(update={"judgements": ()})
+    dark = located().model_copy(update={"judgements": ()})
+    assert "no recovery point could be seen" in axis.axis(dark, LOSS, 80).plain
+    none = dark.model_copy(update={"unreachable": ()})
     assert "no recovery point was found anywhere" in axis.axis(none, LOSS, 80).plain
+
+
+def test_what_nobody_could_look_into_is_never_said_to_hold_nothing() -> None:
+    there = located().model_copy(update={"judgements": (), "point": None, "newest": None})
+    assert "nobody knows what it holds" in copies.cost_line(there).plain
+    assert "found" not in copies.cost_line(there).plain
+    assert "could not look into: attic" in copies.cost_line(located()).plain
+    none = there.model_copy(update={"unreachable": there.unreachable[:1]})  # it was destroyed
+    assert copies.cost_line(none).plain == "✗ no independent copy was found"
+
+
+def _dark(params: Frozen, context: StepContext, ports: Ports) -> Working[Finished]:
+    why = "the credential APP_KEY_ID is not set on this host: set it, and run this step again"
+    dark = located(chosen=False).model_copy(
+        update={
+            "judgements": (),
+            "newest": None,
+            "unreachable": tuple(
+                SourceFacts(source=name, reachable=False, why_unreachable=why)
+                for name in ("app", "offsite")
+            ),
+        }
+    )
+    yield from ()
+    return Finished(dark, StepEnd.FAILED, "nothing could be asked")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_every_source_that_was_not_seen_is_listed_with_why(
+    world: World, size: tuple[int, int]
+) -> None:
+    world.start(STEPS, occurred=LOSS)
+    world.locate.courses["find"] = _dark
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.reaches("find", StepState.FAILED)
+        for key in ("up", "b"):
+            await seat.press(key)
+            text = " ".join((await seat.sees("could not look into: app, offsite")).split())
+            assert "nobody knows what they hold" in text.replace("│ ", "")
+        assert text.count("run this step again") >= 2
+        assert "no independent copy was found" not in text
+        assert "found anywhere" not in text
+
+    at_the_screen(world, script, size)
+
+
+@pytest.mark.parametrize("width", [76, 80, 120])
+def test_one_sign_for_the_chosen_copy_and_one_for_the_cursor(width: int) -> None:
+    found = located()
+
+    def lines(selected: Judgement | None) -> list[str]:
+        out = io.StringIO()
+        table = copies.backups_table(found, width, found.judgements, selected=selected)
+        Console(file=out, width=width, color_system=None).print(table)
+        return out.getvalue().splitlines()
+
+    chosen = [line for line in lines(found.judgements[0]) if "◀" in line]
+    assert len(chosen) == 1
+    assert "▸" not in chosen[0]
+    assert "26 h" in chosen[0]
+    assert not any("▸" in line for line in lines(None))
+    assert sum("◀" in line for line in lines(None)) == 1

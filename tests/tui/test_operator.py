@@ -386,6 +386,8 @@ def test_another_independent_copy_needs_a_reason(world: World, size: tuple[int, 
         await seat.press("enter")
         await seat.until(lambda snapshot: bool(seat.event("PointChosen")))
         assert "break_glass=False" in seat.event("PointChosen")
+        text = await seat.sees("Chosen.")
+        assert "have to run again" not in text  # none has used the other one
 
     at_the_screen(world, script, size)
 

@@ -101,7 +101,7 @@ def test_a_key_that_would_change_something_is_none_here(followed: World, key: st
 
 def test_whatever_is_bound_here_only_looks() -> None:
     harmless = {
-        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "scroll",
+        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "overview", "scroll",
         "search", "tables", "take_back", "timeline",
     }  # fmt: skip
     own = {one.action.partition("(")[0] for one in WatchScreen.BINDINGS if hasattr(one, "action")}
