@@ -1,7 +1,7 @@
 """What the steps found, read from their results, and drawn short enough for the step's pane."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeVar, cast
+from typing import TypeVar, cast
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -9,16 +9,17 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.clocks import loss
-from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun, StepState
 from drbook.core.targets import DatabaseProbe, DatabaseRef
-from drbook.core.values import Frozen, Json, counted, plain, show_duration, show_size
+from drbook.core.values import Frozen, Json, show_duration, show_size
 from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
 from drbook.tui.difference import compared_databases
-from drbook.tui.paint import count, cut, cut_middle, said
+from drbook.tui.outputs import printed
+from drbook.tui.paint import cut, said, table_of
+from drbook.tui.rowcounts import verified_rows
 
 R = TypeVar("R", bound=Frozen)
 
@@ -28,11 +29,6 @@ VERDICTS = {
     Verdict.DESTROYED: ("×", "destroyed", DIM),
     Verdict.DAMAGED: ("!", "damaged", WARN),
     Verdict.UNKNOWN: ("?", "unknown", WARN),
-}
-TABLE_VERDICTS = {
-    TableVerdict.PASS: ("✓", "equal", GOOD),
-    TableVerdict.FAIL: ("✗", "differs", URGENT),
-    TableVerdict.COULD_NOT_VERIFY: ("?", "could not verify", WARN),
 }
 
 
@@ -88,7 +84,8 @@ def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
 
 
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
-    """The result of a step in at most about `height` lines."""
+    """The result of a step in at most about `height` lines; what commands printed is longer, and the pane
+    scrolls."""
     if run.action == "postgres.probe":
         probe = _result(DatabaseProbe, run.result)
         return _probe(probe) if probe else None
@@ -100,11 +97,11 @@ def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
         return _restored(restored, width) if restored else None
     if run.action in ("postgres.verify", "postgres.compare_baseline"):
         verified = _result(VerifyResult, run.result)
-        return _verified(verified, width, height) if verified else None
+        return verified_rows(verified, width, height) if verified else None
     if run.action == "postgres.difference":
         compared = _result(DifferenceResult, run.result)
         return compared_databases(compared.difference, height) if compared else None
-    return None
+    return printed(run, width)
 
 
 def _probe(probe: DatabaseProbe) -> RenderableType:
@@ -163,7 +160,9 @@ PREFLIGHT = {
 
 def preflight_table(page: Preflight, width: int) -> Table:
     """What was looked at before the load, what is not as it was first."""
-    table = _table(("before loading", "left"), ("", "left"), ("found", "left"), ("wanted", "left"))
+    table = table_of(
+        ("before loading", "left"), ("", "left"), ("found", "left"), ("wanted", "left")
+    )
     items = sorted(page.items, key=lambda item: item.verdict is PreflightVerdict.OK)
     room = max(12, (width - 34) // 3)
     for item in items:
@@ -211,18 +210,6 @@ def cost_line(located: Located) -> Text:
     )
 
 
-Column = tuple[str, Literal["left", "right"]]
-
-
-def _table(*columns: Column) -> Table:
-    """A plain table whose last column, `why`, takes what room is left."""
-    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style=DIM, show_edge=False)
-    for name, align in columns:
-        table.add_column(name, justify=align, no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
-    return table
-
-
 def backups_table(
     located: Located,
     width: int,
@@ -232,7 +219,7 @@ def backups_table(
 ) -> Table:
     """Sources that did not answer first, then the copies given; ▸ marks `selected` where a
     list has a cursor, else the chosen one."""
-    table = _table(
+    table = table_of(
         ("", "left"),
         ("taken (UTC)", "left"),
         ("age", "right"),
@@ -274,83 +261,3 @@ def _backup_row(
         Text(f"{sign} {word}{' ◀ chosen' if chosen and width >= 100 else ''}", style=style),
         said(cut(why, width), DIM),
     ]
-
-
-# --- row counts ------------------------------------------------------------------------------
-
-
-def _verified(result: VerifyResult, width: int, height: int) -> RenderableType:
-    rows = sorted(
-        result.comparison.tables,
-        key=lambda row: (row.verdict is TableVerdict.PASS, -(row.lost or 0)),
-    )
-    shown = rows[: max(2, height - 3)]
-    more = [said(f"{len(rows) - len(shown)} more: press v", DIM)] if len(rows) > len(shown) else []
-    return Group(summary_line(result), tables_table(shown, width), *more)
-
-
-def summary_line(result: VerifyResult) -> Text:
-    comparison = result.comparison
-    counts = {verdict: comparison.count(verdict) for verdict in TableVerdict}
-    sign, _, style = TABLE_VERDICTS[comparison.verdict]
-    manifest = comparison.reference == "manifest"
-    equal = "equal" if comparison.content_compared and manifest else "as many rows"
-    text = f"{sign} {counted(len(comparison.tables), 'table')} · {counts[TableVerdict.PASS]} {equal} · "
-    text += f"{counts[TableVerdict.FAIL]} differ · {counts[TableVerdict.COULD_NOT_VERIFY]} could not verify"
-    bad = [one for one in comparison.remarks if one.verdict is not TableVerdict.PASS]
-    text += f" · {counted(len(bad), 'other thing')} not as it should be" if bad else ""
-    left = "" if comparison.content_compared else "; content not compared"
-    return Text(f"{text}  (against the {comparison.reference}{left})", style=style)
-
-
-SHARE = 10
-"""Cells of the bar that shows which part of a table's rows is back."""
-
-
-def share_bar(row: TableComparison) -> Text:
-    """Which part of what production had before the loss is back; nothing where nobody knows."""
-    if row.before is None or row.restored is None:
-        return Text("?".ljust(SHARE), style=DIM)
-    if row.before == 0:
-        return Text("–".ljust(SHARE), style=DIM)
-    lacks = row.restored < row.before
-    cells = min(SHARE, row.restored * SHARE // row.before)
-    cells = min(cells, SHARE - 1) if lacks else cells  # full only where nothing lacks
-    return Text.assemble(("█" * cells, GOOD), ("░" * (SHARE - cells), WARN))
-
-
-def tables_table(
-    rows: Sequence[TableComparison], width: int, *, selected: TableComparison | None = None
-) -> Table:
-    """Numbers and, where there is room, bars: what the backup held, what is back, what is lost."""
-    wide = width >= 110
-    back: list[Column] = [("back", "left")] if wide else []
-    table = _table(
-        ("table", "left"),
-        ("backup held", "right"),
-        ("restored", "right"),
-        ("fidelity", "left"),
-        ("before", "right"),
-        *back,
-        ("lost", "right"),
-    )
-    for row in rows:
-        sign, word, style = TABLE_VERDICTS[row.verdict]
-        cells: list[RenderableType] = [
-            said(cut_middle(row.table, max(20, min(48, width - 60)))),
-            said(count(row.expected)),
-            said(count(row.restored)),
-            Text(
-                f"{sign} {word}"
-                if row.verdict is not TableVerdict.PASS
-                else f"{sign} {plain(row.reason, 14)}",
-                style=style,
-            ),
-            said(count(row.before)),
-            *([share_bar(row)] if wide else []),
-            said(count(row.lost), WARN if row.lost else PLAIN),
-        ]
-        reason = row.reason if row.verdict is not TableVerdict.PASS else ""
-        chosen = SELECTED if row is selected else None
-        table.add_row(*cells, said(cut(reason, width), DIM), style=chosen)
-    return table

@@ -6,6 +6,7 @@ theme's; `themes` puts another theme's in their place, so every colour that is u
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import RenderableType
@@ -109,3 +110,15 @@ def progress_line(view: ProgressView, width: int) -> Text:
         line.append(f"  {cut_middle(view.now, room)}", style=DIM)
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+Column = tuple[str, Literal["left", "right"]]
+
+
+def table_of(*columns: Column) -> Table:
+    """A plain table whose last column, `why`, takes what room is left."""
+    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style=DIM, show_edge=False)
+    for name, align in columns:
+        table.add_column(name, justify=align, no_wrap=True)
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
+    return table

@@ -32,7 +32,7 @@ from drbook.core.values import plain, plain_lines
 from drbook.timeline.build import build
 from drbook.timeline.export import export
 from drbook.timeline.model import JournalFacts, Timeline
-from drbook.tui import backups, colours, evidence, journal, paint, tables, timeline
+from drbook.tui import backups, colours, evidence, journal, paint, rowcounts, tables, timeline
 
 T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
 
@@ -224,7 +224,7 @@ def evidence_is_harmless(text: str) -> None:
         verdict=TableVerdict.FAIL,
         reason=text,
     )
-    painted(evidence.tables_table([row], 120, selected=row))
+    painted(rowcounts.tables_table([row], 120, selected=row))
     told = SimpleNamespace(state=SimpleNamespace(occurred=T0))
     painted(backups.costs(first, found, told))  # type: ignore[arg-type]
     painted(backups.criteria(first, found, 120))
