@@ -18,7 +18,7 @@ from drbook.core.values import plain, plain_lines, show_duration
 from drbook.tui.clocks import past_words
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.evidence import evidence
-from drbook.tui.paint import cut, fields, numbered, progress_line, said, spread
+from drbook.tui.paint import cut, fields, numbered, progress_lines, said, spread
 from drbook.tui.signs import (
     named,
     next_for_you,
@@ -178,7 +178,7 @@ def _how_it_goes(snapshot: Snapshot, step: str, width: int, room: int) -> list[R
     parts: list[RenderableType] = [Rule(style=DIM)]
     live = snapshot.live.get(step)
     if live is not None:
-        parts += [progress_line(view, width) for view in live.progress[-5:]]
+        parts += progress_lines(live.progress[-5:], width)
     milestones = snapshot.state.steps[step].milestones[-3:]
     parts += [Text.assemble(("• ", BUSY), said(cut(text, width - 2))) for text in milestones]
     if live is not None:
