@@ -283,11 +283,12 @@ class Shell(Action[ShellParams]):
         )
         if found.exit_code in params.expect:
             return Finished(found, reason=f"exit code {found.exit_code}")
-        if self.effect_of(params) is Effect.ONCE and found.exit_code in _SIGNALS:
+        code = found.exit_code
+        if self.effect_of(params) is Effect.ONCE and code is not None and code in _SIGNALS:
             return Finished(
                 found,
                 StepEnd.IN_DOUBT,
-                f"The command was ended by signal {found.exit_code - 128} (exit code {found.exit_code}).",
+                f"The command was ended by signal {code - 128} (exit code {code}).",
                 means="It was cut off, not finished; what it did until then may have happened.",
                 next="Read its output, look at what it changes, then settle it (i).",
             )

@@ -78,7 +78,7 @@ def ending_of(error: BaseException, effect: Effect) -> Ending:
     state = next((state for kind, state in states if isinstance(error, kind)), StepEnd.FAILED)
     if isinstance(error, Cancelled | Interrupted) and effect is Effect.ONCE:
         state = StepEnd.IN_DOUBT
-    return Ending(state, reason=error.what, means=error.means, next=error.next, code=error.code)
+    return Ending(state, error.found, error.what, error.means, error.next, error.code)
 
 
 class Attempt:

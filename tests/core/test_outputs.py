@@ -24,6 +24,11 @@ def test_why_it_failed_comes_first() -> None:
     assert labels == ["standard error", "standard output"]
 
 
+def test_a_command_that_was_stopped_has_no_exit_code_and_its_output() -> None:
+    result = {"argv": ["sh"], "exit_code": None, "seconds": 1, "stdout": "half", "stderr": ""}
+    assert parts_of("shell", result, failed=True) == (Printed("standard output", "half"),)
+
+
 def test_an_answer_says_its_status() -> None:
     found = parts_of("http", {"status": 404, "seconds": 0, "body": "not here"})
     assert found == (Printed("answer: status 404", "not here"),)
