@@ -17,6 +17,7 @@ from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.errors import UsageError
 from drbook.core.events import Effect, Plan, StepEnd
 from drbook.core.ports import Ports
+from drbook.core.results import SqlResult
 from drbook.core.signals import Working, finish
 from drbook.core.targets import DatabaseRef, HttpResult, ProcessResult, SecretRefs, Target
 from drbook.core.values import Duration, Frozen, Json, parse_duration, plain
@@ -38,15 +39,6 @@ class SqlParams(Frozen):
         if self.database is not None and self.target is not None:
             raise ValueError("give `database` or `target`, not both")
         return self
-
-
-class SqlResult(Frozen):
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str | None, ...], ...]
-    value: str | None
-    """The first value of the first row."""
-    count: int
-    truncated: bool
 
 
 class Sql(Action[SqlParams]):
@@ -210,7 +202,7 @@ class Http(Action[HttpParams]):
             StepEnd.FAILED,
             f"{params.method} {plain(params.url, 200)} answered {found.status}, not {expected}.",
             means="The other side got the request and did not do what was asked, as far as it says.",
-            next="Read its answer in the evidence; then run the step again or skip it with a reason.",
+            next="Read its answer; then run the step again or skip it with a reason.",
         )
         yield  # makes this a generator; nothing is signalled
 
@@ -291,13 +283,14 @@ class Shell(Action[ShellParams]):
         )
         if found.exit_code in params.expect:
             return Finished(found, reason=f"exit code {found.exit_code}")
-        if self.effect_of(params) is Effect.ONCE and found.exit_code in _SIGNALS:
+        code = found.exit_code
+        if self.effect_of(params) is Effect.ONCE and code is not None and code in _SIGNALS:
             return Finished(
                 found,
                 StepEnd.IN_DOUBT,
-                f"The command was ended by signal {found.exit_code - 128} (exit code {found.exit_code}).",
+                f"The command was ended by signal {code - 128} (exit code {code}).",
                 means="It was cut off, not finished; what it did until then may have happened.",
-                next="Read its output in the evidence, look at what it changes, then settle it (i).",
+                next="Read its output, look at what it changes, then settle it (i).",
             )
         last = found.stderr.strip().splitlines()[-1:] or found.stdout.strip().splitlines()[-1:]
         return Finished(
@@ -306,7 +299,7 @@ class Shell(Action[ShellParams]):
             f"The command ended with exit code {found.exit_code}"
             + (f": {last[0]}" if last else "."),
             means="What it did before it ended is not known to drbook.",
-            next="Read its output in the evidence before you run it again.",
+            next="Read its output before you run it again.",
         )
 
     def probe(self, params: ShellParams, context: StepContext, ports: Ports) -> Probed:

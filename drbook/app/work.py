@@ -86,10 +86,8 @@ def ending_of(error: BaseException, effect: Effect) -> Ending:
         means = error.means or "It had begun: whether it happened is not known."
         # What the error advises, like running it again, is right only once that is known.
         advice = "Look whether it happened, then settle it (Enter)."
-        return Ending(
-            StepEnd.IN_DOUBT, reason=error.what, means=means, next=advice, code=error.code
-        )
-    return Ending(state, reason=error.what, means=error.means, next=error.next, code=error.code)
+        return Ending(StepEnd.IN_DOUBT, error.found, error.what, means, advice, error.code)
+    return Ending(state, error.found, error.what, error.means, error.next, error.code)
 
 
 class Attempt:

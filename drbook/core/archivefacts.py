@@ -43,6 +43,8 @@ class ArchiveFacts(Frozen):
     could not be counted, which `why_no_rows` says. A partitioned table holds its partitions' rows.
     Tables without a data entry are not in it; those of an extension's tables are, of which a dump holds
     rows."""
+    partitions: Mapping[str, int] = {}
+    """Rows of each partition by itself, which its root's in `rows` hold too."""
     uncounted: Mapping[str, str] = {}
     """Tables whose rows could not be counted, and why."""
     why_no_rows: str = ""

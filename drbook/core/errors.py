@@ -20,8 +20,12 @@ DrbookError
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from drbook.core.plaintext import plain, plain_lines
+
+if TYPE_CHECKING:
+    from drbook.core.values import Json
 
 
 class ExitCode(IntEnum):
@@ -55,6 +59,8 @@ class DrbookError(Exception):
         self.what = what
         self.means = means
         self.next = next
+        self.found: Json = None
+        """What is known all the same, in the shape of the action's result; it goes on record."""
         if code is not None:
             self.code = code
 

@@ -15,6 +15,7 @@ R = TypeVar("R", bound=Frozen)
 
 LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
 COMPARE, COMPARE_BASELINE = "postgres.difference", "postgres.compare_baseline"
+SHELL, SQL, HTTP = "shell", "sql", "http"
 """The actions whose results are read here, by name."""
 
 
@@ -51,6 +52,17 @@ class DifferenceResult(Frozen):
     """`postgres.difference`: two databases that are both alive, row by row where they differ."""
 
     difference: Difference
+
+
+class SqlResult(Frozen):
+    """`sql`: what a query answered."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    value: str | None
+    """The first value of the first row."""
+    count: int
+    truncated: bool
 
 
 def read_result(model: type[R], value: Json) -> R | None:

@@ -217,7 +217,8 @@ class LocalCopy(Frozen):
 
 class ProcessResult(Frozen):
     argv: tuple[str, ...]
-    exit_code: int
+    exit_code: int | None
+    """None where it was stopped before it ended."""
     seconds: int
     stdout: str
     """At most the last 64 KiB, safe to show."""

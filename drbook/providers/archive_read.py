@@ -7,6 +7,7 @@ to be uncounted, and is never a number.
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings, Provider
 from drbook.providers.archive_needs import NOTHING, needs_of, statement_of
@@ -54,6 +55,18 @@ _HEAD = 8192
 """Bytes at a statement's ends in which stands what is looked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What has passed so far."""
+
+    table: str
+    """The one whose data passes now; empty between two."""
+    rows: int
+    tables: int
+    """Those whose data has passed."""
+    bytes: int
+
+
 class ArchiveReader:
     """Takes an archive's SQL in any pieces; `facts` says what was in it.
 
@@ -96,6 +109,14 @@ class ArchiveReader:
             self.too_long = str(error)
             self._stop(self.too_long)
 
+    @property
+    def passed(self) -> Passed:
+        """How far it is; where it could not follow, that stays as it was."""
+        rows = self._rows.added
+        if self._copying:
+            rows += max(0, self._lines - 2)  # as in `_settle`: the line that ends them may be there
+        return Passed(self._copying, rows, self._rows.tables, self.bytes)
+
     def facts(self, *, data: bool = True) -> ArchiveFacts:
         """What was read, once; `data` False where the archive's data was left out of it."""
         if (scanner := self._scanner) is not None:
@@ -116,6 +137,7 @@ class ArchiveReader:
         encoding = DatabaseSettings(encoding=self._encoding) if self._encoding else None
         return ArchiveFacts(
             rows=rows,
+            partitions=self._rows.partitions() if rows is not None else {},
             uncounted=uncounted,
             why_no_rows=why,
             large_objects=self._objects.total if rows is not None else None,

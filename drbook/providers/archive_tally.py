@@ -58,6 +58,8 @@ class Rows:
         self._uncounted: dict[str, str] = {}
         self._split: set[str] = set()
         self._parent: dict[str, str] = {}
+        self.added = 0
+        """All rows so far."""
         self.lies_in: dict[str, str] = {}
         """Of tables whose names have a further dot: the schema of each."""
         self.held = 0
@@ -72,6 +74,12 @@ class Rows:
         if table not in self._own:
             self.held += len(table)
         self._own[table] = self._own.get(table, 0) + rows
+        self.added += rows
+
+    @property
+    def tables(self) -> int:
+        """How many have had data so far."""
+        return len(self._own)
 
     def give_up(self, table: str, why: str) -> None:
         if table not in self._uncounted:
@@ -114,3 +122,7 @@ class Rows:
         # Data of a table that the archive does not create goes into an extension's own table.
         known = {table: own for table, own in rows.items() if table not in uncounted}
         return known, uncounted
+
+    def partitions(self) -> dict[str, int]:
+        """Rows of each partition that has data of its own."""
+        return {table: own for table, own in self._own.items() if table in self._parent}

@@ -12,6 +12,7 @@ from drbook.core.choosing import Which, chosen_instead, judgement_of, standing
 from drbook.core.clocks import loss
 from drbook.core.events import Record, StepEnd
 from drbook.core.occurred import dated
+from drbook.core.outputs import parts_of
 from drbook.core.points import Located
 from drbook.core.results import (
     COMPARE,
@@ -221,6 +222,7 @@ class _Builder:
             means=event.means,
             next=event.next,
             duration=timedelta(milliseconds=event.duration_ms),
+            output=parts_of(attempt.action, event.result, failed=not good),
         )
 
     def _resource(self, record: Record, event: ev.AttemptEvent) -> None:

@@ -45,6 +45,7 @@ def _template() -> Template:
         moment=words.moment,
         by_hand=words.by_hand,
         lines=_lines,
+        rows_left=words.rows_left,
     )
     return environment.get_template("page.html.j2")
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from drbook.core.comparison import Comparison
+from drbook.core.outputs import Part, Rows
 from drbook.core.values import counted, plain, show_size, show_time
 from drbook.timeline.build import when
 from drbook.timeline.model import Attempt, Entry, Timeline
@@ -30,6 +31,7 @@ from drbook.timeline.words import (
     number,
     places,
     rejected,
+    rows_left,
     signed,
     stale,
     telling,
@@ -70,6 +72,7 @@ def markdown(timeline: Timeline) -> str:
         _living(timeline),
         _by_hand(timeline),
         _steps(timeline),
+        _outputs(timeline),
         _entries("Decisions", timeline, "decision"),
         _entries("Notes", timeline, "note"),
         _entries("Deviations", timeline, "deviation"),
@@ -281,6 +284,32 @@ def _steps(timeline: Timeline) -> str:
     ]
     head = ("phase", "step", "state", "started", "took", "what happened", "plan digest")
     return "## Steps\n\n" + _table(head, rows)
+
+
+def _outputs(timeline: Timeline) -> str:
+    parts = ["## What commands, queries and requests answered"]
+    for attempt in timeline.with_output:
+        which = f"({attempt.step}, attempt {attempt.number})"
+        parts.append(f"### {text(attempt.title)} {text(which)}: {text(signed(attempt.state))}")
+        for part in attempt.output:
+            parts += _output(part)
+    return "\n\n".join(parts) if len(parts) > 1 else ""
+
+
+def _output(part: Part) -> list[str]:
+    if not isinstance(part, Rows):
+        return [text(part.label), *([_fenced(part.lines)] if part.lines else [])]
+    rows, left = part.shown()
+    table = [_table([text(name) for name in part.columns], rows)] if part.columns else []
+    return [text(part.label), *table, *([rows_left(left)] if left else [])]
+
+
+def _fenced(lines: Sequence[str]) -> str:
+    """Lines as they are: nothing in them is markup, nor ends the block (CommonMark 4.5: a fence ends with
+    at least as many backticks as it begins with)."""
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}text", *lines, fence])
 
 
 def _entries(title: str, timeline: Timeline, kind: str) -> str:

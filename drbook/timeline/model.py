@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drbook.core.events import Plan, Record
+from drbook.core.outputs import Part
 from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
 from drbook.core.runbook import Updates
@@ -95,6 +96,8 @@ class Attempt:
     commands: tuple[str, ...] = ()
     """Command lines of the processes it started; they hold no secrets."""
     by_hand: ByHand | None = None
+    output: tuple[Part, ...] = ()
+    """What its command printed, its query found or its request was answered."""
 
     @property
     def waited(self) -> timedelta | None:
@@ -198,6 +201,10 @@ class Timeline:
     @property
     def by_hand(self) -> tuple[Attempt, ...]:
         return tuple(attempt for attempt in self.attempts if attempt.by_hand is not None)
+
+    @property
+    def with_output(self) -> tuple[Attempt, ...]:
+        return tuple(attempt for attempt in self.attempts if attempt.output)
 
     def of_kind(self, *kinds: str) -> tuple[Entry, ...]:
         return tuple(entry for entry in self.entries if entry.kind in kinds)

@@ -331,3 +331,8 @@ def difference(timeline: Timeline) -> str:
 
 def check_command(timeline: Timeline) -> str:
     return f"drbook journal verify {timeline.incident} --head {timeline.journal.head}"
+
+
+def rows_left(left: int) -> str:
+    """That a query found more rows than are shown."""
+    return f"{counted(left, 'row')} more: they are in the JSON timeline and in the journal."

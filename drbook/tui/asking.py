@@ -17,8 +17,9 @@ from drbook.core.state import StepRun, lacks
 from drbook.core.values import counted, plain, show_duration
 from drbook.tui.colours import URGENT, WARN
 from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
-from drbook.tui.evidence import loss_in, summary_line, verified_now
+from drbook.tui.evidence import loss_in, verified_now
 from drbook.tui.paint import said
+from drbook.tui.rowcounts import summary_line
 from drbook.tui.signs import named
 
 Ended = Chosen | str | None

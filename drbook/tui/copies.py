@@ -1,7 +1,6 @@
 """Recovery points as rows: where each lies, what is thought of it, and which one was chosen (◀)."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -10,7 +9,7 @@ from rich.text import Text
 from drbook.core.points import Judgement, Located, SourceFacts, Verdict
 from drbook.core.values import plain, show_duration, show_size
 from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
-from drbook.tui.paint import cut, said
+from drbook.tui.paint import Column, cut, said, table_of
 
 VERDICTS = {
     Verdict.INDEPENDENT: ("■", "independent", GOOD),
@@ -67,18 +66,6 @@ def cost_line(located: Located) -> Text:
     return line
 
 
-Column = tuple[str, Literal["left", "right"]]
-
-
-def plain_table(*columns: Column) -> Table:
-    """A plain table whose last column, `why`, takes what room is left."""
-    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style=DIM, show_edge=False)
-    for name, align in columns:
-        table.add_column(name, justify=align, no_wrap=True)
-    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
-    return table
-
-
 def backups_table(
     located: Located,
     width: int,
@@ -89,7 +76,7 @@ def backups_table(
     """Sources that did not answer first, then the copies given. ◀ marks the chosen one; where a list has a
     cursor, ▸ marks the row under it."""
     cursor: list[Column] = [("", "left")] if selected is not None else []
-    table = plain_table(
+    table = table_of(
         *cursor,
         ("taken (UTC)", "left"),
         ("age", "right"),

@@ -8,18 +8,18 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.clocks import loss
-from drbook.core.comparison import TableVerdict
 from drbook.core.points import Judgement, Located
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun, StepState
 from drbook.core.targets import DatabaseProbe, DatabaseRef
-from drbook.core.values import Frozen, Json, counted
+from drbook.core.values import Frozen, Json
 from drbook.tui.colours import DIM, GOOD, STRONG, URGENT, WARN
-from drbook.tui.copies import backups_table, cost_line, could_not_look, plain_table
+from drbook.tui.copies import backups_table, cost_line, could_not_look
 from drbook.tui.difference import compared_databases
-from drbook.tui.paint import cut, said
-from drbook.tui.rowcounts import TABLE_VERDICTS, tables_table
+from drbook.tui.outputs import printed
+from drbook.tui.paint import cut, said, table_of
+from drbook.tui.rowcounts import verified_rows
 
 R = TypeVar("R", bound=Frozen)
 
@@ -75,7 +75,8 @@ def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
 
 
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
-    """The result of a step in at most about `height` lines."""
+    """The result of a step in at most about `height` lines; what commands printed is longer, and the pane
+    scrolls."""
     if run.action == "postgres.probe":
         probe = _result(DatabaseProbe, run.result)
         return _probe(probe) if probe else None
@@ -87,11 +88,11 @@ def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
         return _restored(restored, width) if restored else None
     if run.action in ("postgres.verify", "postgres.compare_baseline"):
         verified = _result(VerifyResult, run.result)
-        return _verified(verified, width, height) if verified else None
+        return verified_rows(verified, width, height) if verified else None
     if run.action == "postgres.difference":
         compared = _result(DifferenceResult, run.result)
         return compared_databases(compared.difference, height) if compared else None
-    return None
+    return printed(run, width)
 
 
 def _probe(probe: DatabaseProbe) -> RenderableType:
@@ -150,7 +151,7 @@ PREFLIGHT = {
 
 def preflight_table(page: Preflight, width: int) -> Table:
     """What was looked at before the load, what is not as it was first."""
-    table = plain_table(
+    table = table_of(
         ("before loading", "left"), ("", "left"), ("found", "left"), ("wanted", "left")
     )
     items = sorted(page.items, key=lambda item: item.verdict is PreflightVerdict.OK)
@@ -186,30 +187,3 @@ def _with_chosen(located: Located, room: int) -> tuple[Judgement, ...]:
         return first
     chosen = [each for each in located.judgements if each.point.key == located.point.key]
     return (*located.judgements[: room - 1], *chosen)
-
-
-# --- row counts ------------------------------------------------------------------------------
-
-
-def _verified(result: VerifyResult, width: int, height: int) -> RenderableType:
-    rows = sorted(
-        result.comparison.tables,
-        key=lambda row: (row.verdict is TableVerdict.PASS, -(row.lost or 0)),
-    )
-    shown = rows[: max(2, height - 3)]
-    more = [said(f"{len(rows) - len(shown)} more: press v", DIM)] if len(rows) > len(shown) else []
-    return Group(summary_line(result), tables_table(shown, width), *more)
-
-
-def summary_line(result: VerifyResult) -> Text:
-    comparison = result.comparison
-    counts = {verdict: comparison.count(verdict) for verdict in TableVerdict}
-    sign, _, style = TABLE_VERDICTS[comparison.verdict]
-    manifest = comparison.reference == "manifest"
-    equal = "equal" if comparison.content_compared and manifest else "as many rows"
-    text = f"{sign} {counted(len(comparison.tables), 'table')} · {counts[TableVerdict.PASS]} {equal} · "
-    text += f"{counts[TableVerdict.FAIL]} differ · {counts[TableVerdict.COULD_NOT_VERIFY]} could not verify"
-    bad = [one for one in comparison.remarks if one.verdict is not TableVerdict.PASS]
-    text += f" · {counted(len(bad), 'other thing')} not as it should be" if bad else ""
-    left = "" if comparison.content_compared else "; content not compared"
-    return Text(f"{text}  (against the {comparison.reference}{left})", style=style)

@@ -11,7 +11,7 @@ from drbook.core.clocks import unasked
 from drbook.core.events import NoteKind
 from drbook.core.state import StepState, in_doubt
 from drbook.tui.colours import BUSY, DIM, PLAIN, STRONG, WARN
-from drbook.tui.paint import cut, progress_line, said
+from drbook.tui.paint import cut, progress_lines, said
 from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
 
 _ASKED = {"occurred": "when it occurred", "detected": "when it was detected"}
@@ -100,7 +100,7 @@ def panel(snapshot: Snapshot, now: datetime, width: int, height: int) -> Rendera
             Text.assemble((" ◐ ", BUSY), said(cut(named(snapshot, step), width - 12)), f"  {clock}")
         )
         live = snapshot.live.get(step)
-        parts += [progress_line(view, width - 4) for view in (live.progress[-3:] if live else ())]
+        parts += progress_lines(live.progress[-3:], width - 4) if live else []
     if not snapshot.decision.running:
         parts.append(Text(" nothing", style=DIM))
     parts += [Text(""), Text(" NEEDS YOU", style=f"bold {DIM}"), *_for_you(snapshot, width)]

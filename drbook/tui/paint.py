@@ -6,6 +6,8 @@ theme's; `themes` puts another theme's in their place, so every colour that is u
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import RenderableType
@@ -81,9 +83,34 @@ def bar(done: int, total: int, width: int) -> str:
     return "█" * filled + "░" * (width - filled)
 
 
-def progress_line(view: ProgressView, width: int) -> Text:
+def progress_lines(views: Sequence[ProgressView], width: int) -> list[Text]:
+    """A line for each, their labels as wide as there is room for; what is worked on gets one of its own
+    below where it does not fit."""
+    longest = max((cell_len(plain(view.label)) for view in views), default=0)
+    room = max(12, min(longest, 32, width - 60))
+    lines: list[Text] = []
+    for view in views:
+        lines.append(line := progress_line(view, width, room))
+        now = plain(view.now)
+        if now and not is_finished(view) and not line.plain.endswith(now):
+            lines[-1:] = [
+                progress_line(replace(view, now=""), width, room),
+                said(f"  {cut_middle(now, width - 2)}", DIM),
+            ]
+    return lines
+
+
+def _label(text: str, room: int) -> str:
+    """What is done in full, and what it is done to cut in its middle: names of files differ at their end."""
+    word, space, rest = plain(text).partition(" ")
+    left = room - cell_len(word) - 1
+    shown = f"{word}{space}{cut_middle(rest, left)}" if left >= 8 else cut(text, room)
+    return shown + " " * (room - cell_len(shown))
+
+
+def progress_line(view: ProgressView, width: int, label_room: int = 12) -> Text:
     """One bar with percent, amount, rate and time left, as far as they are known and fit."""
-    label = cut(view.label, 12).ljust(12)
+    label = _label(view.label, label_room)
     tail = [percent(view.done, view.total)] if view.total else []
     tail.append(amount(view))
     finished = is_finished(view)
@@ -92,10 +119,10 @@ def progress_line(view: ProgressView, width: int) -> Text:
     else:
         tail += [part for part in (rate(view), time_left(view)) if part]
     words = "  ".join(tail)
-    while len(tail) > 1 and len(label) + 1 + cell_len(words) > width:
+    while len(tail) > 1 and label_room + 1 + cell_len(words) > width:
         del tail[-2]  # how far and how long still matter most
         words = "  ".join(tail)
-    room = width - len(label) - cell_len(words) - 4
+    room = width - label_room - cell_len(words) - 4
     line = Text(no_wrap=True, overflow="ellipsis")
     line.append(f"{label} ", style=f"bold {DIM}")
     sizes = (24, 12, 6) if width >= 100 else (12, 6)  # the same for bars below each other
@@ -109,3 +136,15 @@ def progress_line(view: ProgressView, width: int) -> Text:
         line.append(f"  {cut_middle(view.now, room)}", style=DIM)
     line.truncate(width, overflow="ellipsis")
     return line
+
+
+Column = tuple[str, Literal["left", "right"]]
+
+
+def table_of(*columns: Column) -> Table:
+    """A plain table whose last column, `why`, takes what room is left."""
+    table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style=DIM, show_edge=False)
+    for name, align in columns:
+        table.add_column(name, justify=align, no_wrap=True)
+    table.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
+    return table

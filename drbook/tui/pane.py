@@ -1,9 +1,10 @@
 """The step's pane: why, what will happen and what it touches; then how it goes, and what came out."""
 
+import io
 from collections.abc import Sequence
 from datetime import datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
@@ -12,12 +13,13 @@ from drbook.app.model import Snapshot
 from drbook.core.doubt import looked_at
 from drbook.core.engine import Readiness
 from drbook.core.events import Effect, Plan
+from drbook.core.results import HTTP, SHELL, SQL
 from drbook.core.state import StepRun, StepState, lacks
 from drbook.core.values import plain, plain_lines, show_duration
 from drbook.tui.clocks import past_words
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.evidence import evidence
-from drbook.tui.paint import cut, fields, numbered, progress_line, said, spread
+from drbook.tui.paint import cut, fields, numbered, progress_lines, said, spread
 from drbook.tui.signs import (
     named,
     next_for_you,
@@ -39,20 +41,30 @@ def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) 
     if ended:
         parts += _how_it_ended(run)
     plan = plan_of(snapshot, step)
-    compact = ended or (run.state is StepState.STARTED and height < 30)
     before = past_words(snapshot.past.get(step), now)
-    parts += _what_it_does(snapshot, step, plan, before, compact=compact)
-    if run.state is StepState.STARTED:
-        parts += _how_it_goes(snapshot, step, width, height)
-    elif ended:
-        room = height - 8
-        found = evidence(run, width, room)
-        if found is not None:
-            parts += [Rule(style=DIM), found]
-    parts += _what_you_can_do(snapshot, step, run, now)
-    if ended and plan is not None:
-        parts += [Text(""), Rule(style=DIM), *_details(snapshot, step, plan, before)]
+    running = run.state is StepState.STARTED
+    parts += _what_it_does(snapshot, step, plan, before, compact=ended or running)
+    can_do = _what_you_can_do(snapshot, step, run, now)
+    if running:
+        room = height - _high([*parts, *can_do], width)
+        parts += [*_how_it_goes(snapshot, step, width, room), *can_do]
+    elif ended and run.action in PRINTS:  # as long as it is: what to do next stands before it
+        found = evidence(run, width, height)
+        parts += [*can_do, *([Text(""), found] if found is not None else [])]
+    else:
+        found = evidence(run, width, height - 8) if ended else None
+        parts += [*([Rule(style=DIM), found] if found is not None else []), *can_do]
+    if (ended or running) and plan is not None:
+        parts += [Text(""), Rule(style=DIM), *_details(snapshot, step, plan, before, below=True)]
     return Group(*parts)
+
+
+_MEASURE = Console(file=io.StringIO(), color_system=None, force_terminal=False)
+
+
+def _high(parts: Sequence[RenderableType], width: int) -> int:
+    """How many lines they take."""
+    return len(_MEASURE.render_lines(Group(*parts), _MEASURE.options.update_width(width)))
 
 
 def _title(snapshot: Snapshot, step: str, run: StepRun, now: datetime, width: int) -> Text:
@@ -90,12 +102,14 @@ def _what_it_does(
     return parts if compact else parts + _details(snapshot, step, plan, before)
 
 
-def _details(snapshot: Snapshot, step: str, plan: Plan, before: str) -> list[RenderableType]:
-    """Everything that a plan says, exactly."""
+def _details(
+    snapshot: Snapshot, step: str, plan: Plan, before: str, *, below: bool = False
+) -> list[RenderableType]:
+    """Everything that a plan says, exactly; `below` how it goes or ended, with why it is done at all."""
     written = snapshot.runbook.step(step).step
-    rows: list[tuple[str, RenderableType]] = [
-        ("DOES", numbered([plain(line, 4000) for line in plan.does]))
-    ]
+    why = said(written.why) if below and written.why else None
+    rows: list[tuple[str, RenderableType]] = [("WHY", why)] if why is not None else []
+    rows.append(("DOES", numbered([plain(line, 4000) for line in plan.does])))
     if plan.runs:
         rows.append(("RUNS", _literal(plan.runs)))
     rows.append(("TOUCHES", said(plan.touches)))
@@ -114,6 +128,9 @@ def _details(snapshot: Snapshot, step: str, plan: Plan, before: str) -> list[Ren
 
 BY_PEOPLE = frozenset({"manual", "ask", "choose", "note"})
 """Actions that drbook does nothing in."""
+PRINTS = (SHELL, SQL, HTTP)
+"""Actions whose results are texts and tables of any length."""
+
 _BY_EFFECT = {
     Effect.NONE: "it changes nothing outside: mend what it says and run it again (r)",
     Effect.IDEMPOTENT: "run it again (r): it begins anew, and uses nothing half-done",
@@ -159,15 +176,16 @@ def _how_it_ended(run: StepRun) -> list[RenderableType]:
     return [fields(rows)] if rows else []
 
 
-def _how_it_goes(snapshot: Snapshot, step: str, width: int, height: int) -> list[RenderableType]:
+def _how_it_goes(snapshot: Snapshot, step: str, width: int, room: int) -> list[RenderableType]:
+    """How far it is, and as many of the newest lines of its tools as fill `room` lines."""
     parts: list[RenderableType] = [Rule(style=DIM)]
     live = snapshot.live.get(step)
     if live is not None:
-        parts += [progress_line(view, width) for view in live.progress[-5:]]
+        parts += progress_lines(live.progress[-5:], width)
     milestones = snapshot.state.steps[step].milestones[-3:]
     parts += [Text.assemble(("• ", BUSY), said(cut(text, width - 2))) for text in milestones]
     if live is not None:
-        lines = max(1, height - (16 if height < 30 else 24))  # what it does stands above, then
+        lines = max(1, room - len(parts))
         parts += [said(cut(line, width), DIM) for line in live.output[-lines:]]
     return parts
 

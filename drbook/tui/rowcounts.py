@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from drbook.core.comparison import TableComparison, TableVerdict
-from drbook.core.values import plain
+from drbook.core.results import VerifyResult
+from drbook.core.values import counted, plain
 from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, URGENT, WARN
 from drbook.tui.paint import count, cut, cut_middle, said
 
@@ -187,3 +189,29 @@ def share_bar(row: TableComparison, cells: int) -> Text:
     full = min(cells, row.restored * cells // row.before)
     full = min(full, cells - 1) if lacks else full  # full only where nothing lacks
     return Text.assemble(("█" * full, GOOD), ("░" * (cells - full), WARN))
+
+
+def verified_rows(result: VerifyResult, width: int, height: int) -> RenderableType:
+    """What a verification found, the worst first, in at most about `height` lines."""
+    rows = sorted(
+        result.comparison.tables,
+        key=lambda row: (row.verdict is TableVerdict.PASS, -(row.lost or 0)),
+    )
+    shown = rows[: max(2, height - 3)]
+    more = [said(f"{len(rows) - len(shown)} more: press v", DIM)] if len(rows) > len(shown) else []
+    return Group(summary_line(result), tables_table(shown, width), *more)
+
+
+def summary_line(result: VerifyResult) -> Text:
+    """How many tables are equal, differ, or could not be verified, and against what."""
+    comparison = result.comparison
+    counts = {verdict: comparison.count(verdict) for verdict in TableVerdict}
+    sign, _, style = TABLE_VERDICTS[comparison.verdict]
+    manifest = comparison.reference == "manifest"
+    equal = "equal" if comparison.content_compared and manifest else "as many rows"
+    text = f"{sign} {counted(len(comparison.tables), 'table')} · {counts[TableVerdict.PASS]} {equal} · "
+    text += f"{counts[TableVerdict.FAIL]} differ · {counts[TableVerdict.COULD_NOT_VERIFY]} could not verify"
+    bad = [one for one in comparison.remarks if one.verdict is not TableVerdict.PASS]
+    text += f" · {counted(len(bad), 'other thing')} not as it should be" if bad else ""
+    left = "" if comparison.content_compared else "; content not compared"
+    return Text(f"{text}  (against the {comparison.reference}{left})", style=style)

@@ -14,10 +14,10 @@ from drbook.core.results import VerifyResult
 from drbook.core.values import plain, show_duration
 from drbook.timeline.words import as_of
 from drbook.tui.colours import DIM, SELECTED, STRONG, WARN
-from drbook.tui.evidence import summary_line, verified_in
+from drbook.tui.evidence import verified_in
 from drbook.tui.listing import ListScreen, Look
 from drbook.tui.paint import count, said
-from drbook.tui.rowcounts import TABLE_VERDICTS, tables_table
+from drbook.tui.rowcounts import TABLE_VERDICTS, summary_line, tables_table
 
 FILTERS = ("all", "differ", "lost", "unverified")
 

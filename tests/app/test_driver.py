@@ -373,6 +373,16 @@ def test_ending(
         assert not log.exists()
 
 
+def test_what_is_known_of_work_that_was_cut_off_is_on_record(world: "World") -> None:
+    late = Interrupted("late", code="timeout")
+    late.found = {"stdout": "half of it"}
+    world.none.courses["a"] = _raises(late)
+    world.start("  - {id: a, phase: restore, do: none}\n")
+    world.ask(cmd.Run("a"))
+    run = world.reaches("a", StepState.FAILED).state.steps["a"]
+    assert run.result == {"stdout": "half of it"}
+
+
 def test_a_timeout_of_an_effect_that_may_have_happened_is_in_doubt(world: "World") -> None:
     world.once.courses["a"] = Gate()
     world.none.courses["b"] = Gate()

@@ -135,6 +135,33 @@ def test_it_ends_in_time() -> None:
     assert caught.value.code == "timeout"
 
 
+def stopped(script: str, secret: str = "marker-4711") -> dict[str, Any]:
+    """What is known of a command that did not end in time."""
+    work = door(REAL=secret).run(
+        ["/bin/sh", "-c", f"{script}; sleep 60"],
+        declared="reads",
+        secrets={"PASSWORD": "env:REAL"},
+        timeout=timedelta(seconds=1),
+    )
+    with pytest.raises(StepFailed) as caught:
+        drain(work)
+    assert isinstance(caught.value.found, dict)
+    return caught.value.found
+
+
+def test_what_a_command_printed_before_it_was_stopped_is_kept() -> None:
+    found = stopped("echo one; echo two; echo wrong >&2; echo $PASSWORD")
+    assert (found["stdout"], found["stderr"]) == ("one\ntwo\n[secret]", "wrong")
+    assert found["exit_code"] is None
+
+
+def test_of_many_lines_the_last_are_kept_and_no_rest_of_a_secret() -> None:
+    secret = "\n".join(f"key-line-{number:04}" for number in range(50))
+    found = stopped('echo "$PASSWORD"; seq 1 12000', secret)
+    assert "key-line" not in found["stdout"]
+    assert found["stdout"].endswith("11999\n12000")
+
+
 def test_a_cancel_reaches_it() -> None:
     token = CancelToken()
     token.request("timeout")

@@ -195,7 +195,9 @@ def paint_is_harmless(text: str) -> None:
     view = ProgressView(
         label=text, done=1, total=2, unit="bytes", now=text, rate=1.0, seconds_left=9
     )
-    painted(paint.progress_line(view, 100))
+    for width in (40, 100):
+        for line in paint.progress_lines([view, view], width):
+            painted(line)
     assert unsafe(progress_words(view)) == []
 
 

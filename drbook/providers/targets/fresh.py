@@ -97,7 +97,7 @@ class FreshTargets:
         target = yield from self._ready(target)
         shop = self._workshop
         loader = Loader(target, shop.environment, shop.cancel, shop.tools())
-        report = yield from loader.load(shop.folder / copy.name, first, copy.globals)
+        report = yield from loader.load(shop.folder / copy.name, first, copy.globals, copy.held)
         return report.model_copy(update={"seconds": int(time.monotonic() - begun)})
 
     def count(

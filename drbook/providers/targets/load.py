@@ -13,6 +13,7 @@ from typing import IO
 
 from psycopg import conninfo
 
+from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.errors import StepFailed
 from drbook.core.globals import Globals
 from drbook.core.loading import PG_RESTORE, PSQL
@@ -26,8 +27,6 @@ from drbook.providers.archive import (
     Meter,
     Unreadable,
     feed_of,
-    open_archive,
-    packed_by,
 )
 from drbook.providers.archive_list import (
     Contents,
@@ -37,18 +36,20 @@ from drbook.providers.archive_list import (
     source_major_of_plain,
 )
 from drbook.providers.archive_needs import Needs, needs_in_plain
-from drbook.providers.archive_toc import why_not_read
 from drbook.providers.hiding import Secret
 from drbook.providers.pgtools import ENGLISH, PgTools, choose, show_version
 from drbook.providers.process import Completed, run
 from drbook.providers.sqltext import TooLong, without
 from drbook.providers.targets.complaints import Complaints, check, tell
+from drbook.providers.targets.copying import looking_on
+from drbook.providers.targets.following import TABLE_DATA, Passing, Restoring
 from drbook.providers.targets.ground import Ground, Leaving, left_out, make_ground
 from drbook.providers.targets.lease import Guard, lease
+from drbook.providers.targets.opening import loadable
 from drbook.providers.targets.psqltext import knows_restrict, restricted
 from drbook.providers.targets.roles import refuse_strong
 from drbook.providers.targets.sessions import Sessions, watched
-from drbook.providers.targets.tools import Entries, output_of, pieces_of, size_of
+from drbook.providers.targets.tools import output_of, pieces_of, size_of
 
 
 class Loader:
@@ -69,42 +70,18 @@ class Loader:
         self._complaints = Complaints(self._guard)
         self._sessions = Sessions(target, environment)
         self._globals: Globals | None = None
+        self._held: ArchiveFacts | None = None
 
     def load(
-        self, path: Path, first: Sequence[str], globals: Globals | None = None
+        self,
+        path: Path,
+        first: Sequence[str],
+        globals: Globals | None = None,
+        held: ArchiveFacts | None = None,
     ) -> Working[LoadReport]:
-        """`globals` are production's roles, where they are known."""
-        self._globals = globals
-        try:
-            archive = open_archive(path)
-        except OSError as error:
-            raise StepFailed(
-                f"The copy {plain(path.name, 200)} cannot be read: {error.strerror or error}.",
-                means="Nothing was loaded.",
-                next="Run the locate step again: it fetches what is missing.",
-                code="archive",
-            ) from None
-        if by := packed_by(archive.head):
-            raise StepFailed(
-                f"The copy {path.name} is packed with {by}, which nothing here unpacks.",
-                means="It may be whole. Nothing was loaded.",
-                next="Unpack it into a directory that the runbook names as a source, and locate again.",
-                code="archive-packed",
-            )
-        if archive.kind in ("unknown", "empty"):
-            raise StepFailed(
-                f"The copy {path.name} is no pg_dump archive.",
-                means="Nothing was loaded.",
-                next="Choose another recovery point.",
-                code="archive",
-            )
-        if kept := why_not_read(archive):
-            raise StepFailed(
-                f"The copy {path.name} {kept.reason}.",
-                means="Loading it could read files of this host. Nothing was loaded.",
-                next="Choose another recovery point, and ask who could write to this one.",
-                code="archive-outside",
-            )
+        """`globals` are production's roles, and `held` is what the archive holds, where they are known."""
+        self._globals, self._held = globals, held
+        archive = loadable(path)
         load = self._load_plain if archive.kind == "plain" else self._load_archive
         try:
             return (yield from watched(load(archive, first), self._sessions))
@@ -134,16 +111,16 @@ class Loader:
                     "a compressed archive is loaded in its own order: `first` is not used"
                 )
             options = [*PG_RESTORE]
+            entries = listed.ordered(first) if reordered else listed.entries
+            kept = [line for line in entries if line not in leaving]
             if reordered or leaving:
                 order = Path(scratch) / "order"
-                entries = listed.ordered(first) if reordered else listed.entries
-                kept = [line for line in entries if line not in leaving]
                 order.write_text("\n".join(kept) + "\n", encoding="utf-8")
                 options.append(f"--use-list={order}")
             if self._target.whole_server:
-                done = yield from self._direct(archive, tools, options, listed, reordered)
+                done = yield from self._direct(archive, tools, options, kept, reordered)
             else:
-                done = yield from self._through_psql(archive, tools, options)
+                done = yield from self._through_psql(archive, tools, options, kept)
         warnings = yield from check(done, "pg_restore", self._target, self._complaints)
         left = tuple(plain(what, 200) for what in leaving.values() if what)
         yield from tell(left)
@@ -209,42 +186,41 @@ class Loader:
         archive: Archive,
         tools: PgTools,
         options: list[str],
-        listed: Contents,
+        entries: Sequence[str],
         reordered: bool,
     ) -> Working[Completed]:
         """pg_restore with a connection of its own, right after the lease was proven."""
         with lease(self._target, self._environment, self._cancel) as proven:
             connect, own = self._connection(proven)
         argv: list[str | Path] = [tools.path("pg_restore"), *options, f"--dbname={connect}"]
-        entries = Entries(len(listed.entries))
-
-        def seen(stream: str, line: str) -> Signal | None:
-            return (
-                Output(plain(line, 300))
-                if stream == "err" and self._complaints.hear(line)
-                else entries(line)
-            )
-
+        meter: Meter | None = None
         if archive.kind == "directory" or reordered:
             argv.append(archive.path)
-            return (
-                yield from run(argv, env=own, cancel=self._cancel, on_line=seen, tick=entries.tick)
-            )
-        meter = Meter("load", size_of(archive.path))
-        argv.append("--format=c" if archive.kind == "custom" else "--format=t")
-        return (
-            yield from run(
+        else:
+            meter = Meter("load", size_of(archive.path))
+            argv.append("--format=c" if archive.kind == "custom" else "--format=t")
+        with looking_on(self._target, self._environment) as look:
+            restoring = Restoring(entries, self._held, look, meter)
+
+            def seen(stream: str, line: str) -> Signal | None:
+                if stream == "err" and self._complaints.hear(line):
+                    return Output(plain(line, 300))
+                return restoring(line)
+
+            done = yield from run(
                 argv,
                 env=own,
                 cancel=self._cancel,
-                feed=feed_of(archive, meter),
+                feed=feed_of(archive, meter) if meter is not None else None,
                 on_line=seen,
-                tick=meter.signal,
+                tick=restoring.tick,
             )
-        )
+        if done.exit_code == 0 and (last := restoring.ended()) is not None:
+            yield last
+        return done
 
     def _through_psql(
-        self, archive: Archive, tools: PgTools, options: list[str]
+        self, archive: Archive, tools: PgTools, options: list[str], entries: Sequence[str]
     ) -> Working[Completed]:
         """pg_restore writes SQL, psql runs it behind the guard statement, in one transaction."""
         meter = Meter("load", size_of(archive.path))
@@ -258,7 +234,9 @@ class Loader:
             feed = feed_of(archive, meter) if archive.needs_feed else None
             yield from output_of(argv, feed, self._complaints.hear)
 
-        return (yield from self._psql(tools, produce, meter))
+        tables = sum(TABLE_DATA in line for line in entries)
+        passing = Passing(self._held, meter, metered=archive.needs_feed, tables=tables)
+        return (yield from self._psql(tools, produce, passing))
 
     # --- plain ------------------------------------------------------------------------------
 
@@ -273,7 +251,9 @@ class Loader:
         leaving = Leaving(wants, ground)
         meter = Meter("load", size_of(archive.path))
         done = yield from self._psql(
-            tools, lambda: without(pieces_of(archive, meter), leaving), meter
+            tools,
+            lambda: without(pieces_of(archive, meter), leaving),
+            Passing(self._held, meter, metered=True),
         )
         warnings = yield from check(done, "psql", self._target, self._complaints)
         left = tuple(plain(what, 200) for what in leaving.found)
@@ -292,7 +272,7 @@ class Loader:
         )
 
     def _psql(
-        self, tools: PgTools, produce: Callable[[], Iterable[bytes]], meter: Meter
+        self, tools: PgTools, produce: Callable[[], Iterable[bytes]], passing: Passing
     ) -> Working[Completed]:
         with lease(self._target, self._environment, self._cancel) as proven:
             connect, own = self._connection(proven)
@@ -302,7 +282,8 @@ class Loader:
         token = secrets.token_hex(16)
 
         def feed(stream: IO[bytes]) -> None:
-            for piece in restricted(produce(), self._guard.statement(), token, tools.version):
+            pieces = passing.pieces(produce())
+            for piece in restricted(pieces, self._guard.statement(), token, tools.version):
                 stream.write(piece)
 
         def told(stream: str, line: str) -> Signal | None:
@@ -318,7 +299,7 @@ class Loader:
                 cancel=self._cancel,
                 feed=feed,
                 on_line=told,
-                tick=meter.signal,
+                tick=passing.tick,
             )
         )
 

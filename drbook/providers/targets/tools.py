@@ -1,4 +1,4 @@
-"""PostgreSQL's loading programs, followed: what they are at, what they complain of, what they print."""
+"""PostgreSQL's loading programs: what they are given, what they complain of, what they print."""
 
 import io
 import subprocess
@@ -8,31 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from drbook.core.signals import Output, Progress, Signal
 from drbook.core.values import plain
 from drbook.providers.archive import Archive, Meter, Unreadable, chunks, decompressed
 from drbook.providers.child import Child
 from drbook.providers.pgtools import ENGLISH
-
-
-class Entries:
-    """Follows pg_restore's verbose lines: what it works on, and how many entries it has passed."""
-
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._done = 0
-        self._now = ""
-
-    def __call__(self, line: str) -> Signal | None:
-        text = line.removeprefix("pg_restore: ")
-        if text.startswith(("creating ", "processing data for ")):
-            self._done += 1
-            self._now = plain(text, 100)
-            return Output(self._now) if text.startswith("processing") else None
-        return None
-
-    def tick(self) -> Signal | None:
-        return Progress("load", min(self._done, self._total), self._total, "entries", self._now)
 
 
 def advice(kind: str) -> str:
