@@ -134,7 +134,9 @@ class Verify(Action[VerifyParams]):
             loss_at_least=point is not None and consistent == point.taken_at and point.dated_late,
             consistent_at=consistent,
         )
-        return _finish(result, comparison, no_loss_told)
+        return _finish(
+            result, comparison, no_loss_told, unread=manifest_note if not manifest else ""
+        )
 
 
 def _consistent_at(point: RecoveryPoint | None, manifest: Manifest | None) -> datetime | None:
@@ -201,8 +203,14 @@ def _pages(
     return tuple(page_remarks(pages)), not_read(pages)
 
 
-def _finish(result: VerifyResult, comparison: Comparison, no_loss_told: str) -> Finished:
-    """`no_loss_told`: why nobody knows what users have lost, where a baseline was asked for."""
+_UNREAD = "the manifest could not be read: "
+
+
+def _finish(
+    result: VerifyResult, comparison: Comparison, no_loss_told: str, *, unread: str = ""
+) -> Finished:
+    """`no_loss_told`: why nobody knows what users have lost, where a baseline was asked for; `unread`: what
+    is said of a manifest that says nothing."""
     total = len(comparison.tables)
     if comparison.verdict is TableVerdict.PASS:
         beside = _beside(comparison)
@@ -233,6 +241,14 @@ def _finish(result: VerifyResult, comparison: Comparison, no_loss_told: str) -> 
             next="Do not send users to it. Restore another recovery point into another target.",
         )
     unsure = _those(comparison, TableVerdict.COULD_NOT_VERIFY)
+    if unread.startswith(_UNREAD):
+        return Finished(
+            result,
+            StepEnd.COULD_NOT_VERIFY,
+            f"{unread} {_how_many(comparison, TableVerdict.COULD_NOT_VERIFY)} could not be verified",
+            means="It may say what these should be; nobody could ask. Nothing is known to be wrong or right.",
+            next="Give what it needs (a secret that is not set, a network), then run this step again.",
+        )
     return Finished(
         result,
         StepEnd.COULD_NOT_VERIFY,
@@ -302,7 +318,7 @@ def _manifest(point: RecoveryPoint | None, ports: Ports) -> tuple[Manifest | Non
     try:
         manifest = ports.backups.manifest(point)
     except DrbookError as error:
-        return None, f"the manifest could not be read: {error.what}"
+        return None, f"{_UNREAD}{error.what}"
     if manifest is None:
         return None, "this copy has no manifest: nothing says what it held"
     if manifest.counts is None:

@@ -30,7 +30,7 @@ class ByHand:
         if found.why_not:
             refuse(
                 f"There is no jump to step {step}: {found.why_not}.",
-                "Run, settle or skip what stands in the way, one step at a time.",
+                "Run it again (r) where it has ended; else run, settle or skip what stands in the way.",
             )
         for skipped in found.skips:
             driver.put(ev.StepSkipped(step=skipped, reason=f"jumped to {step}: {reason}"), actor)

@@ -58,7 +58,9 @@ class Driver:
         people_act: bool,
         now: Callable[[], datetime],
         mirrors: Mirrors | None = None,
+        unset: tuple[str, ...] = (),
     ) -> None:
+        """`unset` are environment variables that the runbook's secrets stand in and nobody has set."""
         self.runbook = runbook
         self.actions = actions
         self.opener = opener
@@ -83,6 +85,7 @@ class Driver:
         self._clock = ClockWatch()
         self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
         self._effects = effects_of(runbook, actions)
+        self._unset = unset
         self._deciding = Deciding(runbook)
         self._previews = Previews(runbook, actions, lambda: self.call(lambda: None))
         self._published = 0.0
@@ -292,6 +295,7 @@ class Driver:
             journal=self._ledger.path,
             titles=self._titles,
             effects=self._effects,
+            unset=self._unset,
             live=self.board.picture(),
             previews=previews,
             preview_problems=problems,

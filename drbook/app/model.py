@@ -80,6 +80,8 @@ class Snapshot:
     """Each step's title, or its action's where the runbook gives none."""
     effects: Mapping[str, Effect] = field(default_factory=dict)
     """What each step's action may leave behind, as far as is known before it is planned."""
+    unset: tuple[str, ...] = ()
+    """Environment variables that the runbook's secrets stand in, and that are not set where it is led."""
     live: Mapping[str, LiveStep] = field(default_factory=dict)
     previews: Mapping[str, Plan] = field(default_factory=dict)
     """What each ready step would do."""

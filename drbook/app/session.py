@@ -354,5 +354,6 @@ def session_of(
         people_act=state.mode is not Mode.DRY_RUN,
         now=lambda: datetime.now(UTC),
         mirrors=mirrors,
+        unset=secrets.unset(runbook.source.decode("utf-8", "replace"), environment),
     )
     return Session(driver, folder, wiring, mirrors)

@@ -51,6 +51,8 @@ def lead(
         finally:
             for one in given:  # the screen ended before it was asked for
                 one.close()
+    if names := session.driver.snapshot.unset:
+        say(f"Not set, and steps that need them cannot ask: {', '.join(names)}")
     with session:
         ended = _unattended(session, responder or Nobody())
         final = _final(session)

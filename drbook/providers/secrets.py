@@ -43,10 +43,22 @@ def resolve(reference: str, environment: Mapping[str, str]) -> Secret:
     return Secret(value)
 
 
+_NAMES = re.compile(r"\benv:([A-Za-z_][A-Za-z0-9_]*)")
+
+
+def unset(text: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The environment variables that a runbook's text refers to as secrets and that are not set or empty;
+    its comments are no references."""
+    written = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    return tuple(
+        name for name in dict.fromkeys(_NAMES.findall(written)) if not environment.get(name)
+    )
+
+
 def know(text: str, environment: Mapping[str, str]) -> None:
     """Make known, without using them, the values of all environment references in a runbook's text: what
     a person types or a program prints is then held against them from the start."""
-    for name in re.findall(r"\benv:([A-Za-z_][A-Za-z0-9_]*)", text):
+    for name in _NAMES.findall(text):
         if environment.get(name):
             Secret(environment[name])
 

@@ -64,12 +64,12 @@ def header(
         rows = [
             _first(snapshot, [clock], width),
             _row([*times], reminders, width),
-            _row(rto, [_loss(snapshot)], width),
+            _row(rto, [*_broken_glass(snapshot), _loss(snapshot)], width),
         ]
     else:
         rows = [
             _first(snapshot, [*times, clock], width),
-            _row(rto, [_loss(snapshot), *reminders[:2]], width),
+            _row(rto, [*_broken_glass(snapshot), _loss(snapshot), *reminders[:2]], width),
         ]
     return Text("\n").join(rows)
 
@@ -161,6 +161,14 @@ def _standing(used: timedelta, allowed: timedelta, *, verified: bool, cost: int)
     if verified:
         return Piece((Text("✓ verified in time", style=GOOD), Text("✓ in time", style=GOOD)), (10,))
     return Piece((Text(f"{show_duration(allowed - used)} left", style=PLAIN), Text()), (cost,))
+
+
+def _broken_glass(snapshot: Snapshot) -> list[Piece]:
+    """That the copy which counts was taken by break-glass: for as long as it does."""
+    if not any(run.break_glass for run in snapshot.state.steps.values()):
+        return []
+    forms = (Text("‼ BREAK-GLASS copy", style=URGENT), Text("‼ GLASS", style=URGENT))
+    return [Piece(forms, (12,))]
 
 
 def _loss(snapshot: Snapshot) -> Piece:

@@ -61,6 +61,13 @@ def beside(
     if missing and not snapshot.watching:
         asked = " and ".join(_ASKED[name] for name in missing)
         lines.append(Text(f" ▲ nobody has said yet {asked}: press I", style=WARN))
+    if snapshot.unset and not snapshot.state.closed_at:
+        names = ", ".join(snapshot.unset)
+        lines.append(
+            Text(
+                f" ▲ secrets not set in this shell: {names}; what needs them cannot ask", style=WARN
+            )
+        )
     left = len(lines) - most
     more = Text(f"  … and {left} more" if left > 0 else "", style=DIM)
     lines = lines[:most]

@@ -6,13 +6,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from support.evidence import located
 from support.identities import who
 
 from drbook.actions.verify import Verify, VerifyParams
 from drbook.core.actions import Finished, StepContext
 from drbook.core.assertions import Assertion
 from drbook.core.baseline import TableCount, TableCounts
-from drbook.core.errors import Cancelled, CouldNotVerify, DrbookError, StepFailed
+from drbook.core.errors import Cancelled, CouldNotVerify, DrbookError, StepFailed, UsageError
 from drbook.core.events import Mode, StepEnd
 from drbook.core.pages import PageFlaw, Pages, PagesUnread
 from drbook.core.ports import Ports
@@ -44,8 +45,10 @@ def verified(
     assertions: Sequence[dict[str, Any]],
     cancelled: bool = False,
     pages: Pages | None = None,
+    unread: DrbookError | None = None,
 ) -> Finished:
-    """`pages` are those that the target has, where they are asked for."""
+    """`pages` are those that the target has, where they are asked for; `unread` is why its backup's
+    manifest is not."""
     left = list(answers)
 
     def count(target: Target, **_: object) -> Working[TableCounts]:
@@ -71,7 +74,12 @@ def verified(
         if cancelled and len(left) < len(answers):
             raise Cancelled("Stopped.")
 
+    def manifest(_: object) -> None:
+        assert unread is not None
+        raise unread
+
     ports = SimpleNamespace(
+        backups=SimpleNamespace(manifest=manifest),
         targets=SimpleNamespace(count=count, reach=reach, pages=read_pages),
         databases=SimpleNamespace(query=query),
         cancel=SimpleNamespace(raise_if_requested=raise_if_requested),
@@ -83,6 +91,7 @@ def verified(
     params = VerifyParams(
         target=TARGET,
         baseline=None,
+        point=located().point if unread is not None else None,
         pages=pages is not None,
         assertions=tuple(Assertion.model_validate(one) for one in assertions),
     )
@@ -120,6 +129,14 @@ def test_without_anything_to_compare_with_good_assertions_do_not_verify_the_rows
     found = verified([said("1")], [ONE])
     assert found.state is StepEnd.COULD_NOT_VERIFY
     assert "0 tables are equal" in found.reason
+
+
+def test_a_manifest_that_could_not_be_asked_for_is_said_first_and_nothing_else_is_advised() -> None:
+    found = verified([], [], unread=UsageError("The secret env:KEY cannot be read."))
+    assert found.state is StepEnd.COULD_NOT_VERIFY
+    assert found.reason.startswith("the manifest could not be read: The secret env:KEY")
+    assert "recorded decision" not in found.next
+    assert "run this step again" in found.next
 
 
 def test_damaged_pages_fail_it_and_pages_that_could_not_be_read_are_not_verified() -> None:

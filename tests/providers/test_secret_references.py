@@ -257,3 +257,8 @@ def test_a_helper_has_half_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "complete", complete)
     assert resolve("cmd:vault read", {"VAULT_ADDR": "x"}).reveal() == "value"
     assert given == {"env": {"VAULT_ADDR": "x"}, "timeout": timedelta(seconds=30)}
+
+
+def test_what_is_not_set_is_named_once_and_comments_are_no_references() -> None:
+    text = "a: env:ONE\n# b: env:TWO\nc: [env:ONE, env:THREE, env:FOUR]\nd: renv:FIVE\n"
+    assert secrets.unset(text, {"THREE": "x", "FOUR": ""}) == ("ONE", "FOUR")
