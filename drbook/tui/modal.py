@@ -43,9 +43,21 @@ class Modal(ModalScreen[Result]):
             self.call_after_refresh(self._say_more)
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._say_more)
+        self.call_after_refresh(self._make_room)
 
     def on_resize(self, event: Resize) -> None:
+        for body in self.query(".body"):
+            body.styles.clear_rule("max_height")
+        self.call_after_refresh(self._make_room)
+
+    def _make_room(self) -> None:
+        """Give a text that does not fit the lines that the rest of the dialog leaves."""
+        body = self._body()
+        if body is not None and isinstance(body.parent, Widget):
+            seen = [one.region.bottom for one in body.parent.children if one.display]
+            free = body.parent.content_region.bottom - max(seen) - 1  # a line for what is said of it
+            if free > 0:
+                body.styles.max_height = body.size.height + free
         self.call_after_refresh(self._say_more)
 
     def _say_more(self) -> None:

@@ -568,7 +568,7 @@ def test_a_long_instruction_is_read_to_its_end(world: World) -> None:
 
     async def script(seat: Seat) -> None:
         await seat.press("enter")
-        await seat.sees("It is done", "more lines: PgDn", "do number 0 of")
+        await seat.sees("It is done", "more lines: PgDn", "do number 0 of", "do number 7 of")
         for _ in range(8):
             await seat.press("pagedown")
         await seat.sees("do number 29 of", "PgUp: read back", "It is done")
