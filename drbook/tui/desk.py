@@ -27,7 +27,7 @@ from drbook.app.model import (
     WriteNote,
 )
 from drbook.core.clocks import editable
-from drbook.core.errors import DrbookError
+from drbook.core.errors import DrbookError, UsageError
 from drbook.core.events import NoteKind
 from drbook.core.values import plain
 from drbook.tui.backups import BackupsScreen
@@ -127,15 +127,12 @@ class DeskKeys(Screen[None]):
             refused = refusal(self.shown, error)
 
     def _edited(self, text: str) -> str:
-        """The text as the operator's editor leaves it; as it was, where there is no editor."""
+        """The text as the operator's editor leaves it. Raises UsageError, with the terminal taken back."""
         try:
             with self.app.suspend():
                 return foreground.editor(text)
         except SuspendNotSupported:
-            self.app.notify("This terminal cannot be handed to an editor.", severity="warning")
-        except DrbookError as error:
-            self.app.notify(error.explain(), severity="error", timeout=15, markup=False)
-        return text
+            raise UsageError("This terminal cannot be handed to an editor.") from None
 
     @work
     async def action_input(self) -> None:

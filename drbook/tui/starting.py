@@ -20,6 +20,7 @@ from drbook.core.runbook import Input as Declared
 from drbook.core.runbook import Runbook
 from drbook.core.values import Json, counted, parse_time, plain, show_duration, show_time
 from drbook.tui.colours import DIM, GOOD, PLAIN, STRONG, URGENT, WARN
+from drbook.tui.fields import Line, cleaned
 from drbook.tui.modal import Modal
 from drbook.tui.paint import said
 
@@ -62,8 +63,8 @@ class StartDialog(Modal[Start | None]):
             with VerticalScroll(classes="fields", can_focus=False):
                 for number, (name, declared) in enumerate(self._inputs):
                     yield Static(_asked(name, declared), classes="ask", markup=False)
-                    yield Input(
-                        value="" if declared.default is None else str(declared.default),
+                    yield Line(
+                        value=_default(declared),
                         max_length=4000,
                         compact=True,
                         select_on_focus=False,
@@ -138,9 +139,10 @@ class StartDialog(Modal[Start | None]):
 
     def _given(self) -> dict[str, str]:
         found = {}
-        for number, (name, _) in enumerate(self._inputs):
+        for number, (name, declared) in enumerate(self._inputs):
             text = self.query_one(f"#input-{number}", Input).value.strip()
-            if text:
+            untouched = text == cleaned(_default(declared)).strip()
+            if text and not untouched:  # the default itself has no control character made visible
                 found[name] = text
         return found
 
@@ -177,6 +179,10 @@ class StartDialog(Modal[Start | None]):
 
     def action_back(self) -> None:
         self.dismiss(None)
+
+
+def _default(declared: Declared) -> str:
+    return "" if declared.default is None else str(declared.default)
 
 
 def _asked(name: str, declared: Declared) -> Text:

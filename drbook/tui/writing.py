@@ -15,8 +15,10 @@ from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
+from drbook.app.logbook import NOTE_LENGTH
+from drbook.core.errors import DrbookError
 from drbook.core.events import NoteKind
-from drbook.core.values import parse_moment
+from drbook.core.values import parse_moment, plain
 from drbook.tui.colours import DIM, STRONG, WARN
 from drbook.tui.dialogs import heading
 from drbook.tui.fields import Area, Line
@@ -41,7 +43,8 @@ class Written:
 
 
 Edit = Callable[[str], str]
-"""The operator's editor over a text; runs while the application is suspended. Raises DrbookError."""
+"""The operator's editor over a text; runs while the application is suspended. Raises DrbookError, and then
+the text is as it was."""
 
 
 class NoteDialog(Modal[Written | None]):
@@ -109,6 +112,9 @@ class NoteDialog(Modal[Written | None]):
         if not text:
             self._say("Say it in a few words; it goes on record.")
             return
+        if wrong := _too_long(text):
+            self._say(wrong)
+            return
         try:
             at = parse_moment(when, self._now()) if when else None
         except ValueError as error:
@@ -124,14 +130,24 @@ class NoteDialog(Modal[Written | None]):
 
     def action_editor(self) -> None:
         area = self.query_one(Area)
-        edited = self._edit(area.text)
-        area.text = edited
-        area.move_cursor(area.document.end)
         area.focus()
-        self._say()
+        try:
+            area.text = self._edit(area.text)
+        except DrbookError as error:
+            self._say(plain(f"{error.what} {error.means}", 400))
+            return
+        area.move_cursor(area.document.end)
+        self._say(_too_long(area.text))
 
     def action_back(self) -> None:
         self.dismiss(None)
+
+
+def _too_long(text: str) -> str:
+    """What is wrong where the text is longer than a note may be; the text stays where it is."""
+    if len(text) <= NOTE_LENGTH:
+        return ""
+    return f"A note has at most {NOTE_LENGTH:,} characters; this one has {len(text):,}. Shorten it."
 
 
 @dataclass(frozen=True, slots=True)

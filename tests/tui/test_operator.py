@@ -280,6 +280,25 @@ def test_an_editor_that_is_not_there_takes_no_text(world: World) -> None:
     assert world.driver.snapshot.state.notes[0].text == "half a sentence"
 
 
+def test_what_the_editor_leaves_is_shown_as_text_and_its_length_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.start(FOUR)
+    left = ["seen \x1b]0;owned\x07\u202e\n\nand heard", "x" * 50_000]
+    monkeypatch.setattr(IncidentScreen, "_edited", lambda self, text: left.pop(0))
+
+    async def script(seat: Seat) -> None:
+        await seat.press("n", "ctrl+e")
+        await seat.sees("seen \\x1b]0;owned\\x07\\u202e", "and heard")
+        await seat.press("ctrl+e")
+        await seat.sees("at most 4,000 characters; this one has 50,000", "xxxx")
+        await seat.press("enter")
+        await seat.sees("at most 4,000 characters; this one has 50,000", "xxxx")
+
+    at_the_screen(world, script)
+    assert not world.driver.snapshot.state.notes
+
+
 # --- the incident ----------------------------------------------------------------------------
 
 
