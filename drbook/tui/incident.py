@@ -23,13 +23,14 @@ from drbook.core.heap import settle
 from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
+from drbook.tui.dialogs import WordsDialog
 from drbook.tui.header import header, lines_for
 from drbook.tui.lines import Block, Lines
 from drbook.tui.modal import is_seen
 from drbook.tui.now import beside, panel
 from drbook.tui.operations import Operations
 from drbook.tui.pane import pane
-from drbook.tui.signs import named, next_for_you, status_of
+from drbook.tui.signs import named, next_for_you, refusal, status_of
 
 NARROW = 100
 """Columns below which the step list becomes a strip."""
@@ -281,15 +282,25 @@ class IncidentScreen(Operations):
 
     @work
     async def ask(self, step: str) -> None:
-        """Open the dialog for the first thing that a planned step lacks, then for the next."""
-        question = asking(self.shown, step, self.clock())
-        if question is None:
-            return
-        ended = await self.app.push_screen_wait(question.dialog)
-        command = question.command(ended)
-        if command is not None:
+        """Open the dialog for the first thing that a planned step lacks, then for the next. Words that
+        were refused come back with the reason, for nobody types them twice."""
+        refused, typed = "", ""
+        while (question := asking(self.shown, step, self.clock)) is not None:
+            dialog = question.dialog
+            if refused and isinstance(dialog, WordsDialog):
+                dialog.begin_with(typed, refused)
+            ended = await self.app.push_screen_wait(dialog)
+            command = question.command(ended)
+            if command is None:
+                return
             self._want(step)
-            self.submit(command)
+            self._dismissed = self.clock()
+            error = await self.carried_out(command)
+            if error is None or not isinstance(dialog, WordsDialog):
+                return
+            self._wanted.discard(step)
+            self._dismissed = self.clock()  # the dialog says it
+            refused, typed = refusal(self.shown, error), str(ended)
 
     def _want(self, step: str) -> None:
         self._wanted.add(step)
