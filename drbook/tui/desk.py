@@ -29,10 +29,13 @@ from drbook.app.model import (
 from drbook.core.clocks import editable
 from drbook.core.errors import DrbookError, UsageError
 from drbook.core.events import NoteKind
+from drbook.core.timers import times_of
 from drbook.core.values import plain
 from drbook.tui.backups import BackupsScreen
 from drbook.tui.colours import URGENT
 from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
+from drbook.tui.fields import cleaned
+from drbook.tui.heard import Heard
 from drbook.tui.help import HelpScreen
 from drbook.tui.hints import ACTION
 from drbook.tui.lists import Lists
@@ -83,8 +86,10 @@ class DeskKeys(Screen[None]):
             return error
         return None
 
-    async def words(self, title: str, line: str, initial: str = "") -> str | None:
-        dialog = WordsDialog(title, [said(line)], initial=initial)
+    async def words(
+        self, title: str, line: str, initial: str = "", heard: Heard | None = None
+    ) -> str | None:
+        dialog = WordsDialog(title, [said(line)], initial=initial, heard=heard)
         return await self.app.push_screen_wait(dialog)
 
     # --- the record -----------------------------------------------------------------------------
@@ -153,10 +158,14 @@ class DeskKeys(Screen[None]):
         if not isinstance(ended, Chosen):
             return
         name, value, refused = ended.choice, str(given.get(ended.choice) or ""), ""
+        heard = Heard(self.clock, name, lambda: times_of(self.shown.state))
+        is_time, unchanged = declared[name].type == "time", cleaned(value)
         while True:
             line = refused or declared[name].prompt or f"A {declared[name].type}."
-            typed = await self.words(f"Input {plain(name, 60)}", line, initial=value)
-            if typed is None:
+            typed = await self.words(
+                f"Input {plain(name, 60)}", line, value, heard if is_time else None
+            )
+            if typed is None or typed == unchanged:
                 return
             error = await self.carried_out(SetInput(name, typed))
             if error is None:

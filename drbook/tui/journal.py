@@ -8,6 +8,7 @@ from drbook.app.model import Snapshot
 from drbook.core import events as ev
 from drbook.core.events import Record, StepEnd
 from drbook.core.values import plain, show_duration
+from drbook.tui.clocks import moment
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.signs import number_of
 
@@ -41,7 +42,7 @@ def words(record: Record) -> tuple[str, str]:
     if isinstance(event, ev.NoteAdded):
         kind = event.kind.value
         if event.happened_at is not None:
-            kind += f" of {event.happened_at:%H:%M} UTC"
+            kind += f" of {moment(event.happened_at, record.at)} UTC"
         return f"{kind} ({record.actor}): {' / '.join(event.text.splitlines())}", BUSY
     if isinstance(event, ev.AnswerGiven):
         comment = f" ({event.comment})" if event.comment else ""

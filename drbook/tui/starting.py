@@ -1,6 +1,7 @@
 """What is asked before an incident opens, and what is said while it does, or where it does not."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +19,10 @@ from drbook.core.errors import DrbookError, Problem, UsageError
 from drbook.core.events import Mode
 from drbook.core.runbook import Input as Declared
 from drbook.core.runbook import Runbook
-from drbook.core.values import Json, counted, parse_time, plain, show_duration, show_time
+from drbook.core.values import counted, parse_moment, plain
 from drbook.tui.colours import DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.fields import Line, cleaned
+from drbook.tui.heard import Heard
 from drbook.tui.modal import Modal
 from drbook.tui.paint import said
 
@@ -49,6 +51,10 @@ class StartDialog(Modal[Start | None]):
         self._runbook, self._path, self._clock = runbook, path, clock
         self._inputs = in_order_of_asking(runbook)
         self._mode: Mode | None = None
+        self._heard = {
+            number: Heard(clock, name, self._times) if declared.type == "time" else None
+            for number, (name, declared) in enumerate(self._inputs)
+        }
 
     def compose(self) -> ComposeResult:
         steps = counted(len(self._runbook.steps), "step")
@@ -118,7 +124,11 @@ class StartDialog(Modal[Start | None]):
     def _entered(self, message: Input.Submitted) -> None:
         number = self._number(message.input)
         if self._check(number):
-            self._go_on(number + 1)
+            heard = self._heard[number]
+            if heard is None or heard.takes(message.value.strip()):
+                self._go_on(number + 1)
+            else:
+                self._check(number)
 
     def _go_on(self, number: int) -> None:
         """To the next input; behind the last one, open it if everything is known."""
@@ -160,16 +170,20 @@ class StartDialog(Modal[Start | None]):
         except (ValueError, UsageError) as error:
             says.update(said(f"  ✗ {error}", WARN))
             return False
-        says.update(said(f"  ✓ {self._understood(value, declared.type)}", GOOD))
+        heard = self._heard[number]
+        good = said(f"✓ {value}", GOOD) if heard is None else heard.line(text)
+        says.update(Text.assemble("  ", good))
         return True
 
-    def _understood(self, value: Json, kind: str) -> str:
-        if kind != "time":
-            return str(value)
-        moment = parse_time(str(value))
-        gone = self._clock() - moment
-        ago = f"{show_duration(gone)} ago" if gone.total_seconds() >= 0 else "in the future"
-        return f"{show_time(moment)}, {ago}"
+    def _times(self) -> dict[str, datetime | None]:
+        """The times that stand in the form so far."""
+        found: dict[str, datetime | None] = {}
+        for number, (name, declared) in enumerate(self._inputs):
+            if declared.type == "time":
+                text = self.query_one(f"#input-{number}", Input).value
+                with suppress(ValueError, OverflowError):
+                    found[name] = parse_moment(text, self._clock())
+        return found
 
     def _number(self, field: Input) -> int:
         return int(str(field.id).removeprefix("input-"))

@@ -18,10 +18,11 @@ from textual.widgets import Input, Static
 from drbook.app.logbook import NOTE_LENGTH
 from drbook.core.errors import DrbookError
 from drbook.core.events import NoteKind
-from drbook.core.values import parse_moment, plain
+from drbook.core.values import plain
 from drbook.tui.colours import DIM, STRONG, WARN
 from drbook.tui.dialogs import heading
 from drbook.tui.fields import Area, Line
+from drbook.tui.heard import Heard
 from drbook.tui.modal import Modal
 
 KINDS = {
@@ -67,10 +68,11 @@ class NoteDialog(Modal[Written | None]):
         refused: str = "",
     ) -> None:
         super().__init__()
-        self._now, self._edit, self._refused = now, edit, refused
+        self._edit, self._refused = edit, refused
         self._heading, self._explanation = title, lines
         self._initial = initial or Written("", NoteKind.NOTE, None)
         self._kind = self._initial.kind
+        self._heard = Heard(now)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -85,12 +87,14 @@ class NoteDialog(Modal[Written | None]):
                 compact=True,
                 max_length=60,
             )  # fmt: skip
+            yield Static(classes="says", markup=False)
             yield Static(classes="keys", markup=False)
 
     def on_mount(self) -> None:
         area = self.query_one(Area)
         area.focus()
         area.move_cursor(area.document.end)
+        self._hear(self.query_one(Input).value)
         self._say(self._refused)
 
     def _say(self, wrong: str = "") -> None:
@@ -115,13 +119,22 @@ class NoteDialog(Modal[Written | None]):
         if wrong := _too_long(text):
             self._say(wrong)
             return
-        try:
-            at = parse_moment(when, self._now()) if when else None
-        except ValueError as error:
-            self._say(str(error))
+        if not self._heard.takes(when):
+            self._hear(when)
             self.query_one(Input).focus()
             return
-        self.dismiss(Written(text, self._kind, at))
+        heard = self._heard.of(when)
+        self.dismiss(Written(text, self._kind, heard.at if heard is not None else None))
+
+    @on(Input.Changed)
+    def _changed(self, message: Input.Changed) -> None:
+        self._hear(message.value.strip())
+
+    def _hear(self, when: str) -> None:
+        """Say what is understood; nothing takes room where nothing was said."""
+        says = self.query_one(".says", Static)
+        says.display = bool(when)
+        says.update(self._heard.line(when))
 
     def action_kind(self) -> None:
         kinds = list(KINDS)

@@ -527,6 +527,28 @@ def test_a_hostile_default_is_text_in_its_field_and_is_taken_as_it_was(place: Pl
     place.sit(script, (80, 24))
 
 
+def test_a_time_that_has_not_come_is_taken_at_the_second_enter(place: Place) -> None:
+    place.book("hand.yaml", HAND)
+
+    async def script(sitting: Sitting) -> None:
+        await sitting.read()
+        await sitting.type("revoke")
+        await sitting.press("enter")
+        await sitting.sees("When did it happen?")
+        await sitting.press("2")
+        await sitting.type("2999-01-01 10:00")
+        await sitting.sees("▲ 2999-01-01 10:00:00 UTC: that is in the future")
+        await sitting.press("enter")
+        await sitting.sees("Enter again takes it")
+        await sitting.press("ctrl+u")
+        await sitting.type("10 min ago")
+        await sitting.sees("✓ ", "10 m 00 s ago")
+        await sitting.press("enter", "enter")
+        await sitting.at(IncidentScreen)
+
+    place.sit(script, (100, 30))
+
+
 def test_hundreds_of_incidents_are_read_behind_the_screen(place: Place) -> None:
     folder = place.incident(PLAIN_BOOK)
     journal, book = (folder / "journal.jsonl").read_bytes(), (folder / "runbook.yaml").read_bytes()

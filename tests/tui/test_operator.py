@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.evidence import LOSS, located
@@ -15,7 +16,7 @@ from drbook.core.events import Mode, Plan
 from drbook.core.ports import Ports
 from drbook.core.signals import Progress, Working
 from drbook.core.state import StepState
-from drbook.core.values import Frozen
+from drbook.core.values import Frozen, parse_time
 from drbook.tui.incident import IncidentScreen
 
 FOUR = (
@@ -297,6 +298,85 @@ def test_what_the_editor_leaves_is_shown_as_text_and_its_length_is_said(
 
     at_the_screen(world, script)
     assert not world.driver.snapshot.state.notes
+
+
+YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).replace(hour=22, minute=23, second=0)
+
+
+def at_that_time(seat: Seat) -> None:
+    seat.app.screen.clock = lambda: YESTERDAY  # type: ignore[attr-defined]
+
+
+def test_a_local_time_in_a_note_is_said_back_and_needs_a_second_enter(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        at_that_time(seat)
+        await seat.press("n")
+        await seat.type("seen")
+        await seat.press("tab")
+        await seat.type("10 min ago")
+        await seat.sees("✓ ", "10 m 00 s ago")
+        await seat.press("ctrl+u")
+        await seat.type("22:41")
+        await seat.sees("▲ ", "that is 23 h 42 m ago; times are UTC.")
+        await seat.press("enter")
+        await seat.sees("Enter again takes")
+        assert not world.driver.snapshot.state.notes
+        await seat.press("enter")
+        await seat.until(lambda snapshot: bool(snapshot.state.notes))
+        day = YESTERDAY - timedelta(days=1)
+        await seat.sees(f"note of {day:%m-%d} 22:41 UTC")
+
+    at_the_screen(world, script)
+
+
+def test_times_that_contradict_each_other_need_a_second_enter(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("I", "2")
+        await seat.type("10m ago")
+        await seat.sees("✓ ", "10 m 00 s ago")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: snapshot.state.occurred is not None)
+        await seat.press("I", "3")
+        await seat.sees("Input detected")
+        await seat.type("an hour ago")
+        await seat.sees("▲ ", "before it occurred")
+        await seat.press("enter")
+        await seat.sees("Enter again takes")
+        assert world.driver.snapshot.state.detected is None
+        await seat.press("ctrl+u")
+        await seat.type("5 min ago")
+        await seat.sees("✓ ", "5 m 00 s ago")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: snapshot.state.detected is not None)
+
+    at_the_screen(world, script)
+
+
+def test_a_time_is_answered_as_people_say_it_and_recorded_as_it_was(world: World) -> None:
+    world.start(
+        "  - {id: a, phase: detect, do: ask, title: When, with: {prompt: 'Since when?', type: time}}\n"
+    )
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("Since when?")
+        await seat.type("soon")
+        await seat.press("enter")
+        await seat.sees("'soon' is not a time", "Since when?")
+        await seat.press("ctrl+u")
+        await seat.type("10m ago")
+        await seat.sees("✓ ", "10 m 00 s ago")
+        await seat.press("enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script)
+    run = world.driver.snapshot.state.steps["a"]
+    told = parse_time(str(run.answer))
+    assert 590 < (datetime.now(UTC) - told).total_seconds() < 660
 
 
 # --- the incident ----------------------------------------------------------------------------
