@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 from rich.text import Text
@@ -60,6 +60,8 @@ class DeskKeys(Screen[None]):
     selected: str
     lists: Lists
     opens_shell = False
+    zone: tzinfo | None = None
+    """In which the operator wants times told beside UTC; None for UTC alone."""
 
     def submit(self, command: Command) -> Worker[None]:
         raise AssertionError("the screen submits")
@@ -281,7 +283,7 @@ class DeskKeys(Screen[None]):
             {
                 "backups": BackupsScreen(look, self.carried_out),
                 "tables": TablesScreen(look),
-                "timeline": TimelineScreen(look),
+                "timeline": TimelineScreen(look, lambda: self.zone),
             },
         )
 

@@ -71,7 +71,12 @@ class IncidentScreen(Operations):
         Binding("J", "jump", "Jump", tooltip="Jump to the selected step: skip what it waits for"),
         Binding("n", "note", "Note", tooltip="Write a note into the record"),
         Binding("u", "status", "Status", tooltip="Draft a status update, and record what you sent"),
-        Binding("l", "local", "Local time", tooltip="Times in UTC, or in this host's own zone"),
+        Binding(
+            "l",
+            "local",
+            "Local time",
+            tooltip="Times of the header and the record in UTC, or in this host's own zone",
+        ),
         Binding("c", "cancel", "Cancel", tooltip="Cancel the selected step"),
         Binding("d", "accept", "Accept", tooltip="Go on although it could not be verified"),
         Binding("i", "doubt", "In doubt", tooltip="Settle a step that is in doubt"),
@@ -114,7 +119,6 @@ class IncidentScreen(Operations):
         self._expects_until = 0.0
         self._news: set[str] = set()
         self._came_from: list[str] = []
-        self._local = False
         self._dismissed: datetime | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -219,11 +223,10 @@ class IncidentScreen(Operations):
             return
         now, shown = self.clock(), self.shown
         if width < SMALLEST[0] or height < SMALLEST[1]:
-            text = f"{width}×{height} is too small. What runs goes on. Make it 80×24 or larger."
+            text = f"{width}×{height} is too small. Make it 80×24 or larger. What runs goes on."
             self.query_one("#header", Lines).show(Text(text))
             return
-        zone = now.astimezone().tzinfo if self._local else None
-        top = header(shown, now, width, lines=lines_for(width, height), zone=zone)
+        top = header(shown, now, width, lines=lines_for(width, height), zone=self.zone)
         self.query_one("#header", Lines).show(top)
         listed = self.query_one("#steps", Lines)
         room = self.query_one("#scroll", VerticalScroll).size
@@ -234,7 +237,7 @@ class IncidentScreen(Operations):
         content = pane(shown, self.selected, now, max(20, room.width - 2), room.height)
         self.query_one("#pane", Block).show(content)
         lines = self.query_one("#journal", Lines)
-        lines.show(journal.strip(shown, width, max(1, lines.size.height)))
+        lines.show(journal.strip(shown, width, max(1, lines.size.height), self.zone))
         self._draw_beside(now, width, height)
         self._draw_trouble()
         self.query_one("#hints", Lines).show(hints.hints(shown, self.selected, width, now))
@@ -244,7 +247,7 @@ class IncidentScreen(Operations):
         column = self.query_one("#now", Static)
         if column.display:
             size = column.size
-            content = panel(self.shown, now, max(20, size.width - 1), size.height)
+            content = panel(self.shown, now, max(20, size.width - 1), size.height, self.zone)
             column.update(content, layout=False)
         lines = beside(self.shown, self.selected, self._news, now, width, 2 if height < 30 else 3)
         place = self.query_one("#beside", Block)
@@ -325,7 +328,7 @@ class IncidentScreen(Operations):
             self.select(wanted)
 
     def action_local(self) -> None:
-        self._local = not self._local
+        self.zone = self.clock().astimezone().tzinfo if self.zone is None else None
         self.draw()
 
     def action_go_back(self) -> None:

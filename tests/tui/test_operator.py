@@ -379,6 +379,35 @@ def test_a_time_is_answered_as_people_say_it_and_recorded_as_it_was(world: World
     assert 590 < (datetime.now(UTC) - told).total_seconds() < 660
 
 
+def test_local_times_have_their_zones_name_in_the_header_the_strip_and_the_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "XYZ-9")
+    time.tzset()
+    world.start(FOUR)
+    opened = world.driver.snapshot.records[0].at
+    there = f"{opened + timedelta(hours=9):%H:%M:%S} XYZ"
+
+    async def script(seat: Seat) -> None:
+        text = await seat.sees(f"{opened:%H:%M:%S}  · drill opened")
+        assert "XYZ" not in text
+        pieces = [one for one in ("occurred", "declared", "LOSS", "RTO") if one in text]
+        await seat.press("l")
+        text = await seat.sees(f"{there}  · drill opened")
+        assert "XYZ" in text.splitlines()[0]
+        assert [one for one in ("occurred", "declared", "LOSS", "RTO") if one in text] == pieces
+        await seat.press("t")
+        await seat.sees("TIMELINE", f"{there}  · drill opened", f"{opened:%H:%M:%S} UTC")
+        await seat.press("escape", "l")
+        await seat.sees(f" {opened:%H:%M:%S}  · drill opened")
+
+    try:
+        at_the_screen(world, script, (80, 24))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 # --- the incident ----------------------------------------------------------------------------
 
 
