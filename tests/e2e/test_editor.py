@@ -57,3 +57,26 @@ def test_an_editor_that_stops_itself_goes_on(terminal, tmp_path: Path) -> None: 
     seat.sees("before", "behind it")
     seat.press(ESCAPE)
     seat.sees("run step 1")
+
+
+SHELLS = {
+    "is not there": ("/nonexistent/sh", "cannot be started"),
+    "is a folder": ("/tmp", "cannot be started"),
+    "ends at once": ("/bin/false", "back from a shell"),
+}
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_shell_that_fails_gives_the_terminal_back(
+    terminal, tmp_path: Path, name: str  # type: ignore[no-untyped-def]
+) -> None:  # fmt: skip
+    shell, reason = SHELLS[name]
+    (tmp_path / "own.yaml").write_text(RUNBOOK)
+    seat = terminal("rehearse", "own.yaml", environment={"SHELL": shell})
+    seat.sees("run step 1")
+    seat.press("!")
+    seat.sees("run step 1", reason)
+    seat.press("n")
+    seat.sees("It goes on record now")
+    seat.press(ESCAPE)
+    seat.sees("run step 1")
