@@ -138,16 +138,19 @@ class Desk:
                 "Answer one of: " + ", ".join(plan.asks.choices) + ".",
             )
         self._must_be_next(command.step, "an answer")
+        answer = command.answer
         if plan.asks.kind == "text":
             try:
-                read_input("the answer", command.answer, plan.asks.type)
-            except ValueError as error:
-                refuse(str(error), "Answer again.")
+                read = read_input("the answer", answer, plan.asks.type, self._driver.now())
+            except (ValueError, OverflowError) as error:
+                refuse(f"{error}.", "Answer again.")
+            if plan.asks.type == "time":
+                answer = str(read)  # `10m ago` means nothing to whoever reads it later
         self._driver.put(
             ev.AnswerGiven(
                 step=command.step,
                 attempt=self._attempt(command.step),
-                answer=command.answer,
+                answer=answer,
                 comment=command.comment,
             ),
             actor,

@@ -174,6 +174,25 @@ def _holder(address: str) -> str:
     return f" (process {pid} of user {user})" if pid else ""
 
 
+def by_whom(error: JournalLocked, incident: str, host: str) -> JournalLocked:
+    """The same refusal with who writes, as far as the kernel or the last record's `host` says."""
+    address = f"\0{PREFIX}{hashlib.sha256(incident.encode()).hexdigest()}"
+    holder = _holder(address).strip(" ()") if sys.platform.startswith("linux") else ""
+    if holder:
+        whom, leave = f"{holder} on this machine", f"kill {holder.split()[1]}"
+    elif host:
+        whom, leave = f"on host {plain(host, 100)}, by its last record", "end it there"
+    else:
+        return error
+    return JournalLocked(
+        f"{error.what.removesuffix('.')}: {whom}.",
+        means=error.means,
+        next=f"Go on where it runs, or leave it there (q). Where nobody can reach it any more: {leave}, "
+        f"then resume. {error.next}",
+        code=error.code,
+    )
+
+
 def _held(incident: str, holder: str = "") -> ClaimedElsewhere:
     return ClaimedElsewhere(
         f"Another drbook on this machine{holder} writes incident {plain(incident, 100)}, in another "

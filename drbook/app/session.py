@@ -13,7 +13,7 @@ from drbook import __version__
 from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
-from drbook.app.onewriter import Claim, claim
+from drbook.app.onewriter import Claim, by_whom, claim
 from drbook.app.past import Recall
 from drbook.app.places import (
     JOURNAL,
@@ -31,7 +31,7 @@ from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.amend import Amendment, amendment
-from drbook.core.errors import DrbookError, JournalError, UsageError
+from drbook.core.errors import DrbookError, JournalError, JournalLocked, UsageError
 from drbook.core.events import Mode, Record
 from drbook.core.fold import fold
 from drbook.core.heap import without_collecting
@@ -210,7 +210,10 @@ def writer_of(
 
     A dry run is not claimed: it does nothing that could be done twice, and leaves nothing elsewhere.
     """
-    writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname(), known=known)
+    try:
+        writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname(), known=known)
+    except JournalLocked as error:
+        raise by_whom(error, incident, known.records[-1].host if known.records else "") from None
     try:
         if held is not None or mode is not Mode.DRY_RUN:
             writer.release = (held or claim(incident)).release

@@ -2,6 +2,7 @@
 
 import sys
 from datetime import UTC, datetime
+from typing import IO
 
 import click
 
@@ -11,7 +12,8 @@ from drbook.app.places import find_incident, home
 from drbook.cli.output import say
 from drbook.core.errors import UsageError
 from drbook.core.events import NoteKind
-from drbook.core.values import parse_moment
+from drbook.core.moments import ago
+from drbook.core.values import parse_moment, show_time
 
 
 @click.command("note")
@@ -28,18 +30,32 @@ def command(text: str, incident: str | None, said: str | None, kind: str) -> Non
     """Write a note; TEXT may be `-` for what standard input says, in as many lines as it has. Where another
     drbook leads the incident, that one puts it on record."""
     if text == "-":
-        typed = sys.stdin.buffer.read(NOTE_LENGTH * 8)
-        text = typed.decode("utf-8", "backslashreplace").strip()
+        text = _read_in(sys.stdin.buffer)
     happened_at = _moment(said) if said is not None else None
     written = write_note(find_incident(home(), incident), text, happened_at, NoteKind(kind))
     for one in written.unasked:
         say(f"Not asked whether another machine has taken over: {one}")
+    if happened_at is not None:
+        say(f"It happened at {show_time(happened_at)}, {ago(happened_at, datetime.now(UTC))}.")
     if written.seq is None:
         say(
             f"Left for the drbook that leads {written.incident}; it records it within a second or two."
         )
     else:
         say(f"Recorded as {written.seq} in {written.incident}.")
+
+
+def _read_in(stream: IO[bytes]) -> str:
+    """What standard input says. Raises UsageError for far more than a note may have."""
+    most = NOTE_LENGTH * 8
+    typed = stream.read(most + 1)
+    if len(typed) > most:
+        raise UsageError(
+            f"A note has between 1 and {NOTE_LENGTH:,} characters; this one has more than {most:,} bytes.",
+            means="Nothing was recorded.",
+            next="Say it in a few words, and keep the rest beside the record.",
+        )
+    return typed.decode("utf-8", "backslashreplace").strip()
 
 
 def _moment(said: str) -> datetime:

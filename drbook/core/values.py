@@ -72,24 +72,63 @@ def _in_utc(found: datetime) -> datetime:
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
-    """What a person says of the past: a time as in `parse_time`, `now`, `20m ago`, or a time of day
-    like `19:04`, which is the last one in UTC that is not after `now`.
+    """What a person says of the past: a time as in `parse_time`, `now`, `20m ago`, `an hour ago`, or a
+    time of day like `19:04`, which is the last one in UTC that is not after `now`.
 
     Raises ValueError where the text is none of these.
     """
     cleaned = " ".join(text.split()).lower()
     if cleaned == "now":
         return now.astimezone(UTC)
-    if cleaned.endswith(" ago"):
-        return now.astimezone(UTC) - parse_duration(cleaned.removesuffix(" ago"))
-    for pattern in ("%H:%M", "%H:%M:%S"):
-        try:
-            clock = datetime.strptime(cleaned.removesuffix(" utc").removesuffix("z"), pattern)
-        except ValueError:
-            continue
+    gone = _said_duration(cleaned.removesuffix(" ago"))
+    if gone is not None:
+        return now.astimezone(UTC) - gone
+    clock = _time_of_day(cleaned)
+    if clock is not None:
         today = datetime.combine(now.astimezone(UTC).date(), clock.time(), UTC)
         return today if today <= now else today - timedelta(days=1)
+    if cleaned.endswith(" ago"):
+        raise ValueError(f"{text!r} is not a time; write it like 20m ago or 2 hours ago")
     return parse_time(text)
+
+
+def is_time_of_day(text: str) -> bool:
+    """Whether a moment says no day: `19:04`."""
+    return _time_of_day(" ".join(text.split()).lower()) is not None
+
+
+def _time_of_day(cleaned: str) -> datetime | None:
+    for pattern in ("%H:%M", "%H:%M:%S"):
+        try:
+            return datetime.strptime(cleaned.removesuffix(" utc").removesuffix("z"), pattern)
+        except ValueError:
+            continue
+    return None
+
+
+_SAID_UNITS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+    **dict.fromkeys(("w", "week", "weeks"), 604800),
+}
+_SAID_PART = re.compile(
+    r"(?:(\d+(?:\.\d+)?)\s*|an?\s+)([a-z]+)\.?(?:\s*,?\s+and\s+|\s*,\s*|\s*)", re.ASCII
+)
+
+
+def _said_duration(cleaned: str) -> timedelta | None:
+    """How long ago, as people say it: `10 min`, `an hour`, `1h 30m`, `2 hours and 5 minutes`. What a
+    runbook says is read more strictly, by `parse_duration`."""
+    position, seconds = 0, 0.0
+    while match := _SAID_PART.match(cleaned, position):
+        if match[2] not in _SAID_UNITS:
+            return None
+        seconds += float(match[1] or 1) * _SAID_UNITS[match[2]]
+        position = match.end()
+    whole = bool(cleaned) and position == len(cleaned) and seconds <= _LONGEST
+    return timedelta(seconds=seconds) if whole else None
 
 
 def format_time(value: datetime) -> str:
@@ -134,6 +173,7 @@ UtcTime = Annotated[
 # --- durations -------------------------------------------------------------------------------
 
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST = 3_153_600_000
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", re.ASCII)
 
 
@@ -145,7 +185,7 @@ def parse_duration(text: str) -> timedelta:
     while match := _DURATION_PART.match(cleaned, position):
         seconds += float(match[1]) * _SECONDS[match[2]]
         position = match.end()
-    if not cleaned or position != len(cleaned) or seconds > 3_153_600_000:
+    if not cleaned or position != len(cleaned) or seconds > _LONGEST:
         raise ValueError(
             f"{text!r} is not a duration; write it with a unit, like 90s, 45m, 24h or 7d"
         )

@@ -21,6 +21,9 @@ from drbook.core.errors import UsageError
 from drbook.core.values import plain
 from drbook.providers import private
 
+MOST = 200_000
+"""Bytes that are read of what an editor leaves; a note is far shorter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Left:
@@ -40,37 +43,85 @@ def shell(environment: Mapping[str, str], **more: str) -> Left:
 
 
 def edit(text: str, environment: Mapping[str, str]) -> str:
-    """The text as `$VISUAL` or `$EDITOR` (else `vi`) leaves it. Raises UsageError where the editor
-    cannot be started or ends with an error; the text is then as it was."""
-    program = shlex.split(environment.get("VISUAL") or environment.get("EDITOR") or "vi")
-    with tempfile.TemporaryDirectory(prefix="drbook-") as folder:
-        path = Path(folder) / "note.txt"
-        with private.replace(path) as stream:
-            stream.write(text)
-        ended = _foreground([*program, str(path)], environment)
-        if ended.exit_code != 0:
-            raise UsageError(
-                f"The editor {plain(program[0], 100)} ended with exit code {ended.exit_code}.",
-                means="The text is as it was before.",
-                next="Write it here, or set EDITOR to an editor of this host.",
-                code="editor",
-            )
-        return path.read_text(encoding="utf-8", errors="replace").rstrip("\n")
+    """The text as `$VISUAL` or `$EDITOR` (else `vi`) leaves it.
+
+    Raises UsageError where there is no such text: the editor cannot be started, ends with an error, or
+    leaves no file, an empty one, or far too much. The text is then as it was.
+    """
+    named = environment.get("VISUAL") or environment.get("EDITOR") or "vi"
+    try:
+        program = shlex.split(named)
+    except ValueError:
+        program = []
+    if not program:
+        raise _unedited(f"EDITOR says {plain(named, 100)!r}, which is no command line")
+    try:
+        with tempfile.TemporaryDirectory(prefix="drbook-", ignore_cleanup_errors=True) as folder:
+            path = Path(folder) / "note.txt"
+            with private.replace(path) as stream:
+                stream.write(text)
+            return _edited(program, path, environment)
+    except OSError as error:
+        raise _unedited(f"No file can be made for the editor: {plain(str(error), 200)}") from None
+
+
+def _edited(program: Sequence[str], path: Path, environment: Mapping[str, str]) -> str:
+    name = f"The editor {plain(program[0], 100)}"
+    ended = _foreground([*program, str(path)], environment)
+    if ended.exit_code > 128:
+        raise _unedited(f"{name} was ended by signal {ended.exit_code - 128}")
+    if ended.exit_code != 0:
+        raise _unedited(f"{name} ended with exit code {ended.exit_code}")
+    try:
+        found = private.read(path, MOST + 1)
+    except OSError:
+        raise _unedited(f"{name} left no file that can be read") from None
+    if len(found) > MOST:
+        raise _unedited(f"{name} left more than {MOST:,} bytes, which is no note")
+    text = found.decode("utf-8", "backslashreplace").rstrip("\n")
+    if not text.strip():
+        raise _unedited(f"{name} left the file empty")
+    return text
+
+
+def _unedited(what: str) -> UsageError:
+    return UsageError(
+        f"{what}.",
+        means="The text is as it was before.",
+        next="Write it here, or set EDITOR to an editor of this host.",
+        code="editor",
+    )
 
 
 def _foreground(argv: Sequence[str], environment: Mapping[str, str]) -> Left:
     begun = time.monotonic()
     with _terminal_comes_back(), _interrupts_are_theirs():
         try:
-            code = subprocess.call(list(argv), env=dict(environment))
-        except OSError as error:
+            code = _until_it_ends(subprocess.Popen(list(argv), env=dict(environment)))
+        except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
+            why = error.strerror if isinstance(error, OSError) else error
             raise UsageError(
-                f"{plain(argv[0], 200)} cannot be started: {plain(str(error.strerror), 200)}.",
+                f"{plain(argv[0], 200)} cannot be started: {plain(str(why), 200)}.",
                 means="Nothing was run.",
                 next="Set SHELL or EDITOR to a program of this host.",
                 code="foreground",
             ) from None
     return Left(code if code >= 0 else 128 - code, time.monotonic() - begun)
+
+
+def _until_it_ends(program: "subprocess.Popen[bytes]") -> int:
+    """Its exit code; negative where a signal ended it. One that stops itself, as an editor does at Ctrl-Z,
+    goes on at once: nobody else could wake it, and drbook would wait for ever."""
+    while True:
+        _, status = os.waitpid(program.pid, os.WUNTRACED)
+        if not os.WIFSTOPPED(status):
+            program.returncode = os.waitstatus_to_exitcode(status)
+            return program.returncode
+        time.sleep(0.1)  # one that stops again and again gets no whole processor
+        with contextlib.suppress(OSError):
+            os.killpg(
+                os.getpgid(program.pid), signal.SIGCONT
+            )  # what it started was stopped with it
 
 
 @contextmanager

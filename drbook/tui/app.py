@@ -44,6 +44,7 @@ class IncidentApp(DrbookApp):
 
     def on_opening_screen_opened(self, message: OpeningScreen.Opened) -> None:
         self.incident, self.leaving = message.incident, message.leaving
+        self.uncover()
         self.pop_screen()
         self._show(message.incident)
         for line in message.told.lines[-3:]:

@@ -18,6 +18,7 @@ from drbook.core.values import counted, plain, show_duration
 from drbook.tui.colours import URGENT, WARN
 from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
 from drbook.tui.evidence import loss_in, verified_now
+from drbook.tui.heard import Heard
 from drbook.tui.paint import said
 from drbook.tui.rowcounts import summary_line
 from drbook.tui.signs import named
@@ -33,31 +34,34 @@ class Asking:
     command: Callable[[Ended], Command | None]
 
 
-def asking(snapshot: Snapshot, step: str, now: datetime) -> Asking | None:
+def asking(snapshot: Snapshot, step: str, clock: Callable[[], datetime]) -> Asking | None:
     """The dialog for the first thing that the step lacks; None where it lacks nothing."""
     run = snapshot.state.steps[step]
     missing = lacks(run)
     if run.plan is None or not missing:
         return None
     if missing[0] == "an answer" and run.plan.asks is not None:
-        return _answer(snapshot, run, run.plan, run.plan.asks)
+        return _answer(snapshot, run, run.plan, run.plan.asks, clock)
     if missing[0] == "an approval" and run.plan.approve is not None:
-        return _approval(snapshot, run, run.plan.approve, now)
+        return _approval(snapshot, run, run.plan.approve, clock())
     if run.plan.confirm is not None:
         return _confirmation(snapshot, run, run.plan, run.plan.confirm)
     return None
 
 
-def _answer(snapshot: Snapshot, run: StepRun, plan: Plan, question: Question) -> Asking:
+def _answer(
+    snapshot: Snapshot, run: StepRun, plan: Plan, question: Question, clock: Callable[[], datetime]
+) -> Asking:
     title = named(snapshot, run.id)
     if question.kind == "text":
         hint = {
-            "time": "A time like 2026-04-24 19:04, in UTC.",
+            "time": "A time in UTC: 19:04, 20m ago, now, or 2026-04-24 19:04.",
             "number": "A whole number.",
             "boolean": "yes or no",
         }.get(question.type, "")
         lines = [said(question.prompt), *([said(hint, WARN)] if hint else [])]
-        dialog = WordsDialog(title, lines, needed="An answer is needed.")
+        heard = Heard(clock) if question.type == "time" else None
+        dialog = WordsDialog(title, lines, needed="An answer is needed.", heard=heard)
 
         def from_text(ended: Ended) -> Command | None:
             return Answer(run.id, ended) if isinstance(ended, str) else None

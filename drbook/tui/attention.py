@@ -1,11 +1,14 @@
-"""What reaches somebody who looks elsewhere: the window's title, and word of a long step that ended."""
+"""What reaches somebody who looks elsewhere: the window's title, word of a long step that ended, and of what is
+due to be told."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from drbook.app.model import Incident, Snapshot
 from drbook.core.state import StepState
+from drbook.core.timers import due
 from drbook.core.values import plain, show_duration
+from drbook.tui.clocks import due_words
 from drbook.tui.signs import named, next_for_you, status_of
 
 _MODES = {"live": "LIVE", "drill": "REHEARSAL", "dry-run": "DRY RUN"}
@@ -57,6 +60,23 @@ def long_ends(before: Snapshot, after: Snapshot, seconds: int) -> list[str]:
     return found
 
 
+def reminders(snapshot: Snapshot, now: datetime) -> dict[str, str]:
+    """What somebody has to be told of right now: a key for each occasion, and its words. An update when it is
+    due; a notification when a tenth of its time is left, and when it is over."""
+    spans = {one.name: one.after for one in snapshot.runbook.document.deadlines}
+    found = {}
+    for one in due(snapshot.state, snapshot.runbook, now):
+        if one.left <= timedelta(0):
+            occasion = "over"
+        elif one.kind == "deadline" and one.left < spans.get(one.name, timedelta(0)) / 10:
+            occasion = "soon"
+        else:
+            continue
+        words = due_words(one, 60) if one.left else f"{one.name}: due now"
+        found[f"{one.kind} {one.name} {one.at.isoformat()} {occasion}"] = words
+    return found
+
+
 class Attention:
     """Follows an incident from the driver's thread, and tells each change once."""
 
@@ -68,6 +88,7 @@ class Attention:
         self._tell, self._watching = tell, watching
         self._before = incident.snapshot
         self._title = ""
+        self._reminded: set[str] = set()
         self.end = incident.subscribe(self._see)
 
     def _see(self, snapshot: Snapshot) -> None:
@@ -77,3 +98,10 @@ class Attention:
         if ended or title != self._title:
             self._title = title
             self._tell(title, ended)
+
+    def remind(self, now: datetime) -> list[str]:
+        """In the screen's thread: what has become due since it was asked last, each once."""
+        found = reminders(self._before, now)
+        fresh = [words for key, words in found.items() if key not in self._reminded]
+        self._reminded |= found.keys()
+        return fresh

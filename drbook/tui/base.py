@@ -14,6 +14,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.theme import Theme
+from textual.timer import Timer
 
 from drbook.app.preferences import BELL_AFTER, THEMES, preferences, remember
 from drbook.tui.palette import Commands
@@ -69,6 +70,7 @@ class DrbookApp(Turns):
             self.register_theme(theme(name))
         self._begin_in(self.liked.theme)
         self._attention: Attention | None = None
+        self._reminding: Timer | None = None
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return css_variables(THEMES[0])
@@ -82,8 +84,13 @@ class DrbookApp(Turns):
         self.call_later(self._cover)  # at the start, behind what is pushed when it begins
 
     def _cover(self) -> None:
-        if not fits(self.size) and not any(isinstance(one, TooSmall) for one in self.screen_stack):
+        if not fits(self.size) and not isinstance(self.screen, TooSmall):
             self.push_screen(TooSmall())
+
+    def uncover(self) -> None:
+        """Before a screen takes another's place; `attend` covers the new one."""
+        while isinstance(self.screen, TooSmall):
+            self.pop_screen()
 
     def get_theme(self, theme_name: str) -> Theme | None:
         """Asked for at every style; Textual would copy them all each time."""
@@ -131,6 +138,20 @@ class DrbookApp(Turns):
         self.unattend()
         self._attention = Attention(incident, self._tell, watching=watching)
         self._attention.bell = self.bell_after
+        self.call_later(self._cover)
+        if self._reminding is None:
+            self._reminding = self.set_interval(1.0, self._remind)
+
+    def _remind(self) -> None:
+        """Ring, and say on any screen, what has become due to be told; the bell can be switched off."""
+        due = self._attention.remind(self.clock()) if self._attention is not None else []
+        if not due:
+            return
+        self.notify(
+            "\n".join(due), title="To be told", severity="warning", timeout=15, markup=False
+        )
+        if self.bell_after:
+            self.write_out(notice_sequence("; ".join(due), os.environ))
 
     def unattend(self, title: str = "drbook") -> None:
         if self._attention is not None:

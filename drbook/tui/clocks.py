@@ -93,14 +93,30 @@ def moment(at: datetime | None, now: datetime, zone: tzinfo = UTC) -> str:
     return f"{there:%H:%M}" if there.date() == today else f"{there:%m-%d %H:%M}"
 
 
-def time_of_day(now: datetime, zone: tzinfo | None) -> Text:
-    """`21:47:12 UTC`; in another zone first, where one is asked for, and UTC behind it."""
+def zone_name(at: datetime, zone: tzinfo) -> str:
+    """`CEST`, `+0530`, at that time."""
+    there = at.astimezone(zone)
+    return plain(there.tzname() or f"{there:%z}", 60)[:8]
+
+
+def clock_time(at: datetime, zone: tzinfo | None) -> str:
+    """`21:47:12`, which is UTC; in another zone with its name."""
+    if zone is None:
+        return f"{at.astimezone(UTC):%H:%M:%S}"
+    return f"{at.astimezone(zone):%H:%M:%S} {zone_name(at, zone)}"
+
+
+def time_of_day(now: datetime, zone: tzinfo | None) -> Piece:
+    """`21:47:12 UTC`; in another zone where one is asked for, and UTC behind it where there is room. It
+    takes no more room than UTC alone, where that is all there is: nothing else has to go for it."""
     utc = f"{now.astimezone(UTC):%H:%M:%S} UTC"
     if zone is None:
-        return Text.assemble((utc, STRONG))
-    there = now.astimezone(zone)
-    name = plain(there.tzname() or f"{there:%z}", 8)
-    return Text.assemble((f"{there:%H:%M:%S} {name}", STRONG), (f" = {utc[:5]} UTC", DIM))
+        return Piece((Text(utc, STRONG),))
+    name = zone_name(now, zone)
+    long, short = clock_time(now, zone), f"{now.astimezone(zone):%H:%M} {name}"
+    forms = [Text.assemble((long, STRONG), (f" = {utc[:5]} UTC", DIM))]
+    forms += [Text(one, STRONG) for one in ((long, short) if len(short) <= len(utc) else (utc,))]
+    return Piece(tuple(forms), (0, 0))
 
 
 def span(value: timedelta) -> str:
@@ -154,14 +170,17 @@ def due_style(due: Due) -> str:
 def due_piece(due: Due) -> Piece:
     """A reminder in the lengths that a header has room for; what is urgent is never left out, and what
     is far away first."""
-    sign = "▲ " if due.overdue else ""
     names = ["update"] if due.kind == "update" else [cut_words(due.name, 20), "deadline"]
-    words = [due_words(due), *(f"{sign}{name} {coarse(due.left)}" for name in names), ""]
+    left = coarse(due.left)
+    shorter = [f"▲ {one} late {left}" if due.overdue else f"{one} in {left}" for one in names]
+    bare = [f"▲ {names[-1]} late"] if due.overdue else []
+    words = [due_words(due), *shorter, *bare, ""]
     urgent = due.left <= SOON
     cost = 19 if urgent else 13 if due.left <= FAR else 1
     unnamed = 45 if urgent else cost
     forms = tuple(Text(one, style=due_style(due)) for one in words)
-    return Piece(forms, (cost, *[unnamed] * (len(names) - 1), NEVER if urgent else cost + 7))
+    costs = (cost, *[unnamed] * (len(names) - 1), *[250] * len(bare))
+    return Piece(forms, (*costs, NEVER if urgent else cost + 7))
 
 
 # --- the forecast ----------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 from rich.text import Text
@@ -27,13 +27,16 @@ from drbook.app.model import (
     WriteNote,
 )
 from drbook.core.clocks import editable
-from drbook.core.errors import DrbookError
+from drbook.core.errors import DrbookError, UsageError
 from drbook.core.events import Mode, NoteKind
 from drbook.core.state import in_doubt
+from drbook.core.timers import times_of
 from drbook.core.values import plain
 from drbook.tui.backups import BackupsScreen
 from drbook.tui.colours import URGENT
 from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog
+from drbook.tui.fields import cleaned
+from drbook.tui.heard import Heard
 from drbook.tui.help import HelpScreen
 from drbook.tui.hints import ACTION
 from drbook.tui.lists import Lists
@@ -69,6 +72,8 @@ class DeskKeys(Screen[None]):
     opens_shell = False
     kept: Written | None = None
     """A note that was begun and not recorded."""
+    zone: tzinfo | None = None
+    """In which the operator wants times told beside UTC; None for UTC alone."""
 
     def submit(self, command: Command) -> Worker[None]:
         raise AssertionError("the screen submits")
@@ -96,9 +101,16 @@ class DeskKeys(Screen[None]):
         return None
 
     async def words(
-        self, title: str, line: str, initial: str = "", *, again: bool = False
+        self,
+        title: str,
+        line: str,
+        initial: str = "",
+        heard: Heard | None = None,
+        *,
+        again: bool = False,
     ) -> str | None:
-        dialog = WordsDialog(title, [said(line)], initial=initial, again=again)
+        """`again`: `initial` was written here before and refused."""
+        dialog = WordsDialog(title, [said(line)], initial=initial, again=again, heard=heard)
         return await self.app.push_screen_wait(dialog)
 
     # --- the record -----------------------------------------------------------------------------
@@ -151,15 +163,12 @@ class DeskKeys(Screen[None]):
             refused = refusal(self.shown, error)
 
     def _edited(self, text: str) -> str:
-        """The text as the operator's editor leaves it; as it was, where there is no editor."""
+        """The text as the operator's editor leaves it. Raises UsageError, with the terminal taken back."""
         try:
             with self.app.suspend():
                 return foreground.editor(text)
         except SuspendNotSupported:
-            self.app.notify("This terminal cannot be handed to an editor.", severity="warning")
-        except DrbookError as error:
-            self.app.notify(error.explain(), severity="error", timeout=15, markup=False)
-        return text
+            raise UsageError("This terminal cannot be handed to an editor.") from None
 
     @work
     async def action_input(self) -> None:
@@ -180,12 +189,18 @@ class DeskKeys(Screen[None]):
         if not isinstance(ended, Chosen):
             return
         name, value, refused = ended.choice, str(given.get(ended.choice) or ""), ""
+        heard = Heard(self.clock, name, lambda: times_of(self.shown.state))
+        is_time, unchanged = declared[name].type == "time", cleaned(value)
         while True:
             line = refused or declared[name].prompt or f"A {declared[name].type}."
             typed = await self.words(
-                f"Input {plain(name, 60)}", line, initial=value, again=bool(refused)
+                f"Input {plain(name, 60)}",
+                line,
+                value,
+                heard if is_time else None,
+                again=bool(refused),
             )
-            if typed is None:
+            if typed is None or typed == unchanged:
                 return
             error = await self.carried_out(SetInput(name, typed))
             if error is None:
@@ -329,7 +344,7 @@ class DeskKeys(Screen[None]):
             {
                 "backups": BackupsScreen(look, self.carried_out),
                 "tables": TablesScreen(look),
-                "timeline": TimelineScreen(look),
+                "timeline": TimelineScreen(look, lambda: self.zone),
                 "steps": StepsScreen(look, self.clock, lambda: self.selected, self.select),
             },
         )

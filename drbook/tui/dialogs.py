@@ -16,6 +16,7 @@ from textual.widgets import Input, OptionList, Static
 
 from drbook.tui.colours import DIM, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.fields import Line, Options
+from drbook.tui.heard import Heard
 from drbook.tui.modal import Modal
 from drbook.tui.paint import said
 
@@ -50,25 +51,46 @@ class WordsDialog(Modal[str | None]):
         again: bool = False,
         needed: str = "Say it in a few words; it goes on record.",
         optional: bool = False,
+        heard: Heard | None = None,
     ) -> None:
-        """`initial` is what is proposed; with `again`, what was written here before and is not to be lost."""
+        """`initial` is what is proposed; with `again`, what was written here before and is not to be lost.
+        `heard` says what is understood, where a time is asked for."""
         super().__init__()
         self._heading, self._explanation, self._again = title, lines, again
         self._initial, self._needed, self._optional = initial, needed, optional
+        self._heard, self._refused = heard, ""
+
+    def begin_with(self, text: str, refused: str) -> None:
+        """Before it is shown: what was typed before, and why it was not taken."""
+        self._initial, self._refused, self._again = text, refused, True
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
                 yield heading(self._heading, self._explanation)
             yield Line(self._initial, proposed=not self._again)
-            yield Static("Enter: write it down    Esc: back, nothing is done", classes="keys")
+            if self._heard is not None:
+                yield Static(classes="says", markup=False)
+            yield Static(
+                said(self._refused, WARN) if self._refused
+                else "Enter: write it down    Esc: back, nothing is done",
+                classes="keys",
+            )  # fmt: skip
+
+    @on(Input.Changed)
+    def _say(self, message: Input.Changed) -> None:
+        if self._heard is not None:
+            self.query_one(".says", Static).update(self._heard.line(message.value))
 
     @on(Input.Submitted)
     def _take(self, message: Input.Submitted) -> None:
-        if message.value.strip() or self._optional:
-            self.dismiss(message.value.strip())
-        else:
+        text = message.value.strip()
+        if not text and not self._optional:
             self.query_one(".keys", Static).update(Text(self._needed, style=WARN))
+        elif self._heard is None or self._heard.takes(message.value):
+            self.dismiss(text)
+        else:
+            self.query_one(".says", Static).update(self._heard.line(message.value))
 
     def action_back(self) -> None:
         self.dismiss(None)

@@ -1,12 +1,14 @@
-"""Fields that take what a person types or pastes, and show what was pasted as text: a terminal's control
-characters do nothing here."""
+"""Fields that take what a person types or pastes, or what comes from a file, a runbook or an editor. All of it
+is shown as text: a terminal's control characters do nothing here, however they got in."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich.text import Text
 from textual import events
 from textual.message import Message
 from textual.widgets import Input, OptionList, TextArea
+from textual.widgets.text_area import Edit, EditResult
 
 from drbook.core.values import plain
 from drbook.tui.colours import STRONG
@@ -17,8 +19,19 @@ MOST = 20_000
 
 def pasted(text: str) -> str:
     """What was pasted, line by line, with every control character made visible."""
-    lines = text[:MOST].splitlines()
-    return "\n".join(plain(line.expandtabs(4), MOST) for line in lines)
+    return cleaned(text[:MOST])
+
+
+def cleaned(text: str) -> str:
+    """The whole text, line by line, with every control character made visible. Where it was clean, it is
+    the same text."""
+    lines = f"{text}.".splitlines()  # the full stop keeps a last, empty line
+    lines[-1] = lines[-1][:-1]
+    return "\n".join(_visible(line.expandtabs(4)) for line in lines)
+
+
+def _visible(line: str) -> str:
+    return plain(line, 10 * len(line) + 10)  # an escape has up to ten characters
 
 
 class Line(Input):
@@ -49,6 +62,10 @@ class Line(Input):
             self.insert_text_at_cursor(text)
         else:
             self.replace(text, *self.selection)
+
+    def validate_value(self, value: str) -> str:
+        """Whatever sets it: a key, what was there before, a runbook."""
+        return _visible(value.expandtabs(4))
 
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -91,6 +108,17 @@ class Area(TextArea):
 
     class Submitted(Message):
         """Enter."""
+
+    def __init__(self, text: str = "", **given: Any) -> None:
+        super().__init__(cleaned(text), **given)
+
+    def load_text(self, text: str) -> None:
+        super().load_text(cleaned(text))
+
+    def edit(self, edit: Edit) -> EditResult:
+        """Every change, also one from the clipboard of the application."""
+        edit.text = cleaned(edit.text)
+        return super().edit(edit)
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key == "enter":

@@ -59,7 +59,7 @@ def header(
     reminders = [due_piece(one) for one in due(snapshot.state, snapshot.runbook, now)]
     rto = _rto(snapshot, now, long=lines > 2)
     times = _times(snapshot, now, zone or UTC)
-    clock = Piece((time_of_day(now, zone), time_of_day(now, None)), (35,))
+    clock = time_of_day(now, zone)
     if lines > 2:
         rows = [
             _first(snapshot, [clock], width),

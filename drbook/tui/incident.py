@@ -23,13 +23,14 @@ from drbook.core.heap import settle
 from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import asking
+from drbook.tui.dialogs import WordsDialog
 from drbook.tui.header import header, lines_for
 from drbook.tui.lines import Block, Lines
 from drbook.tui.modal import is_seen
 from drbook.tui.now import beside, panel
 from drbook.tui.operations import Operations
 from drbook.tui.pane import pane
-from drbook.tui.signs import named, next_for_you, status_of
+from drbook.tui.signs import named, next_for_you, refusal, status_of
 
 MIDDLE = 116
 """Columns from which the list has room for most titles."""
@@ -68,7 +69,12 @@ class IncidentScreen(Operations):
         Binding("J", "jump", "Jump", tooltip="Jump to the selected step: skip what it waits for"),
         Binding("n", "note", "Note", tooltip="Write a note into the record"),
         Binding("u", "status", "Status", tooltip="Draft a status update, and record what you sent"),
-        Binding("l", "local", "Local time", tooltip="Times in UTC, or in this host's own zone"),
+        Binding(
+            "l",
+            "local",
+            "Local time",
+            tooltip="Times of the header and the record in UTC, or in this host's own zone",
+        ),
         Binding("c", "cancel", "Cancel", tooltip="Cancel the selected step"),
         Binding("d", "accept", "Accept", tooltip="Go on although it could not be verified"),
         Binding("i", "doubt", "In doubt", tooltip="Settle a step that is in doubt"),
@@ -112,7 +118,6 @@ class IncidentScreen(Operations):
         self._expects_until = 0.0
         self._news: set[str] = set()
         self._came_from: list[str] = []
-        self._local = False
         self._dismissed: datetime | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -217,11 +222,10 @@ class IncidentScreen(Operations):
             return
         now, shown = self.clock(), self.shown
         if width < SMALLEST[0] or height < SMALLEST[1]:
-            text = f"{width}×{height} is too small. What runs goes on. Make it 80×24 or larger."
+            text = f"{width}×{height} is too small. Make it 80×24 or larger. What runs goes on."
             self.query_one("#header", Lines).show(Text(text))
             return
-        zone = now.astimezone().tzinfo if self._local else None
-        top = header(shown, now, width, lines=lines_for(width, height), zone=zone)
+        top = header(shown, now, width, lines=lines_for(width, height), zone=self.zone)
         self.query_one("#header", Lines).show(top)
         listed = self.query_one("#steps", Lines)
         room = self.query_one("#scroll", VerticalScroll).size
@@ -232,7 +236,7 @@ class IncidentScreen(Operations):
         content = pane(shown, self.selected, now, max(20, room.width - 2), room.height)
         self.query_one("#pane", Block).show(content)
         lines = self.query_one("#journal", Lines)
-        lines.show(journal.strip(shown, width, max(1, lines.size.height)))
+        lines.show(journal.strip(shown, width, max(1, lines.size.height), self.zone))
         self._draw_beside(now, width, height)
         self._draw_trouble()
         self.query_one("#hints", Lines).show(hints.hints(shown, self.selected, width, now))
@@ -242,7 +246,7 @@ class IncidentScreen(Operations):
         column = self.query_one("#now", Static)
         if column.display:
             size = column.size
-            content = panel(self.shown, now, max(20, size.width - 1), size.height)
+            content = panel(self.shown, now, max(20, size.width - 1), size.height, self.zone)
             column.update(content, layout=False)
         lines = beside(self.shown, self.selected, self._news, now, width, 2 if height < 30 else 3)
         place = self.query_one("#beside", Block)
@@ -280,15 +284,25 @@ class IncidentScreen(Operations):
 
     @work
     async def ask(self, step: str) -> None:
-        """Open the dialog for the first thing that a planned step lacks, then for the next."""
-        question = asking(self.shown, step, self.clock())
-        if question is None:
-            return
-        ended = await self.app.push_screen_wait(question.dialog)
-        command = question.command(ended)
-        if command is not None:
+        """Open the dialog for the first thing that a planned step lacks, then for the next. Words that
+        were refused come back with the reason, for nobody types them twice."""
+        refused, typed = "", ""
+        while (question := asking(self.shown, step, self.clock)) is not None:
+            dialog = question.dialog
+            if refused and isinstance(dialog, WordsDialog):
+                dialog.begin_with(typed, refused)
+            ended = await self.app.push_screen_wait(dialog)
+            command = question.command(ended)
+            if command is None:
+                return
             self._want(step)
-            self.submit(command)
+            self._dismissed = self.clock()
+            error = await self.carried_out(command)
+            if error is None or not isinstance(dialog, WordsDialog):
+                return
+            self._wanted.discard(step)
+            self._dismissed = self.clock()  # the dialog says it
+            refused, typed = refusal(self.shown, error), str(ended)
 
     def _want(self, step: str) -> None:
         self._wanted.add(step)
@@ -313,7 +327,7 @@ class IncidentScreen(Operations):
             self.select(wanted)
 
     def action_local(self) -> None:
-        self._local = not self._local
+        self.zone = self.clock().astimezone().tzinfo if self.zone is None else None
         self.draw()
 
     def action_go_back(self) -> None:

@@ -1,6 +1,6 @@
 """Records as lines: the strip at the bottom, newest first, and the timeline screen."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 
 from rich.text import Text
 
@@ -8,6 +8,7 @@ from drbook.app.model import Snapshot
 from drbook.core import events as ev
 from drbook.core.events import Record, StepEnd
 from drbook.core.values import plain, show_duration
+from drbook.tui.clocks import clock_time, moment, zone_name
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.signs import number_of
 
@@ -22,8 +23,9 @@ _ENDS = {
 }
 
 
-def words(record: Record) -> tuple[str, str]:
-    """What a record says, and its style; empty for what is of no interest on the screen."""
+def words(record: Record, zone: tzinfo | None = None) -> tuple[str, str]:
+    """What a record says, and its style; empty for what is of no interest on the screen. Times are UTC, or
+    in that zone, and say so."""
     event = record.event
     if isinstance(event, ev.StepFinished):
         sign, style = _ENDS[event.state]
@@ -41,7 +43,8 @@ def words(record: Record) -> tuple[str, str]:
     if isinstance(event, ev.NoteAdded):
         kind = event.kind.value
         if event.happened_at is not None:
-            kind += f" of {event.happened_at:%H:%M} UTC"
+            at = moment(event.happened_at, record.at, zone or UTC)
+            kind += f" of {at} {zone_name(event.happened_at, zone or UTC)}"
         return f"{kind} ({record.actor}): {' / '.join(event.text.splitlines())}", BUSY
     if isinstance(event, ev.AnswerGiven):
         comment = f" ({event.comment})" if event.comment else ""
@@ -108,14 +111,15 @@ def _by_a_person(record: Record) -> tuple[str, str]:
     return type(event).__name__, DIM
 
 
-def line(snapshot: Snapshot, record: Record, width: int) -> Text | None:
-    """`21:46:02  7  done in 3 s. …`; None where there is nothing to show."""
-    text, style = words(record)
+def line(snapshot: Snapshot, record: Record, width: int, zone: tzinfo | None = None) -> Text | None:
+    """`21:46:02  7  done in 3 s. …`, with the zone's name where it is not UTC; None where there is nothing
+    to show."""
+    text, style = words(record, zone)
     if not text:
         return None
     step = getattr(record.event, "step", None)
     number = str(number_of(snapshot, step)) if isinstance(step, str) and step else "·"
-    shown = Text.assemble((f" {record.at:%H:%M:%S} ", DIM), (f"{number:>2} ", STRONG))
+    shown = Text.assemble((f" {clock_time(record.at, zone)} ", DIM), (f"{number:>2} ", STRONG))
     if isinstance(record.event, ev.StepFinished) and style == GOOD:
         sign, _, rest = plain(text, 600).partition(". ")
         shown.append(f"{sign}. ", style=GOOD)
@@ -130,13 +134,13 @@ _LOOKED_AT = 400
 """Of the newest records, for a few lines that say something."""
 
 
-def strip(snapshot: Snapshot, width: int, height: int) -> Text:
+def strip(snapshot: Snapshot, width: int, height: int, zone: tzinfo | None = None) -> Text:
     """The newest records first."""
     lines: list[Text] = []
     for record in reversed(snapshot.records[-_LOOKED_AT:]):
         if isinstance(record.event, ev.StepPlanned):
             continue
-        shown = line(snapshot, record, width)
+        shown = line(snapshot, record, width, zone)
         if shown is not None:
             lines.append(shown)
         if len(lines) >= height:

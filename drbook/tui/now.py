@@ -1,7 +1,7 @@
 """What goes on beside the selected step: steps that run, steps that ended meanwhile, what was written."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -10,6 +10,7 @@ from drbook.app.model import Snapshot
 from drbook.core.clocks import unasked
 from drbook.core.events import NoteKind
 from drbook.core.state import StepState, in_doubt
+from drbook.tui.clocks import moment
 from drbook.tui.colours import BUSY, DIM, PLAIN, STRONG, WARN
 from drbook.tui.paint import cut, progress_lines, said
 from drbook.tui.signs import named, next_for_you, number_of, short_clock, status_of, title_of, took
@@ -97,7 +98,9 @@ def _in_order(snapshot: Snapshot, some: Collection[str]) -> list[str]:
     return sorted((step for step in some if step in places), key=places.__getitem__)
 
 
-def panel(snapshot: Snapshot, now: datetime, width: int, height: int) -> RenderableType:
+def panel(
+    snapshot: Snapshot, now: datetime, width: int, height: int, zone: tzinfo | None = None
+) -> RenderableType:
     """The third column of a large screen."""
     parts: list[RenderableType] = [Text(" RUNNING", style=f"bold {DIM}")]
     for step in snapshot.decision.running:
@@ -111,7 +114,11 @@ def panel(snapshot: Snapshot, now: datetime, width: int, height: int) -> Rendera
     if not snapshot.decision.running:
         parts.append(Text(" nothing", style=DIM))
     parts += [Text(""), Text(" NEEDS YOU", style=f"bold {DIM}"), *_for_you(snapshot, width)]
-    parts += [Text(""), Text(" NOTES", style=f"bold {DIM}"), *_notes(snapshot, width, height // 3)]
+    parts += [
+        Text(""),
+        Text(" NOTES", style=f"bold {DIM}"),
+        *_notes(snapshot, now, width, height // 3, zone or UTC),
+    ]
     return Group(*parts)
 
 
@@ -133,18 +140,18 @@ def _for_you(snapshot: Snapshot, width: int) -> list[Text]:
     return lines or [Text(" nothing", style=DIM)]
 
 
-def _notes(snapshot: Snapshot, width: int, most: int) -> list[Text]:
+def _notes(snapshot: Snapshot, now: datetime, width: int, most: int, zone: tzinfo) -> list[Text]:
     lines = []
     for note in snapshot.state.notes[-most:]:
-        at = note.happened_at or note.at
+        at = moment(note.happened_at or note.at, now, zone)
         kind = getattr(note, "kind", NoteKind.NOTE)
         word = "" if kind is NoteKind.NOTE else f"{kind.value}: "
         style = WARN if kind is NoteKind.DECISION else PLAIN
         lines.append(
             Text.assemble(
-                (f" {at:%H:%M} ", DIM),
+                (f" {at} ", DIM),
                 (word, DIM),
-                said(cut(note.text, width - 8 - len(word)), style),
+                said(cut(note.text, width - 3 - len(at) - len(word)), style),
             )
         )
     return lines or [Text(" none yet; n writes one", style=DIM)]

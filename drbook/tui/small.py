@@ -39,6 +39,6 @@ class TooSmall(Modal[None]):
             self.dismiss(None)
             return
         text = (
-            f"{size.width}×{size.height} is too small. What runs goes on. Make it 80×24 or larger."
+            f"{size.width}×{size.height} is too small. Make it 80×24 or larger. What runs goes on."
         )
         self.query_one(".small", Static).update(Text(text, style=WARN))

@@ -1,6 +1,7 @@
 """What is asked before an incident opens, and what is said while it does, or where it does not."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +18,10 @@ from drbook.core.errors import DrbookError, Problem, UsageError
 from drbook.core.events import Mode
 from drbook.core.runbook import Input as Declared
 from drbook.core.runbook import Runbook
-from drbook.core.values import Json, counted, parse_time, plain, show_duration, show_time
+from drbook.core.values import counted, parse_moment, plain
 from drbook.tui.colours import DIM, GOOD, PLAIN, STRONG, URGENT, WARN
-from drbook.tui.fields import Line, Options
+from drbook.tui.fields import Line, Options, cleaned
+from drbook.tui.heard import Heard
 from drbook.tui.modal import Modal
 from drbook.tui.paint import said
 
@@ -48,6 +50,10 @@ class StartDialog(Modal[Start | None]):
         self._runbook, self._path, self._clock = runbook, path, clock
         self._inputs = in_order_of_asking(runbook)
         self._mode: Mode | None = None
+        self._heard = {
+            number: Heard(clock, name, self._times) if declared.type == "time" else None
+            for number, (name, declared) in enumerate(self._inputs)
+        }
 
     def compose(self) -> ComposeResult:
         steps = counted(len(self._runbook.steps), "step")
@@ -62,8 +68,7 @@ class StartDialog(Modal[Start | None]):
             with VerticalScroll(classes="fields", can_focus=False):
                 for number, (name, declared) in enumerate(self._inputs):
                     yield Static(_asked(name, declared), classes="ask", markup=False)
-                    default = "" if declared.default is None else str(declared.default)
-                    yield Line(default, id=f"input-{number}", proposed=True)
+                    yield Line(_default(declared), id=f"input-{number}", proposed=True)
                     yield Static(id=f"says-{number}", classes="says", markup=False)
             yield Static(classes="keys", markup=False)
 
@@ -111,7 +116,11 @@ class StartDialog(Modal[Start | None]):
     def _entered(self, message: Input.Submitted) -> None:
         number = self._number(message.input)
         if self._check(number):
-            self._go_on(number + 1)
+            heard = self._heard[number]
+            if heard is None or heard.takes(message.value.strip()):
+                self._go_on(number + 1)
+            else:
+                self._check(number)
 
     def _go_on(self, number: int) -> None:
         """To the next input; behind the last one, open it if everything is known."""
@@ -132,9 +141,10 @@ class StartDialog(Modal[Start | None]):
 
     def _given(self) -> dict[str, str]:
         found = {}
-        for number, (name, _) in enumerate(self._inputs):
+        for number, (name, declared) in enumerate(self._inputs):
             text = self.query_one(f"#input-{number}", Input).value.strip()
-            if text:
+            untouched = text == cleaned(_default(declared)).strip()
+            if text and not untouched:  # the default itself has no control character made visible
                 found[name] = text
         return found
 
@@ -152,16 +162,20 @@ class StartDialog(Modal[Start | None]):
         except (ValueError, UsageError) as error:
             says.update(said(f"  ✗ {error}", WARN))
             return False
-        says.update(said(f"  ✓ {self._understood(value, declared.type)}", GOOD))
+        heard = self._heard[number]
+        good = said(f"✓ {value}", GOOD) if heard is None else heard.line(text)
+        says.update(Text.assemble("  ", good))
         return True
 
-    def _understood(self, value: Json, kind: str) -> str:
-        if kind != "time":
-            return str(value)
-        moment = parse_time(str(value))
-        gone = self._clock() - moment
-        ago = f"{show_duration(gone)} ago" if gone.total_seconds() >= 0 else "in the future"
-        return f"{show_time(moment)}, {ago}"
+    def _times(self) -> dict[str, datetime | None]:
+        """The times that stand in the form so far."""
+        found: dict[str, datetime | None] = {}
+        for number, (name, declared) in enumerate(self._inputs):
+            if declared.type == "time":
+                text = self.query_one(f"#input-{number}", Input).value
+                with suppress(ValueError, OverflowError):
+                    found[name] = parse_moment(text, self._clock())
+        return found
 
     def _number(self, field: Input) -> int:
         return int(str(field.id).removeprefix("input-"))
@@ -171,6 +185,10 @@ class StartDialog(Modal[Start | None]):
 
     def action_back(self) -> None:
         self.dismiss(None)
+
+
+def _default(declared: Declared) -> str:
+    return "" if declared.default is None else str(declared.default)
 
 
 def _asked(name: str, declared: Declared) -> Text:

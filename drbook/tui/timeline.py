@@ -1,8 +1,8 @@
 """The record so far, oldest first: every line, and all that the selected one says; searchable."""
 
 import asyncio
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, tzinfo
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -14,8 +14,9 @@ from textual.widgets import Input
 from drbook.app.model import Snapshot
 from drbook.core import events as ev
 from drbook.core.events import Record
-from drbook.core.values import counted, plain, plain_lines, show_duration
+from drbook.core.values import counted, plain, plain_lines, show_duration, show_time
 from drbook.tui import journal
+from drbook.tui.clocks import zone_name
 from drbook.tui.colours import DIM, SELECTED, STRONG, WARN
 from drbook.tui.fields import Line
 from drbook.tui.listing import ListScreen, Look
@@ -36,8 +37,10 @@ class TimelineScreen(ListScreen[Record]):
     FOLLOWS = True
     KEYS = (("/", "search"), ("Space", "more"))
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, zone: Callable[[], tzinfo | None] = lambda: None) -> None:
+        """`zone` says in which one the times are told; UTC where it says none."""
         super().__init__(look)
+        self._zone = zone
         self._told: list[Record] = []
         self._read = 0
         self._found: list[Record] | None = None
@@ -95,9 +98,9 @@ class TimelineScreen(ListScreen[Record]):
     def table(
         self, snapshot: Snapshot, rows: Sequence[Record], at: int, width: int
     ) -> RenderableType:
-        lines = []
+        lines, zone = [], self._zone()
         for place, record in enumerate(rows):
-            line = journal.line(snapshot, record, width) or Text(" ")
+            line = journal.line(snapshot, record, width, zone) or Text(" ")
             if place == at:
                 line.pad_right(max(0, width - line.cell_len))
                 line.stylize(SELECTED)
@@ -105,12 +108,13 @@ class TimelineScreen(ListScreen[Record]):
         return Text("\n").join(lines)
 
     def about(self, snapshot: Snapshot, row: Record, width: int) -> RenderableType:
-        text, style = journal.words(row)
+        zone = self._zone()
+        text, style = journal.words(row, zone)
         parts = [
-            ("RECORD", said(f"{row.seq} · {row.at:%Y-%m-%d %H:%M:%S} UTC · {row.actor} on {row.host}", DIM)),
+            ("RECORD", said(f"{row.seq} · {_there(row.at, zone)} · {row.actor} on {row.host}", DIM)),
             ("SAYS", Text(plain_lines(text, 4000) or type(row.event).__name__, style=style)),
         ]  # fmt: skip
-        for label, more in _more(row.event):
+        for label, more in _more(row.event, zone):
             if more:
                 parts.append((label, Text(plain_lines(more, 4000))))
         return fields(parts)
@@ -176,7 +180,14 @@ def _searched(record: Record) -> str:
     return " ".join((f"{record.at:%Y-%m-%d %H:%M:%S}", step, record.actor, text, more)).casefold()
 
 
-def _more(event: ev.Event) -> list[tuple[str, str]]:
+def _there(at: datetime, zone: tzinfo | None) -> str:
+    """With its date; in another zone with UTC behind it."""
+    if zone is None:
+        return show_time(at)
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone_name(at, zone)} = {show_time(at)}"
+
+
+def _more(event: ev.Event, zone: tzinfo | None = None) -> list[tuple[str, str]]:
     """What an event says beside its line."""
     if isinstance(event, ev.StepFinished):
         return [("MEANS", event.means), ("DO NEXT", event.next)]
@@ -188,5 +199,5 @@ def _more(event: ev.Event) -> list[tuple[str, str]]:
     if isinstance(event, ev.ShellClosed):
         return [("TOOK", show_duration(timedelta(milliseconds=event.duration_ms)))]
     if isinstance(event, ev.NoteAdded) and event.happened_at is not None:
-        return [("HAPPENED", f"{event.happened_at:%Y-%m-%d %H:%M:%S} UTC")]
+        return [("HAPPENED", _there(event.happened_at, zone))]
     return []

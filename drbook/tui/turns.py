@@ -68,10 +68,20 @@ class Turns(App[None]):
 
     @contextmanager
     def suspend(self) -> Iterator[None]:
-        """What was typed ahead of the program that gets the terminal was meant for it, and is no command."""
+        """What was typed ahead of the program that gets the terminal was meant for it, and is no command.
+
+        Textual takes the terminal back only where nothing was raised: an error has to wait until it has,
+        else nobody would ever see a screen or be heard again.
+        """
         self._typed.clear()
+        failed: BaseException | None = None
         with super().suspend():
-            yield
+            try:
+                yield
+            except BaseException as error:  # noqa: BLE001 - it is raised again below
+                failed = error
+        if failed is not None:
+            raise failed
 
     def forget_keys(self) -> None:
         """Of what was pressed before the screen behind was seen nothing is a command."""

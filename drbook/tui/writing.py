@@ -15,11 +15,14 @@ from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Input, Static
 
+from drbook.app.logbook import NOTE_LENGTH
+from drbook.core.errors import DrbookError
 from drbook.core.events import NoteKind
-from drbook.core.values import parse_moment
+from drbook.core.values import plain
 from drbook.tui.colours import DIM, STRONG, WARN
 from drbook.tui.dialogs import heading
 from drbook.tui.fields import Area, Line
+from drbook.tui.heard import Heard
 from drbook.tui.modal import Modal
 
 KINDS = {
@@ -41,7 +44,8 @@ class Written:
 
 
 Edit = Callable[[str], str]
-"""The operator's editor over a text; runs while the application is suspended. Raises DrbookError."""
+"""The operator's editor over a text; runs while the application is suspended. Raises DrbookError, and then
+the text is as it was."""
 
 
 class NoteDialog(Modal[Written | None]):
@@ -68,13 +72,14 @@ class NoteDialog(Modal[Written | None]):
         """`draft`: the text was drafted, and goes on record as sent: its beginning is shown, and Enter is
         asked for twice."""
         super().__init__()
-        self._now, self._edit, self._refused = now, edit, refused
+        self._edit, self._refused = edit, refused
         self._unsure = draft
         self.left_behind: Written | None = None
         """What stood there when the operator backed out."""
         self._heading, self._explanation = title, lines
         self._initial = initial or Written("", NoteKind.NOTE, None)
         self._kind = self._initial.kind
+        self._heard = Heard(now)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -89,12 +94,14 @@ class NoteDialog(Modal[Written | None]):
                 placeholder="when it happened, if not now: 22:41, 10m ago (UTC; Tab comes here)",
                 max_length=60,
             )  # fmt: skip
+            yield Static(classes="says", markup=False)
             yield Static(classes="keys", markup=False)
 
     def on_mount(self) -> None:
         area = self.query_one(Area)
         area.focus()
         area.move_cursor((0, 0) if self._unsure else area.document.end)
+        self._hear(self.query_one(Input).value)
         self._say(self._refused)
 
     def _say(self, wrong: str = "") -> None:
@@ -118,17 +125,29 @@ class NoteDialog(Modal[Written | None]):
         if not text:
             self._say("Say it in a few words; it goes on record.")
             return
-        try:
-            at = parse_moment(when, self._now()) if when else None
-        except ValueError as error:
-            self._say(str(error))
+        if wrong := _too_long(text):
+            self._say(wrong)
+            return
+        if not self._heard.takes(when):
+            self._hear(when)
             self.query_one(Input).focus()
             return
         if self._unsure:
             self._unsure = False
             self._say("Was it sent, as it stands here? Enter again records that; Esc: not yet.")
             return
-        self.dismiss(Written(text, self._kind, at))
+        heard = self._heard.of(when)
+        self.dismiss(Written(text, self._kind, heard.at if heard is not None else None))
+
+    @on(Input.Changed)
+    def _changed(self, message: Input.Changed) -> None:
+        self._hear(message.value.strip())
+
+    def _hear(self, when: str) -> None:
+        """Say what is understood; nothing takes room where nothing was said."""
+        says = self.query_one(".says", Static)
+        says.display = bool(when)
+        says.update(self._heard.line(when))
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self.query_one(Area).text)
@@ -141,15 +160,25 @@ class NoteDialog(Modal[Written | None]):
 
     def action_editor(self) -> None:
         area = self.query_one(Area)
-        edited = self._edit(area.text)
-        area.text = edited
-        area.move_cursor(area.document.end)
         area.focus()
-        self._say()
+        try:
+            area.text = self._edit(area.text)
+        except DrbookError as error:
+            self._say(plain(f"{error.what} {error.means}", 400))
+            return
+        area.move_cursor(area.document.end)
+        self._say(_too_long(area.text))
 
     def action_back(self) -> None:
         self.left_behind = Written(self.query_one(Area).text, self._kind, None)
         self.dismiss(None)
+
+
+def _too_long(text: str) -> str:
+    """What is wrong where the text is longer than a note may be; the text stays where it is."""
+    if len(text) <= NOTE_LENGTH:
+        return ""
+    return f"A note has at most {NOTE_LENGTH:,} characters; this one has {len(text):,}. Shorten it."
 
 
 @dataclass(frozen=True, slots=True)

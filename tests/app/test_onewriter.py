@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import pytest
 from support.program import Drbook
 
 from drbook.app import onewriter
-from drbook.app.onewriter import claim
+from drbook.app.onewriter import by_whom, claim
+from drbook.app.session import resume_incident
 from drbook.core.errors import JournalError, JournalLocked
 
 ID = "20260424-211912-x-7f3a"
@@ -308,3 +310,27 @@ def test_a_copy_is_not_led_from_another_home(led: tuple[Drbook, Path, Path]) -> 
         if LINUX:
             assert f"process {held.pid} of user" in other.err
         held.kill()
+
+
+def test_who_writes_and_what_to_do_is_said(
+    led: tuple[Drbook, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drbook, folder, _ = led
+    monkeypatch.setenv("HOME", drbook.environment["HOME"])
+    with resume_incident(folder), pytest.raises(JournalLocked) as refused:
+        resume_incident(folder)
+    told = refused.value
+    if LINUX:
+        assert f"process {os.getpid()} of user {os.getuid()} on this machine" in told.what
+        assert f"kill {os.getpid()}" in told.next
+    else:
+        assert f"on host {socket.gethostname()}" in told.what
+    assert "drbook watch" in told.next
+
+
+def test_where_no_process_is_known_the_last_records_host_is_named() -> None:
+    told = by_whom(JournalLocked("Another drbook is writing x.", next="Watch."), ID, "ops-7\x1b")
+    assert told.what == "Another drbook is writing x: on host ops-7\\x1b, by its last record."
+    assert told.next.endswith("end it there, then resume. Watch.")
+    unknown = JournalLocked("Another drbook is writing x.")
+    assert by_whom(unknown, ID, "") is unknown

@@ -48,6 +48,15 @@ def test_a_note_of_a_kind_and_of_its_time(folder: Path) -> None:
     assert read(folder / JOURNAL)[-1].actor == "carla"
 
 
+def test_what_was_understood_of_a_time_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["note", "told support", "--at", "10 min ago"]) == 0
+    told = capsys.readouterr()
+    at = said(folder).happened_at
+    assert f"It happened at {at:%Y-%m-%d %H:%M:%S} UTC, 10 m 0" in told.out + told.err
+
+
 def test_a_plain_note_is_as_before(folder: Path) -> None:
     assert main(["note", "it is back"]) == 0
     assert said(folder) == NoteAdded(text="it is back")
@@ -73,7 +82,8 @@ def test_several_lines_come_from_standard_input(
         (("n", "--at", "9999999d ago"), b"", "--at: "),
         (("n", "--kind", "rumour"), b"", "rumour"),
         (("-",), b"", "between 1 and 4,000"),
-        (("-",), b"x" * 90_000, "between 1 and 4,000"),
+        (("-",), b"x" * 90_000, "between 1 and 4,000 characters; this one has more than 32,000"),
+        (("-",), b"x" * 9_000, "this one has 9,000"),
     ],
 )
 def test_what_is_refused_is_not_recorded(

@@ -247,6 +247,21 @@ NOW = datetime(2026, 4, 24, 19, 30, 5, tzinfo=UTC)
         ("now", NOW),
         (" 20m  ago ", NOW - timedelta(minutes=20)),
         ("1h 30m ago", NOW - timedelta(minutes=90)),
+        ("10 min ago", NOW - timedelta(minutes=10)),
+        ("10min ago", NOW - timedelta(minutes=10)),
+        ("10min", NOW - timedelta(minutes=10)),
+        ("10 minutes ago", NOW - timedelta(minutes=10)),
+        ("1 minute ago", NOW - timedelta(minutes=1)),
+        ("An hour ago", NOW - timedelta(hours=1)),
+        ("a day ago", NOW - timedelta(days=1)),
+        ("2 hours ago", NOW - timedelta(hours=2)),
+        ("2 hrs ago", NOW - timedelta(hours=2)),
+        ("1.5 hours ago", NOW - timedelta(minutes=90)),
+        ("1 hour and 5 minutes ago", NOW - timedelta(minutes=65)),
+        ("1 hour, 5 min. ago", NOW - timedelta(minutes=65)),
+        ("30 sec ago", NOW - timedelta(seconds=30)),
+        ("45 seconds ago", NOW - timedelta(seconds=45)),
+        ("3 days ago", NOW - timedelta(days=3)),
         ("19:04", datetime(2026, 4, 24, 19, 4, tzinfo=UTC)),
         ("19:30:05Z", NOW),
         ("19:31 UTC", datetime(2026, 4, 23, 19, 31, tzinfo=UTC)),  # not in the future
@@ -258,7 +273,34 @@ def test_a_moment_as_people_say_it(said: str, moment: datetime) -> None:
     assert parse_moment(said, NOW.astimezone(timezone(timedelta(hours=-5)))) == moment
 
 
-@pytest.mark.parametrize("said", ["", "ago", "yesterday", "25:00", "12:61", "20 ago", "in 20m"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "ago",
+        "yesterday",
+        "25:00",
+        "12:61",
+        "20 ago",
+        "in 20m",
+        "a ago",
+        "an ago",
+        "a",
+        "aminute ago",
+        "2 moons ago",
+        "hour ago",
+        "10 min and ago",
+        "9999999 weeks ago",
+        "10 min 10 ago",
+        "-5 min ago",
+    ],
+)
 def test_what_is_no_moment_is_refused(said: str) -> None:
     with pytest.raises(ValueError, match="is not a"):
         parse_moment(said, NOW)
+
+
+@pytest.mark.parametrize("said", ["10 min", "10min", "an hour", "2 hours", "a day"])
+def test_a_runbooks_durations_stay_strict(said: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration(said)

@@ -176,15 +176,21 @@ class World:
         every = (*kinds, self.none, self.once, self.again, self.locate, self.verify)
         return {action.name: cast("AnyAction", action) for action in every}
 
-    def load(self, steps: str) -> Runbook:
+    def load(self, steps: str, head: str = "") -> Runbook:
+        """`head` are lines of YAML above the steps."""
         vocabulary = Vocabulary(self.actions, {}, {})
-        return load((HEAD + steps).encode(), "r.yaml", vocabulary)
+        text = HEAD.replace("steps:\n", f"{head}steps:\n") + steps
+        return load(text.encode(), "r.yaml", vocabulary)
 
     def start(
-        self, steps: str, mode: Mode = Mode.DRILL, occurred: datetime | None = None
+        self,
+        steps: str,
+        mode: Mode = Mode.DRILL,
+        occurred: datetime | None = None,
+        head: str = "",
     ) -> Driver:
         """Open an incident with these steps (YAML) and start its driver."""
-        self.runbook = self.load(steps)
+        self.runbook = self.load(steps, head)
         self.writer = Writer(self.journal, mode=mode, host="here", disk=self.disk)
         self.writer.append(
             "ops",

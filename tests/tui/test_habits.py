@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from drbook.core.values import Frozen
 from drbook.tui import colours as palette_of
 from drbook.tui import themes
 from drbook.tui.app import IncidentApp
+from drbook.tui.attention import reminders
 from drbook.tui.backups import BackupsScreen
 from drbook.tui.listing import ListScreen
 from drbook.tui.palette import explained, key_of
@@ -26,6 +28,7 @@ from drbook.tui.tables import TablesScreen
 from drbook.tui.terminal import notice_sequence, title_sequence
 from drbook.tui.timeline import TimelineScreen
 
+MINUTE = timedelta(minutes=1)
 ONE = "  - {id: a, phase: detect, do: none, title: Look}\n"
 
 
@@ -262,6 +265,52 @@ def test_a_long_steps_end_rings_unless_switched_off(
     rung = [one for one in sent if one.startswith("\x07")]
     assert len(rung) == (1 if bell == "1s" else 0)
     assert all(re.search(r"1 Look: done after \d+ s", one) for one in rung)
+
+
+@pytest.mark.parametrize("bell", ["60s", "off"])
+def test_what_is_due_to_be_told_rings_once_and_is_said_on_the_screen(
+    world: World, monkeypatch: pytest.MonkeyPatch, bell: str
+) -> None:
+    monkeypatch.setenv("DRBOOK_BELL", bell)
+    sent: list[str] = []
+    monkeypatch.setattr(IncidentApp, "write_out", lambda self, text: sent.append(text))
+    world.start(ONE, head="updates: {every: 1m, audience: customers}\n")
+
+    async def script(seat: Seat) -> None:
+        await seat.sees("run step 1")
+        await asyncio.sleep(1.2)
+        assert "To be told" not in seat.text()
+        seat.app.clock = lambda: datetime.now(UTC) + 2 * MINUTE
+        await seat.sees("To be told", "update overdue by")
+        await asyncio.sleep(1.5)
+
+    at_the_screen(world, script)
+    rung = [one for one in sent if one.startswith("\x07")]
+    assert len(rung) == (1 if bell == "60s" else 0)
+    assert all("update" in one for one in rung)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "found"),
+    [
+        (1, []),
+        (31, ["▲ update overdue by 1 min"]),
+        (55, ["▲ update overdue by 25 min", "Authority in 5 min"]),
+        (61, ["▲ update overdue by 31 min", "▲ Authority overdue by 1 min"]),
+    ],
+)
+def test_what_is_due_at_which_time(world: World, minutes: int, found: list[str]) -> None:
+    world.start(
+        ONE,
+        head="updates: {every: 30m, audience: customers}\n"
+        "deadlines:\n  - {name: Authority, after: 1h, from: declared}\n",
+    )
+    snapshot = world.driver.snapshot
+    assert snapshot.state.declared is not None
+    told = reminders(snapshot, snapshot.state.declared + minutes * MINUTE)
+    assert list(told.values()) == found
+    later = reminders(snapshot, snapshot.state.declared + minutes * MINUTE + MINUTE / 2)
+    assert told.keys() <= later.keys()  # the same occasion, which is told once
 
 
 def test_the_bell_is_switched_by_a_key(world: World) -> None:

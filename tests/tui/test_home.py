@@ -1,6 +1,7 @@
 """The home screen by its keys: what is shown, what is filtered, what is opened, and the way back."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from rich.cells import cell_len
 from support.nasty import NASTY, unsafe
 from support.screen import shown
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from drbook.app.places import Home
 from drbook.app.session import open_incident
@@ -481,8 +483,6 @@ def test_too_small_says_so_over_dialogs_too_and_goes_on(place: Place) -> None:
 
 @pytest.mark.parametrize("name", sorted(NASTY))
 def test_hostile_titles_and_names_are_shown_harmlessly(place: Place, name: str) -> None:
-    import json
-
     text = NASTY[name].encode("utf-8", "replace").decode()[:10_000]
     title = json.dumps(text)
     place.book("evil.yaml", PLAIN_BOOK.replace("Without inputs", title))
@@ -505,6 +505,48 @@ def test_hostile_titles_and_names_are_shown_harmlessly(place: Place, name: str) 
         assert unsafe(sitting.text()) == []
 
     place.sit(script, (80, 24))
+
+
+def test_a_hostile_default_is_text_in_its_field_and_is_taken_as_it_was(place: Place) -> None:
+    hostile = "x \x1b]0;owned\x07\u202e"
+    place.book("evil.yaml", HAND.replace("required: false", f"default: {json.dumps(hostile)}"))
+
+    async def script(sitting: Sitting) -> None:
+        await sitting.read()
+        await sitting.type("evil")
+        await sitting.press("enter")
+        await sitting.sees("Who is on call?")
+        fields = [field.value for field in sitting.app.screen.query(Input)]
+        assert "x \\x1b]0;owned\\x07\\u202e" in fields
+        await sitting.press("2")
+        await sitting.type("20m ago")
+        await sitting.press("enter", "enter")
+        await sitting.at(IncidentScreen)
+        assert sitting.app.screen.shown.state.inputs["who"] == hostile  # type: ignore[attr-defined]
+
+    place.sit(script, (80, 24))
+
+
+def test_a_time_that_has_not_come_is_taken_at_the_second_enter(place: Place) -> None:
+    place.book("hand.yaml", HAND)
+
+    async def script(sitting: Sitting) -> None:
+        await sitting.read()
+        await sitting.type("revoke")
+        await sitting.press("enter")
+        await sitting.sees("When did it happen?")
+        await sitting.press("2")
+        await sitting.type("2999-01-01 10:00")
+        await sitting.sees("▲ 2999-01-01 10:00:00 UTC: that is in the future")
+        await sitting.press("enter")
+        await sitting.sees("Enter again takes")
+        await sitting.press("ctrl+u")
+        await sitting.type("10 min ago")
+        await sitting.sees("✓ ", "10 m 00 s ago")
+        await sitting.press("enter", "enter")
+        await sitting.at(IncidentScreen)
+
+    place.sit(script, (100, 30))
 
 
 def test_hundreds_of_incidents_are_read_behind_the_screen(place: Place) -> None:

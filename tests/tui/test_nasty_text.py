@@ -1,5 +1,6 @@
 """Text from outside at every outlet: shown as text, or not at all."""
 
+import asyncio
 import csv
 import io
 import json
@@ -17,6 +18,7 @@ from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from support.evidence import located, point, verified
 from support.nasty import NASTY, unsafe
+from textual.app import App
 
 from drbook.app.model import ProgressView
 from drbook.app.places import new_incident_id
@@ -33,6 +35,7 @@ from drbook.timeline.build import build
 from drbook.timeline.export import export
 from drbook.timeline.model import JournalFacts, Timeline
 from drbook.tui import backups, colours, copies, journal, paint, rowcounts, tables, timeline
+from drbook.tui.fields import Area, Line, cleaned
 
 T0 = datetime(2026, 4, 24, 19, 19, tzinfo=UTC)
 
@@ -323,3 +326,31 @@ def test_the_ends_that_are_kept_fit_their_cells(text: str, width: int) -> None:
     assert text.startswith(head)
     assert text.endswith(tail)
     assert tail
+
+
+def test_whatever_fills_a_field_is_text_in_it() -> None:
+    """What was there before, an assignment, a change: an editor, a runbook and a clipboard end here."""
+
+    async def run() -> None:
+        async with App[None]().run_test() as pilot:
+            for name in NASTY:
+                text = NASTY[name][:3000]
+                line, area = Line(value=text), Area(text)
+                await pilot.app.mount(line, area)
+                for _ in range(2):
+                    assert unsafe(line.value, "") == [], name
+                    assert unsafe(area.text) == [], name
+                    assert cleaned(area.text) == area.text, name
+                    line.value = text
+                    area.text = text
+                    area.insert(text)
+                await line.remove()
+                await area.remove()
+
+    asyncio.run(run())
+
+
+def test_clean_text_is_taken_as_it_is() -> None:
+    for text in ("", "x", "x\n", "one\n\ntwo\n\n", "Grüße, 大", "x" * 50_000):
+        assert cleaned(text) == text
+    assert cleaned("a\r\nb\rc") == "a\nb\nc"

@@ -63,6 +63,23 @@ def test_mode_title_and_progress_are_seen_and_then_the_incident(world: World) ->
     assert app.failed is None
 
 
+def test_a_terminal_too_small_from_the_start_says_so_and_nothing_else(world: World) -> None:
+    driver = world.start(STEPS)
+    app = IncidentApp(opening=lambda told: (driver, "It stays open."), first=First())
+
+    async def run() -> None:
+        async with app.run_test(size=(20, 5)) as pilot:
+            await pilot.pause(0.5)
+            text = await sees(app, pilot, "20×5 is too", "goes on.")
+            assert " ".join(text.split()) == (
+                "20×5 is too small. Make it 80×24 or larger. What runs goes on."
+            )
+            await pilot.resize_terminal(80, 24)
+            await sees(app, pilot, "Look at it", "run step 1")
+
+    asyncio.run(run())
+
+
 def test_what_cannot_be_opened_is_said_once_the_screen_is_gone() -> None:
     def opening(told: Told):  # type: ignore[no-untyped-def]
         raise JournalError("line 7: it is not JSON")

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.evidence import LOSS, located
@@ -18,7 +19,7 @@ from drbook.core.events import Mode, Plan
 from drbook.core.ports import Ports
 from drbook.core.signals import Progress, Working
 from drbook.core.state import StepState
-from drbook.core.values import Frozen
+from drbook.core.values import Frozen, parse_time
 from drbook.tui.incident import IncidentScreen
 
 FOUR = (
@@ -285,6 +286,133 @@ def test_an_editor_that_is_not_there_takes_no_text(world: World) -> None:
 
     at_the_screen(world, script)
     assert world.driver.snapshot.state.notes[0].text == "half a sentence"
+
+
+def test_what_the_editor_leaves_is_shown_as_text_and_its_length_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.start(FOUR)
+    left = ["seen \x1b]0;owned\x07\u202e\n\nand heard", "x" * 50_000]
+    monkeypatch.setattr(IncidentScreen, "_edited", lambda self, text: left.pop(0))
+
+    async def script(seat: Seat) -> None:
+        await seat.press("n", "ctrl+e")
+        await seat.sees("seen \\x1b]0;owned\\x07\\u202e", "and heard")
+        await seat.press("ctrl+e")
+        await seat.sees("at most 4,000 characters; this one has 50,000", "xxxx")
+        await seat.press("enter")
+        await seat.sees("at most 4,000 characters; this one has 50,000", "xxxx")
+
+    at_the_screen(world, script)
+    assert not world.driver.snapshot.state.notes
+
+
+YESTERDAY = (datetime.now(UTC) - timedelta(days=1)).replace(hour=22, minute=23, second=0)
+
+
+def at_that_time(seat: Seat) -> None:
+    seat.app.screen.clock = lambda: YESTERDAY  # type: ignore[attr-defined]
+
+
+def test_a_local_time_in_a_note_is_said_back_and_needs_a_second_enter(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        at_that_time(seat)
+        await seat.press("n")
+        await seat.type("seen")
+        await seat.press("tab")
+        await seat.type("10 min ago")
+        await seat.sees("✓ ", "10 m 00 s ago")
+        await seat.press("ctrl+u")
+        await seat.type("22:41")
+        await seat.sees("▲ ", "that is 23 h 42 m ago; times are UTC.")
+        await seat.press("enter")
+        await seat.sees("Enter again takes")
+        assert not world.driver.snapshot.state.notes
+        await seat.press("enter")
+        await seat.until(lambda snapshot: bool(snapshot.state.notes))
+        day = YESTERDAY - timedelta(days=1)
+        await seat.sees(f"note of {day:%m-%d} 22:41 UTC")
+
+    at_the_screen(world, script)
+
+
+def test_times_that_contradict_each_other_need_a_second_enter(world: World) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("I", "2")
+        await seat.type("10m ago")
+        await seat.sees("✓ ", "10 m 00 s ago")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: snapshot.state.occurred is not None)
+        await seat.press("I", "3")
+        await seat.sees("Input detected")
+        await seat.type("an hour ago")
+        await seat.sees("▲ ", "before it occurred")
+        await seat.press("enter")
+        await seat.sees("Enter again takes")
+        assert world.driver.snapshot.state.detected is None
+        await seat.press("ctrl+u")
+        await seat.type("5 min ago")
+        await seat.sees("✓ ", "5 m 00 s ago")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: snapshot.state.detected is not None)
+
+    at_the_screen(world, script)
+
+
+def test_a_time_is_answered_as_people_say_it_and_recorded_as_it_was(world: World) -> None:
+    world.start(
+        "  - {id: a, phase: detect, do: ask, title: When, with: {prompt: 'Since when?', type: time}}\n"
+    )
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("Since when?")
+        await seat.type("soon")
+        await seat.press("enter")
+        await seat.sees("'soon' is not a time", "Since when?")
+        await seat.press("ctrl+u")
+        await seat.type("10m ago")
+        await seat.sees("✓ ", "10 m 00 s ago")
+        await seat.press("enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script)
+    run = world.driver.snapshot.state.steps["a"]
+    told = parse_time(str(run.answer))
+    assert 590 < (datetime.now(UTC) - told).total_seconds() < 660
+
+
+def test_local_times_have_their_zones_name_in_the_header_the_strip_and_the_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "XYZ-9")
+    time.tzset()
+    world.start(FOUR)
+    opened = world.driver.snapshot.records[0].at
+    there = f"{opened + timedelta(hours=9):%H:%M:%S} XYZ"
+
+    async def script(seat: Seat) -> None:
+        text = await seat.sees(f"{opened:%H:%M:%S}  · drill opened")
+        assert "XYZ" not in text
+        pieces = [one for one in ("occurred", "declared", "LOSS", "RTO") if one in text]
+        await seat.press("l")
+        text = await seat.sees(f"{there}  · drill opened")
+        assert "XYZ" in text.splitlines()[0]
+        assert [one for one in ("occurred", "declared", "LOSS", "RTO") if one in text] == pieces
+        await seat.press("t")
+        await seat.sees("TIMELINE", f"{there}  · drill opened", f"{opened:%H:%M:%S} UTC")
+        await seat.press("escape", "l")
+        await seat.sees(f" {opened:%H:%M:%S}  · drill opened")
+
+    try:
+        at_the_screen(world, script, (80, 24))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 # --- the incident ----------------------------------------------------------------------------
