@@ -188,7 +188,8 @@ class Operations(DeskKeys):
             ("failed", "It did not happen, or not to its end (then r runs it again)"),
         ]
         if used_by(self.shown.runbook, step):
-            lines.append(said("Later steps use its result, which nobody recorded: run it again."))
+            words = "It cannot be settled as happened: later steps use its result, which nobody recorded."
+            lines.insert(1, said(words, WARN))
         else:
             choices.append(("succeeded", "It happened (say in the comment how you know)"))
         dialog = ChoiceDialog(
