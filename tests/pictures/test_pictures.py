@@ -141,7 +141,7 @@ def _nothing_is_cut_in_silence(scene: Scene, size: Size) -> None:
     for at, line in enumerate(lines):
         below = lines[at + 1].split() if at + 1 < len(lines) else []
         for found in WORD.finditer(line):
-            goes_on = [WORD.match(one) for one in below]
+            goes_on = [re.match(r"\w+", one) for one in below]  # be it a single letter
             whole = {found[0] + one[0] for one in goes_on if one} | {found[0]}
             above = lines[at - 1].split() if at else []
             whole |= {one[-1] + found[0] for one in (WORD.findall(part) for part in above) if one}
