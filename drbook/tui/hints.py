@@ -110,19 +110,26 @@ def hints(
 
 def _keys(snapshot: Snapshot, step: str, width: int) -> list[Hint]:
     run = snapshot.state.steps[step]
+    if snapshot.broken:  # nothing can be recorded, and so nothing done
+        return [Hint("q", "leave", "leave"), Hint("?", "help", "help"), *_TO_LOOK]
     keys = _own_keys(snapshot, step, run) if snapshot.state.closed_at is None else []
     if snapshot.state.closed_at is not None:
         keys.append(Hint("e", "export", "export"))
     keys += [
         *([Hint("o", "steps", "overview")] if width < NARROW else []),
         Hint("n", "note", "note"),
-        Hint("b", "backups", "backups"),
-        Hint("v", "rows", "tables"),
-        Hint("t", "timeline", "timeline"),
+        *_TO_LOOK,
         Hint("?", "help", "help"),
         Hint("q", "leave", "leave"),
     ]
     return keys
+
+
+_TO_LOOK = (
+    Hint("b", "backups", "backups"),
+    Hint("v", "rows", "tables"),
+    Hint("t", "timeline", "timeline"),
+)
 
 
 def _own_keys(snapshot: Snapshot, step: str, run: StepRun) -> list[Hint]:

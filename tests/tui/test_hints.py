@@ -35,6 +35,16 @@ def test_help_is_the_last_key_that_is_dropped(width: int) -> None:
     assert ("o steps" in line.plain) or width < 80
 
 
+def test_where_nothing_can_be_recorded_the_way_out_is_offered_and_nothing_else() -> None:
+    runbook = loaded(FAILED)
+    shown = snapshot_of(runbook, records_of(runbook, ends={"a": StepState.FAILED}))
+    line = hints(replace(shown, broken=True), "a", 80, T0).plain
+    assert "NOT WRITTEN" in line
+    assert line.startswith(" q leave   ? help")
+    assert "again" not in line
+    assert "note" not in line
+
+
 def test_the_list_of_steps_is_offered_where_it_is_not_seen() -> None:
     runbook = loaded(FAILED)
     shown = snapshot_of(runbook, records_of(runbook))
