@@ -189,7 +189,7 @@ class DrbookApp(Turns):
         else:
             cast("_Leavable", screen).action_leave()
 
-    def on_desk_keys_left(self, message: Message) -> None:
+    def on_seat_keys_left(self, message: Message) -> None:
         self.left()
 
     def left(self) -> None:

@@ -1,26 +1,17 @@
-"""The keys for the incident as a whole: notes, inputs, handing over, a shell, the lists, its end."""
+"""The keys for the incident as a whole: notes, inputs, handing over, a shell, the lists."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from datetime import datetime, tzinfo
-from pathlib import Path
+from collections.abc import Sequence
 
 from rich.text import Text
-from textual import events, work
+from textual import work
 from textual.app import SuspendNotSupported
-from textual.message import Message
-from textual.screen import Screen
-from textual.worker import Worker
 
 from drbook.app import foreground
-from drbook.app.exports import status_text, write_timeline
+from drbook.app.exports import status_text
 from drbook.app.model import (
-    Abort,
-    Close,
     CloseShell,
-    Command,
     HandOver,
-    Incident,
     OpenShell,
     SetInput,
     Snapshot,
@@ -28,90 +19,26 @@ from drbook.app.model import (
 )
 from drbook.core.clocks import editable
 from drbook.core.errors import DrbookError, UsageError
-from drbook.core.events import Mode, NoteKind
-from drbook.core.state import in_doubt
+from drbook.core.events import NoteKind
 from drbook.core.timers import times_of
 from drbook.core.values import plain
 from drbook.tui.backups import BackupsScreen
-from drbook.tui.colours import URGENT
-from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog
+from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
+from drbook.tui.ending import EndingKeys
 from drbook.tui.fields import cleaned
 from drbook.tui.heard import Heard
 from drbook.tui.help import HelpScreen
-from drbook.tui.hints import ACTION
 from drbook.tui.lists import Lists
 from drbook.tui.overview import StepsScreen
 from drbook.tui.paint import said
 from drbook.tui.signs import named, refusal
-from drbook.tui.steps import STEP
 from drbook.tui.tables import TablesScreen
 from drbook.tui.timeline import TimelineScreen
 from drbook.tui.writing import NoteDialog, Written
 
-ABORT_SECONDS = 10
-"""How long an abort of a live incident can be taken back after its name was typed."""
 
-
-def short_name(incident: str) -> str:
-    """The end of an incident's id, which tells it from others and can be typed."""
-    return incident.rsplit("-", 1)[-1]
-
-
-class DeskKeys(Screen[None]):
+class DeskKeys(EndingKeys):
     """What any screen over one incident can ask for that is not about a single step."""
-
-    class Left(Message):
-        """The operator leaves this incident; where to is the application's."""
-
-    incident: Incident
-    clock: Callable[[], datetime]
-    leaving: str
-    shown: Snapshot
-    selected: str
-    lists: Lists
-    opens_shell = False
-    kept: Written | None = None
-    """A note that was begun and not recorded."""
-    zone: tzinfo | None = None
-    """In which the operator wants times told beside UTC; None for UTC alone."""
-
-    def submit(self, command: Command) -> Worker[None]:
-        raise AssertionError("the screen submits")
-
-    def ask(self, step: str) -> Worker[None]:
-        raise AssertionError("the screen asks")
-
-    def select(self, step: str) -> None:
-        raise AssertionError("the screen selects")
-
-    async def on_click(self, event: events.Click) -> None:
-        """A step is selected, a key's hint does what its key does."""
-        clicked = event.style.meta
-        if clicked.get(STEP) in self.shown.state.steps:
-            self.select(clicked[STEP])
-        elif ACTION in clicked:
-            await self.run_action(clicked[ACTION])
-
-    async def carried_out(self, command: Command) -> DrbookError | None:
-        """Wait until it is on record; what it was refused with, where it was not."""
-        try:
-            await asyncio.wrap_future(self.incident.submit(command))
-        except DrbookError as error:
-            return error
-        return None
-
-    async def words(
-        self,
-        title: str,
-        line: str,
-        initial: str = "",
-        heard: Heard | None = None,
-        *,
-        again: bool = False,
-    ) -> str | None:
-        """`again`: `initial` was written here before and refused."""
-        dialog = WordsDialog(title, [said(line)], initial=initial, again=again, heard=heard)
-        return await self.app.push_screen_wait(dialog)
 
     # --- the record -----------------------------------------------------------------------------
 
@@ -241,96 +168,6 @@ class DeskKeys(Screen[None]):
         finally:
             await self.carried_out(CloseShell(round(left.seconds * 1000), left.exit_code))
 
-    # --- its end --------------------------------------------------------------------------------
-
-    @work
-    async def action_close(self) -> None:
-        if not self.shown.decision.finished or self.shown.state.closed_at is not None:
-            self.submit(Close())  # the driver says why not, in its words
-            return
-        ends = self.shown.outcome
-        doubtful = [named(self.shown, one) for one in in_doubt(self.shown.state)]
-        lines = [
-            said(f"It ends as {ends.word.upper()}: {ends.reason}."),
-            *(
-                said(f"In doubt, and nobody can settle it after that: {one}", URGENT)
-                for one in doubtful
-            ),
-            said("After that only notes can be written. A closing remark, if you like:"),
-        ]
-        words = await self.app.push_screen_wait(
-            WordsDialog("Close the incident", lines, optional=True)
-        )
-        if words is not None:
-            self.submit(Close(words))
-
-    @work
-    async def action_abort(self) -> None:
-        if self.shown.state.closed_at is not None:
-            self.submit(Abort("(not asked)"))  # the driver says why not, in its words
-            return
-        reason = await self.words(
-            "Abort the incident",
-            "What runs is cancelled, nothing more can be run, and it ends as aborted. Why?",
-        )
-        if reason is None:
-            return
-        if self.shown.state.mode is Mode.LIVE:
-            name = short_name(self.shown.state.incident)
-            lines = [
-                said(
-                    "An aborted incident cannot be opened again: only notes can be written.", URGENT
-                ),
-                *(
-                    said(f"Cancelled: {named(self.shown, one)}", URGENT)
-                    for one in self.shown.decision.running
-                ),
-            ]
-            dialog = ConfirmDialog(
-                "Abort the incident",
-                lines,
-                name,
-                go="Abort",
-                cool_off_seconds=0,
-                count=ABORT_SECONDS,
-            )
-            if await self.app.push_screen_wait(dialog) is None:
-                return
-        self.submit(Abort(reason))
-
-    @work
-    async def action_leave(self) -> None:
-        """Leave at once where the incident is closed; otherwise say what leaving does."""
-        state = self.shown.state
-        if state.closed_at is not None:
-            self.post_message(self.Left())
-            return
-        running = [named(self.shown, step) for step in self.shown.decision.running]
-        lines = [said(self.leaving)]
-        lines += [said(f"Cancelled by leaving: {step}", URGENT) for step in running]
-        choices = [("stay", "Stay"), ("leave", "Leave")]
-        ended = await self.app.push_screen_wait(
-            ChoiceDialog("Leave drbook?", lines, choices, comment=False)
-        )
-        if isinstance(ended, Chosen) and ended.choice == "leave":
-            self.post_message(self.Left())
-
-    @work
-    async def action_export(self) -> None:
-        name, line = f"{self.shown.state.incident}.html", "A new file: .html, .md, .json or .csv."
-        again = False
-        while True:
-            typed = await self.words("Export the timeline", line, initial=name, again=again)
-            if typed is None:
-                return
-            try:
-                path = await asyncio.to_thread(_export, self.shown.journal.parent, typed)
-            except DrbookError as error:
-                name, line, again = typed, refusal(self.shown, error), True
-            else:
-                self.app.notify(f"Written: {plain(str(path), 300)}", markup=False)
-                return
-
     # --- what fills the screen --------------------------------------------------------------------
 
     def make_lists(self) -> Lists:
@@ -370,9 +207,3 @@ class DeskKeys(Screen[None]):
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self))
-
-
-def _export(folder: Path, name: str) -> Path:
-    path = Path(name).expanduser().resolve()
-    write_timeline(folder, path)
-    return path
