@@ -1,0 +1,327 @@
+"""Credentials in texts: variables, INI sections, `.pgpass`, JSON, YAML by lines, and shell history.
+
+Each parser takes a text and yields what it spotted. They understand as much of a format as says where a
+value is; none raises for a text that is something else, and none quotes it.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+
+@dataclass(frozen=True, slots=True)
+class Spotted:
+    """One value in a text."""
+
+    kind: str
+    name: str
+    value: str = field(repr=False)
+    line: int | None = None
+    scope: str = ""
+    key_id: str = field(default="", repr=False)
+    """The access key id that goes with a secret key."""
+    marks: tuple[str, ...] = ()
+
+
+UNTOLD = "its shape does not tell what it may do"
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}", re.ASCII)
+_SECRET_NAME = re.compile(
+    r"(?:^|[_.-])(?:\w*pass(?:word|wd|phrase)?|pgpassword|pwd|secrets?|tokens?|credentials?|dsn|pat|jwt"
+    r"|api_?key|access_?key|secret_?key|private_?key|auth_?key|account_?key|encryption_?key|key)$",
+    re.IGNORECASE,
+)
+_NO_SECRET = frozenset({"PWD", "OLDPWD", "LS_KEY", "SSH_ASKPASS", "GIT_ASKPASS"})
+_URL = re.compile(
+    r"\b([a-z][a-z0-9+.-]{1,30})://[^\s/?#:@'\"]*:([^\s'\"]{1,512})@([^\s/?#'\"@]{1,255})", re.I
+)
+_POSTGRES = ("postgres", "postgresql")
+_CONNINFO = re.compile(r"\bpassword\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'\"]+)", re.IGNORECASE)
+_HOST = re.compile(r"\bhost\s*=\s*'?([^\s'\"]+)", re.IGNORECASE)
+_AWS_ID = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{16}", re.ASCII)
+_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}", re.ASCII), "github token"),
+    (re.compile(r"glpat-[A-Za-z0-9_-]{15,}", re.ASCII), "gitlab token"),
+    (re.compile(r"[sr]k_live_[A-Za-z0-9]{10,}", re.ASCII), "stripe live key"),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"), "private key"),
+)
+_PLACEHOLDER = re.compile(r"^(?:\$.*|<.*>|\*+|x+|true|false|null|none|\d{1,3})$", re.I)
+
+
+def aws_kind(key_id: str) -> tuple[str, str]:
+    """What AWS's own prefixes tell: AKIA is of a user or root and lasts, ASIA is of a session and ends."""
+    if key_id.startswith("ASIA"):
+        return (
+            "aws session key",
+            "ends with its session; what it may do until then its shape does not tell",
+        )
+    if key_id.startswith("AKIA"):
+        return "aws long-lived key", f"lasts until somebody deletes it; {UNTOLD}"
+    return "s3 key", UNTOLD
+
+
+RAILWAY: Mapping[str, tuple[str, str]] = {
+    "RAILWAY_TOKEN": (
+        "railway project token",
+        "by convention of one environment of one project, where it can do everything; the token's "
+        "shape does not tell",
+    ),
+    "RAILWAY_API_TOKEN": (
+        "railway account or workspace token",
+        "by convention of an account or a workspace: all that its user can do; the shape does not "
+        "tell which",
+    ),
+}
+_BY_NAME: Mapping[str, str] = {
+    "PGPASSWORD": "postgres password",
+    "RESTIC_PASSWORD": "restic password",
+    "BORG_PASSPHRASE": "borg passphrase",
+}
+
+
+def variable(name: str, value: str, line: int | None = None) -> Spotted | None:
+    """One variable, where its name or its value's shape says that it is a secret."""
+    value = value.strip()
+    if len(value) < 3 or name in _NO_SECRET or _PLACEHOLDER.match(value) or "${{" in value:
+        return None
+    if name in RAILWAY:
+        kind, scope = RAILWAY[name]
+        return Spotted(kind, name, value, line, scope)
+    if name in _BY_NAME:
+        return Spotted(_BY_NAME[name], name, value, line, UNTOLD)
+    if (found := in_url(value[:4096], name, line)) is not None:
+        return found
+    for shape, kind in _SHAPES:
+        if shape.search(value):
+            return Spotted(kind, name, value, line, UNTOLD)
+    if _AWS_ID.fullmatch(value) or not _SECRET_NAME.search(name):
+        return None
+    if "pass" not in name.lower() and len(value) < 8:
+        return None
+    return Spotted("secret by its name", name, value, line, UNTOLD)
+
+
+_PEM = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]{0,20000}")
+
+
+def private_keys(text: str) -> Iterator[Spotted]:
+    """PEM blocks, wherever they stand."""
+    for found in _PEM.finditer(text):
+        line = text.count("\n", 0, found.start()) + 1
+        yield Spotted("private key", "", found.group(), line, UNTOLD)
+
+
+def in_url(text: str, name: str, line: int | None) -> Spotted | None:
+    """A password in a URL or a libpq connection string."""
+    url = _URL.search(text)
+    if url is not None:
+        scheme, password, host = url.groups()
+        postgres = scheme.lower() in _POSTGRES
+        kind = "postgres password" if postgres else "password in a URL"
+        # With a bare @ in the password, what looks like the host is a part of it, so it is only compared.
+        bare = host.rpartition(":")[0] or host
+        marks = (f"pg:{bare.lower()}" if postgres else f"host:{host.lower()}",)
+        return Spotted(kind, name, unquote(password), line, UNTOLD, marks=marks)
+    conninfo, host_is = _CONNINFO.search(text), _HOST.search(text)
+    if conninfo is not None and host_is is not None:
+        password = conninfo.group(1).strip("'")
+        marks = (f"pg:{host_is.group(1).lower()}",)
+        return Spotted("postgres password", name, password, line, UNTOLD, marks=marks)
+    return None
+
+
+def variables(
+    values: Mapping[str, str], lines: Mapping[str, int] | None = None
+) -> Iterator[Spotted]:
+    """All variables of one place; an access key id makes one credential with its secret."""
+    at = lines or {}
+    for name, value in values.items():
+        found = variable(name, value, at.get(name))
+        if found is None:
+            continue
+        key_id = _key_id(name, values)
+        if key_id:
+            kind, scope = aws_kind(key_id)
+            found = Spotted(kind, name, found.value, found.line, scope, key_id)
+        yield found
+
+
+def _key_id(name: str, values: Mapping[str, str]) -> str:
+    """The access key id beside a secret: by AWS's names, and by those that differ in the same way."""
+    for ending, other in (
+        ("SECRET_ACCESS_KEY", "ACCESS_KEY_ID"),
+        ("SECRET_KEY", "ACCESS_KEY"),
+        ("SECRET", "KEY_ID"),
+        ("secret_access_key", "access_key_id"),
+    ):
+        if name.endswith(ending):
+            beside = values.get(name.removesuffix(ending) + other, "").strip()
+            if beside:
+                return beside
+    return ""
+
+
+_ASSIGNED = re.compile(
+    r"^\s*(?:export\s+|-\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,79})\s*[=:]\s*(.*?)\s*$", re.ASCII
+)
+
+
+def assignments(text: str) -> Iterator[Spotted]:
+    """`NAME=value` and `NAME: value` by lines, as dotenv and CI files have them."""
+    values: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        assigned = _ASSIGNED.match(line)
+        if assigned is None:
+            if (found := in_url(line, "", number)) is not None:
+                yield found
+            continue
+        name, value = assigned.group(1), _unquoted(assigned.group(2))
+        if name in values:  # what was said before is still readable there
+            yield from variables({name: values[name]}, lines)
+        values[name], lines[name] = value, number
+    yield from variables(values, lines)
+
+
+def _unquoted(text: str) -> str:
+    if text[:1] in ("'", '"'):
+        end = text.find(text[0], 1)
+        return text[1:end] if end > 0 else text[1:]
+    return text.split(" #")[0].strip()
+
+
+def ini(text: str) -> Iterator[tuple[str, Mapping[str, str], Mapping[str, int]]]:
+    """Sections with their fields and lines. (`configparser` would quote lines in its errors.)"""
+    section: str = ""
+    fields: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.strip()
+        if bare.startswith("[") and "]" in bare:
+            yield section, fields, lines
+            section, fields, lines = bare[1 : bare.index("]")].strip(), {}, {}
+        elif "=" in bare and not bare.startswith(("#", ";")):
+            name, _, value = bare.partition("=")
+            fields[name.strip()], lines[name.strip()] = value.strip(), number
+    yield section, fields, lines
+
+
+def aws(text: str) -> Iterator[Spotted]:
+    """`~/.aws/credentials` and `~/.aws/config`: a credential for each profile."""
+    for section, fields, lines in ini(text):
+        secret = fields.get("aws_secret_access_key", "")
+        if secret:
+            profile = section.removeprefix("profile ").strip()
+            kind, scope = aws_kind(fields.get("aws_access_key_id", ""))
+            yield Spotted(
+                kind,
+                profile,
+                secret,
+                lines["aws_secret_access_key"],
+                scope,
+                fields.get("aws_access_key_id", ""),
+                (f"profile:{profile}",),
+            )
+
+
+def services(text: str) -> Iterator[Spotted]:
+    """`pg_service.conf`."""
+    for section, fields, lines in ini(text):
+        if fields.get("password"):
+            host = fields.get("host", "").lower()
+            marks = (f"service:{section}", *((f"pg:{host}",) if host else ()))
+            line = lines["password"]
+            yield Spotted("postgres password", section, fields["password"], line, UNTOLD, "", marks)
+
+
+def pgpass(text: str) -> Iterator[Spotted]:
+    """`host:port:database:user:password`, where `\\` quotes `:` and `\\`."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("#"):
+            continue
+        fields = re.split(r"(?<!\\):", line, maxsplit=4)
+        if len(fields) == 5 and fields[4]:
+            password = re.sub(r"\\(.)", r"\1", fields[4])
+            marks = (f"pg:{fields[0].lower()}",) if fields[0] else ()
+            yield Spotted("postgres password", "", password, number, UNTOLD, "", marks)
+
+
+def netrc(text: str) -> Iterator[Spotted]:
+    """`machine HOST login USER password WORD`, over lines or in one."""
+    host = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        for at, word in enumerate(words[:-1]):
+            if word == "machine":
+                host = words[at + 1]
+            elif word == "password":
+                marks = (f"host:{host.lower()}",) if host else ()
+                yield Spotted("netrc password", "", words[at + 1], number, UNTOLD, "", marks)
+
+
+def rclone(text: str) -> Iterator[Spotted]:
+    """A remote's secrets; rclone only obscures its passwords (a fixed key), so they count as readable."""
+    for section, fields, lines in ini(text):
+        for name in ("secret_access_key", "pass", "password", "token", "key", "client_secret"):
+            value = fields.get(name, "")
+            if value:
+                key_id = fields.get("access_key_id", "") if name == "secret_access_key" else ""
+                scope = aws_kind(key_id)[1]
+                yield Spotted("rclone remote", section, value, lines[name], scope, key_id)
+
+
+_KUBE = re.compile(r"^\s*(?:-\s+)?(token|password|client-key-data|id-token|refresh-token):\s*(\S+)")
+
+
+def kube(text: str) -> Iterator[Spotted]:
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _KUBE.match(line)
+        if found is not None:
+            value = _unquoted(found.group(2))
+            yield Spotted("kubernetes login", found.group(1), value, number, UNTOLD)
+
+
+def railway(text: str) -> Iterator[Spotted]:
+    """Railway's CLI keeps the login of its user in JSON, whatever the fields around it are called."""
+    try:
+        waiting: list[object] = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            for name, value in one.items():
+                if isinstance(value, str) and value and name.lower().endswith("token"):
+                    scope = "the login of the CLI's user: all that this user can do"
+                    shown = name if _NAME.fullmatch(name) else ""
+                    yield Spotted("railway login", shown, value, None, scope)
+                else:
+                    waiting.append(value)
+        elif isinstance(one, list):
+            waiting += one
+
+
+_TYPED = re.compile(
+    r"(?:^|[\s;&(])([A-Za-z_][A-Za-z0-9_]{0,79})=('[^']*'|\"[^\"]*\"|[^\s;&|]+)", re.ASCII
+)
+_OPTION = re.compile(
+    r"--?(password|passwd|pass|token|secret|api-key|secret-key)[= ]('[^']*'|\"[^\"]*\"|[^\s;&|]+)",
+    re.I,
+)
+
+
+def history(text: str) -> Iterator[Spotted]:
+    """Lines that were typed with a value in them."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if (url := in_url(line, "", number)) is not None:
+            yield url
+        typed = {name: _unquoted(value) for name, value in _TYPED.findall(line)}
+        for found in variables(typed, dict.fromkeys(typed, number)):
+            if url is None or found.value != url.value:
+                yield found
+        for option, value in _OPTION.findall(line):
+            if not _PLACEHOLDER.match(_unquoted(value)):
+                name = f"--{option.lower()}"
+                yield Spotted("secret in a command", name, _unquoted(value), number, UNTOLD)
