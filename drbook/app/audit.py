@@ -69,6 +69,8 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     exposed = expose(search.found, stated)
     unknown = [f"{line.name}: {line.reason}" for line in copies if line.answer is Answer.UNKNOWN]
     unknown += [one for one in (undecided(exposed),) if one]
+    if stated.asked is not None and stated.asked.might is Might.UNKNOWN:
+        unknown.append(f"production's login: {stated.asked.reason}")
     unknown += [f"not read: {one}" for one in search.left_out]
     return Report(
         title=order.runbook.title,
@@ -77,6 +79,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
         credentials=exposed,
         kills=kills(exposed, stated),
         things=tuple(thing.id for thing in stated.things),
+        asked=stated.asked,
         unstated=tuple(unstated(exposed, stated.credentials)),
         left_out=tuple(search.left_out),
         files=tuple(search.read),

@@ -28,7 +28,7 @@ from drbook.providers.s3config import S3Place
 def things_of(runbook: Runbook, located: Located, search: Search) -> list[Thing]:
     document = runbook.document
     marks = _database_marks(document.production.database, search)
-    near = frozenset(mark for mark in marks if mark.startswith("pg:"))
+    near = frozenset(mark for mark in marks if mark.startswith("pg:") or mark == "env:PGPASSWORD")
     things = [Thing(PRODUCTION, document.production.domain, uses=marks - near, near=near)]
     for source in runbook.sources:
         own = [each for each in located.judgements if each.point.source == source.id]
@@ -80,6 +80,8 @@ def _database_marks(database: DatabaseRef | None, search: Search) -> frozenset[s
     marks = _reference(database.dsn, search) | _reference(database.password, search)
     if database.service is not None:
         marks.add(f"service:{database.service}")
+    if database.password is None:  # libpq's own, where nothing else gives one
+        marks.add("env:PGPASSWORD")
     if database.host is not None:
         marks.add(f"pg:{database.host.lower()}")
     return frozenset(marks)
@@ -89,6 +91,9 @@ def _store_marks(place: S3Place, search: Search) -> frozenset[str]:
     marks = _reference(place.secret_key, search) | _reference(place.access_key, search)
     if place.profile is not None:
         marks.add(f"profile:{place.profile}")
+    elif place.access_key is None:  # what AWS's own variables and files say
+        profile = search.environment.get("AWS_PROFILE") or "default"
+        marks |= {"env:AWS_SECRET_ACCESS_KEY", f"profile:{profile}"}
     return frozenset(marks)
 
 

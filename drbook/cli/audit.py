@@ -17,6 +17,7 @@ from drbook.cli.settings import read_settings
 from drbook.core.auditreport import Report
 from drbook.core.credentials import Exposed, Might
 from drbook.core.errors import ExitCode, UsageError
+from drbook.core.points import Basis
 from drbook.core.values import counted, plain, show_time
 from drbook.providers.hiding import scrub
 from drbook.timeline.auditpage import page
@@ -89,6 +90,11 @@ def _print(report: Report) -> None:
         f"CREDENTIALS  {len(report.credentials)} in {counted(len(report.files), 'file')} "
         "and the environment"
     )
+    if report.asked is not None:
+        _hang(
+            "  the runbook's login to production: ",
+            f"{report.asked.might.value}, {report.asked.reason}",
+        )
     for one in report.credentials:
         _print_one(one)
     if report.unstated:
@@ -122,7 +128,8 @@ def _print_one(one: Exposed) -> None:
         _hang("            ", found.scope)
     by_reason: dict[tuple[Might, str], list[str]] = {}
     for power in one.powers:
-        by_reason.setdefault((power.might, power.reason), []).append(power.thing)
+        declared = " (declared)" if power.basis is Basis.DECLARED else ""
+        by_reason.setdefault((power.might, power.reason + declared), []).append(power.thing)
     for (might, reason), things in by_reason.items():
         _hang(f"            {might.value.upper():8}  ", f"{', '.join(things)}: {reason}")
 

@@ -1,7 +1,7 @@
 """What an audit says: one document for the terminal, JSON and the page."""
 
 from drbook.core.audit import Line
-from drbook.core.credentials import Exposed, Kill
+from drbook.core.credentials import Exposed, Kill, Power
 from drbook.core.errors import ExitCode
 from drbook.core.points import Answer
 from drbook.core.values import Frozen, UtcTime
@@ -17,6 +17,8 @@ class Report(Frozen):
     kills: tuple[Kill, ...]
     things: tuple[str, ...]
     """What can be destroyed, production first."""
+    asked: Power | None = None
+    """What production's server says of the runbook's login; None where nobody asked."""
     unstated: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     files: tuple[str, ...] = ()

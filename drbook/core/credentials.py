@@ -6,7 +6,7 @@ fingerprints.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from pydantic import Field
@@ -131,6 +131,13 @@ def expose(found: Sequence[Found], stated: Stated) -> tuple[Exposed, ...]:
     """Every credential with its powers. Whoever holds the same value is the same credential, wherever
     the runbook says that it lies."""
     names = _names(found, stated.credentials)
+    openers = {one.fingerprint for one in found if one.marks & stated.production.uses}
+    if len(openers) > 1 and stated.asked is not None:  # a service of that name in two files
+        several = "several credentials open it by that name; which one was asked nobody knows"
+        unsure = stated.asked.model_copy(
+            update={"might": Might.UNKNOWN, "basis": Basis.NONE, "reason": several}
+        )
+        stated = replace(stated, asked=unsure)
     shown = []
     for one in found:
         is_ = names.get(one.fingerprint, ())
@@ -181,11 +188,14 @@ def _reached(
     if holds_production:  # and so reads what production's holder reads
         reach = leaked_credentials(stated.production.domain, stated.credentials, names)
     answer, reason = reach.judge(credentials)
+    # The words of an incident, in which whatever is held has leaked.
+    reason = reason.replace("has leaked, as the operator says", "is this one")
+    reason = reason.replace("everything that leaked", "all that this one reaches")
     if answer is Answer.PASS:
         return Might.CANNOT, Basis.DECLARED, reason
     if answer is Answer.UNKNOWN:
         return Might.UNKNOWN, Basis.NONE, reason
-    return _past_the_lock(thing, reason.replace("has leaked, as the operator says", "is this one"))
+    return _past_the_lock(thing, reason)
 
 
 def _past_the_lock(thing: Thing, reason: str) -> tuple[Might, Basis, str]:

@@ -29,6 +29,7 @@ LARGEST = 512 * 1024
 ALL_BYTES = 32 * 1024 * 1024
 MOST = 300
 """Credentials in one report."""
+MORE = f"more than {MOST} credentials: the others are not listed"
 LINE = 4096
 """Characters of a line."""
 SKIPPED = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", ".tox"})
@@ -223,8 +224,8 @@ class Search:
 
     def _add(self, one: Spotted, place: str, readers: str, marks: Sequence[str]) -> None:
         if len(self.found) >= MOST:
-            if len(self.found) == MOST and not any("credentials" in each for each in self.left_out):
-                self.left_out.append(f"more than {MOST} credentials: the others are not listed")
+            if MORE not in self.left_out:
+                self.left_out.append(MORE)
             return
         self._values.append(one.value)
         fingerprint = self.print_of(one.value)

@@ -33,7 +33,12 @@ _SECRET_NAME = re.compile(
     r"|api_?key|access_?key|secret_?key|private_?key|auth_?key|account_?key|encryption_?key|key)$",
     re.IGNORECASE,
 )
-_NO_SECRET = frozenset({"PWD", "OLDPWD", "LS_KEY", "SSH_ASKPASS", "GIT_ASKPASS"})
+_NO_SECRET = re.compile(
+    r"PWD|OLDPWD|SSH_ASKPASS|GIT_ASKPASS|(?-i:key)|(?:.*[_.-])?(?:public|cache|primary|foreign|sort|partition)"
+    r"[_.-]?keys?",
+    re.DOTALL | re.ASCII | re.IGNORECASE,
+)
+"""Names that end like those of secrets and are none; a bare `key` is a cache's in CI files."""
 _URL = re.compile(
     r"\b([a-z][a-z0-9+.-]{1,30})://[^\s/?#:@'\"]*:([^\s'\"]{1,512})@([^\s/?#'\"@]{1,255})", re.I
 )
@@ -84,7 +89,7 @@ _BY_NAME: Mapping[str, str] = {
 def variable(name: str, value: str, line: int | None = None) -> Spotted | None:
     """One variable, where its name or its value's shape says that it is a secret."""
     value = value.strip()
-    if len(value) < 3 or name in _NO_SECRET or _PLACEHOLDER.match(value) or "${{" in value:
+    if len(value) < 3 or _NO_SECRET.fullmatch(name) or _PLACEHOLDER.match(value) or "${{" in value:
         return None
     if name in RAILWAY:
         kind, scope = RAILWAY[name]
@@ -185,11 +190,16 @@ def assignments(text: str) -> Iterator[Spotted]:
     yield from variables(values, lines)
 
 
+_QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"?|'([^']*)'?")
+
+
 def _unquoted(text: str) -> str:
-    if text[:1] in ("'", '"'):
-        end = text.find(text[0], 1)
-        return text[1:end] if end > 0 else text[1:]
-    return text.split(" #")[0].strip()
+    """A value without its quotes and a comment behind it; an open quote goes to the line's end."""
+    found = _QUOTED.match(text)
+    if found is None:
+        return text.split(" #")[0].strip()
+    double, single = found.groups()
+    return single if double is None else re.sub(r"\\(.)", r"\1", double)
 
 
 def ini(text: str) -> Iterator[tuple[str, Mapping[str, str], Mapping[str, int]]]:

@@ -99,7 +99,9 @@ def test_a_copy_of_a_credential_that_the_runbook_does_not_know_is_said(planted: 
 
 def test_who_else_can_read_it(planted: Planted) -> None:
     document = json.loads(audit(planted, "--json").stdout)
-    readers = {Path(one["found"]["place"]).name: one["found"]["readers"] for one in document["credentials"]}
+    readers = {
+        Path(one["found"]["place"]).name: one["found"]["readers"] for one in document["credentials"]
+    }
     assert readers[".pgpass"] == "everybody"
     assert readers[".netrc"] == "its owner"
 
@@ -109,7 +111,10 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\u202e\n"
 
 def test_hostile_names_and_contents_are_harmless(planted: Planted, tmp_path: Path) -> None:
     folder = planted.repo / HOSTILE.replace("/", "_")
-    planted.put(folder / ".env", f"{HOSTILE}\nAPI_TOKEN={planted.value('x')}\nA_TOKEN=\x1b[31m{planted.value('y')}\n")
+    planted.put(
+        folder / ".env",
+        f"{HOSTILE}\nAPI_TOKEN={planted.value('x')}\nA_TOKEN=\x1b[31m{planted.value('y')}\n",
+    )
     planted.put(planted.repo / ".env.bytes", "")
     (planted.repo / ".env.bytes").write_bytes(bytes(range(256)) * 50)
     planted.put(planted.repo / ".railway" / "config.json", "[" * 100_000)

@@ -103,15 +103,20 @@ def plant(root: Path) -> Planted:
         "PGSERVICEFILE": str(root / "services.conf"),
         "DRBOOK_HOME": str(root / "state"),
     }
-    made.put(repo / "app" / ".env.production", f"DEBUG=1\nexport RAILWAY_TOKEN='{made.value('project')}'\n")
+    made.put(
+        repo / "app" / ".env.production",
+        f"DEBUG=1\nexport RAILWAY_TOKEN='{made.value('project')}'\n",
+    )
     made.put(
         home / ".aws" / "credentials",
-        "[offsite]\naws_access_key_id = AKIA" + "Q" * 16
+        "[offsite]\naws_access_key_id = AKIA"
+        + "Q" * 16
         + f"\naws_secret_access_key = {made.value('writer', hard=True)}\n",
     )
     made.put(
         home / ".aws" / "config",
-        "[profile old]\naws_access_key_id=ASIA" + "Q" * 16
+        "[profile old]\naws_access_key_id=ASIA"
+        + "Q" * 16
         + f"\naws_secret_access_key={made.value('session')}\n",
     )
     made.put(home / ".pgpass", f"# mine\ndb.example:5432:shop:ops:{made.value('pgpass')}\n", 0o644)
