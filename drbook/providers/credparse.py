@@ -40,7 +40,7 @@ _NO_SECRET = re.compile(
 )
 """Names that end like those of secrets and are none; a bare `key` is a cache's in CI files."""
 _URL = re.compile(
-    r"\b([a-z][a-z0-9+.-]{1,30})://[^\s/?#:@'\"]*:([^\s'\"]{1,512})@([^\s/?#'\"@]{1,255})", re.I
+    r"\b([a-z][a-z0-9+.-]{1,30})://[^\s/?#:@'\"]*:([^\s'\"]{1,512})@([^\s/?#'\"@]{0,255})", re.I
 )
 _POSTGRES = ("postgres", "postgresql")
 _CONNINFO = re.compile(r"\bpassword\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'\"]+)", re.IGNORECASE)
@@ -126,8 +126,8 @@ def in_url(text: str, name: str, line: int | None) -> Spotted | None:
         postgres = scheme.lower() in _POSTGRES
         kind = "postgres password" if postgres else "password in a URL"
         # With a bare @ in the password, what looks like the host is a part of it, so it is only compared.
-        bare = host.rpartition(":")[0] or host
-        marks = (f"pg:{bare.lower()}" if postgres else f"host:{host.lower()}",)
+        bare = (host.rpartition(":")[0] or host).lower()
+        marks = (f"pg:{bare}" if postgres else f"host:{host.lower()}",) if bare else ()
         return Spotted(kind, name, unquote(password), line, UNTOLD, marks=marks)
     conninfo, host_is = _CONNINFO.search(text), _HOST.search(text)
     if conninfo is not None and host_is is not None:

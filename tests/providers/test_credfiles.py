@@ -20,6 +20,7 @@ FORMATS: list[tuple[str, Parser, str, list[tuple[str, str, int | None]]]] = [
     ("yaml", credparse.assignments, "  - SECRET_KEY: \"qqqq\\\"wwww\"\n  token: ${{ secrets.X }}", [("SECRET_KEY", "qqqq\"wwww", 1)]),
     ("url", credparse.assignments, "DATABASE_URL=postgres://u:p%40ss@h:1/d", [("DATABASE_URL", "p@ss", 1)]),
     ("url with a bare @", credparse.assignments, "X=postgres://u:p@ss/w@h/d", [("X", "p@ss/w", 1)]),
+    ("url without a host", credparse.assignments, "DSN=postgresql://u:topsecret@/d?host=/run", [("DSN", "topsecret", 1)]),
     ("conninfo", credparse.assignments, "X='host=h password=topsecret'", [("X", "topsecret", 1)]),
     ("by its shape", credparse.assignments, "X=ghp_" + "a" * 36, [("X", "ghp_" + "a" * 36, 1)]),
     ("pgpass", credparse.pgpass, "#c\nh:5:d:u:a\\:b\nbroken:line\n*:*:*:*:z", [("", "a:b", 2), ("", "z", 4)]),
