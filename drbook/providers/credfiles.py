@@ -213,7 +213,11 @@ class Search:
             text = "\n".join(line[:LINE] for line in text.splitlines())
         shown = _path(path)
         self.read.append(shown)
-        spotted = list(parser(text))
+        try:
+            spotted = list(parser(text))
+        except Exception as error:  # noqa: BLE001 - its message may quote the file, and others are left
+            self._leave(path, f"it could not be understood ({type(error).__name__})")
+            return
         for one in spotted:
             marks = [*one.marks]
             if len({each.value for each in spotted}) == 1:

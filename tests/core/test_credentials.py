@@ -79,6 +79,22 @@ def test_power(
     assert powers(one, Stated(things, PLACES), *beside) == expected
 
 
+def test_one_deleter_more_never_makes_a_thing_safer() -> None:
+    worse = {NO: 0, DUNNO: 1, YES: 2}
+    for _, one, things, _ in POWERS:
+        for name in PLACES:
+            before = expose([one], Stated(things, PLACES))[0].powers
+            more = []
+            for thing in things:
+                known = thing.domain.credentials
+                wider = None if known is None else (*known, name)
+                domain = thing.domain.model_copy(update={"credentials": wider})
+                more.append(Thing(thing.id, domain, independent=thing.independent, lock=thing.lock))
+            after = expose([one], Stated(more, PLACES))[0].powers
+            for was, is_ in zip(before, after, strict=True):
+                assert worse[is_.might] >= worse[was.might], (one.name, name, was, is_)
+
+
 def test_whoever_destroys_production_reads_what_it_reads() -> None:
     domain = FailureDomain(resource="vol", credentials=("deploy",), reads=("backup-host",))
     stated = Stated((Thing(PRODUCTION, domain), copies("writer")), PLACES)

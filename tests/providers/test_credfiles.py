@@ -180,3 +180,18 @@ def test_variables_that_name_files(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("h:1:d:u:abcdefgh\n")
     (one,) = search(tmp_path, PGPASSFILE=str(tmp_path / "mine"), AWS_CONFIG_FILE="a\0b").found
     assert one.place.endswith("/mine")
+
+
+def test_a_parser_that_fails_quotes_nothing_and_hides_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(text: str) -> Iterable[Spotted]:
+        raise RuntimeError(text)
+
+    (tmp_path / ".pgpass").write_text("h:1:d:u:abcdefgh\n")
+    (tmp_path / ".netrc").write_text("machine h password p-1")
+    monkeypatch.setattr(credfiles, "HOME_FILES", ((".pgpass", broken), (".netrc", credparse.netrc)))
+    made = search(tmp_path)
+    assert [one.kind for one in made.found] == ["netrc password"]
+    (said,) = made.left_out
+    assert said.endswith(".pgpass: it could not be understood (RuntimeError)")
