@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from drbook.app.exposure import credentials_of, things_of
+from drbook.app.exposure import credentials_of, referred, things_of
 from drbook.app.inspect import Inspection, baselines
 from drbook.app.places import JOURNAL, Home, listed
 from drbook.core.audit import Facts, Proof, audit_copies
@@ -20,13 +20,14 @@ from drbook.core.credentials import (
     Power,
     Stated,
     expose,
-    kills,
+    gaps,
     undecided,
     unstated,
 )
 from drbook.core.errors import DrbookError
 from drbook.core.events import Mode
 from drbook.core.fold import fold
+from drbook.core.kills import kills
 from drbook.core.points import Answer, Basis, Located
 from drbook.core.remarks import TableVerdict
 from drbook.core.results import VERIFY, VerifyResult, read_result
@@ -60,7 +61,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     located = _located(order.runbook, inspection, now, full=full)
     copies = audit_copies(_facts(order, located, now))
     search = Search(order.environment)
-    search.run(order.paths, order.here)
+    search.run(order.paths, order.here, *referred(order.runbook))
     stated = Stated(
         things=things_of(order.runbook, located, search),
         credentials=credentials_of(order.runbook),
@@ -68,7 +69,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     )
     exposed = expose(search.found, stated)
     unknown = [f"{line.name}: {line.reason}" for line in copies if line.answer is Answer.UNKNOWN]
-    unknown += [one for one in (undecided(exposed),) if one]
+    unknown += [one for one in (undecided(exposed),) if one] + gaps(stated)
     if stated.asked is not None and stated.asked.might is Might.UNKNOWN:
         unknown.append(f"production's login: {stated.asked.reason}")
     unknown += [f"not read: {one}" for one in search.left_out]

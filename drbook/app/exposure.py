@@ -20,8 +20,10 @@ from drbook.core.points import (
 )
 from drbook.core.runbook import Runbook
 from drbook.core.targets import DatabaseRef
+from drbook.providers import secrets
 from drbook.providers.credfiles import Search
-from drbook.providers.credparse import in_url
+from drbook.providers.credplaces import place
+from drbook.providers.credvalues import in_url
 from drbook.providers.s3config import S3Place
 
 
@@ -65,8 +67,8 @@ def _reference(reference: str | None, search: Search) -> set[str]:
     if kind == "env":
         marks, value = {f"env:{rest}"}, search.environment.get(rest)
     elif kind == "file":
-        path = Path(rest).expanduser()
-        marks, value = {f"file:{path.absolute()}"}, search.read_reference(path)
+        path = place(rest)
+        marks, value = {f"file:{path}"}, search.read_reference(path)
     if value:
         marks.add(f"print:{search.print_of(value.strip())}")
         if (inside := in_url(value, "", None)) is not None:
@@ -87,35 +89,52 @@ def _database_marks(database: DatabaseRef | None, search: Search) -> frozenset[s
     return frozenset(marks)
 
 
-def _store_marks(place: S3Place, search: Search) -> frozenset[str]:
-    marks = _reference(place.secret_key, search) | _reference(place.access_key, search)
-    if place.profile is not None:
-        marks.add(f"profile:{place.profile}")
-    elif place.access_key is None:  # what AWS's own variables and files say
+def _store_marks(store: S3Place, search: Search) -> frozenset[str]:
+    marks = _reference(store.secret_key, search) | _reference(store.access_key, search)
+    if store.profile is not None:
+        marks.add(f"profile:{store.profile}")
+    elif store.access_key is None:  # what AWS's own variables and files say
         profile = search.environment.get("AWS_PROFILE") or "default"
         marks |= {"env:AWS_SECRET_ACCESS_KEY", f"profile:{profile}"}
     return frozenset(marks)
 
 
-def _store_near(place: S3Place) -> frozenset[str]:
-    host = urlsplit(place.endpoint).netloc.lower() if place.endpoint else ""
+def _store_near(store: S3Place) -> frozenset[str]:
+    host = urlsplit(store.endpoint).netloc.lower() if store.endpoint else ""
     return frozenset({f"host:{host}"}) if host else frozenset()
+
+
+def referred(runbook: Runbook) -> tuple[list[str], list[Path]]:
+    """Variables and files that the runbook itself calls secret. An access key's id is none."""
+    document = runbook.document
+    stores = [
+        one
+        for one in (*runbook.sources, *runbook.mirrors, runbook.baseline_store)
+        if isinstance(one, S3Place)
+    ]
+    ids = {one.access_key for one in stores}
+    names = [name for name in secrets.named(runbook.source.decode()) if f"env:{name}" not in ids]
+    database = document.production.database
+    references = [database.dsn, database.password] if database is not None else []
+    references += [one.secret_key for one in stores]
+    for stated in document.credentials.values():
+        references += stated.stored_in or ()
+    files = [each[5:].partition("#")[0] for each in references if each and each.startswith("file:")]
+    return names, [place(each) for each in dict.fromkeys(files)]
 
 
 def credentials_of(runbook: Runbook) -> Mapping[str, CredentialPlace]:
     """`file:` places of `stored_in` as absolute paths, the way found files are named."""
     return {
-        name: place.model_copy(
+        name: stated.model_copy(
             update={
                 "stored_in": tuple(
-                    f"file:{Path(one[5:]).expanduser().absolute()}"
-                    if one.startswith("file:")
-                    else one
-                    for one in place.stored_in
+                    f"file:{place(one[5:])}" if one.startswith("file:") else one
+                    for one in stated.stored_in
                 )
             }
         )
-        if place.stored_in is not None
-        else place
-        for name, place in runbook.document.credentials.items()
+        if stated.stored_in is not None
+        else stated
+        for name, stated in runbook.document.credentials.items()
     }

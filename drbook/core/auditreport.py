@@ -1,8 +1,9 @@
 """What an audit says: one document for the terminal, JSON and the page."""
 
 from drbook.core.audit import Line
-from drbook.core.credentials import Exposed, Kill, Power
+from drbook.core.credentials import Exposed, Power
 from drbook.core.errors import ExitCode
+from drbook.core.kills import Kill
 from drbook.core.points import Answer
 from drbook.core.values import Frozen, UtcTime
 

@@ -89,17 +89,6 @@ class Exposed(Frozen):
         return next(power for power in self.powers if power.thing == thing)
 
 
-class Kill(Frozen):
-    """A single credential, or one place, that destroys production and every copy that looks independent."""
-
-    what: str
-    """`one credential`, `one file` or `this machine`."""
-    where: str
-    fingerprints: tuple[str, ...]
-    things: tuple[str, ...]
-    reasons: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Stated:
     """What the runbook says, and what production's own server answered."""
@@ -164,7 +153,7 @@ def _power(one: Found, is_: tuple[str, ...], thing: Thing, stated: Stated) -> Po
         asked = stated.asked
         if asked.might is Might.DESTROYS or not is_:
             return asked
-    might, basis, reason = _reached(is_, thing, stated)
+    might, basis, reason = reached(is_, thing, stated)
     if might is Might.UNKNOWN and opens:
         reason = (
             f"the runbook opens it with this; whether it may delete there was not asked: {reason}"
@@ -174,7 +163,7 @@ def _power(one: Found, is_: tuple[str, ...], thing: Thing, stated: Stated) -> Po
     return Power(thing=thing.id, might=might, basis=basis, reason=reason)
 
 
-def _reached(
+def reached(
     names: Sequence[str], thing: Thing, stated: Stated, *, holds_production: bool = False
 ) -> tuple[Might, Basis, str]:
     """Can somebody who has exactly these credentials destroy it, as the runbook states?"""
@@ -211,70 +200,26 @@ def _without_reads(stated: Stated) -> FailureDomain:
     return stated.production.domain.model_copy(update={"reads": ()})
 
 
-# --- the finding of findings -------------------------------------------------------------------
-
-
-def kills(exposed: Sequence[Exposed], stated: Stated) -> tuple[Kill, ...]:
-    """What destroys production and every last hope at once: single credentials, then files (and the
-    environment) that hold several, then this machine as a whole, where nothing smaller does."""
-    singles: dict[str, list[Exposed]] = {}
-    for one in exposed:
-        singles.setdefault(one.found.fingerprint, []).append(one)
-    found = []
-    for fingerprint, same in singles.items():
-        where = ", ".join(dict.fromkeys(each.found.where for each in same))
-        kill = _kill("one credential", where, same, stated)
-        if kill is not None:
-            found.append(kill.model_copy(update={"fingerprints": (fingerprint,)}))
-    dead = {fingerprint for kill in found for fingerprint in kill.fingerprints}
-    places: dict[str, list[Exposed]] = {}
-    for one in exposed:
-        if one.found.fingerprint not in dead:
-            places.setdefault(one.found.place, []).append(one)
-    for place, held in places.items():
-        what = "this process's environment" if place == "environment" else "one file"
-        found += [kill] if (kill := _kill(what, place, held, stated)) else []
-    if not found and (kill := _kill("this machine", "all places together", exposed, stated)):
-        found.append(kill)
-    return tuple(found)
-
-
-def _kill(what: str, where: str, held: Sequence[Exposed], stated: Stated) -> Kill | None:
-    """None where something survives, as far as is known."""
-    things = (stated.production, *stated.last_hopes)
-    names = tuple(dict.fromkeys(name for each in held for name in each.is_))
-    reasons: list[str] = []
-    holders: dict[str, None] = {}
-    production = any(each.on(PRODUCTION).might is Might.DESTROYS for each in held)
-    for thing in things:
-        by = [each for each in held if each.on(thing.id).might is Might.DESTROYS]
-        if by:
-            holders.update({each.found.fingerprint: None for each in by})
-            reasons.append(f"{thing.id}: {by[0].on(thing.id).reason}")
-            continue
-        holds = production and thing.id != PRODUCTION
-        might, _, reason = _reached(names, thing, stated, holds_production=holds)
-        if might is not Might.DESTROYS:
-            return None
-        reasons.append(f"{thing.id}: {reason}")
-    if not stated.things[1:]:
-        reasons.append("the runbook names no backup source: there is no other copy")
-    shown = tuple(holders) or tuple(dict.fromkeys(each.found.fingerprint for each in held))
-    return Kill(
-        what=what,
-        where=where,
-        fingerprints=shown,
-        things=tuple(thing.id for thing in things),
-        reasons=tuple(plain(reason, 400) for reason in reasons),
-    )
-
-
 def undecided(exposed: Sequence[Exposed]) -> str:
     """How many powers nobody could tell, in words; empty where all were told."""
     open_ends = sum(any(power.might is Might.UNKNOWN for power in one.powers) for one in exposed)
     if not open_ends:
         return ""
     return f"what {counted(open_ends, 'credential')} can destroy could not be told"
+
+
+def gaps(stated: Stated) -> list[str]:
+    """What the runbook does not say, so that no search could find it: who can delete, and where that lies."""
+    said = []
+    known = {same_name(name): place for name, place in stated.credentials.items()}
+    for thing in stated.things:
+        if thing.domain.credentials is None:
+            said.append(f"{thing.id}: which credentials can delete it is not stated")
+        for name in thing.domain.credentials or ():
+            place = known.get(same_name(name))
+            if place is None or place.stored_in is None:
+                said.append(f"where {plain(name, 100)} is stored is not stated")
+    return list(dict.fromkeys(said))
 
 
 def unstated(exposed: Sequence[Exposed], credentials: Mapping[str, CredentialPlace]) -> list[str]:

@@ -12,14 +12,24 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from drbook.core.credentials import Found
 from drbook.core.values import plain
 from drbook.providers import credparse
-from drbook.providers.credparse import Spotted
+from drbook.providers.credplaces import (
+    DOTENV,
+    HOME_FILES,
+    NAMED_FILES,
+    Parser,
+    parser_of,
+    place,
+    plain_text,
+    whole_or_lines,
+)
+from drbook.providers.credvalues import UNTOLD, Spotted, variables
 from drbook.providers.hiding import KNOWN
 
 FILES = 5000
@@ -36,47 +46,6 @@ SKIPPED = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", ".t
 """Folders below the given paths that are not looked into."""
 ENVIRONMENT = "environment"
 
-Parser = Callable[[str], Iterable[Spotted]]
-
-
-def _plain_text(text: str) -> Iterator[Spotted]:
-    yield from credparse.private_keys(text)
-    yield from credparse.assignments(text)
-
-
-HOME_FILES: Sequence[tuple[str, Parser]] = (
-    (".aws/credentials", credparse.aws),
-    (".aws/config", credparse.aws),
-    (".pgpass", credparse.pgpass),
-    (".pg_service.conf", credparse.services),
-    (".railway/config.json", credparse.railway),
-    (".netrc", credparse.netrc),
-    (".config/rclone/rclone.conf", credparse.rclone),
-    (".kube/config", credparse.kube),
-    (".bash_history", credparse.history),
-    (".zsh_history", credparse.history),
-    (".sh_history", credparse.history),
-    (".psql_history", credparse.history),
-)
-"""Below the home folder, with what reads them."""
-NAMED_FILES: Mapping[str, Parser] = {
-    "AWS_SHARED_CREDENTIALS_FILE": credparse.aws,
-    "AWS_CONFIG_FILE": credparse.aws,
-    "PGPASSFILE": credparse.pgpass,
-    "PGSERVICEFILE": credparse.services,
-    "RCLONE_CONFIG": credparse.rclone,
-    "HISTFILE": credparse.history,
-}
-"""Variables that name a file of the same kind."""
-BY_NAME: Mapping[str, Parser] = {
-    **{Path(name).name: parser for name, parser in HOME_FILES if Path(name).name != "config"},
-    "pg_service.conf": credparse.services,
-    ".gitlab-ci.yml": _plain_text,
-}
-"""Names by which files below the given paths are known."""
-_DOTENV = re.compile(r"(?:.*\.env|\.env(?:[.-].*)?|\.envrc)\Z", re.DOTALL)
-_WORKFLOW = re.compile(r".*\.ya?ml\Z", re.DOTALL)
-
 
 @dataclass(slots=True)
 class Search:
@@ -92,21 +61,32 @@ class Search:
     _bytes: int = 0
     _seen: set[tuple[int, int]] = field(default_factory=set)
 
-    def run(self, paths: Sequence[Path], here: Path) -> None:
+    def run(
+        self,
+        paths: Sequence[Path],
+        here: Path,
+        names: Sequence[str] = (),
+        files: Sequence[Path] = (),
+    ) -> None:
         """The environment, the known files of the home folder, dotenv files of the current folder, and
-        the given paths. What it found is known as secret from then on, and masked everywhere."""
+        the given paths. What it found is known as secret from then on, and masked everywhere.
+
+        `names` are variables, `files` files that the runbook calls credentials, whatever they look like.
+        """
         try:
-            self._environment()
+            self._environment(names)
             home = self._home()
             if home is not None:
                 for name, parser in HOME_FILES:
                     self._file(home / name, parser, below=home)
             for variable, parser in NAMED_FILES.items():
                 if given := self.environment.get(variable):
-                    self._file(Path(given).expanduser(), parser)
+                    self._file(place(given), parser)
             for config in filter(None, self.environment.get("KUBECONFIG", "").split(os.pathsep)):
                 self._file(Path(config), credparse.kube)
             self._folder(here)
+            for path in files:
+                self._file(path, parser_of(path) or whole_or_lines)
             for path in paths:
                 self._given(path)
         finally:
@@ -123,7 +103,7 @@ class Search:
         """The value behind a runbook's `file:` reference, by this search's rules; None where they forbid it."""
         try:
             data, _ = _read(path)
-        except OSError:
+        except (OSError, ValueError):
             return None
         return data.decode("utf-8-sig", "replace").rstrip("\r\n")
 
@@ -134,13 +114,20 @@ class Search:
             return None
         return Path(given)
 
-    def _environment(self) -> None:
+    def _environment(self, names: Sequence[str]) -> None:
         short = {
             name: value
             for name, value in self.environment.items()
             if len(value) <= LARGEST and not name.startswith("BASH_FUNC_")
         }
-        for one in credparse.variables(short):
+        spotted = list(variables(short))
+        seen = {one.name for one in spotted}
+        spotted += [
+            Spotted("secret of the runbook", name, short[name].strip(), scope=UNTOLD)
+            for name in names
+            if name not in seen and short.get(name, "").strip()
+        ]
+        for one in spotted:
             marks = (f"env:{one.name}", *one.marks)
             self._add(one, ENVIRONMENT, "every process of this user, and what it starts", marks)
 
@@ -153,7 +140,7 @@ class Search:
             self._leave(path, error.strerror or "it cannot be looked at")
             return
         if not stat.S_ISDIR(mode):
-            self._file(path, _parser_of(path) or _plain_text, must=True)
+            self._file(path, parser_of(path) or plain_text, must=True)
             return
         looked = 0
         for folder, names, files in os.walk(path, followlinks=False):
@@ -164,7 +151,7 @@ class Search:
                     self._leave(path, f"more than {FILES} files, the others were not looked at")
                     return
                 one = Path(folder, name)
-                if (parser := _parser_of(one)) is not None:
+                if (parser := parser_of(one)) is not None:
                     self._file(one, parser, below=path)
 
     def _folder(self, here: Path) -> None:
@@ -173,8 +160,8 @@ class Search:
         except OSError:
             return
         for name in names:
-            if _DOTENV.match(name):
-                self._file(here / name, _plain_text, below=here)
+            if DOTENV.match(name):
+                self._file(here / name, plain_text, below=here)
 
     def _file(
         self, path: Path, parser: Parser, below: Path | None = None, *, must: bool = False
@@ -204,7 +191,7 @@ class Search:
             return
         if status.st_size > len(data):
             self._leave(path, f"of {status.st_size} bytes only the last {len(data)} were read")
-        self._parse(path.absolute(), data, status, parser)
+        self._parse(place(path), data, status, parser)
 
     def _parse(self, path: Path, data: bytes, status: os.stat_result, parser: Parser) -> None:
         text = data.decode("utf-8", "replace")
@@ -253,16 +240,6 @@ class Search:
     def _leave(self, path: Path, why: str) -> None:
         if len(self.left_out) < MOST:
             self.left_out.append(f"{_path(path)}: {plain(why, 200)}")
-
-
-def _parser_of(path: Path) -> Parser | None:
-    """What reads a file of that name; None for one that is not looked into."""
-    if path.parent.name == "workflows" and path.parent.parent.name == ".github":
-        return _plain_text if _WORKFLOW.match(path.name) else None
-    for name, parser in HOME_FILES:
-        if path.parts[-2:] == Path(name).parts[-2:]:
-            return parser
-    return BY_NAME.get(path.name) or (_plain_text if _DOTENV.match(path.name) else None)
 
 
 def _between(path: Path, below: Path) -> Iterator[Path]:

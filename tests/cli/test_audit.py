@@ -154,3 +154,23 @@ def test_nothing_is_written_to_what_was_read(planted: Planted) -> None:
     before = state()
     audit(planted)
     assert state() == before
+
+
+def test_what_the_runbook_calls_a_secret_is_one_whatever_it_looks_like(
+    planted: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable with an innocent name, and a file outside of every path that was given."""
+    planted.put(tmp_path / "elsewhere" / "word", planted.value("whole") + "\n")
+    monkeypatch.setenv("INNOCENT", planted.value("innocent"))
+    runbook = planted.runbook("backup-writer")
+    text = runbook.read_text()
+    text = text.replace("[laptops,", f'[laptops, "file:{tmp_path}/x/../elsewhere/word",')
+    runbook.write_text(text.replace("[backup-host,", '[backup-host, "env:INNOCENT",'))
+    ran = CliRunner().invoke(
+        cli, ["audit", str(runbook), "--quick", "--json"], standalone_mode=False
+    )
+    found = powers(json.loads(ran.stdout))
+    assert found["secret of the runbook", "word:1"] == ("destroys", "cannot")
+    assert found["secret of the runbook", "environment"] == ("cannot", "destroys")
+    for _, form in planted.forms():
+        assert form not in ran.output

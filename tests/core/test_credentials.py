@@ -11,10 +11,11 @@ from drbook.core.credentials import (
     Stated,
     Thing,
     expose,
-    kills,
+    gaps,
     undecided,
     unstated,
 )
+from drbook.core.kills import kills
 from drbook.core.points import Answer, Basis, CredentialPlace, FailureDomain
 from drbook.core.roles import RoleFacts, power_of
 
@@ -176,6 +177,20 @@ def test_a_place_that_is_not_stated() -> None:
     assert unstated(shown(found("DEPLOY")), PLACES) == []
     (said,) = unstated(shown(found("DEPLOY"), found("C", "f", "deploy")), PLACES)
     assert said == "deploy also lies in f"
+
+
+def test_what_the_runbook_leaves_open_is_said() -> None:
+    assert gaps(Stated(APART, PLACES)) == []
+    open_ends = (
+        production("deploy", "ghost"),
+        Thing("offsite", FailureDomain()),
+        copies("loose", "ghost"),
+    )
+    assert gaps(Stated(open_ends, PLACES)) == [
+        "where ghost is stored is not stated",
+        "offsite: which credentials can delete it is not stated",
+        "where loose is stored is not stated",
+    ]
 
 
 def test_marks_are_in_no_document() -> None:

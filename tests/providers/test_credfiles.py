@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from drbook.providers import credfiles, credparse
+from drbook.providers import credfiles, credparse, credvalues
 from drbook.providers.credfiles import Search
-from drbook.providers.credparse import Spotted
+from drbook.providers.credvalues import Spotted
 from drbook.providers.hiding import scrub
 
 Parser = Callable[[str], Iterable[Spotted]]
@@ -36,7 +36,7 @@ FORMATS: list[tuple[str, Parser, str, list[tuple[str, str, int | None]]]] = [
     ("history", credparse.history, ": 17:0;PGPASSWORD=abc psql", [("PGPASSWORD", "abc", 1)]),
     ("history, an option", credparse.history, "x --token=abc --name y", [("--token", "abc", 1)]),
     ("history, a variable is no value", credparse.history, "x --token=$T --password \"$P\"", []),
-    ("pem", credparse.private_keys, "x\n-----BEGIN EC PRIVATE KEY-----\nabc\n-----END", [("", "-----BEGIN EC PRIVATE KEY-----\nabc\n", 2)]),
+    ("pem", credvalues.private_keys, "x\n-----BEGIN EC PRIVATE KEY-----\nabc\n-----END", [("", "-----BEGIN EC PRIVATE KEY-----\nabc\n", 2)]),
 ]  # fmt: skip
 
 
@@ -78,7 +78,7 @@ ORDINARY += [
 
 @pytest.mark.parametrize(("name", "value"), ORDINARY)
 def test_what_is_no_credential(name: str, value: str) -> None:
-    assert credparse.variable(name, value) is None
+    assert credvalues.variable(name, value) is None
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_key_id_tells_the_kind(key_id: str, kind: str) -> None:
         ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
         ("OFFSITE_SECRET", "OFFSITE_KEY_ID"),
     ):
-        (one,) = credparse.variables({secret: "s" * 20, beside: key_id})
+        (one,) = credvalues.variables({secret: "s" * 20, beside: key_id})
         assert (one.kind, one.key_id) == (kind, key_id)
 
 
