@@ -65,6 +65,26 @@ def test_a_server_that_is_not_asked_or_does_not_answer_is_unknown(audit, shop: S
         assert login["powers"][0]["might"] == "unknown"
 
 
+def test_the_key_that_opens_the_backups_is_known_again_and_not_called_harmless(
+    audit, shop: Shop, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    """In the environment, where the runbook reads it, and in a profile that has the same key."""
+    key, secret = shop.environment["OFFSITE_KEY_ID"], shop.environment["OFFSITE_SECRET"]
+    folder = tmp_path / "mine" / ".aws"
+    folder.mkdir()
+    text = f"[x]\naws_access_key_id={key}\naws_secret_access_key={secret}\n"
+    (folder / "credentials").write_text(text)
+    told = audit("--quick")
+    found = {one["found"]["name"]: one for one in told["credentials"]}
+    del found["PROD_DSN"]
+    assert set(found) == {"OFFSITE_SECRET", "x"}
+    assert len({one["found"]["fingerprint"] for one in found.values()}) == 1
+    for one in found.values():
+        assert one["powers"][1]["might"] == "unknown"
+        assert "the runbook opens it with this" in one["powers"][1]["reason"]
+    assert "where deploy-token" not in str(told["unknown"])
+
+
 def test_what_a_drill_proved(drbook, audit, shop: Shop) -> None:  # type: ignore[no-untyped-def]
     runbook = str(shop.runbook)
     assert drbook("baseline", "capture", runbook, **shop.environment).code == 0
