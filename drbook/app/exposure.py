@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from drbook.core.audit import usable
 from drbook.core.credentials import PRODUCTION, Thing
 from drbook.core.points import (
     Answer,
@@ -33,7 +34,9 @@ def things_of(runbook: Runbook, located: Located, search: Search) -> list[Thing]
     near = frozenset(mark for mark in marks if mark.startswith("pg:") or mark == "env:PGPASSWORD")
     things = [Thing(PRODUCTION, document.production.domain, uses=marks - near, near=near)]
     for source in runbook.sources:
-        own = [each for each in located.judgements if each.point.source == source.id]
+        own = [
+            each for each in located.judgements if each.point.source == source.id and usable(each)
+        ]
         independent = [each for each in own if each.verdict is Verdict.INDEPENDENT]
         things.append(
             Thing(

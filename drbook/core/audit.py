@@ -67,7 +67,7 @@ class Facts:
     @property
     def usable(self) -> tuple[Judgement, ...]:
         """Copies that are there and not known to be bad, newest first."""
-        return tuple(each for each in self.located.judgements if _usable(each))
+        return tuple(each for each in self.located.judgements if usable(each))
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -75,7 +75,8 @@ class Facts:
         return tuple(each.source for each in self.located.unreachable if not each.destroyed)
 
 
-def _usable(judgement: Judgement) -> bool:
+def usable(judgement: Judgement) -> bool:
+    """Whether a copy is there and not known to be bad."""
     bad = judgement.verdict in (Verdict.DAMAGED, Verdict.DESTROYED)
     bytes_ = judgement.finding(Criterion.BYTES)
     hidden = judgement.finding(Criterion.VISIBLE).answer is Answer.FAIL

@@ -32,6 +32,13 @@ QUERY = f"""SELECT
          WHERE {_OWN} AND pg_has_role(r.oid, 'MEMBER')
          AND (p.prosecdef OR p.proname LIKE 'dblink%')
          AND has_function_privilege(r.oid, p.oid, 'EXECUTE')) AS borrows_rights,
+ EXISTS (SELECT FROM pg_roles r WHERE pg_has_role(r.oid, 'MEMBER')
+         AND (has_database_privilege(r.oid, current_database(), 'CREATE')
+              OR EXISTS (SELECT FROM pg_namespace n WHERE {_OWN}
+                         AND has_schema_privilege(r.oid, n.oid, 'CREATE'))
+              OR EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                         WHERE c.relkind IN ('r', 'p', 'v', 'f') AND {_OWN}
+                         AND has_table_privilege(r.oid, c.oid, 'TRIGGER')))) AS lays_code,
  EXISTS (SELECT FROM pg_largeobject_metadata) AS large_objects"""
 """One row of booleans about the login that asks, and every role that it may become."""
 
@@ -47,6 +54,8 @@ class RoleFacts(Frozen):
     """It may become a role that can give itself more, or whose reach rights on tables do not tell."""
     borrows_rights: bool
     """It may call functions of others that run with their owner's rights, or connections by the server."""
+    lays_code: bool
+    """It may create functions or triggers where others with more rights may run them."""
     large_objects: bool
     """There are large objects, of whose rights nothing is told here."""
 
@@ -74,6 +83,7 @@ def power_of(facts: RoleFacts) -> Power:
             "its login may become a role that can do more than rights on tables tell",
         ),
         (facts.borrows_rights, "its login may call functions that run with others' rights"),
+        (facts.lays_code, "its login may leave code that others run with their own rights"),
         (
             facts.large_objects,
             "its login changes no table; who may change large objects was not asked",

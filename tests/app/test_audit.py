@@ -1,19 +1,32 @@
 """What earlier incidents prove of a copy: restored and verified, and nothing less."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from drbook.app.audit import _proofs_in, proved
+from drbook.app.exposure import things_of
 from drbook.app.places import Home
+from drbook.app.shipped import open_runbook
 from drbook.core.comparison import Comparison
 from drbook.core.events import Mode
-from drbook.core.points import RecoveryPoint
+from drbook.core.independence import judge, leaked_credentials, located
+from drbook.core.points import (
+    Answer,
+    ByteFact,
+    FailureDomain,
+    LockFact,
+    Observed,
+    PointFacts,
+    RecoveryPoint,
+    SourceFacts,
+)
 from drbook.core.remarks import TableVerdict
 from drbook.core.results import VerifyResult
 from drbook.core.state import IncidentState, StepRun, StepState
+from drbook.providers.credfiles import Search
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POINT = RecoveryPoint(
@@ -76,3 +89,27 @@ def test_a_record_that_cannot_be_read_is_said(tmp_path: Path) -> None:
     proofs, unread = proved(Home(tmp_path))
     assert proofs == []
     assert "1 earlier record" in unread
+
+
+BOOK = """
+drbook: 1
+title: Shop lost
+backups:
+  - {id: offsite, kind: directory, path: /nowhere}
+steps:
+  - {id: locate, phase: locate, do: backups.locate}
+"""
+
+
+@pytest.mark.parametrize(("state", "lock"), [("intact", Answer.PASS), ("damaged", Answer.FAIL)])
+def test_a_lock_on_a_damaged_copy_saves_nothing(tmp_path: Path, state: str, lock: Answer) -> None:
+    (tmp_path / "shop.yaml").write_text(BOOK)
+    runbook = open_runbook(str(tmp_path / "shop.yaml"))
+    held = LockFact(mode="COMPLIANCE", until=NOW + timedelta(days=90))
+    facts = PointFacts(point=POINT, lock=held, bytes=ByteFact(state=state))  # type: ignore[arg-type]
+    tried = SourceFacts(source="offsite", reachable=True, lock_enforced=Observed(value=True))
+    domain = FailureDomain()
+    reach = leaked_credentials(domain, {})
+    judged = judge(facts, tried, domain, domain, reach, require=(), now=NOW)
+    found = located([judged], require=(), asked_at=NOW)
+    assert things_of(runbook, found, Search({}))[1].lock is lock

@@ -136,6 +136,19 @@ def test_hostile_names_and_contents_are_harmless(planted: Planted, tmp_path: Pat
         assert form not in ran.output + page
 
 
+def test_a_value_that_somebody_made_a_folders_name_is_masked(
+    planted: Planted, tmp_path: Path
+) -> None:
+    folder = planted.repo / planted.values["deploy"]
+    planted.put(folder / ".env", f"A_TOKEN={planted.value('beside')}\n")
+    said = [audit(planted, "-o", "audit.html").output, audit(planted, "--json").output]
+    said.append((tmp_path / "here" / "audit.html").read_text())
+    for text in said:
+        assert "/[secret]/.env" in "".join(line.strip() for line in text.splitlines())
+        for name, form in planted.forms():
+            assert form not in text, name
+
+
 def test_a_page_is_not_written_over(planted: Planted, tmp_path: Path) -> None:
     (tmp_path / "here" / "audit.html").write_text("mine")
     ran = audit(planted, "-o", "audit.html")
@@ -174,3 +187,14 @@ def test_what_the_runbook_calls_a_secret_is_one_whatever_it_looks_like(
     assert found["secret of the runbook", "environment"] == ("cannot", "destroys")
     for _, form in planted.forms():
         assert form not in ran.output
+
+
+def test_a_runbook_without_backups_has_nothing_to_lose_twice(planted: Planted) -> None:
+    runbook = planted.runbook()
+    text = runbook.read_text()
+    runbook.write_text(text[: text.index("backups:\n  -")] + text[text.index("steps:") :])
+    ran = CliRunner().invoke(cli, ["audit", str(runbook), "--json"], standalone_mode=False)
+    document = json.loads(ran.stdout)
+    assert document["exit_code"] == 1
+    assert "no backup source" in str(document["kills"][0]["reasons"])
+    assert document["copies"][0]["answer"] == "fail"

@@ -209,7 +209,7 @@ def test_a_role_that_may_do_nothing_is_the_only_harmless_one() -> None:
         assert power_of(RoleFacts(**(NOTHING | {name: True}))).might is YES
 
 
-@pytest.mark.parametrize("rows", [[], [["t"] * 6 + [None]], [["t"] * 7, ["t"] * 7], [["yes"] * 7]])
+@pytest.mark.parametrize("rows", [[], [["t"] * 7 + [None]], [["t"] * 8, ["t"] * 8], [["yes"] * 8]])
 def test_an_answer_that_is_none(rows: list[list[str | None]]) -> None:
     with pytest.raises(ValueError, match="one row of booleans"):
         RoleFacts.read(list(NOTHING), rows)

@@ -12,6 +12,8 @@ LOGINS = {
     "owner": ("", "ALTER TABLE empty_one OWNER TO owner", "destroys"),
     "member": ("", "GRANT writer TO member", "destroys"),
     "maker": ("CREATEROLE", "", "unknown"),
+    "layer": ("", "GRANT TRIGGER ON orders TO layer", "unknown"),
+    "builder": ("", "GRANT CREATE ON SCHEMA public TO builder", "unknown"),
     "reader": ("", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader", "cannot"),
 }
 
