@@ -55,9 +55,7 @@ class Modal(ModalScreen[Result]):
         body = self._body()
         if body is not None and isinstance(body.parent, Widget):
             seen = [one.region.bottom for one in body.parent.children if one.display]
-            free = (
-                body.parent.content_region.bottom - max(seen) - 1
-            )  # a line for what is said of it
+            free = body.parent.content_region.bottom - max(seen) - 1  # a line for what is said of it
             if free > 0:
                 body.styles.max_height = body.size.height + free
         self.call_after_refresh(self._say_more)
