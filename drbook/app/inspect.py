@@ -6,7 +6,7 @@ Nothing is recorded, since nothing happens: these only read, and a capture write
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +24,7 @@ from drbook.core.events import Mode
 from drbook.core.ports import Baselines, Ports, ProductionIdentity
 from drbook.core.runbook import Runbook
 from drbook.core.signals import Signal, Working
+from drbook.core.targets import DatabaseRef, QueryResult
 from drbook.core.values import plain
 
 OnSignal = Callable[[Signal], None]
@@ -61,6 +62,11 @@ class Inspection:
         """What a restore would know about production's identity now."""
         with self._doors("identities") as (ports, context):
             return self._drain(known_production(context, ports))
+
+    def query(self, database: DatabaseRef, sql: str, timeout: timedelta) -> QueryResult:
+        """One read-only query of drbook's own. Raises CouldNotVerify where the server does not answer."""
+        with self._doors("query") as (ports, _):
+            return ports.databases.query(database, sql, {}, limit=10, timeout=timeout)
 
     def capture(self, order: CaptureOrder) -> Captured:
         """Count production and store the figures, with a dump of the same snapshot where asked."""

@@ -37,7 +37,8 @@ class CredentialPlace(Frozen):
     """Where one credential is stored and what its holder can read. None means *not stated*."""
 
     stored_in: tuple[str, ...] | None = None
-    """Places (hosts, vaults, repositories) that hold a copy of the credential."""
+    """Places (hosts, vaults, repositories) that hold a copy of the credential. `env:NAME`, `file:PATH`,
+    `file:PATH#NAME`, `service:NAME` and `profile:NAME` name one exactly, by which an audit knows it."""
     reads: tuple[str, ...] = ()
     """Places that somebody who has the credential can read; what is stored there leaks with it."""
 

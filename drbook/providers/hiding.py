@@ -118,8 +118,17 @@ class Known:
 
     def add(self, value: str) -> None:
         """Remember a value, each of its lines, and the password in it where it is a URL or a DSN."""
+        self.add_all((value,))
+
+    def add_all(self, several: Iterable[str]) -> None:
+        """The same of many: what is looked for is made anew once, not once for each."""
         with self._lock:
-            parts = [part for part in _parts(value) if self._words_too or _no_word(part)]
+            parts = [
+                part
+                for value in several
+                for part in _parts(value)
+                if self._words_too or _no_word(part)
+            ]
             fresh = [part for part in parts if part not in self._values]
             if not fresh:
                 return

@@ -46,13 +46,15 @@ def resolve(reference: str, environment: Mapping[str, str]) -> Secret:
 _NAMES = re.compile(r"\benv:([A-Za-z_][A-Za-z0-9_]*)")
 
 
-def unset(text: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The environment variables that a runbook's text refers to as secrets and that are not set or empty;
-    its comments are no references."""
+def named(text: str) -> tuple[str, ...]:
+    """The environment variables that a runbook's text refers to as secrets; its comments are no references."""
     written = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
-    return tuple(
-        name for name in dict.fromkeys(_NAMES.findall(written)) if not environment.get(name)
-    )
+    return tuple(dict.fromkeys(_NAMES.findall(written)))
+
+
+def unset(text: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Those of them that are not set or empty."""
+    return tuple(name for name in named(text) if not environment.get(name))
 
 
 def know(text: str, environment: Mapping[str, str]) -> None:

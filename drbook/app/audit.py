@@ -1,0 +1,183 @@
+"""The audit of a runbook in calm times: its copies, and the credentials that lie on this machine.
+
+Wires the judgements of `core.audit` and `core.credentials` to what they need. It only reads; a server is
+asked about its role only where that is wished.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from drbook.app.exposure import credentials_of, referred, things_of
+from drbook.app.inspect import Inspection, baselines
+from drbook.app.places import JOURNAL, Home, listed
+from drbook.core.audit import Facts, Proof, audit_copies
+from drbook.core.auditreport import Report
+from drbook.core.credentials import (
+    PRODUCTION,
+    Might,
+    Power,
+    Stated,
+    expose,
+    gaps,
+    undecided,
+    unstated,
+)
+from drbook.core.errors import DrbookError
+from drbook.core.events import Mode
+from drbook.core.fold import fold
+from drbook.core.kills import kills
+from drbook.core.points import Answer, Basis, Located
+from drbook.core.remarks import TableVerdict
+from drbook.core.results import VERIFY, VerifyResult, read_result
+from drbook.core.roles import QUERY, RoleFacts, power_of
+from drbook.core.runbook import Runbook
+from drbook.core.state import IncidentState, StepState
+from drbook.core.values import plain
+from drbook.journal.reader import read
+from drbook.providers.credfiles import Search
+from drbook.providers.hiding import scrub
+
+PAST = 100
+"""Incidents of this machine that are looked into for what was proved, the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be audited, and where."""
+
+    runbook: Runbook
+    environment: Mapping[str, str]
+    home: Home
+    here: Path
+    paths: Sequence[Path] = ()
+    ask: bool = False
+
+
+def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
+    """Look, and say. Raises DrbookError where the sources cannot be asked at all."""
+    now = datetime.now(UTC)
+    located = _located(order.runbook, inspection, now, full=full)
+    copies = audit_copies(_facts(order, located, now))
+    search = Search(order.environment)
+    search.run(order.paths, order.here, *referred(order.runbook))
+    stated = Stated(
+        things=things_of(order.runbook, located, search),
+        credentials=credentials_of(order.runbook),
+        asked=_asked(order, inspection) if order.ask else None,
+    )
+    exposed = expose(search.found, stated)
+    unknown = [f"{line.name}: {line.reason}" for line in copies if line.answer is Answer.UNKNOWN]
+    unknown += [one for one in (undecided(exposed),) if one] + gaps(stated)
+    if stated.asked is not None and stated.asked.might is Might.UNKNOWN:
+        unknown.append(f"production's login: {stated.asked.reason}")
+    unknown += [f"not read: {one}" for one in search.left_out]
+    return Report(
+        title=order.runbook.title,
+        at=now,
+        copies=copies,
+        credentials=exposed,
+        kills=kills(exposed, stated),
+        things=tuple(thing.id for thing in stated.things),
+        asked=stated.asked,
+        unstated=tuple(unstated(exposed, stated.credentials)),
+        left_out=tuple(search.left_out),
+        files=tuple(search.read),
+        unknown=tuple(unknown),
+    )
+
+
+def _located(runbook: Runbook, inspection: Inspection, now: datetime, *, full: bool) -> Located:
+    if not runbook.sources:
+        return Located(point=None, asked_at=now)
+    found = inspection.locate(full=full).result
+    assert isinstance(found, Located)
+    return found
+
+
+def _facts(order: Order, located: Located, now: datetime) -> Facts:
+    document = order.runbook.document
+    proofs, unread = proved(order.home)
+    dates, silent = _baselines(order)
+    return Facts(
+        located=located,
+        production=document.production.domain,
+        domains={source.id: source.domain for source in order.runbook.sources},
+        rpo=document.objectives.rpo,
+        now=now,
+        proofs=proofs,
+        unread=unread,
+        baselines=dates,
+        no_baselines=silent,
+    )
+
+
+def _baselines(order: Order) -> tuple[list[datetime], str]:
+    try:
+        return [at for _, at in baselines(order.runbook, order.environment).listed()], ""
+    except DrbookError as error:
+        return [], f"captures cannot be listed: {error.what}"
+
+
+# --- what was proved ---------------------------------------------------------------------------
+
+
+def proved(home: Home) -> tuple[list[Proof], str]:
+    """Copies that drills and incidents of this machine restored and verified, and why not all of them
+    are known. A dry run, somebody's word, and what was accepted without proof prove nothing."""
+    proofs: list[Proof] = []
+    unread = 0
+    try:
+        folders = listed(home)[-PAST:]
+    except DrbookError as error:
+        return [], error.what
+    for folder in folders:
+        try:
+            state = fold(read(folder / JOURNAL))
+        except DrbookError:
+            unread += 1
+            continue
+        proofs += _proofs_in(state)
+    return proofs, f"{unread} earlier records cannot be read" if unread else ""
+
+
+def _proofs_in(state: IncidentState) -> list[Proof]:
+    if state.mode is Mode.DRY_RUN:
+        return []
+    found = []
+    for run in state.steps.values():
+        if run.action != VERIFY or run.state is not StepState.SUCCEEDED or run.ended_at is None:
+            continue
+        result = read_result(VerifyResult, run.result)
+        if result is None or result.point is None or run.by_hand or run.accepted is not None:
+            continue
+        if result.comparison.verdict is TableVerdict.PASS:
+            found.append(
+                Proof(
+                    bytes_key=result.point.bytes_key,
+                    location=result.point.location,
+                    verified_at=run.ended_at,
+                    mode=state.mode.value,
+                )
+            )
+    return found
+
+
+# --- what production's server says -------------------------------------------------------------
+
+
+def _asked(order: Order, inspection: Inspection) -> Power | None:
+    """What the login of the runbook may do in production; read-only, and only where it was wished."""
+    database = order.runbook.document.production.database
+    if database is None:
+        return None
+    try:
+        answered = inspection.query(database, QUERY, timedelta(seconds=30))
+        facts = RoleFacts.read(answered.columns, answered.rows)
+    except (DrbookError, ValueError) as error:
+        why = plain(scrub(getattr(error, "what", "its answer is none")), 300)
+        return Power(
+            thing=PRODUCTION, might=Might.UNKNOWN, basis=Basis.NONE, reason=f"asked, and: {why}"
+        )
+    return power_of(facts)

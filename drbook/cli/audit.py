@@ -1,0 +1,163 @@
+"""`drbook audit`: is a runbook ready, and which credentials here would destroy everything?"""
+
+import os
+import textwrap
+from pathlib import Path
+
+import click
+
+from drbook.app.audit import Order, audit
+from drbook.app.exports import write_new
+from drbook.app.inspect import Inspection, policy
+from drbook.app.places import home
+from drbook.app.shipped import open_runbook
+from drbook.cli.output import print_json, say, tell
+from drbook.cli.progress import Teller
+from drbook.cli.settings import read_settings
+from drbook.core.auditreport import Report
+from drbook.core.credentials import Exposed, Might
+from drbook.core.errors import ExitCode, UsageError
+from drbook.core.points import Basis
+from drbook.core.values import counted, plain, show_time
+from drbook.providers.hiding import scrub
+from drbook.timeline.auditpage import page
+
+WIDTH = 80
+"""Columns of a line."""
+
+
+@click.command("audit")
+@click.argument("runbook")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Give an input.")
+@click.option(
+    "--quick", is_flag=True, help="Look at sizes and first bytes only; download nothing whole."
+)
+@click.option(
+    "--ask", is_flag=True, help="Ask production's server what the login may do; read-only."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write it to a new HTML page."
+)
+def command(
+    runbook: str,
+    paths: tuple[Path, ...],
+    settings: tuple[str, ...],
+    quick: bool,
+    ask: bool,
+    as_json: bool,
+    output: Path | None,
+) -> int:
+    """Say whether RUNBOOK is ready: its copies by 3-2-1-1-0 and by age, its baseline, and which
+    credentials this machine can read, also below PATHS.
+
+    No value is shown, only fingerprints; nothing found is tried. Exit code 1 where a line fails or one
+    credential or place destroys production and every copy that looks independent, 5 where something
+    could not be told, 0 where all is well.
+    """
+    if output is not None and (output.suffix.lower() not in (".html", ".htm") or output.exists()):
+        why = "it exists already" if output.exists() else "its name does not end in .html"
+        raise UsageError(
+            f"{plain(str(output), 200)} cannot be written: {why}.", next="Give another name."
+        )
+    loaded = open_runbook(runbook)
+    teller = Teller()
+    inspection = Inspection(loaded, read_settings(loaded, settings), os.environ, teller)
+    note = policy(loaded)[1]
+    if note:
+        say(note)
+    order = Order(loaded, dict(os.environ), home(), Path.cwd(), paths, ask)
+    report = audit(order, inspection, full=not quick)
+    teller.clear()
+    if as_json:
+        print_json(report.model_dump(mode="json") | {"exit_code": int(report.exit_code)})
+    else:
+        _print(report)
+    if output is not None:
+        write_new(output, scrub(page(report)))
+        say(f"Written: {output}")
+    return int(report.exit_code)
+
+
+def _print(report: Report) -> None:
+    _print_kills(report)
+    click.echo("COPIES")
+    for line in report.copies:
+        _hang(f"{line.answer.value.upper():8} {line.name:19} ", line.reason)
+    click.echo("")
+    click.echo(
+        f"CREDENTIALS  {len(report.credentials)} in {counted(len(report.files), 'file')} "
+        "and the environment"
+    )
+    if report.asked is not None:
+        _hang(
+            "  the runbook's login to production: ",
+            f"{report.asked.might.value}, {report.asked.reason}",
+        )
+    for one in report.credentials:
+        _print_one(one)
+    if report.unstated:
+        click.echo("\nNOT IN THE RUNBOOK'S stored_in")
+        for said in report.unstated:
+            _hang("  ", said)
+    if report.left_out:
+        click.echo("\nNOT READ")
+        for said in report.left_out:
+            _hang("  ", said)
+    say(_conclusion(report))
+
+
+def _print_kills(report: Report) -> None:
+    for kill in report.kills:
+        where = f"{kill.where}; {', '.join(kill.fingerprints)}"
+        things = ", ".join(kill.things)
+        _hang("!! ", f"ONE LOSS TAKES ALL: {kill.what} ({where}) can destroy {things}")
+        for reason in kill.reasons:
+            _hang("     ", reason)
+        click.echo("")
+
+
+def _print_one(one: Exposed) -> None:
+    found = one.found
+    name = f" {found.name}" if found.name else ""
+    is_ = f" = {', '.join(one.is_)}" if one.is_ else ""
+    _hang(f"  {found.fingerprint}  ", f"{found.kind}{name}{is_}")
+    _hang("            ", f"{found.where}, readable by {found.readers}")
+    if found.scope:
+        _hang("            ", found.scope)
+    by_reason: dict[tuple[Might, str], list[str]] = {}
+    for power in one.powers:
+        declared = " (declared)" if power.basis is Basis.DECLARED else ""
+        by_reason.setdefault((power.might, power.reason + declared), []).append(power.thing)
+    for (might, reason), things in by_reason.items():
+        _hang(f"            {might.value.upper():8}  ", f"{', '.join(things)}: {reason}")
+
+
+def _hang(before: str, text: str) -> None:
+    """A paragraph of at most WIDTH columns whose further lines stand under the first one's text."""
+    shown = plain(scrub(text), 1000)
+    lines = textwrap.wrap(shown, WIDTH - len(before), break_on_hyphens=False) or [""]
+    tell(before + lines[0])
+    for line in lines[1:]:
+        tell(" " * len(before) + line)
+
+
+def _conclusion(report: Report) -> str:
+    when = show_time(report.at)
+    if report.exit_code is ExitCode.DONE:
+        return f"Ready at {when}: every line passes, and no credential here takes all."
+    failed = [line.name for line in report.copies if line.answer.value == "fail"]
+    words = (
+        [
+            f"{counted(len(report.kills), 'credential or place', 'credentials or places')} can "
+            "destroy production and its copies"
+        ]
+        if report.kills
+        else []
+    )
+    words += [f"failed: {', '.join(failed)}"] if failed else []
+    words += (
+        [f"{counted(len(report.unknown), 'thing')} could not be told"] if report.unknown else []
+    )
+    return f"Not ready at {when}: " + "; ".join(words) + "."

@@ -1,0 +1,187 @@
+"""Credentials in texts: variables, INI sections, `.pgpass`, JSON, YAML by lines, and shell history.
+
+Each parser takes a text and yields what it spotted. They understand as much of a format as says where a
+value is; none raises for a text that is something else, and none quotes it.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from drbook.providers.credvalues import (
+    NAME,
+    UNTOLD,
+    Spotted,
+    aws_kind,
+    in_url,
+    is_placeholder,
+    variables,
+)
+
+_ASSIGNED = re.compile(
+    r"^\s*(?:export\s+|-\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,79})\s*[=:]\s*(.*?)\s*$", re.ASCII
+)
+
+
+def assignments(text: str) -> Iterator[Spotted]:
+    """`NAME=value` and `NAME: value` by lines, as dotenv and CI files have them."""
+    values: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        assigned = _ASSIGNED.match(line)
+        if assigned is None:
+            if (found := in_url(line, "", number)) is not None:
+                yield found
+            continue
+        name, value = assigned.group(1), _unquoted(assigned.group(2))
+        if name in values:  # what was said before is still readable there
+            yield from variables({name: values[name]}, lines)
+        values[name], lines[name] = value, number
+    yield from variables(values, lines)
+
+
+_QUOTED = re.compile(r"\"((?:[^\"\\]|\\.)*)\"?|'([^']*)'?")
+
+
+def _unquoted(text: str) -> str:
+    """A value without its quotes and a comment behind it; an open quote goes to the line's end."""
+    found = _QUOTED.match(text)
+    if found is None:
+        return text.split(" #")[0].strip()
+    double, single = found.groups()
+    return single if double is None else re.sub(r"\\(.)", r"\1", double)
+
+
+def ini(text: str) -> Iterator[tuple[str, Mapping[str, str], Mapping[str, int]]]:
+    """Sections with their fields and lines. (`configparser` would quote lines in its errors.)"""
+    section: str = ""
+    fields: dict[str, str] = {}
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.strip()
+        if bare.startswith("[") and "]" in bare:
+            yield section, fields, lines
+            section, fields, lines = bare[1 : bare.index("]")].strip(), {}, {}
+        elif "=" in bare and not bare.startswith(("#", ";")):
+            name, _, value = bare.partition("=")
+            fields[name.strip()], lines[name.strip()] = value.strip(), number
+    yield section, fields, lines
+
+
+def aws(text: str) -> Iterator[Spotted]:
+    """`~/.aws/credentials` and `~/.aws/config`: a credential for each profile."""
+    for section, fields, lines in ini(text):
+        secret = fields.get("aws_secret_access_key", "")
+        if secret:
+            profile = section.removeprefix("profile ").strip()
+            kind, scope = aws_kind(fields.get("aws_access_key_id", ""))
+            yield Spotted(
+                kind,
+                profile,
+                secret,
+                lines["aws_secret_access_key"],
+                scope,
+                fields.get("aws_access_key_id", ""),
+                (f"profile:{profile}",),
+            )
+
+
+def services(text: str) -> Iterator[Spotted]:
+    """`pg_service.conf`."""
+    for section, fields, lines in ini(text):
+        if fields.get("password"):
+            host = fields.get("host", "").lower()
+            marks = (f"service:{section}", *((f"pg:{host}",) if host else ()))
+            line = lines["password"]
+            yield Spotted("postgres password", section, fields["password"], line, UNTOLD, "", marks)
+
+
+def pgpass(text: str) -> Iterator[Spotted]:
+    """`host:port:database:user:password`, where `\\` quotes `:` and `\\`."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("#"):
+            continue
+        fields = re.split(r"(?<!\\):", line, maxsplit=4)
+        if len(fields) == 5 and fields[4]:
+            password = re.sub(r"\\(.)", r"\1", fields[4])
+            marks = (f"pg:{fields[0].lower()}",) if fields[0] else ()
+            yield Spotted("postgres password", "", password, number, UNTOLD, "", marks)
+
+
+def netrc(text: str) -> Iterator[Spotted]:
+    """`machine HOST login USER password WORD`, over lines or in one."""
+    host = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        for at, word in enumerate(words[:-1]):
+            if word == "machine":
+                host = words[at + 1]
+            elif word == "password":
+                marks = (f"host:{host.lower()}",) if host else ()
+                yield Spotted("netrc password", "", words[at + 1], number, UNTOLD, "", marks)
+
+
+def rclone(text: str) -> Iterator[Spotted]:
+    """A remote's secrets; rclone only obscures its passwords (a fixed key), so they count as readable."""
+    for section, fields, lines in ini(text):
+        for name in ("secret_access_key", "pass", "password", "token", "key", "client_secret"):
+            value = fields.get(name, "")
+            if value:
+                key_id = fields.get("access_key_id", "") if name == "secret_access_key" else ""
+                scope = aws_kind(key_id)[1]
+                yield Spotted("rclone remote", section, value, lines[name], scope, key_id)
+
+
+_KUBE = re.compile(r"^\s*(?:-\s+)?(token|password|client-key-data|id-token|refresh-token):\s*(\S+)")
+
+
+def kube(text: str) -> Iterator[Spotted]:
+    for number, line in enumerate(text.splitlines(), 1):
+        found = _KUBE.match(line)
+        if found is not None:
+            value = _unquoted(found.group(2))
+            yield Spotted("kubernetes login", found.group(1), value, number, UNTOLD)
+
+
+def railway(text: str) -> Iterator[Spotted]:
+    """Railway's CLI keeps the login of its user in JSON, whatever the fields around it are called."""
+    try:
+        waiting: list[object] = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            for name, value in one.items():
+                if isinstance(value, str) and value and name.lower().endswith("token"):
+                    scope = "the login of the CLI's user: all that this user can do"
+                    shown = name if NAME.fullmatch(name) else ""
+                    yield Spotted("railway login", shown, value, None, scope)
+                else:
+                    waiting.append(value)
+        elif isinstance(one, list):
+            waiting += one
+
+
+_TYPED = re.compile(
+    r"(?:^|[\s;&(])([A-Za-z_][A-Za-z0-9_]{0,79})=('[^']*'|\"[^\"]*\"|[^\s;&|]+)", re.ASCII
+)
+_OPTION = re.compile(
+    r"--?(password|passwd|pass|token|secret|api-key|secret-key)[= ]('[^']*'|\"[^\"]*\"|[^\s;&|]+)",
+    re.I,
+)
+
+
+def history(text: str) -> Iterator[Spotted]:
+    """Lines that were typed with a value in them."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if (url := in_url(line, "", number)) is not None:
+            yield url
+        typed = {name: _unquoted(value) for name, value in _TYPED.findall(line)}
+        for found in variables(typed, dict.fromkeys(typed, number)):
+            if url is None or found.value != url.value:
+                yield found
+        for option, value in _OPTION.findall(line):
+            if not is_placeholder(_unquoted(value)):
+                name = f"--{option.lower()}"
+                yield Spotted("secret in a command", name, _unquoted(value), number, UNTOLD)
