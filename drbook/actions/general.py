@@ -42,7 +42,8 @@ class Manual(Action[ManualParams]):
 
     def plan(self, params: ManualParams, context: StepContext) -> Plan:
         lines = params.instructions
-        lines = (lines,) if isinstance(lines, str) else lines
+        if isinstance(lines, str):
+            lines = tuple(line.strip() for line in lines.splitlines() if line.strip())
         return Plan(
             does=lines or (context.title,),
             touches="whatever you touch by hand",

@@ -294,7 +294,7 @@ class Driver:
             head=self._ledger.head,
             journal=self._ledger.path,
             titles=self._titles,
-            effects=self._effects,
+            effects={**self._effects, **self._previews.effects},
             unset=self._unset,
             live=self.board.picture(),
             previews=previews,

@@ -191,7 +191,7 @@ class Follower:
             head=self._tail.head,
             journal=self._tail.path,
             titles={step.id: title_of(runbook, actions, step.id) for step in runbook.steps},
-            effects=effects_of(runbook, actions),
+            effects={**effects_of(runbook, actions), **previews.effects},
             previews=plans,
             preview_problems=problems,
             trouble=self._trouble,

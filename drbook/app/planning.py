@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from drbook.core.actions import Actions, AnyAction, StepContext
+from drbook.core.actions import Action, Actions, AnyAction, StepContext
 from drbook.core.engine import arguments, scope
 from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.events import Effect, Plan
@@ -44,9 +44,13 @@ def title_of(runbook: Runbook, actions: Actions, step: str) -> str:
 
 
 def effects_of(runbook: Runbook, actions: Actions) -> Mapping[str, Effect]:
-    """Each step's effect, as its action has it whatever its arguments are."""
+    """Each step's effect, where its action has it whatever its arguments are."""
     found = ((step.id, actions.get(step.step.do)) for step in runbook.steps)
-    return {step: action.effect for step, action in found if action is not None}
+    return {
+        step: action.effect
+        for step, action in found
+        if action is not None and type(action).effect_of is Action.effect_of
+    }
 
 
 def context_of(

@@ -8,7 +8,7 @@ from drbook.app.model import Snapshot
 from drbook.app.planning import PLAN_LATE, internal_error, plan_step
 from drbook.core.actions import Actions
 from drbook.core.errors import DrbookError
-from drbook.core.events import Plan
+from drbook.core.events import Effect, Plan
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState, StepRun, StepState
 
@@ -69,6 +69,8 @@ class Previews:
         """Steps whose planning does not end; it is not begun again."""
         self._plans: dict[str, Plan] = {}
         self._problems: dict[str, str] = {}
+        self.effects: Mapping[str, Effect] = {}
+        """What the planned steps may leave behind, with the arguments that they have."""
 
     def of(
         self, state: IncidentState, ready: tuple[str, ...]
@@ -128,7 +130,9 @@ class Previews:
         plan, problem = None, self._late.get(step, "")
         if not problem:
             try:
-                plan = plan_step(self._runbook, asked[0], self._actions, step).plan
+                planned = plan_step(self._runbook, asked[0], self._actions, step)
+                plan = planned.plan
+                self.effects = {**self.effects, step: planned.effect}
             except DrbookError as error:
                 problem = error.what
                 if error.code == PLAN_LATE:

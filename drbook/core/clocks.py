@@ -83,7 +83,7 @@ def verifying(state: IncidentState, runbook: Runbook) -> Iterator[StepRun]:
 
 
 def _last_success(runs: list[StepRun]) -> datetime | None:
-    ends = [run.ended_at for run in runs if run.state is StepState.SUCCEEDED]
+    ends = [run.settled_at or run.ended_at for run in runs if run.state is StepState.SUCCEEDED]
     known = [end for end in ends if end is not None]
     return max(known) if known and len(known) == len(runs) else None
 

@@ -120,8 +120,10 @@ def _run_ended(
         return replace(
             run,
             state=StepState(event.state.value),
-            ended_at=record.at,
+            ended_at=run.ended_at or record.at,
+            settled_at=record.at,
             result=event.result,
+            found=run.result,
             reason=event.reason,
             means="",
             next="",
@@ -137,6 +139,7 @@ def _run_ended(
             next="",
             skipped_by_rule=event.automatic,
             result=None,
+            found=run.result if run.result is not None else run.found,
             by_hand=False,
             break_glass=False,
         )

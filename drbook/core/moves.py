@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from drbook.core.engine import (
+    JUDGED,
     Readiness,
     decide,
     may_run,
@@ -162,6 +163,8 @@ def may_do_elsewhere(
         return f"there is no step {step!r}"
     if run.state is StepState.IN_DOUBT:
         return "nobody knows whether it happened; look first, and settle it"
+    if runbook.step(step).step.do in JUDGED:
+        return "it is a question, which is answered here (Enter; r answers it anew)"
     if run.state not in DONE_ELSEWHERE:
         return f"it is {run.state.value}"
     if run.state is StepState.PENDING:

@@ -64,7 +64,10 @@ def parts_of(action: str, result: Json, *, failed: bool = False) -> tuple[Part, 
     """What a recorded result holds for a person to read; nothing for other actions, and for a result that
     cannot be read. A command that failed says why on its standard error, which then comes first."""
     if action == SHELL and (ran := read_result(ProcessResult, result)) is not None:
-        texts = [Printed("standard output", ran.stdout), Printed("standard error", ran.stderr)]
+        texts = [
+            Printed(f"standard output{_cut('stdout' in ran.cut)}", ran.stdout),
+            Printed(f"standard error{_cut('stderr' in ran.cut)}", ran.stderr),
+        ]
         return tuple(part for part in _in_order(texts, failed) if part.text) or (
             Printed("it printed nothing", ""),
         )
@@ -74,6 +77,10 @@ def parts_of(action: str, result: Json, *, failed: bool = False) -> tuple[Part, 
         empty = "" if answer.body else ", without a body"
         return (Printed(f"answer: status {answer.status}{empty}", answer.body),)
     return ()
+
+
+def _cut(cut: bool) -> str:
+    return ", its end alone (at most 64 KiB are kept)" if cut else ""
 
 
 def _in_order(texts: Sequence[Printed], failed: bool) -> Sequence[Printed]:

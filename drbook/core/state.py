@@ -97,6 +97,10 @@ class StepRun:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     result: Json = None
+    found: Json = None
+    """What the latest attempt had found before somebody settled or skipped it: to be read, used by nothing."""
+    settled_at: datetime | None = None
+    """When a person settled it; `ended_at` stays when it ended."""
     reason: str = ""
     means: str = ""
     next: str = ""

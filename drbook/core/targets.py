@@ -216,6 +216,8 @@ class LocalCopy(Frozen):
 
 
 class ProcessResult(Frozen):
+    """What a command did. Of a long output the end is kept: `cut` names the streams of which more came."""
+
     argv: tuple[str, ...]
     exit_code: int | None
     """None where it was stopped before it ended."""
@@ -223,6 +225,7 @@ class ProcessResult(Frozen):
     stdout: str
     """At most the last 64 KiB, safe to show."""
     stderr: str
+    cut: tuple[Literal["stdout", "stderr"], ...] = ()
 
 
 class QueryResult(Frozen):

@@ -22,7 +22,7 @@ Change = Literal["reads", "target", "outside"]
 
 @dataclass(slots=True)
 class _Heard:
-    """The last lines of a stream, about TAIL characters of them, for a command that is stopped."""
+    """The last lines of a stream, about TAIL bytes of them, for a command that is stopped."""
 
     lines: deque[str] = field(default_factory=deque)
     size: int = 0
@@ -30,9 +30,9 @@ class _Heard:
 
     def add(self, line: str) -> None:
         self.lines.append(line)
-        self.size += len(line) + 1
+        self.size += len(line.encode()) + 1
         while self.size > TAIL and len(self.lines) > 1:
-            self.size -= len(self.lines.popleft()) + 1
+            self.size -= len(self.lines.popleft().encode()) + 1
             self.cut = True
 
     @property
@@ -99,7 +99,10 @@ class DeclaredProcesses:
             return plain_lines(hidden(text)[MARGIN if cut else 0 :])
 
         def result(code: int | None, seconds: float, stdout: str, stderr: str) -> ProcessResult:
+            streams: tuple[Literal["stdout", "stderr"], ...] = ("stdout", "stderr")
+            both = zip(streams, heard.values(), strict=True)
             return ProcessResult(
+                cut=tuple(name for name, stream in both if stream.cut),
                 argv=tuple(plain(scrub(part), 500) for part in argv),
                 exit_code=code,
                 seconds=int(seconds),

@@ -119,9 +119,11 @@ class ChoiceDialog(Modal[Chosen | None]):
         self._choices, self._comment, self._needing = choices, comment, needing
         self._typed = ""
         """The first digit of a number that may have two."""
+        self._asked = False
+        """Whether an answer was chosen that wants a comment: what is typed then is that comment."""
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog many" if len(self._choices) > 6 else "dialog"):
             with VerticalScroll(classes="body", can_focus=False):
                 yield heading(self._heading, self._explanation)
             shown = [
@@ -129,9 +131,10 @@ class ChoiceDialog(Modal[Chosen | None]):
             ]
             yield Options(shown)
             if self._comment:
-                yield Line(placeholder="comment for the record (Tab comes here)")
+                yield Line(placeholder="comment for the record (Tab)")
+            number = f"number (1 to {len(self._choices)})" if len(self._choices) > 6 else "number"
             yield Static(
-                "number, or ↑↓ and Enter: choose    Esc: back, nothing is done", classes="keys"
+                f"{number}, or ↑↓ and Enter: choose    Esc: back, nothing is done", classes="keys"
             )
 
     def on_mount(self) -> None:
@@ -141,6 +144,12 @@ class ChoiceDialog(Modal[Chosen | None]):
 
     def on_key(self, event: events.Key) -> None:
         """A number chooses, unless a comment is being written; one that could go on waits for Enter."""
+        if self._asked and event.is_printable and not isinstance(self.focused, Input):
+            event.stop()
+            line = self.query_one(Line)
+            line.focus()
+            line.put(event.character or "")
+            return
         if isinstance(self.focused, Input) or not (event.character or "").isdecimal():
             return
         event.stop()
@@ -174,8 +183,13 @@ class ChoiceDialog(Modal[Chosen | None]):
         comment = self.query_one(Input).value.strip() if self._comment else ""
         if not comment and self._choices[index][0] in self._needing:
             self.query_one(OptionList).highlighted = index
-            self.query_one(Input).focus()
-            asked = "Say why in a few words, then Enter; it goes on record."
+            self._asked = True
+            line = self.query_one(Input)
+            line.placeholder = "why?"
+            line.focus()
+            asked = (
+                f"Say why in a few words, then Enter: it goes on record with answer {index + 1}."
+            )
             self.query_one(".keys", Static).update(Text(asked, style=WARN))
             return
         self.dismiss(Chosen(self._choices[index][0], comment))

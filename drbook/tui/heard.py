@@ -21,9 +21,12 @@ class Heard:
         now: Callable[[], datetime],
         name: str = "",
         times: Callable[[], Times] = dict,
+        *,
+        past: bool = False,
     ) -> None:
-        """`name` is the time's, and `times` are the others that it must not contradict."""
-        self._now, self._name, self._times = now, name, times
+        """`name` is the time's, and `times` are the others that it must not contradict; `past`: one that has
+        not come yet is not taken at all."""
+        self._now, self._name, self._times, self._past = now, name, times, past
         self._doubted = ""
 
     def of(self, text: str) -> Understood | None:
@@ -36,6 +39,8 @@ class Heard:
             return Text()
         if found.at is None:
             return said(f"✗ {found.words}", WARN)
+        if self._ahead(found):
+            return said(f"✗ {found.words}: it has not come yet; times are UTC", WARN)
         if not found.doubt:
             return said(f"✓ {found.words}", GOOD)
         again = " Enter again takes it." if self._doubted == text else ""
@@ -44,8 +49,13 @@ class Heard:
     def takes(self, text: str) -> bool:
         """Whether Enter takes it: a time, and no doubtful one unless it was entered before."""
         found = self.of(text)
+        if found is not None and self._ahead(found):
+            return False
         if found is None or (found.at is not None and not found.doubt):
             return True
         taken = found.at is not None and self._doubted == text
         self._doubted = text
         return taken
+
+    def _ahead(self, found: Understood) -> bool:
+        return self._past and found.at is not None and found.at > self._now()

@@ -9,7 +9,7 @@ from rich.style import Style
 from rich.text import Text
 
 from drbook.app.model import Snapshot, Trouble
-from drbook.core.engine import Readiness
+from drbook.core.engine import Readiness, may_skip
 from drbook.core.errors import TakenOver
 from drbook.core.moves import may_accept
 from drbook.core.state import StepRun, StepState
@@ -142,7 +142,9 @@ def _own_keys(snapshot: Snapshot, step: str, run: StepRun) -> list[Hint]:
     if run.state is StepState.STARTED:
         keys.append(Hint("c", "cancel", "cancel"))
     if run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
-        keys += [Hint("r", "again", "again"), Hint("s", "skip", "skip")]
+        keys.append(Hint("r", "again", "again"))
+        if not may_skip(snapshot.state, step):
+            keys.append(Hint("s", "skip", "skip"))
     if run.state is StepState.COULD_NOT_VERIFY and run.accepted is None:
         keys.append(Hint("r", "again", "again"))
         if not may_accept(snapshot.runbook, snapshot.state, step):

@@ -18,7 +18,7 @@ from drbook.app.model import (
 from drbook.core.doubt import looked_at
 from drbook.core.engine import Readiness, may_run, may_skip, used_by
 from drbook.core.events import StepEnd
-from drbook.core.moves import freed_by_skip, may_accept, may_do_elsewhere
+from drbook.core.moves import freed_by_skip, leap, may_accept, may_do_elsewhere
 from drbook.core.state import StepState
 from drbook.tui.colours import WARN
 from drbook.tui.desk import DeskKeys
@@ -95,7 +95,8 @@ class Operations(DeskKeys):
         """Make the selected step the next one: what it waits for is skipped, with one reason."""
         step = self.selected
         waits = self.shown.decision.view(step).waiting_for
-        if self._state is not StepState.PENDING or not waits:
+        cannot = leap(self.shown.runbook, self.shown.state, step).why_not
+        if self._state is not StepState.PENDING or not waits or cannot:
             self.submit(Jump(step, "(not asked)"))  # the driver says why not, in its words
             return
         before = ", ".join(named(self.shown, one) for one in waits)

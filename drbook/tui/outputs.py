@@ -32,14 +32,15 @@ _MADE: dict[tuple[int, int, bool], tuple[object, Segments | None]] = {}
 def printed(run: StepRun, width: int) -> RenderableType | None:
     """What the step's command, query or request handed back; None where nothing of that kind is on record."""
     failed = run.state is not StepState.SUCCEEDED
-    key = (id(run.result), width, failed)
+    result = run.result if run.result is not None else run.found
+    key = (id(result), width, failed)
     known = _MADE.get(key)
-    if known is None or known[0] is not run.result:
+    if known is None or known[0] is not result:
         if len(_MADE) > 16:
             _MADE.clear()
         known = _MADE[key] = (
-            run.result,
-            _made(parts_of(run.action, run.result, failed=failed), width),
+            result,
+            _made(parts_of(run.action, result, failed=failed), width),
         )
     return known[1]
 

@@ -14,7 +14,7 @@ from drbook.core.doubt import looked_at
 from drbook.core.engine import Readiness
 from drbook.core.events import Effect, Plan
 from drbook.core.results import HTTP, SHELL, SQL
-from drbook.core.state import StepRun, StepState, lacks
+from drbook.core.state import StepRun, StepState, lacks, said_no
 from drbook.core.values import plain, plain_lines, show_duration
 from drbook.tui.clocks import past_words
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
@@ -233,7 +233,10 @@ def _what_you_can_do(
     elif run.state in (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.STALE):
         lines.append(
             Text(
-                "r runs it again · I edits an input · m does it yourself · s skips it with a reason",
+                "r decides anew · a ends the incident"
+                if said_no(run)
+                else "r runs it again · I edits an input · m does it yourself · s skips it with a "
+                "reason",
                 style=WARN,
             )
         )

@@ -79,7 +79,7 @@ class NoteDialog(Modal[Written | None]):
         self._heading, self._explanation = title, lines
         self._initial = initial or Written("", NoteKind.NOTE, None)
         self._kind = self._initial.kind
-        self._heard = Heard(now)
+        self._heard = Heard(now, past=True)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -111,10 +111,10 @@ class NoteDialog(Modal[Written | None]):
         self.query_one(".kind", Static).update(kind)
         records = "it was sent" if self._unsure else "record it"
         copy = "   ^y: copy it" if self._unsure else ""
-        keys = Text(wrong, style=WARN) if wrong else Text(
-            f"Enter: {records}{copy}   ^j: new line   ^e: editor   Esc: back, no note",
-            style=DIM,
-        )  # fmt: skip
+        keys = Text(f"{wrong}\n" if wrong else "", style=WARN)
+        keys.append(
+            f"Enter: {records}{copy}   ^j: new line   ^e: editor   Esc: back, no note", style=DIM
+        )
         self.query_one(".keys", Static).update(keys)
 
     @on(Area.Submitted)

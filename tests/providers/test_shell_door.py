@@ -162,6 +162,13 @@ def test_of_many_lines_the_last_are_kept_and_no_rest_of_a_secret() -> None:
     assert "key-line" not in found["stdout"]
     assert found["stdout"].endswith("0001200")
     assert "0001001" not in found["stdout"]
+    assert found["cut"] == ["stdout"]
+
+
+def test_that_the_beginning_is_not_kept_is_on_record() -> None:
+    done = drain(door().run(["/usr/bin/seq", "30000"], declared="reads"))
+    assert done.cut == ("stdout",)
+    assert drain(door().run(["/usr/bin/seq", "3000"], declared="reads")).cut == ()
 
 
 def test_a_cancel_reaches_it() -> None:

@@ -631,6 +631,27 @@ def test_a_status_update_is_drafted_edited_and_recorded_as_a_message(world: Worl
     assert len(note.text.splitlines()) > 1
 
 
+def test_a_note_of_a_time_to_come_is_not_taken_and_its_time_is_mended_where_it_stands(
+    world: World,
+) -> None:
+    world.start(FOUR)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("n")
+        await seat.type("boss said yes")
+        await seat.press("tab")
+        await seat.type("2999-01-01")
+        await seat.press("enter")
+        await seat.sees("it has not come yet", "Enter: record it")
+        await seat.press(*(["backspace"] * 10))
+        await seat.type("5m ago")
+        await seat.press("enter")
+        await seat.until(lambda snapshot: bool(snapshot.state.notes))
+
+    at_the_screen(world, script)
+    assert world.driver.snapshot.state.notes[0].text == "boss said yes"
+
+
 def test_a_note_that_was_begun_comes_back(world: World) -> None:
     world.start(FOUR)
 
@@ -716,8 +737,11 @@ def test_no_go_is_not_skipped_and_nothing_follows_it(world: World) -> None:
         await seat.sees("Go?")
         await seat.press("2")
         await seat.reaches("d", StepState.FAILED)
+        assert "skip" not in seat.text().splitlines()[-1]
         await seat.press("s")
         await seat.sees("cannot be skipped", "runs it again")
+        await seat.press("escape", "m")
+        await seat.sees("it is a question, which is answered here")
         assert "c" not in world.driver.snapshot.decision.ready
         await seat.press("r")
         await seat.sees("Go?")
@@ -725,6 +749,36 @@ def test_no_go_is_not_skipped_and_nothing_follows_it(world: World) -> None:
         await seat.until(lambda snapshot: "c" in snapshot.decision.ready)
 
     at_the_screen(world, script)
+
+
+def test_what_is_typed_behind_an_answer_that_wants_a_reason_is_that_reason(world: World) -> None:
+    world.start("  - {id: a, phase: contain, do: manual, with: {instructions: Revoke it.}}\n")
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("It cannot be done")
+        await seat.press("2")
+        await seat.sees("it goes on record with answer 2")
+        await seat.press("tab", "shift+tab", "tab")
+        await seat.type("page 1 of it")
+        assert seat.event("AnswerGiven") == ""
+        await seat.press("enter")
+        await seat.reaches("a", StepState.FAILED)
+
+    at_the_screen(world, script)
+    assert world.driver.snapshot.state.steps["a"].comment == "page 1 of it"
+
+
+def test_twelve_choices_are_all_seen(world: World) -> None:
+    names = [f"region-{number}" for number in range(1, 13)]
+    choose = f"{{prompt: Which region?, choices: [{', '.join(names)}]}}"
+    world.start(f"  - {{id: a, phase: decide, do: choose, with: {choose}}}\n")
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("Which region?", *names, "number (1 to 12)")
+
+    at_the_screen(world, script, (80, 24))
 
 
 def test_what_a_skip_frees_is_said_before_it(world: World) -> None:
