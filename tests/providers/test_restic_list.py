@@ -1,13 +1,18 @@
 """What restic's lists say, and what its complaints mean: without the program."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from drbook.app.vocabulary import vocabulary
 from drbook.core.baseline import Manifest
+from drbook.core.errors import RunbookInvalid
+from drbook.language.load import load
 from drbook.providers.resticlist import (
     Dump,
     Entry,
@@ -343,3 +348,30 @@ def test_what_cannot_be_meant_is_refused(change: dict[str, object]) -> None:
 def test_places_as_restic_spells_them(repository: str) -> None:
     more = {"repository": repository, "environment": {"RESTIC_REST_USERNAME": "env:X"}}
     assert ResticSource.model_validate(GOOD | more).repository == repository
+
+
+RUNBOOK = """drbook: 1
+title: Gone
+BACKUPSsteps:
+  - {id: a, phase: detect, title: A, why: B, do: note, with: {text: c}}
+"""
+
+
+def test_what_the_readme_writes_is_read() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```text\n(backups:\n.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    loaded = load(RUNBOOK.replace("BACKUPS", block).encode(), "r.yaml", vocabulary())
+    (source,) = loaded.sources
+    assert isinstance(source, ResticSource)
+    assert source.host == "db1"
+    assert set(source.environment) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+
+
+def test_a_password_in_a_runbook_is_refused_and_not_repeated() -> None:
+    entry = "  - {id: vault, kind: restic, repository: PLACE, password: SECRET}\n"
+    for place, secret in (("rest:https://me:hunter2@host/", "env:PW"), ("/srv/x", "hunter2")):
+        written = entry.replace("PLACE", f'"{place}"').replace("SECRET", secret)
+        text = RUNBOOK.replace("BACKUPS", f"backups:\n{written}")
+        with pytest.raises(RunbookInvalid) as caught:
+            load(text.encode(), "r.yaml", vocabulary())
+        assert "hunter2" not in str(caught.value.problems)

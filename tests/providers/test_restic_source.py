@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ from drbook.core.errors import Cancelled, CouldNotVerify, StepFailed, UsageError
 from drbook.core.points import ByteFact, RecoveryPoint
 from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Output, ProcessStarted, Working
-from drbook.providers import download, resticblob, resticprogram, resticsource
+from drbook.providers import copies, download, resticblob, resticprogram, resticsource
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import Secret
@@ -103,6 +104,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def fake(world: World, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    (world.place / "snapshots").mkdir(parents=True)
     folder = pretend(world.root / "bin", script)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
 
@@ -345,10 +347,8 @@ def test_a_stop_is_heard_while_it_hangs(
             if isinstance(signal, ProcessStarted):
                 later.start()
 
-    from threading import Timer
-
-    later = Timer(1.0, world.cancel.request)
-    if "exec sleep" == script[:10]:
+    later = Timer(1.0, lambda: world.cancel.request("enough"))
+    if script.startswith("exec sleep"):
         later.start()
     begun = time.monotonic()
     with pytest.raises(Cancelled):
@@ -419,17 +419,11 @@ def test_a_damaged_file_of_a_folder_leaves_nothing_of_it(world: World) -> None:
     fact, copy = world.fetch(point)
     assert copy.size == 2_000_004
     for each in (world.incident / "copies").iterdir():
-        resticsource_remove(each)
+        copies.remove(each)
     flip(largest(made.packs()))
     fact, copy = world.fetch(point)
     assert (fact.state, copy) == ("damaged", None)
     assert list((world.incident / "copies").iterdir()) == []
-
-
-def resticsource_remove(path: Path) -> None:
-    from drbook.providers.copies import remove as remove_all
-
-    remove_all(path)
 
 
 @needs_restic
@@ -443,7 +437,6 @@ def test_a_disk_that_was_unmounted_is_no_damage(world: World) -> None:
     assert world.open().facts(point).bytes.state == "unknown"
 
 
-@needs_restic
 def test_a_disk_that_goes_while_it_is_read_is_no_damage(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -452,7 +445,6 @@ def test_a_disk_that_goes_while_it_is_read_is_no_damage(
         monkeypatch,
         LISTS + "echo 'ReadFull(<data/x>): no such file or directory' >&2; exit 1",
     )
-    (world.place / "snapshots").mkdir(parents=True)
     (world.place / "config").touch()
     (point,) = world.points()
     assert world.fetch(point)[0].state == "damaged"
@@ -525,7 +517,7 @@ def test_a_fetch_that_was_broken_off_goes_on_behind_what_came(
     (point,) = world.points()
     work = world.catalog.fetch(point)
     for signal in work:
-        if getattr(signal, "label", "").startswith("download") and signal.done > 500_000:  # type: ignore[union-attr]
+        if getattr(signal, "label", "").startswith("download") and signal.done > 0:  # type: ignore[union-attr]
             break
     work.close()
     (part,) = (world.incident / "copies").glob("*.part")

@@ -37,7 +37,7 @@ class Repository:
         return done.stdout.decode()
 
     def backup(self, path: Path, *options: str) -> str:
-        """The full id of the new snapshot."""
+        """The full id of the new snapshot; of one that lies elsewhere its beginning."""
         return self._newest(self.run("backup", "--json", *options, path.name, cwd=path.parent))
 
     def pipe(self, data: bytes, name: str, *options: str) -> str:
@@ -46,8 +46,9 @@ class Repository:
 
     def _newest(self, said: str) -> str:
         short = json.loads(said.splitlines()[-1])["snapshot_id"]
-        listed = json.loads(self.run("snapshots", "--json"))
-        return next(str(one["id"]) for one in listed if one["id"].startswith(short))
+        if not Path(self.place).is_dir():
+            return str(short)
+        return next(path.name for path in Path(self.place, "snapshots").glob(f"{short}*"))
 
     def packs(self) -> set[Path]:
         return {path for path in Path(self.place, "data").rglob("*") if path.is_file()}
