@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -124,14 +125,16 @@ class Road:
         done = drain(
             restore.perform(restore.params.model_validate(given), self.context("restore"), ports)
         )
-        target = cast(RestoreResult, done.result).target
+        restored = cast(RestoreResult, done.result)
+        target = restored.target
         verify = Verify()
         params = verify.params.model_validate({"target": target})
-        context = self.context("verify")
+        outputs = {"restore": restored.model_dump(mode="json")}
+        context = replace(self.context("verify"), outputs=outputs)
         checked = drain(verify.perform(params, context, ports))
         assert checked.state is StepEnd.SUCCEEDED, checked.reason
         counted = drain(ports.targets.count(target))
-        assert {each.name: each.rows for each in counted.tables} == COUNTS
+        assert {each.table: each.rows for each in counted.tables} == COUNTS
         return cast(VerifyResult, checked.result)
 
 
