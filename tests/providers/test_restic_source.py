@@ -162,6 +162,7 @@ def test_a_manifest_beside_a_dump_dates_it_and_one_that_cannot_be_read_hides_not
     world.put("bad.dump").with_name("bad.dump.manifest.json").write_text("{}")
     large = world.put("large.dump").with_name("large.dump.manifest.json")
     large.write_bytes(b" " * (16 * 1024 * 1024 + 1))
+    world.put("plain.dump")
     made.backup(world.folder)
     by = {each.id: each for each in world.points()}
     assert by["/nightly/good.dump"].taken_by == "manifest"
@@ -176,6 +177,9 @@ def test_a_manifest_beside_a_dump_dates_it_and_one_that_cannot_be_read_hides_not
     gone = by["/nightly/good.dump"].model_copy(update={"version": "cd" * 32})
     with pytest.raises(CouldNotVerify, match="not in the repository any more"):
         world.open().manifest(gone)
+    elsewhere = by["/nightly/bad.dump"].model_copy(update={"id": "/nightly/plain.dump"})
+    with pytest.raises(CouldNotVerify, match="it is not in the snapshot"):
+        world.catalog.manifest(elsewhere)
     unsigned = by["/nightly/bad.dump"].model_copy(update={"manifest": None})
     assert world.catalog.manifest(unsigned) is None
 

@@ -20,9 +20,15 @@ needs_restic = pytest.mark.skipif(
 class Repository:
     """A repository in a folder, or wherever restic reaches with these variables."""
 
-    def __init__(self, place: Path | str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        place: Path | str,
+        environment: Mapping[str, str] | None = None,
+        *,
+        password: str = PASSWORD,
+    ) -> None:
         self.place = str(place)
-        self._environment = {**(environment or {}), "RESTIC_PASSWORD": PASSWORD}
+        self._environment = {**(environment or {}), "RESTIC_PASSWORD": password}
         self.run("init")
 
     def run(self, *arguments: str, cwd: Path | None = None, feed: bytes = b"") -> str:
