@@ -18,10 +18,18 @@ from drbook.core.points import (
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
 from drbook.core.values import plain
-from drbook.providers.copies import Copies, Fetched
+from drbook.providers.copies import Copies, Fetched, remove
 from drbook.providers.download import Received, download
 from drbook.providers.secrets import Secrets
-from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source, same_bytes, seen_of
+from drbook.providers.sources.base import (
+    Blob,
+    OpenableSource,
+    Opening,
+    Source,
+    Spoilt,
+    same_bytes,
+    seen_of,
+)
 
 CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
 
@@ -152,9 +160,14 @@ class BackupCatalog:
         damage = _too_short(manifest, total)
         if damage is not None:
             return damage, None
-        if len(files) == 1 and not files[0][0]:
-            return (yield from self._fetch_file(point, files[0][1], target, manifest))
-        return (yield from self._fetch_folder(point, files, target, manifest))
+        try:
+            if len(files) == 1 and not files[0][0]:
+                return (yield from self._fetch_file(point, files[0][1], target, manifest))
+            return (yield from self._fetch_folder(point, files, target, manifest))
+        except Spoilt as error:
+            if target.exists():
+                remove(target)
+            return error.fact, None
 
     def _fetch_file(
         self, point: RecoveryPoint, blob: Blob, target: Path, manifest: Manifest | None

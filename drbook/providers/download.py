@@ -19,10 +19,10 @@ from typing import IO, NoReturn
 
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
-from drbook.core.signals import Output, Progress, Working
+from drbook.core.signals import Output, Progress, Signal, Working
 from drbook.core.values import plain, show_size
 from drbook.providers import private
-from drbook.providers.sources.base import Blob, Changed, Unreachable
+from drbook.providers.sources.base import Blob, Changed, Spoilt, Unreachable
 
 _CHUNK = 1024 * 1024
 _SYNC_EVERY = 32 * 1024 * 1024
@@ -54,7 +54,7 @@ def download(
     """Fetch `blob` to `target`, whose folder exists.
 
     Raises StepFailed where it cannot be read to its end or does not fit, Cancelled on request; what
-    arrived is kept, unless the place now holds other bytes.
+    arrived is kept, unless the place now holds other bytes. Spoilt where the place has not got them.
     """
     part = _Part(target, blob)
     try:
@@ -70,6 +70,9 @@ def download(
             next="Look for recovery points again: somebody overwrites them.",
             code="changed",
         ) from None
+    except Spoilt:
+        part.discard()
+        raise
     except OSError as error:
         _disk(error, target, blob.size - part.done, part.done)
     finally:
@@ -98,10 +101,13 @@ def _receive(blob: Blob, part: "_Part", cancel: Cancel, label: str, location: st
 
 
 def _store(
-    chunks: Iterator[bytes], blob: Blob, part: "_Part", cancel: Cancel, label: str
+    chunks: Iterator[bytes | Signal], blob: Blob, part: "_Part", cancel: Cancel, label: str
 ) -> Working[None]:
     shown = 0.0
     for chunk in chunks:
+        if not isinstance(chunk, bytes):
+            yield chunk
+            continue
         if part.done + len(chunk) > blob.size:
             raise Changed("more bytes came than the place had said")
         part.write(chunk)

@@ -13,6 +13,7 @@ from drbook.core.values import Frozen, plain
 from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Baselines
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
 from drbook.providers.targets.base import OpenableTarget
 from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
@@ -21,7 +22,11 @@ from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
 @cache
 def SOURCES() -> Mapping[str, type[SourceConfig]]:
     """Kind → configuration model of a `backups:` entry. Raises UsageError for a broken plug-in."""
-    table: dict[str, type[SourceConfig]] = {"directory": DirectorySource, "s3": S3Source}
+    table: dict[str, type[SourceConfig]] = {
+        "directory": DirectorySource,
+        "s3": S3Source,
+        "restic": ResticSource,
+    }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table
 

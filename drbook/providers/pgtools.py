@@ -112,7 +112,7 @@ def find_tools(environment: Mapping[str, str] = os.environ) -> tuple[PgTools, ..
 def _candidates(given: str | None, path: str) -> Iterator[tuple[Path, Origin]]:
     if given:
         yield Path(given).expanduser().absolute(), "option"
-    on_path = shutil.which("pg_restore", path=os.pathsep.join(_trusted(program_folders(path))))
+    on_path = shutil.which("pg_restore", path=os.pathsep.join(trusted(path, "pg_restore")))
     # Debian's programs on PATH are a wrapper that chooses a version by itself.
     if on_path and Path(on_path).resolve().name != "pg_wrapper":
         yield Path(on_path).parent, "PATH"
@@ -124,11 +124,11 @@ def _candidates(given: str | None, path: str) -> Iterator[tuple[Path, Origin]]:
         yield Path(spec.origin).parent / "pginstall" / "bin", "extra"
 
 
-def _trusted(folders: Sequence[str]) -> Iterator[str]:
-    """Folders of PATH in which not everybody may put or change the program."""
-    for folder in folders:
+def trusted(path: str, program: str) -> Iterator[str]:
+    """Folders of PATH that hold a program, and in which not everybody may put or change it."""
+    for folder in program_folders(path):
         try:
-            modes = [os.stat(folder).st_mode, os.stat(Path(folder, "pg_restore")).st_mode]
+            modes = [os.stat(folder).st_mode, os.stat(Path(folder, program)).st_mode]
         except OSError:
             continue  # it is not there
         if not any(mode & stat.S_IWOTH for mode in modes):

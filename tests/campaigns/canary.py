@@ -31,6 +31,7 @@ import psycopg
 from support.canary import Detector, Ledger, Markers, Watcher, look_at_events, look_at_files
 from support.liars import HEADER, HttpLiar, PostgresLiar
 from support.pg import drain
+from support.restic import Repository
 from support.terminal import ENTER, ESCAPE, Terminal
 
 from drbook.app.mailbox import Letter, leave
@@ -200,6 +201,10 @@ class Leaks:
         self.store.start()
         self._fill()
         self._files()
+        self.vault = run.markers.new("repository's password")
+        if shutil.which("restic"):
+            made = Repository(self.folder / "vault", password=self.vault)
+            made.pipe((self.folder / "shop.dump").read_bytes(), "shop.dump")
         self.environment = self._environment()
         self.runbook = run.folder / "leaks.yaml"
         self.runbook.write_text(json.dumps(self.document(), indent=1), encoding="utf-8")
@@ -282,6 +287,7 @@ class Leaks:
             "GIVEN_PASSWORD": self.given,
             "OFFSITE_KEY_ID": owner[0],
             "OFFSITE_SECRET": owner[1],
+            "VAULT_PASSWORD": self.vault,
             "LIAR_KEY_ID": new("liar's key"),
             "LIAR_SECRET": new("liar's secret"),
             "LIAR_TOKEN": new("liar's token"),
@@ -332,6 +338,9 @@ class Leaks:
                 | named,
                 {"id": "profile", **s3, "endpoint": endpoint, "domain": {**domain, "resource": "c"}}
                 | {"profile": "canary"},
+                {"id": "vault", "kind": "restic", "repository": str(self.folder / "vault")}
+                | {"password": "env:VAULT_PASSWORD", "domain": {**domain, "resource": "d"}}
+                | {"environment": {"AWS_SECRET_ACCESS_KEY": "env:OFFSITE_SECRET"}},
             ],
             "steps": [{"needs": [], "on_failure": "continue", **step} for step in self._steps()],
         }
@@ -340,6 +349,7 @@ class Leaks:
         yield {"id": "loss", "phase": "detect", "do": "postgres.probe"}
         yield self._step("locate", "backups.locate", sources=["offsite"])
         yield self._step("liars", "backups.locate", sources=["liar", "profile"], check="quick")
+        yield self._step("vault", "backups.locate", sources=["vault"])
         server = {"host": str(self.server.socket), "user": "app", "dbname": "postgres"}
         server["password"] = "env:GIVEN_PASSWORD"
         given = {"kind": "database", "server": server}

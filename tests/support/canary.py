@@ -215,6 +215,8 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
         return "environment of drbook"
     if program in ("pg_restore", "psql"):
         return "environment of `pg_restore` and `psql`"
+    if program == "restic":
+        return "environment of `restic`"
     if b"credential-helper" in text:
         return "environment of a `cmd:` program"
     if program in ("sh", "dash", "bash") or b"canary-step" in text:

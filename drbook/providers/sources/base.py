@@ -9,9 +9,9 @@ from typing import ClassVar, Protocol
 
 from drbook.core.baseline import Manifest
 from drbook.core.capabilities import Capabilities
-from drbook.core.points import PointFacts, RecoveryPoint, SourceConfig, SourceFacts
+from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.ports import Cancel
-from drbook.core.signals import Working
+from drbook.core.signals import Signal, Working
 from drbook.providers.secrets import Secrets
 
 
@@ -21,6 +21,15 @@ class Unreachable(Exception):
 
 class Changed(Exception):
     """The place holds other bytes under this name than when the copy was listed."""
+
+
+class Spoilt(Exception):
+    """The place says itself that it cannot give these bytes whole: trying again does not help, another
+    copy may. `fact` is what is known of them."""
+
+    def __init__(self, fact: ByteFact) -> None:
+        super().__init__(fact.reason)
+        self.fact = fact
 
 
 class Blob(Protocol):
@@ -43,11 +52,12 @@ class Blob(Protocol):
     def sha256(self) -> str | None:
         """The place's own digest of these bytes (hex), made when they were stored; None without."""
 
-    def read(self, offset: int) -> AbstractContextManager[Iterator[bytes]]:
-        """Chunks of at most 1 MiB from `offset` to the end.
+    def read(self, offset: int) -> AbstractContextManager[Iterator[bytes | Signal]]:
+        """Chunks of at most 1 MiB from `offset` to the end. Where a program reads them, it is among them
+        as a signal before it runs, and so is what it says.
 
-        Raises Unreachable where the connection breaks, Changed where the bytes are others now,
-        StepFailed where trying again cannot help.
+        Raises Unreachable where the connection breaks, Changed where the bytes are others now, Spoilt
+        where the place cannot give them whole, StepFailed where trying again cannot help.
         """
 
 
