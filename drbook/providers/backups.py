@@ -9,7 +9,6 @@ from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.points import (
     ByteFact,
-    LockFact,
     PointFacts,
     RecoveryPoint,
     SourceConfig,
@@ -18,10 +17,12 @@ from drbook.core.points import (
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
 from drbook.core.values import plain
+from drbook.providers.contained import no_facts
 from drbook.providers.copies import Copies, Fetched
 from drbook.providers.download import Received, download
+from drbook.providers.opened import OpenSources
 from drbook.providers.secrets import Secrets
-from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source, same_bytes, seen_of
+from drbook.providers.sources.base import Blob, same_bytes, seen_of
 
 CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
 
@@ -46,35 +47,31 @@ class BackupCatalog:
         secrets: Secrets,
         check_structure: CheckStructure,
     ) -> None:
-        self._configs = {config.id: config for config in configs}
         self._order = tuple(configs)
         self._folder = folder
         self._cancel = cancel
-        self._secrets = secrets
         self._check = check_structure
-        self._opened: dict[str, Source] = {}
+        self._open = OpenSources(configs, secrets, cancel)
         self._copies = Copies(folder, cancel)
 
     def close(self) -> None:
-        for source in self._opened.values():
-            source.close()
-        self._opened.clear()
+        self._open.close()
 
     def sources(self) -> Sequence[SourceConfig]:
         return self._order
 
     def survey(self, source: str) -> SourceFacts:
         """A place that cannot even be opened, for want of a credential, is unreachable."""
-        self._config(source)
+        self._open.config(source)
         try:
             return self._open(source).survey()
-        except UsageError as error:
+        except (UsageError, CouldNotVerify) as error:
             return SourceFacts(
                 source=source, reachable=False, why_unreachable=f"{error.what} {error.next}".strip()
             )
 
     def points(self, source: str) -> Working[Sequence[RecoveryPoint]]:
-        self._config(source)
+        self._open.config(source)
         try:
             opened = self._open(source)
         except UsageError as error:
@@ -89,34 +86,17 @@ class BackupCatalog:
     def facts(self, point: RecoveryPoint) -> PointFacts:
         try:
             return self._open(point.source).facts(point)
-        except UsageError as error:
-            return PointFacts(
-                point=point,
-                lock=LockFact(why_unknown=error.what),
-                bytes=ByteFact(state="unknown", reason=error.what),
-            )
+        except (UsageError, CouldNotVerify) as error:
+            return no_facts(point, error.what)
 
     def left_out(self, source: str) -> Sequence[str]:
-        found: Sequence[str] = getattr(self._open(source), "left_out", ())
-        return found
+        return self._open(source).left_out
+
+    def give_up(self, source: str) -> None:
+        self._open.give_up(source)
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         return self._open(point.source).manifest(point)
-
-    def _config(self, source: str) -> OpenableSource:
-        config = self._configs.get(source)
-        if not isinstance(config, OpenableSource):
-            raise UsageError(
-                f"There is no backup source {plain(source, 100)} in this runbook.",
-                next=f"Name one of: {', '.join(self._configs) or 'none is configured'}.",
-            )
-        return config
-
-    def _open(self, source: str) -> Source:
-        if source not in self._opened:
-            opening = Opening(self._secrets, self._cancel)
-            self._opened[source] = self._config(source).open(opening)
-        return self._opened[source]
 
     # --- fetching ------------------------------------------------------------------------------
 
