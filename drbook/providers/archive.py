@@ -98,6 +98,7 @@ _PACKED = {
     b"BZh": "bzip2",
     b"PK\x03\x04": "zip",
     b"age-encryption.org/": "age",
+    b"-----BEGIN AGE ENCRYPTED FILE": "age",
     b"-----BEGIN PGP MESSAGE": "OpenPGP",
     b"Salted__": "openssl",
 }
@@ -106,7 +107,23 @@ _PACKED = {
 
 def packed_by(head: bytes) -> str:
     """What a file is packed or encrypted with that nothing here unpacks; empty where it is not."""
-    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+    found = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+    return found or ("OpenPGP" if _OPENPGP.match(head) else "")
+
+
+_OPENPGP = re.compile(
+    rb"(?:\x84.|\x85..|\xc1(?:[\x00-\xbf]|[\xc0-\xdf].))[\x03\x06]"  # a key's, of version 3 or 6
+    rb"|(?:\x8c.|\xc3[\x00-\xbf])[\x04-\x06][\x01-\x0d]",  # a passphrase's, and its cipher
+    re.DOTALL,
+)
+"""The packet with which an encrypted message begins where it is not armored (RFC 9580, 4.2 and 5.1 to 5.3)."""
+
+
+def why_closed(by: str) -> str:
+    """Why a file that is packed or encrypted so is not read."""
+    if by in ("age", "OpenPGP"):
+        return f"it is encrypted ({by}), and its source has no `decrypt` that opens it"
+    return f"it is packed with {by}, which nothing here unpacks"
 
 
 class Readable(Protocol):

@@ -297,14 +297,13 @@ def test_other_numbers_of_them_are_damage(tmp_path: Path, zeros: int) -> None:
 
 def test_what_the_xz_program_writes_is_read(tmp_path: Path) -> None:
     """In several blocks, as `-T` makes them, and at its highest preset."""
-    xz = shutil.which("xz")
-    if xz is None:
-        pytest.skip("no xz here")
     text = os.urandom(300_000) + bytes(300_000)
-    made = [
-        subprocess.run([xz, "-c", *options], input=text, stdout=subprocess.PIPE, check=True).stdout
-        for options in (["-9e"], ["--block-size=65536", "-T2"], ["--check=sha256"], ["-C", "none"])
-    ]
+    made = [lzma.compress(text, check=check) for check in (lzma.CHECK_NONE, lzma.CHECK_SHA256)]
+    if xz := shutil.which("xz"):
+        made += [
+            subprocess.run([xz, "-c", *options], input=text, capture_output=True, check=True).stdout
+            for options in (["-9e"], ["--block-size=65536", "-T2"])
+        ]
     path = tmp_path / "dump"
     path.write_bytes(b"".join(made))
     assert b"".join(read(path, "xz")) == text * len(made)

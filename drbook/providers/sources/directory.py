@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from drbook.providers.sources.base import OpenableSource, Opening, Source
+from drbook.providers.sources.base import Opening, Source
+from drbook.providers.sources.sealed import SealedSource
 
 
-class DirectorySource(OpenableSource):
+class DirectorySource(SealedSource):
     """Dumps under a directory and its subdirectories; symbolic links are not followed."""
 
     kind: Literal["directory"] = "directory"
