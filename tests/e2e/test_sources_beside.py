@@ -1,6 +1,7 @@
 """`drbook backups` over a directory, a bucket and a store that accepts and never answers: real servers, and
 the program in a process of its own."""
 
+import signal
 import socket
 import threading
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.s3 import S3Server
+from support.waiting import eventually
 
 from drbook.core.points import Located
 
@@ -72,6 +74,21 @@ def tarpit() -> Iterator[Tarpit]:
     made = Tarpit()
     yield made
     made.close()
+
+
+def test_a_stop_does_not_wait_for_a_store_that_never_answers(  # type: ignore[no-untyped-def]
+    drbook, tarpit: Tarpit, tmp_path: Path
+) -> None:
+    text = S3.replace("ID", "hangs", 1).replace("ENDPOINT", tarpit.endpoint).replace("3s", "1h")
+    runbook = tmp_path / "r.yaml"
+    runbook.write_text(RUNBOOK.replace("SOURCES", text.replace("BUCKET", "nowhere")))
+    process = drbook.start("backups", str(runbook), KEY="a", SECRET="b")
+    assert eventually(lambda: len(tarpit.asked) == 1)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=20)[1]
+    assert process.returncode == 3, said
+    assert "Stopped by the operator." in said
+    assert "Traceback" not in said
 
 
 def test_stores_that_never_answer_beside_a_directory_and_a_bucket(  # type: ignore[no-untyped-def]
