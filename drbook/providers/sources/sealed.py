@@ -10,7 +10,7 @@ from drbook.providers.sources.base import OpenableSource
 
 
 class Age(Frozen):
-    """By `age`, and by a plug-in of it where the identity is one's."""
+    """By `age`."""
 
     program: Literal["age"]
     identity: SecretRef
