@@ -1,29 +1,28 @@
 """`backups.locate`: every recovery point, judged; the newest independent one, its bytes looked at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
+from drbook.actions.survey import Found, survey
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.archiverows import shown_rows
 from drbook.core.costs import dates_wanted, point_costs
-from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
+from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
-from drbook.core.independence import choose, judge, leaked_credentials, lies_in, located
+from drbook.core.independence import choose, judge, leaked_credentials, located
 from drbook.core.points import (
     Criterion,
     Judgement,
     Located,
-    PointFacts,
     RecoveryPoint,
     SourceConfig,
-    SourceFacts,
     Verdict,
 )
 from drbook.core.ports import Ports
-from drbook.core.signals import Milestone, Progress, Working
-from drbook.core.values import Frozen, counted, plain, show_duration, show_time
+from drbook.core.signals import Milestone, Working
+from drbook.core.values import Frozen, plain, show_duration, show_time
 
 
 class LocateParams(Frozen):
@@ -40,15 +39,6 @@ class LocateParams(Frozen):
     check: Literal["full", "quick"] = "full"
     """`full` downloads the chosen copy and reads it before it is chosen; `quick` looks at sizes and
     first bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One copy and what its judgement needs."""
-
-    facts: PointFacts
-    source: SourceFacts
-    config: SourceConfig
 
 
 class Locate(Action[LocateParams]):
@@ -86,7 +76,7 @@ class Locate(Action[LocateParams]):
                 next="Add the places where copies are kept under `backups:`.",
                 code="no-sources",
             )
-        found, unreachable = yield from _survey(configs, context, ports)
+        found, unreachable = yield from survey(configs, context, ports)
         judging = _Judging(params, context, ports.clock.now())
         judgements = judging.all(found)
         digest = name = None
@@ -146,46 +136,6 @@ def _chosen(configured: Sequence[SourceConfig], wanted: Sequence[str] | None) ->
     return [known[name] for name in wanted]
 
 
-def _survey(
-    configs: Sequence[SourceConfig], context: StepContext, ports: Ports
-) -> Working[tuple[list[_Found], list[SourceFacts]]]:
-    lost = context.document.production.domain
-    found: list[_Found] = []
-    unreachable: list[SourceFacts] = []
-    for number, config in enumerate(configs):
-        yield Progress("ask the sources", number, len(configs), "sources", config.id)
-        ports.cancel.raise_if_requested()
-        source = ports.backups.survey(config.id)
-        if not source.reachable:
-            gone = lies_in(config.domain, lost)
-            unreachable.append(source.model_copy(update={"destroyed": gone}))
-            why = plain(source.why_unreachable, 300)
-            what = f"lies in {lost.resource}, and does not answer" if gone else "not reachable"
-            yield Milestone(f"{config.id}: {what}: {why}")
-            continue
-        try:
-            points = yield from ports.backups.points(config.id)
-        except CouldNotVerify as error:
-            unreachable.append(
-                source.model_copy(update={"reachable": False, "why_unreachable": error.what})
-            )
-            yield Milestone(f"{config.id}: not listed: {error.what}")
-            continue
-        yield Milestone(f"{config.id}: {counted(len(points), 'copy', 'copies')}")
-        if left := ports.backups.left_out(config.id):
-            why = "only a part was listed, not " + "; ".join(left[:5])
-            why += f"; and {len(left) - 5} more" if len(left) > 5 else ""
-            unreachable.append(source.model_copy(update={"why_unreachable": why}))
-            yield Milestone(f"{config.id}: {why}")
-        for index, point in enumerate(points):
-            yield Progress("look at the copies", index, len(points), "copies", plain(point.id, 80))
-            ports.cancel.raise_if_requested()
-            found.append(_Found(ports.backups.facts(point), source, config))
-        yield Progress("look at the copies", len(points), len(points), "copies")
-    yield Progress("ask the sources", len(configs), len(configs), "sources")
-    return found, unreachable
-
-
 class _Judging:
     """Facts to judgements, by this step's policy."""
 
@@ -198,7 +148,7 @@ class _Judging:
             self._production, context.document.credentials, params.leaked
         )
 
-    def one(self, found: _Found) -> Judgement:
+    def one(self, found: Found) -> Judgement:
         return judge(
             found.facts,
             found.source,
@@ -212,17 +162,17 @@ class _Judging:
             observed_only=frozenset(self._params.observed),
         )
 
-    def all(self, found: Sequence[_Found]) -> list[Judgement]:
+    def all(self, found: Sequence[Found]) -> list[Judgement]:
         return [self.one(each) for each in found]
 
-    def best(self, found: Sequence[_Found]) -> RecoveryPoint | None:
+    def best(self, found: Sequence[Found]) -> RecoveryPoint | None:
         chosen = choose(self.all(found), self._params.prefer)
         return chosen.point if chosen else None
 
 
 def _check(
-    found: Sequence[_Found], judging: _Judging, ports: Ports
-) -> Working[tuple[list[_Found], str | None, str | None]]:
+    found: Sequence[Found], judging: _Judging, ports: Ports
+) -> Working[tuple[list[Found], str | None, str | None]]:
     """Read the best copy; one that is damaged, or that nobody can read, is not independent any more,
     and the next best is read."""
     looked = list(found)

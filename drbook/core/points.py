@@ -1,12 +1,13 @@
 """Recovery points, failure domains, and the facts and verdicts that independence is judged by."""
 
+from datetime import timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from drbook.core.archivefacts import ArchiveFacts
-from drbook.core.values import Frozen, Json, UtcTime
+from drbook.core.values import Duration, Frozen, Json, UtcTime
 
 
 class FailureDomain(Frozen):
@@ -267,6 +268,15 @@ class Located(Frozen):
     local_digest: str | None = None
 
 
+def _a_second(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("a duration of at least 1s")
+    return value
+
+
+Silence = Annotated[Duration, AfterValidator(_a_second)]
+
+
 class SourceConfig(Frozen):
     """The part of a `backups:` entry that every kind has; kinds add their own fields."""
 
@@ -274,3 +284,6 @@ class SourceConfig(Frozen):
     kind: str
     format: Format = "pg_dump"
     domain: FailureDomain = FailureDomain()
+    timeout: Silence = timedelta(seconds=60)
+    """How long it may say nothing when it is asked for its copies; one that is silent for longer is
+    unknown."""

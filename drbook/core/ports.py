@@ -110,7 +110,8 @@ class Databases(Protocol):
 
 
 class Backups(Protocol):
-    """Backup sources. Nothing here writes outside the incident folder."""
+    """Backup sources. Nothing here writes outside the incident folder. Different sources may be asked from
+    different threads at the same time."""
 
     def sources(self) -> Sequence[SourceConfig]: ...
 
@@ -119,6 +120,10 @@ class Backups(Protocol):
 
     def points(self, source: str) -> Working[Sequence[RecoveryPoint]]:
         """Every restorable copy, newest first. Raises CouldNotVerify where the list is not whole."""
+
+    def give_up(self, source: str) -> None:
+        """Ask what still works at this source to end, and nothing else; nobody hears it any more. May take
+        its time, and may come from any thread."""
 
     def facts(self, point: RecoveryPoint) -> PointFacts:
         """Lock, delete marker and quick byte facts of one copy; what fails is recorded as unknown."""

@@ -15,7 +15,7 @@ from drbook.core.signals import Progress, Signal
 from drbook.core.values import plain
 
 Kind = Literal["custom", "tar", "directory", "plain", "empty", "unknown"]
-Compression = Literal["none", "gzip", "zstd"]
+Compression = Literal["none", "gzip", "zstd", "xz"]
 
 CHUNK = 256 * 1024
 _HEAD = 4096
@@ -75,6 +75,8 @@ def compression_of(head: bytes) -> Compression:
         return "gzip"
     if head.startswith(b"\x28\xb5\x2f\xfd") or _SKIPPED.match(head):
         return "zstd"
+    if head.startswith(b"\xfd7zXZ\x00"):
+        return "xz"
     return "none"
 
 
@@ -93,10 +95,10 @@ def sniff(head: bytes) -> Kind:
 
 _PACKED = {
     b"\x04\x22\x4d\x18": "lz4",
-    b"\xfd7zXZ\x00": "xz",
     b"BZh": "bzip2",
     b"PK\x03\x04": "zip",
     b"age-encryption.org/": "age",
+    b"-----BEGIN AGE ENCRYPTED FILE": "age",
     b"-----BEGIN PGP MESSAGE": "OpenPGP",
     b"Salted__": "openssl",
 }
@@ -105,7 +107,23 @@ _PACKED = {
 
 def packed_by(head: bytes) -> str:
     """What a file is packed or encrypted with that nothing here unpacks; empty where it is not."""
-    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+    found = next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+    return found or ("OpenPGP" if _OPENPGP.match(head) else "")
+
+
+_OPENPGP = re.compile(
+    rb"(?:\x84.|\x85..|\xc1(?:[\x00-\xbf]|[\xc0-\xdf].))[\x03\x06]"  # a key's, of version 3 or 6
+    rb"|(?:\x8c.|\xc3[\x00-\xbf])[\x04-\x06][\x01-\x0d]",  # a passphrase's, and its cipher
+    re.DOTALL,
+)
+"""The packet with which an encrypted message begins where it is not armored (RFC 9580, 4.2 and 5.1 to 5.3)."""
+
+
+def why_closed(by: str) -> str:
+    """Why a file that is packed or encrypted so is not read."""
+    if by in ("age", "OpenPGP"):
+        return f"it is encrypted ({by}), and its source has no `decrypt` that opens it"
+    return f"it is packed with {by}, which nothing here unpacks"
 
 
 class Readable(Protocol):
@@ -156,6 +174,74 @@ class _Frames:
             piece = frame.unused_data
 
 
+class _Streams:
+    """What an xz file's streams hold, one behind the other, as `xz` itself reads them; the library's own
+    reader takes what it does not know behind a stream for the end of the file."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        """Raises OSError."""
+        try:
+            import lzma
+        except ImportError:  # left out where Python was built without liblzma
+            raise OSError(0, "this Python was built without xz") from None
+        self._lzma = lzma
+        self._source = source
+        self._stream: lzma.LZMADecompressor | None = None
+        self._begun = False
+        self._left = b""
+
+    def read(self, size: int) -> bytes:
+        found = bytearray()
+        try:
+            while len(found) < size and (self._stream is not None or self._next()):
+                found += self._more(size - len(found))
+        except self._lzma.LZMAError as error:
+            if why := next((_NOT_HERE[one] for one in _NOT_HERE if one in str(error)), ""):
+                raise OSError(0, why) from None
+            raise Unreadable(plain(str(error), 200)) from None
+        return bytes(found)
+
+    def _more(self, most: int) -> bytes:
+        """Of the stream that was begun; nothing where it has ended, or takes in more first."""
+        stream = self._stream
+        assert stream is not None
+        piece = b""
+        if stream.needs_input and not (piece := self._left or self._source.read(_PIECE)):
+            raise EOFError("the last stream has no end")
+        if stream.needs_input:
+            self._left = b""
+        found = stream.decompress(piece, most)
+        if stream.eof:
+            self._stream, self._left = None, stream.unused_data
+        return found
+
+    def _next(self) -> bool:
+        """Begin the next stream, behind the zeros that may stand between two: four, or a multiple (the .xz
+        file format 1.2.1, 2.2). False at the file's end."""
+        zeros = 0
+        while piece := self._left or self._source.read(_PIECE):
+            self._left = piece.lstrip(b"\0") if self._begun else piece
+            zeros += len(piece) - len(self._left)
+            if self._left:
+                break
+        if zeros % 4:
+            raise Unreadable("the zeros behind a stream are not a multiple of four")
+        if not self._left:
+            return False
+        self._stream = self._lzma.LZMADecompressor(self._lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        self._begun = True
+        return True
+
+
+_XZ_MEMORY = 160 * 1024 * 1024
+"""Bytes that unpacking may take: `xz -9` needs 65 MiB, and a hostile stream may claim gigabytes."""
+_NOT_HERE = {
+    "Memory usage limit": f"unpacking it takes more than {_XZ_MEMORY // 2**20} MiB of memory",
+    "unsupported options": "it is packed in a way that the xz here does not know",
+}
+"""What liblzma says of a stream that another program may well unpack: nobody knows then what it holds."""
+
+
 @contextmanager
 def decompressed(path: Path, compression: Compression) -> Iterator[_Reading]:
     """The file's content as it was before compression, in constant memory."""
@@ -165,6 +251,8 @@ def decompressed(path: Path, compression: Compression) -> Iterator[_Reading]:
                 yield _Reading(stream, source)
         elif compression == "zstd":
             yield _Reading(_Frames(source), source)
+        elif compression == "xz":
+            yield _Reading(_Streams(source), source)
         else:
             yield _Reading(source, source)
 

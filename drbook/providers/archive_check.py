@@ -28,6 +28,7 @@ from drbook.providers.archive import (
     feed_of,
     open_archive,
     packed_by,
+    why_closed,
 )
 from drbook.providers.archive_read import ArchiveReader
 from drbook.providers.archive_toc import why_not_read
@@ -49,9 +50,7 @@ def check_structure(path: Path, tools: tuple[PgTools, ...], cancel: Cancel) -> W
     if archive.kind == "empty":
         return ByteFact(state="damaged", reason="it is empty")
     if archive.kind == "unknown" and (by := packed_by(archive.head)):
-        return ByteFact(
-            state="unknown", reason=f"it is packed with {by}, which nothing here unpacks"
-        )
+        return ByteFact(state="unknown", reason=why_closed(by))
     if archive.kind == "unknown":
         shown = plain(archive.head[:40].decode("utf-8", "replace"), 60)
         what = f"begins with {shown!r}" if shown else f"is a broken {archive.compression} stream"

@@ -9,7 +9,6 @@ from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.points import (
     ByteFact,
-    LockFact,
     PointFacts,
     RecoveryPoint,
     SourceConfig,
@@ -18,24 +17,23 @@ from drbook.core.points import (
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
 from drbook.core.values import plain
+from drbook.providers.contained import no_facts
 from drbook.providers.copies import Copies, Fetched, remove
 from drbook.providers.download import Received, download
+from drbook.providers.opened import OpenSources
+from drbook.providers.sealed import SEALED, Unsealer, unsealer_of
 from drbook.providers.secrets import Secrets
-from drbook.providers.sources.base import (
-    Blob,
-    OpenableSource,
-    Opening,
-    Source,
-    Spoilt,
-    same_bytes,
-    seen_of,
-)
+from drbook.providers.sources.base import Blob, Spoilt, same_bytes, seen_of
 
 CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
 
 _WRITTEN_AGAIN = (
     "it was written again since it was found: time and size on record are those of other bytes"
 )
+
+_SAME = "its SHA-256 is the one that its manifest states"
+_OTHER = "its SHA-256 is not the one that its manifest states"
+_NOT_AS_STORED = "its SHA-256 is not the store's own"
 
 
 class BackupCatalog:
@@ -54,35 +52,32 @@ class BackupCatalog:
         secrets: Secrets,
         check_structure: CheckStructure,
     ) -> None:
-        self._configs = {config.id: config for config in configs}
         self._order = tuple(configs)
         self._folder = folder
         self._cancel = cancel
         self._secrets = secrets
         self._check = check_structure
-        self._opened: dict[str, Source] = {}
+        self._open = OpenSources(configs, secrets, cancel)
         self._copies = Copies(folder, cancel)
 
     def close(self) -> None:
-        for source in self._opened.values():
-            source.close()
-        self._opened.clear()
+        self._open.close()
 
     def sources(self) -> Sequence[SourceConfig]:
         return self._order
 
     def survey(self, source: str) -> SourceFacts:
         """A place that cannot even be opened, for want of a credential, is unreachable."""
-        self._config(source)
+        self._open.config(source)
         try:
             return self._open(source).survey()
-        except UsageError as error:
+        except (UsageError, CouldNotVerify) as error:
             return SourceFacts(
                 source=source, reachable=False, why_unreachable=f"{error.what} {error.next}".strip()
             )
 
     def points(self, source: str) -> Working[Sequence[RecoveryPoint]]:
-        self._config(source)
+        self._open.config(source)
         try:
             opened = self._open(source)
         except UsageError as error:
@@ -97,34 +92,17 @@ class BackupCatalog:
     def facts(self, point: RecoveryPoint) -> PointFacts:
         try:
             return self._open(point.source).facts(point)
-        except UsageError as error:
-            return PointFacts(
-                point=point,
-                lock=LockFact(why_unknown=error.what),
-                bytes=ByteFact(state="unknown", reason=error.what),
-            )
+        except (UsageError, CouldNotVerify) as error:
+            return no_facts(point, error.what)
 
     def left_out(self, source: str) -> Sequence[str]:
-        found: Sequence[str] = getattr(self._open(source), "left_out", ())
-        return found
+        return self._open(source).left_out
+
+    def give_up(self, source: str) -> None:
+        self._open.give_up(source)
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         return self._open(point.source).manifest(point)
-
-    def _config(self, source: str) -> OpenableSource:
-        config = self._configs.get(source)
-        if not isinstance(config, OpenableSource):
-            raise UsageError(
-                f"There is no backup source {plain(source, 100)} in this runbook.",
-                next=f"Name one of: {', '.join(self._configs) or 'none is configured'}.",
-            )
-        return config
-
-    def _open(self, source: str) -> Source:
-        if source not in self._opened:
-            opening = Opening(self._secrets, self._cancel)
-            self._opened[source] = self._config(source).open(opening)
-        return self._opened[source]
 
     # --- fetching ------------------------------------------------------------------------------
 
@@ -172,54 +150,92 @@ class BackupCatalog:
     def _fetch_file(
         self, point: RecoveryPoint, blob: Blob, target: Path, manifest: Manifest | None
     ) -> Working[Fetched]:
+        """Bring it here, hold its bytes to what is stated of them, decrypt it where it is encrypted and its
+        source says how, and read it to its end where nothing says what it holds."""
+        unsealer = unsealer_of(self._open.config(point.source), self._secrets, self._cancel)
+        if unsealer is not None and (why := unsealer.unavailable()):
+            return ByteFact(state="unknown", reason=why), None
+        came = target if unsealer is None else target.with_name(target.name + SEALED)
+        received = yield from self._received(point, blob, came, target)
         expected = manifest.sha256 if manifest is not None else point.digest
-        received = yield from self._download(point, blob, target)
-        if expected is None:
-            return (yield from self._judge_unstated(point, blob, received))
-        if received.sha256 != expected and received.resumed:
+        stated = expected if expected is not None else blob.sha256
+        if stated is not None and received.sha256 != stated and received.resumed:
             # The part may have gone bad on this disk: the place deserves a clean second look.
-            target.unlink()
-            received = yield from self._download(point, blob, target)
-        if received.sha256 != expected:
-            target.unlink()
-            reason = "its SHA-256 is not the one that its manifest states"
-            return ByteFact(state="damaged", reason=reason), None
-        reason = "its SHA-256 is the one that its manifest states"
-        fact = ByteFact(state="intact", reason=reason)
-        if manifest is None or manifest.counts is None:
-            # Nothing says how many rows it holds: they are counted here, which is one more reading.
-            read = yield from self._check(target, self._cancel)
-            if read.state == "damaged":
-                target.unlink()
-                return read.model_copy(update={"reason": f"{reason}, but {read.reason}"}), None
-            fact = fact.model_copy(update={"held": read.held})
+            came.unlink()
+            received = yield from self._download(point, blob, came)
+        if stated is not None and received.sha256 != stated:
+            came.unlink()
+            return ByteFact(state="damaged", reason=_OTHER if expected else _NOT_AS_STORED), None
+        opened: Received = received
+        if unsealer is not None:
+            found = yield from self._unseal(unsealer, point, received, target)
+            if isinstance(found, ByteFact):
+                return found, None
+            opened = found
+        if expected is not None:
+            fact, proven = yield from self._by_manifest(opened.path, manifest)
+        else:
+            fact, proven = yield from self._by_structure(opened.path, stated is not None)
+        if opened.sha256 != received.sha256:
+            fact = fact.model_copy(update={"reason": f"decrypted; {fact.reason}"})
+        if fact.state == "damaged":
+            opened.path.unlink()
+            return fact, None
         return self._copies.keep(
-            point, fact, target, received.size, received.sha256, "digest", manifest
+            point,
+            fact,
+            opened.path,
+            opened.size,
+            opened.sha256,
+            proven,
+            manifest if expected is not None else None,
+            stored=received.sha256,
         )
 
-    def _judge_unstated(
-        self, point: RecoveryPoint, blob: Blob, received: Received
-    ) -> Working[Fetched]:
+    def _by_manifest(self, path: Path, manifest: Manifest | None) -> Working[tuple[ByteFact, str]]:
+        """Of a copy whose bytes are those that its manifest states."""
+        fact = ByteFact(state="intact", reason=_SAME)
+        if manifest is None or manifest.counts is None:
+            # Nothing says how many rows it holds: they are counted here, which is one more reading.
+            read = yield from self._check(path, self._cancel)
+            if read.state == "damaged":
+                return read.model_copy(update={"reason": f"{_SAME}, but {read.reason}"}), "nothing"
+            fact = fact.model_copy(update={"held": read.held})
+        return fact, "digest"
+
+    def _by_structure(self, path: Path, same: bool) -> Working[tuple[ByteFact, str]]:
         """Without a manifest: the store's checksum shows what was uploaded, not that it is whole."""
-        target = received.path
-        same = blob.sha256 == received.sha256
-        if blob.sha256 is not None and not same and received.resumed:
-            target.unlink()
-            received = yield from self._download(point, blob, target)
-            same = blob.sha256 == received.sha256
-        if blob.sha256 is not None and not same:
-            target.unlink()
-            return ByteFact(state="damaged", reason="its SHA-256 is not the store's own"), None
-        fact = yield from self._check(target, self._cancel)
-        if fact.state == "damaged":
-            target.unlink()
-            return fact, None
+        fact = yield from self._check(path, self._cancel)
         if same and fact.state == "structure":
             reason = f"its SHA-256 is the one the store took at upload, and it was {fact.reason}"
             reason = reason.removesuffix("; content unproven")
-            fact = ByteFact(state="intact", reason=reason, held=fact.held)
-            return self._copies.keep(point, fact, target, received.size, received.sha256, "digest")
-        return self._copies.keep(point, fact, target, received.size, received.sha256, _proven(fact))
+            return ByteFact(state="intact", reason=reason, held=fact.held), "digest"
+        return fact, _proven(fact)
+
+    def _received(
+        self, point: RecoveryPoint, blob: Blob, sealed: Path, target: Path
+    ) -> Working[Received]:
+        """The bytes as stored; those of an attempt that could not decrypt them are not fetched again."""
+        if sealed != target:
+            here = yield from self._copies.here(point, sealed)
+            if here is not None and here[1] is not None:
+                return Received(sealed, here[1].size, here[1].sha256, resumed=True)
+        return (yield from self._download(point, blob, sealed))
+
+    def _unseal(
+        self, unsealer: Unsealer, point: RecoveryPoint, received: Received, target: Path
+    ) -> Working[Received | ByteFact]:
+        """What is inside, under the copy's own name; the encrypted file stays where that is not known."""
+        sealed = received.path
+        if not unsealer.fits(sealed):
+            sealed.replace(target)
+            return Received(target, received.size, received.sha256, received.resumed)
+        found = yield from unsealer.open(sealed, target)
+        if isinstance(found, ByteFact) and found.state != "damaged":
+            self._copies.keep(point, found, sealed, received.size, received.sha256, "nothing")
+        else:
+            self._copies.drop(sealed)
+        return found
 
     def _fetch_folder(
         self,

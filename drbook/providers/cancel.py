@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from drbook.core.errors import Cancelled, Interrupted
+from drbook.core.ports import Cancel
 
 _log = logging.getLogger(__name__)
 
@@ -75,3 +76,21 @@ class CancelToken:
             callback()
         except Exception:  # noqa: BLE001 - one thing that cannot be stopped must not keep the others running
             _log.exception("a cancel callback failed")
+
+
+class BranchToken(CancelToken):
+    """Stops what it is given to whenever its trunk stops, and can stop that alone."""
+
+    def __init__(self, trunk: Cancel) -> None:
+        super().__init__()
+        self._trunk = trunk
+        self.detach = trunk.on_request(lambda: self.request("cancel"))
+        """Ends its being told; for when nothing works with it any more."""
+
+    @property
+    def requested(self) -> bool:
+        return self._trunk.requested or super().requested
+
+    def raise_if_requested(self) -> None:
+        self._trunk.raise_if_requested()
+        super().raise_if_requested()

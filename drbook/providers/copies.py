@@ -55,9 +55,12 @@ class Copies:
         sha256: str,
         checked: str,
         manifest: Manifest | None = None,
+        *,
+        stored: str | None = None,
     ) -> Fetched:
         """Note beside the copy what was proven of it; what a `manifest` says of it counts only where its
-        digest was."""
+        digest was. `stored` is the SHA-256 of what the place holds, where that is encrypted and this is
+        not."""
         counts = manifest.counts if manifest is not None else None
         copy = LocalCopy.model_validate(
             {
@@ -74,12 +77,18 @@ class Copies:
         with private.replace(fresh) as stream:
             # What the archive holds stands in both, and is written once.
             said = fact.model_dump(exclude={"held"})
-            json.dump({"copy": copy.model_dump(), "fact": said, "bytes": point.bytes_key}, stream)
+            noted = {"copy": copy.model_dump(), "fact": said, "bytes": point.bytes_key}
+            json.dump(noted | {"stored": stored or sha256}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         fresh.replace(note)
         sync_folder(note.parent)
         return fact, copy
+
+    def drop(self, target: Path) -> None:
+        """Remove a copy with what is noted of it."""
+        target.unlink(missing_ok=True)
+        _note_of(target).unlink(missing_ok=True)
 
     def here(self, point: RecoveryPoint, target: Path) -> Working[Fetched | None]:
         """An earlier checked copy of these very bytes, which are read again and still match. What stood
@@ -90,10 +99,11 @@ class Copies:
                 return None
             copy = LocalCopy.model_validate(noted["copy"])
             fact = ByteFact.model_validate(noted["fact"] | {"held": copy.held})
+            stored = noted.get("stored", copy.sha256)
             digest = yield from self._digest(target, copy.size)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if digest != copy.sha256 or (point.digest is not None and digest != point.digest):
+        if digest != copy.sha256 or (point.digest is not None and stored != point.digest):
             return None
         return fact, copy
 

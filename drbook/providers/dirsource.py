@@ -31,6 +31,7 @@ from drbook.providers.naming import (
 )
 from drbook.providers.sources.base import Blob, Changed, Opening, Unreachable, seen_of
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.sealed import seal_of
 
 CHUNK = 256 * 1024
 _TOC = "toc.dat"
@@ -172,7 +173,11 @@ class DirectoryReader:
             manifest = self.manifest(point)
             first = path / _TOC if path.is_dir() else path
             found = bytefacts.quick(
-                point, size, manifest.size if manifest else None, lambda: _head(first)
+                point,
+                size,
+                manifest.size if manifest else None,
+                lambda: _head(first),
+                seal_of(self._config),
             )
         except FileNotFoundError:
             return PointFacts(point=point, lock=unlocked, still_there=False)

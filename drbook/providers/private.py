@@ -30,6 +30,13 @@ def replace(path: Path) -> IO[str]:
     return _text(os.open(path, os.O_WRONLY | os.O_TRUNC | _OWN, 0o600))
 
 
+def replace_bytes(path: Path) -> IO[bytes]:
+    """A binary file whose content begins anew. Raises OSError, for a link too."""
+    handle = os.open(path, os.O_WRONLY | os.O_TRUNC | _OWN, 0o600)
+    os.fchmod(handle, 0o600)
+    return os.fdopen(handle, "wb")
+
+
 def read(path: Path, limit: int) -> bytes:
     """At most `limit` bytes of a regular file. Raises OSError for anything else: a link, a pipe."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -25,6 +25,7 @@ from drbook.providers.s3facts import lock_default, lock_of, survey
 from drbook.providers.s3guard import READ_BACKUPS
 from drbook.providers.s3list import Listing, Stored, list_bucket
 from drbook.providers.sources.base import Blob, Opening
+from drbook.providers.sources.sealed import seal_of
 
 if TYPE_CHECKING:
     from drbook.providers.sources.s3 import S3Source
@@ -149,7 +150,11 @@ class S3Reader:
         try:
             manifest = self.manifest(point)
             return bytefacts.quick(
-                point, size, manifest.size if manifest else None, lambda: self._head(point)
+                point,
+                size,
+                manifest.size if manifest else None,
+                lambda: self._head(point),
+                seal_of(self._config),
             )
         except CouldNotVerify as error:
             return ByteFact(state="unknown", reason=error.what)

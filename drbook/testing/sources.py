@@ -61,7 +61,7 @@ def _points(source: Source) -> Sequence[RecoveryPoint]:
 
 def _whole(blob: Blob, offset: int = 0) -> bytes:
     with blob.read(offset) as chunks:
-        return b"".join(chunks)
+        return b"".join(piece for piece in chunks if isinstance(piece, bytes))
 
 
 def every_copy_is_listed_once(bed: SourceBed) -> None:

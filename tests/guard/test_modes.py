@@ -176,6 +176,7 @@ READING = {
     "Artifacts.folder",
     "Backups.facts",
     "Backups.fetch",
+    "Backups.give_up",
     "Backups.left_out",
     "Backups.manifest",
     "Backups.points",

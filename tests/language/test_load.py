@@ -316,6 +316,22 @@ KINDS: list[Row] = [
         "did you mean `depth`?",
     ),
     (
+        "backups: [{kind: shelf, id: x, path: p, timeout: 60}]",
+        3,
+        50,
+        "backups[0].timeout",
+        "the number 60",
+        "a duration with a unit",
+    ),
+    (
+        "backups: [{kind: shelf, id: x, path: p, timeout: 1ms}]",
+        3,
+        50,
+        "backups[0].timeout",
+        "the text '1ms'",
+        "at least 1s",
+    ),
+    (
         "backups: [{kind: shelf, id: x, path: p, depth: 10}]",
         3,
         48,

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import lzma
 import tarfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from drbook.providers.cancel import CancelToken
 from drbook.providers.pgtools import PgTools, choose, parse_version, show_version
 from drbook.providers.sqlnames import roles_in
 
+PACK = {"gz": gzip.compress, "zst": zstandard.compress, "xz": lzma.compress}
 FORMS = {"custom": "-Fc", "tar": "-Ft", "plain": "-Fp"}
 
 
@@ -29,7 +31,7 @@ def dumps(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> dict[
     made = {name: postgres.dump(folder / name, option) for name, option in FORMS.items()}
     for name in FORMS:
         data = made[name].read_bytes()
-        for suffix, pack in (("gz", gzip.compress), ("zst", zstandard.compress)):
+        for suffix, pack in PACK.items():
             packed = folder / f"{name}.{suffix}"
             packed.write_bytes(pack(data))
             made[packed.name] = packed
@@ -37,7 +39,7 @@ def dumps(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return made
 
 
-ALL = [*FORMS, *(f"{name}.{suffix}" for name in FORMS for suffix in ("gz", "zst"))]
+ALL = [*FORMS, *(f"{name}.{suffix}" for name in FORMS for suffix in PACK)]
 
 
 def check(path: Path, tools: tuple[PgTools, ...]) -> ByteFact:
@@ -80,6 +82,8 @@ def test_a_dump_that_is_cut_short_is_damaged(
         (b"PGDMP\x01\x0e\x00\x04\x08\x01" + b"\xff" * 200, "cannot read it"),
         (gzip.compress(b"not a dump", mtime=0), "begins with 'not a dump'"),
         (b"\x1f\x8b\x08\x00garbage", "gzip"),
+        (lzma.compress(b"not a dump"), "begins with 'not a dump'"),
+        (b"\xfd7zXZ\x00\x00\x04garbage", "broken xz stream"),
         (b"-- PostgreSQL database dump\nSELECT 1;\n", "cut short"),
     ],
 )

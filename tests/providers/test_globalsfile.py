@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import lzma
 import os
 import time
 from collections.abc import Iterator
@@ -102,7 +103,9 @@ def test_every_role_is_read_and_no_password_kept(dumped: Path) -> None:
     assert found.summary() == f"5 roles in {dumped}, 3 of them with login"
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, zstandard.ZstdCompressor().compress, lzma.compress]
+)
 def test_a_compressed_file_is_the_same(dumped: Path, tmp_path: Path, pack: object) -> None:
     packed = tmp_path / "packed"
     packed.write_bytes(pack(dumped.read_bytes()))  # type: ignore[operator]

@@ -113,7 +113,7 @@ def replace(catalog: Any, operation: str, status: int, code: str, *, after: int 
         seen.append(1)
         return answer(status, code, request) if len(seen) > after else None
 
-    client = catalog._open("offsite")._connection.client
+    client = catalog._open("offsite")._source._connection.client
     client.meta.events.register(f"before-send.s3.{operation}", instead)
     return seen
 
@@ -144,7 +144,7 @@ def test_half_a_list_is_no_list(
     for number in range(4):
         s3_server.client().put_object(Bucket=bucket, Key=f"{number}.dump", Body=b"PGDMP1")
     catalog = catalog_of(bucket)
-    events = catalog._open("offsite")._connection.client.meta.events
+    events = catalog._open("offsite")._source._connection.client.meta.events
     events.register(
         f"provide-client-params.s3.{operation}",
         lambda params, **_: params.update(MaxKeys=2),
@@ -262,7 +262,7 @@ def test_an_answer_that_cannot_be_understood_is_the_store_s_failure(
         headers: Any = {"Content-Type": "application/xml"}
         return AWSResponse(request.url, 200, headers, body)
 
-    client = catalog._open("offsite")._connection.client
+    client = catalog._open("offsite")._source._connection.client
     client.meta.events.register("before-send.s3.ListObjectVersions", instead)
     with pytest.raises(CouldNotVerify, match="its answer cannot be understood") as caught:
         drain(catalog.points("offsite"))

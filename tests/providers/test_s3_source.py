@@ -57,7 +57,7 @@ def test_pages_are_followed_to_the_end(s3_server: Any, catalog_of: Any, drain: A
     for number in range(45):
         client.put_object(Bucket=bucket, Key=f"d{number % 23:02}.dump", Body=DUMP)
     catalog = catalog_of(bucket)
-    source = catalog._open("offsite")
+    source = catalog._open("offsite")._source
 
     def small(params: dict[str, Any], **_: object) -> None:
         params["MaxKeys"] = 7

@@ -1,6 +1,8 @@
 """Every kind of source passes the conformance suite, and the suite notices each thing that a kind may do wrong."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -15,6 +17,7 @@ from drbook.core.points import Observed, PointFacts
 from drbook.providers.kinds import SOURCES
 from drbook.providers.sources.base import OpenableSource, Opening
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
 from drbook.testing import SOURCE_CHECKS, SourceBed
 
@@ -83,6 +86,34 @@ def s3_bed(s3_server: Any) -> SourceBed:
     )
 
 
+def restic_bed(tmp_path: Path) -> SourceBed:
+    """Two snapshots of a folder that gained a dump; in restic a point is a file of a snapshot."""
+    where, dumps = tmp_path / "repository", tmp_path / "dumps"
+    dumps.mkdir()
+    around = {
+        "RESTIC_PASSWORD": "a word for a test", "RESTIC_REPOSITORY": str(where),
+        "HOME": str(tmp_path), "PATH": "/usr/bin:/bin",
+    }  # fmt: skip
+
+    def restic(*command: str) -> None:
+        subprocess.run(["restic", "-q", "--no-cache", *command], env=around, check=True)
+
+    restic("init")
+    copies = {}
+    for name, data in FILES.items():
+        (dumps / name).write_bytes(data)
+        restic("backup", "--host", "db", str(dumps / name))
+        copies[str(dumps / name)] = {"": data}
+    fields = {"kind": "restic", "id": "vault", "password": "env:WORD"}
+    return SourceBed(
+        config=ResticSource.model_validate(fields | {"repository": str(where)}),
+        absent=ResticSource.model_validate(fields | {"repository": str(tmp_path / "no")}),
+        copies=copies,
+        picture=lambda: files_under(where),
+        environment={"WORD": around["RESTIC_PASSWORD"]},
+    )
+
+
 def drawer_bed(tmp_path: Path) -> SourceBed:
     """README's example, over a folder."""
     drawer = example()["DrawerSource"]
@@ -95,8 +126,15 @@ def drawer_bed(tmp_path: Path) -> SourceBed:
     )
 
 
-@pytest.fixture(params=["directory", "s3", "drawer"])
+RESTIC = pytest.param(
+    "restic", marks=pytest.mark.skipif(shutil.which("restic") is None, reason="restic is missing")
+)
+
+
+@pytest.fixture(params=["directory", "s3", RESTIC, "drawer"])
 def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
+    if request.param == "restic":
+        return restic_bed(tmp_path)
     if request.param == "s3":
         return s3_bed(request.getfixturevalue("s3_server"))
     return drawer_bed(tmp_path) if request.param == "drawer" else directory_bed(tmp_path)

@@ -5,10 +5,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from drbook.core.capabilities import Capabilities
-from drbook.providers.sources.base import OpenableSource, Opening, Source
+from drbook.providers.sources.base import Opening, Source
+from drbook.providers.sources.sealed import SealedSource
 
 
-class DirectorySource(OpenableSource):
+class DirectorySource(SealedSource):
     """Dumps under a directory and its subdirectories; symbolic links are not followed."""
 
     can: ClassVar[Capabilities] = Capabilities(

@@ -1,10 +1,11 @@
 """Dumps inside the snapshots of a restic repository: the `restic` kind of a `backups:` entry."""
 
 import re
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from drbook.core.capabilities import Capabilities
 from drbook.core.targets import SecretRef, SecretRefs
 from drbook.providers.sources.base import OpenableSource, Opening, Source
 
@@ -15,6 +16,11 @@ _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
 class ResticSource(OpenableSource):
     """Dumps that restic keeps, each with an optional `<name>.manifest.json` beside it in its snapshot."""
 
+    can: ClassVar[Capabilities] = Capabilities(
+        clocks=("manifest", "name", "tool", "file"),
+        pinned="its snapshot's full id",
+        observes=frozenset({"resource", "versioned", "lock_default", "policy_limits_deletes"}),
+    )
     kind: Literal["restic"] = "restic"
     repository: str = Field(
         max_length=1000, pattern=r"^(/|~/|(s3|sftp|rest|b2|azure|gs|swift|rclone):.)[^\x00-\x1f]*$"

@@ -4,10 +4,11 @@ from typing import ClassVar, Literal
 
 from drbook.core.capabilities import OBSERVABLE, Capabilities
 from drbook.providers.s3config import S3Place
-from drbook.providers.sources.base import OpenableSource, Opening, Source
+from drbook.providers.sources.base import Opening, Source
+from drbook.providers.sources.sealed import SealedSource
 
 
-class S3Source(S3Place, OpenableSource):
+class S3Source(S3Place, SealedSource):
     """Dumps under a prefix of a bucket, each with an optional `<key>.manifest.json` beside it."""
 
     can: ClassVar[Capabilities] = Capabilities(

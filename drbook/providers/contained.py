@@ -1,0 +1,102 @@
+"""A source whose code may be anybody's, held to what `Source` promises.
+
+A plug-in that fails in a way of its own, or answers for another source than itself, must neither stop
+the look at the others nor be believed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from drbook.core.baseline import Manifest
+from drbook.core.errors import CouldNotVerify, DrbookError
+from drbook.core.points import ByteFact, LockFact, PointFacts, RecoveryPoint, SourceFacts
+from drbook.core.signals import Working
+from drbook.core.values import plain
+from drbook.providers.hiding import scrub
+from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source
+
+
+class Contained:
+    """Implements `Source` by another one. A DrbookError passes as it is; everything else that is raised
+    becomes one."""
+
+    def __init__(self, id: str, source: Source) -> None:
+        self._id = id
+        self._source = source
+
+    @classmethod
+    def open(cls, config: OpenableSource, opening: Opening) -> Contained:
+        """Raises DrbookError where it cannot be opened."""
+        with _only_ours(config.id):
+            return cls(config.id, config.open(opening))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the last listing lacks, in words."""
+        return tuple(getattr(self._source, "left_out", ()))
+
+    def survey(self) -> SourceFacts:
+        with _only_ours(self._id):
+            found = self._source.survey()
+        if not isinstance(found, SourceFacts) or found.source != self._id:
+            raise _wrong(self._id, "it described something else than itself")
+        return found
+
+    def points(self) -> Working[Sequence[RecoveryPoint]]:
+        with _only_ours(self._id):
+            found = list((yield from self._source.points()))
+        if not all(isinstance(each, RecoveryPoint) and each.source == self._id for each in found):
+            raise _wrong(self._id, "it listed something else than copies of its own")
+        twice = [key for key, count in Counter(each.key for each in found).items() if count > 1]
+        if twice:
+            raise _wrong(self._id, f"it listed {plain(twice[0], 200)} twice")
+        return found
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        with _only_ours(self._id):
+            found = self._source.facts(point)
+        if not isinstance(found, PointFacts) or found.point != point:
+            raise _wrong(self._id, "it described another copy than it was asked for")
+        return found
+
+    def manifest(self, point: RecoveryPoint) -> Manifest | None:
+        with _only_ours(self._id):
+            return self._source.manifest(point)
+
+    def files(self, point: RecoveryPoint) -> Sequence[tuple[str, Blob]]:
+        with _only_ours(self._id):
+            return self._source.files(point)
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def no_facts(point: RecoveryPoint, why: str) -> PointFacts:
+    """What is known of a copy that could not be looked at."""
+    return PointFacts(
+        point=point, lock=LockFact(why_unknown=why), bytes=ByteFact(state="unknown", reason=why)
+    )
+
+
+@contextmanager
+def _only_ours(source: str) -> Iterator[None]:
+    """Raises a DrbookError in the place of whatever else is raised, OSError of a place included."""
+    try:
+        yield
+    except DrbookError:
+        raise
+    except Exception as error:
+        words = f"{type(error).__name__}: {plain(scrub(str(error)), 200)}"
+        raise _wrong(source, f"its own code failed ({words})") from error
+
+
+def _wrong(source: str, why: str) -> CouldNotVerify:
+    return CouldNotVerify(
+        f"The source {plain(source, 100)} cannot be believed: {why}.",
+        means="Recovery points there are unknown; this is not the same as none.",
+        next="Report it to whoever wrote this kind of source; the others were looked at.",
+        code="source-broken",
+    )
