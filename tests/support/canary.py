@@ -203,6 +203,11 @@ class Watcher:
                 continue
 
 
+_OF_SHELLS = ("sh", "dash", "bash")
+_OF_LEAKS = ("base64", "od", "cut", "head", "tr")
+"""What the campaign's own `shell` steps start; a look catches one of them now and then."""
+
+
 def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
     """Which row of the README's table a process with a secret in its environment belongs to; a process
     that belongs to none is named by itself, and fails the run."""
@@ -219,7 +224,7 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
         return "environment of `restic`"
     if b"credential-helper" in text:
         return "environment of a `cmd:` program"
-    if program in ("sh", "dash", "bash") or b"canary-step" in text:
+    if program in (*_OF_SHELLS, *_OF_LEAKS) or b"canary-step" in text:
         return "environment of a `shell` command"
     return f"NOT LISTED: environment of {program}"
 
