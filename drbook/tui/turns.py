@@ -105,6 +105,7 @@ class Turns(App[None]):
             if not getattr(self.screen, "expecting", False):
                 break
             await asyncio.sleep(0.01)
+        until = time.monotonic() + MOST  # what was waited for so far is not the dialog's delay
         for one in (self.screen, self, self.screen):  # it is composed, then its field has the focus
             await _idle(one, until)
 

@@ -1,12 +1,17 @@
 """Keys that arrive all at once, as a slow line hands them over: words stay words."""
 
 import asyncio
+import threading
+from concurrent.futures import Future
 
+import pytest
 from support.incident import World
 from support.screen import Seat, at_the_screen
 from textual import events
 
+from drbook.app.model import Command
 from drbook.core.state import StepState
+from drbook.tui import turns
 
 STEPS = (
     "  - {id: a, phase: detect, do: none, title: Look}\n"
@@ -41,6 +46,32 @@ def test_a_name_that_is_typed_before_it_is_asked_for_aborts_nothing(world: World
 
     async def script(seat: Seat) -> None:
         await seat.press("down", "down")
+        await burst(seat, "\rapp-prod")
+        await seat.sees("Type  app-prod  to go on", "⏎ Go on")
+
+    at_the_screen(world, script)
+
+
+def test_no_letter_is_lost_where_the_dialog_comes_late(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waited long for the step's plan waits no less for the dialog's field."""
+    monkeypatch.setattr(turns, "MOST", 0.3)
+    world.start(STEPS)
+    submit = world.driver.submit
+
+    def late(command: Command, actor: str | None = None) -> "Future[None]":
+        asked: Future[None] = Future()
+
+        def carry_out() -> None:
+            submit(command, actor).add_done_callback(lambda done: asked.set_result(done.result()))
+
+        threading.Timer(0.29, carry_out).start()
+        return asked
+
+    async def script(seat: Seat) -> None:
+        await seat.press("down", "down")
+        monkeypatch.setattr(world.driver, "submit", late)
         await burst(seat, "\rapp-prod")
         await seat.sees("Type  app-prod  to go on", "⏎ Go on")
 
