@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
 from drbook.core.auditreport import Report
 from drbook.core.credentials import Might
-from drbook.core.values import plain, show_time
+from drbook.core.values import show_time
+from drbook.timeline.pages import template
 
 ROW, TOP = 26, 14
 """Pixels of the graph: between two lines of text, and above the first one."""
@@ -84,18 +85,4 @@ def page(report: Report) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("drbook.timeline", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_plain,
-    )
-    environment.filters.update(time=show_time)
-    return environment.get_template("audit.html.j2")
-
-
-def _plain(value: object) -> object:
-    """Every value that enters the page loses its control characters; then it is escaped."""
-    return plain(value, 4000) if type(value) is str else value
+    return template("audit.html.j2", time=show_time)

@@ -2,26 +2,20 @@
 
 from functools import cache
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 
-from drbook.core.values import plain, plain_lines, show_size, show_time
+from drbook.core.values import plain_lines, show_size, show_time
 from drbook.timeline import words
 from drbook.timeline.axis import WIDTH, axis
 from drbook.timeline.build import when
 from drbook.timeline.model import Timeline
+from drbook.timeline.pages import template
 
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("drbook.timeline", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_plain,
-    )
-    environment.filters.update(
+    return template(
+        "page.html.j2",
         when=when,
         duration=words.duration,
         signed=words.signed,
@@ -47,12 +41,6 @@ def _template() -> Template:
         lines=_lines,
         rows_left=words.rows_left,
     )
-    return environment.get_template("page.html.j2")
-
-
-def _plain(value: object) -> object:
-    """Every value that enters the page loses its control characters; then it is escaped."""
-    return plain(value, 4000) if type(value) is str else value
 
 
 class _Lines(str):
