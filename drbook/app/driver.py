@@ -20,7 +20,7 @@ from drbook.app.inbox import Called, Ended, Inbox, Message, Signalled, Submitted
 from drbook.app.ledger import Ledger
 from drbook.app.live import LiveBoard
 from drbook.app.model import Command, Past, Snapshot, Trouble
-from drbook.app.planning import effects_of, internal_error, title_of
+from drbook.app.planning import internal_error, title_of
 from drbook.app.publisher import Previews, Publisher
 from drbook.app.runningon import RunningOn
 from drbook.app.steps import Steps
@@ -84,7 +84,6 @@ class Driver:
         self._stopping = threading.Event()
         self._clock = ClockWatch()
         self._titles = {step.id: title_of(runbook, actions, step.id) for step in runbook.steps}
-        self._effects = effects_of(runbook, actions)
         self._unset = unset
         self._deciding = Deciding(runbook)
         self._previews = Previews(runbook, actions, lambda: self.call(lambda: None))
@@ -294,7 +293,7 @@ class Driver:
             head=self._ledger.head,
             journal=self._ledger.path,
             titles=self._titles,
-            effects={**self._effects, **self._previews.effects},
+            effects=self._previews.effects,
             unset=self._unset,
             live=self.board.picture(),
             previews=previews,

@@ -15,7 +15,7 @@ from drbook.app.model import Command, Snapshot, Trouble, WriteNote
 from drbook.app.notes import write_note
 from drbook.app.onewriter import written_now
 from drbook.app.places import JOURNAL
-from drbook.app.planning import effects_of, internal_error, title_of
+from drbook.app.planning import internal_error, title_of
 from drbook.app.publisher import Previews, Publisher
 from drbook.app.stored import stored_runbook
 from drbook.app.vocabulary import vocabulary
@@ -191,7 +191,7 @@ class Follower:
             head=self._tail.head,
             journal=self._tail.path,
             titles={step.id: title_of(runbook, actions, step.id) for step in runbook.steps},
-            effects={**effects_of(runbook, actions), **previews.effects},
+            effects=previews.effects,
             previews=plans,
             preview_problems=problems,
             trouble=self._trouble,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from itertools import islice
 
 from drbook.app.model import Snapshot
-from drbook.app.planning import PLAN_LATE, internal_error, plan_step
+from drbook.app.planning import PLAN_LATE, effects_of, internal_error, plan_step
 from drbook.core.actions import Actions
 from drbook.core.errors import DrbookError
 from drbook.core.events import Effect, Plan
@@ -69,8 +69,8 @@ class Previews:
         """Steps whose planning does not end; it is not begun again."""
         self._plans: dict[str, Plan] = {}
         self._problems: dict[str, str] = {}
-        self.effects: Mapping[str, Effect] = {}
-        """What the planned steps may leave behind, with the arguments that they have."""
+        self.effects: Mapping[str, Effect] = effects_of(runbook, actions)
+        """What each step may leave behind: as its action says, and once it was planned with its arguments."""
 
     def of(
         self, state: IncidentState, ready: tuple[str, ...]
