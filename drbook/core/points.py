@@ -44,8 +44,9 @@ class CredentialPlace(Frozen):
     """Places that somebody who has the credential can read; what is stored there leaks with it."""
 
 
-Format = Literal["pg_dump"]
-"""How a backup is written. `pg_dump` stands for all four of its output formats."""
+Format = Literal["pg_dump", "physical"]
+"""How a backup is written. `pg_dump` stands for all four of its output formats; `physical` for a copy of a
+server's data directory, which is started and rolled forward instead of being loaded."""
 
 Clock = Literal["manifest", "tool", "store", "name", "file"]
 """Whose clock says when a recovery point was taken, the most trusted first."""
@@ -79,6 +80,20 @@ class RecoveryPoint(Frozen):
     location: str
     """For people: `s3://bucket/key` or an absolute path."""
     domain: FailureDomain = FailureDomain()
+    needs: tuple[str, ...] = ()
+    """Ids of the copies in the same source that it cannot be restored without, the oldest first: an
+    incremental one needs its parents."""
+    encrypted: bool | None = None
+    """Whether the place says that it holds the bytes encrypted; None where it does not say."""
+    server_version: int | None = None
+    """Of the server that it was taken from, like 150004 or, where only that is known, 150000."""
+    system_identifier: str | None = None
+    """Of the cluster that it was taken from."""
+    rolls_to: UtcTime | None = None
+    """Of a physical copy: the last moment that the source's archive of WAL reaches, as far as can be seen
+    without reading it; None where it holds no WAL beyond the copy's own end."""
+    rolls_note: str = ""
+    """Whose word `rolls_to` is, and what speaks against it."""
 
     @property
     def dated_late(self) -> bool:

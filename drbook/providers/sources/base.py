@@ -5,7 +5,8 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from pathlib import Path
+from typing import ClassVar, Protocol, runtime_checkable
 
 from drbook.core.baseline import Manifest
 from drbook.core.capabilities import Capabilities
@@ -102,6 +103,48 @@ class Source(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+class WalArchive(Protocol):
+    """The log of changes that a source keeps beside its physical copies."""
+
+    def get(self, name: str, into: Path) -> bool:
+        """Put one file of it, whole, at `into`, which does not exist; False where the archive, which was
+        asked, has none of that name.
+
+        `name` is a segment (24 hexadecimal digits) or a timeline's history (`0000000A.history`). Raises
+        DrbookError where the archive cannot be asked: that is not the end of the WAL.
+        """
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a physical copy is laid down. All three exist, are empty and are the incident's own."""
+
+    data: Path
+    """Becomes the data directory."""
+    tablespaces: Path
+    """Each tablespace gets a folder in it, and its link in `pg_tblspc` leads there."""
+    scratch: Path
+    """For what a tool needs while it works (its configuration, locks, logs): it does not stay."""
+
+
+@runtime_checkable
+class PhysicalSource(Source, Protocol):
+    """A source whose copies have the format `physical`. Its `files` raise StepFailed `physical`."""
+
+    def check(self, point: RecoveryPoint) -> Working[ByteFact]:
+        """Read the copy where it lies, and all that it needs, as deeply as its tool can. Damage is an answer;
+        raises StepFailed or CouldNotVerify where it cannot be read to its end."""
+
+    def lay_down(self, point: RecoveryPoint, place: Place) -> Working[WalArchive | None]:
+        """Write the copy into the place, and hand out its archive of WAL; None where it has none, and all
+        that it needs came with it. Starts no server, and writes nothing elsewhere.
+
+        Raises StepFailed where it cannot be done, or not whole.
+        """
 
 
 @dataclass(frozen=True, slots=True)
