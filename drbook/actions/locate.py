@@ -92,7 +92,7 @@ class Locate(Action[LocateParams]):
             occurred=context.occurred,
         )
         result = result.model_copy(update={"local_copy": name, "local_digest": digest})
-        return _finish((yield from _with_costs(result, context, ports)))
+        return _finish((yield from _with_costs(result, context, ports)), context.occurred)
 
 
 BASELINES_READ = 8
@@ -166,7 +166,7 @@ class _Judging:
         return [self.one(each) for each in found]
 
     def best(self, found: Sequence[Found]) -> RecoveryPoint | None:
-        chosen = choose(self.all(found), self._params.prefer)
+        chosen = choose(self.all(found), self._params.prefer, self._occurred)
         return chosen.point if chosen else None
 
 
@@ -179,19 +179,30 @@ def _check(
     while (point := judging.best(looked)) is not None:
         index = next(n for n, each in enumerate(looked) if each.facts.point.key == point.key)
         yield Milestone(f"checking {plain(point.location, 200)}, taken {show_time(point.taken_at)}")
-        fact, copy = yield from ports.backups.fetch(point)
+        fact, copy = yield from ports.backups.check(point)
         looked[index] = replace(
             looked[index], facts=looked[index].facts.model_copy(update={"bytes": fact})
         )
-        if copy is not None and fact.state in ("intact", "structure"):
+        read = fact.state in ("intact", "structure")
+        if read and copy is not None:
             if copy.held is not None:
                 yield Milestone(f"read to its end: {shown_rows(copy.held)}")
             return looked, copy.name, copy.sha256
+        if read and point.format == "physical":
+            yield Milestone(f"read where it lies: {plain(fact.reason, 300)}")
+            return looked, None, None
         yield Milestone(f"passed over: {plain(fact.reason, 300)}")
     return looked, None, None
 
 
-def _finish(result: Located) -> Finished:
+def _moment(point: RecoveryPoint, occurred: datetime | None) -> str:
+    taken = f"taken {show_time(point.taken_at)}"
+    if point.rolls_to is None:
+        return taken
+    return f"{taken}, can be rolled forward to {show_time(point.holds_to(occurred))}"
+
+
+def _finish(result: Located, occurred: datetime | None) -> Finished:
     counts: Mapping[Verdict, int] = {
         verdict: sum(1 for each in result.judgements if each.verdict is verdict)
         for verdict in Verdict
@@ -204,8 +215,8 @@ def _finish(result: Located) -> Finished:
         f"{source.source} (a part)" if source.reachable else source.source for source in silent
     )
     if result.point is not None:
-        reason = f"{plain(result.point.location, 200)}, taken {show_time(result.point.taken_at)}"
-        reason += f" ({words})" + _costs(result) + gone
+        reason = f"{plain(result.point.location, 200)}, {_moment(result.point, occurred)}"
+        reason += f" ({words})" + _costs(result, occurred) + gone
         if names:
             reason += f"; not looked at: {names}"
         return Finished(result, reason=reason)
@@ -237,9 +248,9 @@ def _finish(result: Located) -> Finished:
     )
 
 
-def _costs(result: Located) -> str:
+def _costs(result: Located, occurred: datetime | None) -> str:
     newest, point = result.newest, result.point
     if newest is None or point is None or newest.key == point.key:
         return ""
-    older = show_duration(newest.taken_at - point.taken_at)
+    older = show_duration(newest.holds_to(occurred) - point.holds_to(occurred))
     return f"; the newest copy that could be seen is {older} newer, and not independent"

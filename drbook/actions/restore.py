@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
+from drbook.actions.recovering import plan_physical, restore_physical
 from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.archiverows import shown_rows
 from drbook.core.baseline import Identity
@@ -19,6 +20,7 @@ from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports, ProductionIdentity
 from drbook.core.preflight import stop
 from drbook.core.preflightrules import settled
+from drbook.core.recovery import RecoveryAim
 from drbook.core.results import RestoreResult
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import TargetSpec
@@ -29,6 +31,9 @@ class RestoreParams(Frozen):
     point: RecoveryPoint
     """What `backups.locate` chose."""
     target: TargetSpec
+    to: RecoveryAim | None = None
+    """Where a physical copy stops that is rolled forward by its archive of WAL, like `{time: …}`; absent:
+    right before the loss."""
     first: tuple[str, ...] = ()
     """Tables to load before the others, where the archive allows it."""
     globals: str = ""
@@ -59,6 +64,8 @@ class Restore(Action[RestoreParams]):
 
     def plan(self, params: RestoreParams, context: StepContext) -> Plan:
         point, target = params.point, params.target
+        if point.format == "physical":
+            return plan_physical(point, target, params.to, context)
         digest = "digest known" if point.digest else "no digest recorded"
         load = "loads the archive"
         if params.first:
@@ -81,7 +88,21 @@ class Restore(Action[RestoreParams]):
     def perform(
         self, params: RestoreParams, context: StepContext, ports: Ports
     ) -> Working[Finished]:
+        if params.point.format == "physical":
+            identities = yield from known_production(context, ports)
+            return (
+                yield from restore_physical(
+                    params.point, params.target, params.to, identities, context, ports
+                )
+            )
         facts, copy = yield from ports.backups.fetch(params.point)
+        if params.to is not None:
+            raise StepFailed(
+                "This copy is a dump, and cannot be rolled forward: the step names a moment (`to`).",
+                means="A dump holds one moment, that of its start. Nothing was created.",
+                next="Choose a physical copy with an archive of WAL, or leave `to` out.",
+                code="no-roll",
+            )
         if copy is None or facts.state in ("damaged", "unknown"):
             raise StepFailed(
                 f"{plain(params.point.location, 300)} cannot be restored: {facts.reason}",

@@ -17,6 +17,8 @@ from drbook.core.explaining import Side, explained, wanted
 from drbook.core.pages import PAGES, not_read, page_remarks
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports
+from drbook.core.recovered import compare_recovered
+from drbook.core.recovery import RecoveryReport
 from drbook.core.remarks import Question, Remark
 from drbook.core.results import RestoreResult, VerifyResult
 from drbook.core.signals import Milestone, Progress, Working
@@ -36,6 +38,9 @@ class VerifyParams(Frozen):
     pages: bool = False
     """Also read every page of every table and B-tree index: what came back as files may be damaged where no
     query looks. It takes as long as reading all of the database, and more for its indexes."""
+    max_drop_percent: int = Field(default=5, ge=0, le=100)
+    """Of a physical copy that was rolled forward, which no manifest describes: how many rows fewer than in
+    the baseline a table may have."""
     assertions: tuple[Assertion, ...] = Field(default=(), max_length=1000)
     """What else must hold: queries with the answer that they must give."""
     assertion_timeout: Duration = parse_duration("5m")
@@ -98,18 +103,23 @@ class Verify(Action[VerifyParams]):
         flawed, left = yield from _pages(params, ports)
         # The archive's own rows, where no manifest says what to expect.
         loaded = restored_from(params.target, context)
-        held = loaded.copy_used.held if loaded is not None and loaded.point == point else None
+        used = loaded.copy_used if loaded is not None and loaded.point == point else None
+        held = used.held if used is not None else None
         ignored = context.document.production.ignore_schemas
-        comparison = compare(
-            counts,
-            manifest.counts if manifest else None,
-            baseline,
-            point.taken_at if point else None,
-            more + flawed,
-            archive=expected_of(held, counts, ignored) if held is not None else None,
-            facts=held,
-            left_out=loaded.load.left_out if loaded is not None else None,
-        )
+        rolled = loaded.recovery if loaded is not None and loaded.point == point else None
+        if rolled is not None:
+            comparison = compare_recovered(counts, baseline, params.max_drop_percent, more + flawed)
+        else:
+            comparison = compare(
+                counts,
+                manifest.counts if manifest else None,
+                baseline,
+                point.taken_at if point else None,
+                more + flawed,
+                archive=expected_of(held, counts, ignored) if held is not None else None,
+                facts=held,
+                left_out=loaded.load.left_out if loaded is not None and loaded.load else None,
+            )
         comparison = comparison.model_copy(update={"not_compared": comparison.not_compared + left})
         sides: tuple[tuple[Side, TableCounts | None], ...] = (
             ("held", manifest.counts if manifest else None),
@@ -121,7 +131,7 @@ class Verify(Action[VerifyParams]):
                     comparison, side, reference, counts, params, context, ports
                 )
         # What a manifest says of its time, the point has, where the store does not contradict it.
-        consistent = _consistent_at(point, manifest)
+        consistent = _consistent_at(point, manifest, rolled)
         loss = None
         if consistent is not None and context.occurred is not None:
             loss = max(0, int((context.occurred - consistent).total_seconds()))
@@ -139,10 +149,14 @@ class Verify(Action[VerifyParams]):
         )
 
 
-def _consistent_at(point: RecoveryPoint | None, manifest: Manifest | None) -> datetime | None:
+def _consistent_at(
+    point: RecoveryPoint | None, manifest: Manifest | None, rolled: RecoveryReport | None
+) -> datetime | None:
     """Of which moment the copy is: the earliest that anything credible says, for no later one is proven."""
     if point is None:
         return None
+    if rolled is not None:
+        return rolled.complete_to(point.taken_at)
     counts = manifest.counts if manifest is not None else None
     return min(point.taken_at, counts.taken_at) if counts is not None else point.taken_at
 

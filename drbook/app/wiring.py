@@ -145,7 +145,7 @@ class Wiring:
                 databases=self.reader(cancel),
                 backups=backups,
                 baselines=ReadBaselines(self.baselines()) if dry else self.baselines(),
-                targets=NoTargets() if dry else self._targets(context, cancel),
+                targets=NoTargets() if dry else self._targets(context, cancel, backups),
                 processes=DeclaredProcesses(
                     self._environment, cancel, allowed=COMMANDS[self._mode]
                 ),
@@ -168,7 +168,7 @@ class Wiring:
         """Stop the servers of restored clusters; their data stays."""
         self.pool.close()
 
-    def _targets(self, context: StepContext, cancel: Cancel) -> Targets:
+    def _targets(self, context: StepContext, cancel: Cancel, backups: BackupCatalog) -> Targets:
         from drbook.providers.targets.fresh import FreshTargets
 
         workshop = Workshop(
@@ -178,6 +178,7 @@ class Wiring:
             self.pool,
             self.tools,
             self._elsewhere,
+            physical=backups.physical,
             made={one.name: one.identity for one in context.resources if one.created},
         )
         return FreshTargets(workshop, TARGETS())

@@ -63,7 +63,7 @@ def _print(located: Located, finished: Finished) -> None:
     rows = [
         (
             "->" if each.point.key == chosen else "",
-            show_time(each.point.taken_at),
+            show_time(located.comes_to(each.point)),
             show_size(each.point.size),
             each.verdict.value.upper(),
             each.point.source,
@@ -72,7 +72,7 @@ def _print(located: Located, finished: Finished) -> None:
         for each in located.judgements
     ]
     if rows:
-        print_table(("", "taken", "size", "verdict", "source", "copy"), rows, right=(2,))
+        print_table(("", "holds to", "size", "verdict", "source", "copy"), rows, right=(2,))
         click.echo("")
     for each in located.judgements:
         click.echo(f"{plain(each.point.location, 300)}: {each.verdict.value}")
@@ -89,15 +89,15 @@ def _print(located: Located, finished: Finished) -> None:
 def _print_choice(located: Located) -> None:
     newest: Judgement | None = located.judgements[0] if located.judgements else None
     if newest is not None:
-        click.echo(f"newest              {_point(newest)}")
+        click.echo(f"newest              {_point(newest, located)}")
     if located.point is not None:
         best = next(each for each in located.judgements if each.point.key == located.point.key)
-        click.echo(f"newest independent  {_point(best)}")
+        click.echo(f"newest independent  {_point(best, located)}")
         if newest is not None and newest.point.key != best.point.key:
-            costs = show_duration(newest.point.taken_at - best.point.taken_at)
+            costs = show_duration(located.comes_to(newest.point) - located.comes_to(best.point))
             click.echo(f"the difference      {costs} of data")
 
 
-def _point(judgement: Judgement) -> str:
+def _point(judgement: Judgement, located: Located) -> str:
     point = judgement.point
-    return f"{show_time(point.taken_at)}  {plain(point.location, 200)} ({judgement.verdict.value})"
+    return f"{show_time(located.comes_to(point))}  {plain(point.location, 200)} ({judgement.verdict.value})"

@@ -252,7 +252,7 @@ def _aged(facts: Facts, name: str, judgement: Judgement | None, none: str) -> Li
     if judgement is None:
         return _line(name, Answer.UNKNOWN if silent else Answer.FAIL, f"{none}{silent}")
     point = judgement.point
-    age = facts.now - point.taken_at
+    age = facts.now - point.holds_to(None)
     at_least = "at least " if point.dated_late else ""
     said = f"{point.location} is {at_least}{show_duration(max(age, timedelta(0)))} old"
     if age < -AHEAD:

@@ -93,7 +93,7 @@ def chosen_instead(result: Json, which: Which, occurred: datetime | None) -> Jso
     return {
         **result,
         "point": entry["point"],
-        "loss_seconds": seconds_lost(found.point.taken_at, occurred),
+        "loss_seconds": seconds_lost(found.point.holds_to(occurred), occurred),
         "local_copy": None,
         "local_digest": None,
     }

@@ -111,7 +111,7 @@ def loss(
             return seconds, verified.loss_at_least
     if located is None or located.point is None:
         return None, False
-    seconds = _between(located.point.taken_at, occurred)
+    seconds = _between(located.point.holds_to(occurred), occurred)
     seconds = located.loss_seconds if seconds is None else seconds
     return (None, False) if seconds is None else (seconds, located.point.dated_late)
 

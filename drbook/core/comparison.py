@@ -163,7 +163,7 @@ def compare(
         and all(row.verdict is TableVerdict.PASS for row in rows)
         and all(content_proven(case) for case in cases)
     )
-    structural, not_compared = _remarks(
+    structural, not_compared = beside_rows(
         restored,
         manifest,
         baseline,
@@ -331,7 +331,7 @@ def _has_other_rows(case: Case, younger: TableCounts | None) -> bool:
     return not comparable(read(known.content, versions[0]), read(found.content, versions[1]))
 
 
-def _remarks(
+def beside_rows(
     restored: TableCounts,
     manifest: TableCounts | None,
     baseline: TableCounts | None,

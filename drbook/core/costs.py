@@ -28,7 +28,7 @@ def dates_wanted(
         return ()
     wanted = [newest]
     for point in points:
-        held = _before(captured, point.taken_at)
+        held = _before(captured, point.holds_to(until))
         if held is not None and held not in wanted:
             wanted.append(held)
     return tuple(wanted[:most])

@@ -133,32 +133,39 @@ def _notes(point: RecoveryPoint) -> list[str]:
 # --- the choice ------------------------------------------------------------------------------
 
 
-def choose(judgements: Sequence[Judgement], prefer: Sequence[Criterion] = ()) -> Judgement | None:
-    """The newest independent judgement, or None.
+def choose(
+    judgements: Sequence[Judgement],
+    prefer: Sequence[Criterion] = (),
+    occurred: datetime | None = None,
+) -> Judgement | None:
+    """The independent judgement that loses least, or None: the newest, where rolling forward counts up to
+    the loss.
 
     A preference never costs data: it only decides between copies of the same moment or bytes.
     """
     independent = [each for each in judgements if each.verdict is Verdict.INDEPENDENT]
     if not independent:
         return None
-    newest = max(independent, key=_age).point
+    newest = max(independent, key=lambda each: _age(each, occurred)).point
     equal = [
         each
         for each in independent
-        if each.point.taken_at == newest.taken_at
+        if each.point.holds_to(occurred) == newest.holds_to(occurred)
         or (newest.digest is not None and each.point.digest == newest.digest)
     ]
     return max(
         equal,
         key=lambda each: (
             sum(each.finding(criterion).answer is Answer.PASS for criterion in set(prefer)),
-            _age(each),
+            _age(each, occurred),
         ),
     )
 
 
-def _age(judgement: Judgement) -> tuple[datetime, str]:
-    return judgement.point.taken_at, judgement.point.key
+def _age(judgement: Judgement, occurred: datetime | None) -> tuple[datetime, datetime, str]:
+    """Of copies that come to the same moment, the later one has less to replay."""
+    point = judgement.point
+    return point.holds_to(occurred), point.taken_at, point.key
 
 
 def located(
@@ -174,8 +181,8 @@ def located(
 
     Losses are None where nobody has said when it happened, and 0 for a copy that is no older.
     """
-    ordered = sorted(judgements, key=_age, reverse=True)
-    chosen = choose(ordered, prefer)
+    ordered = sorted(judgements, key=lambda each: _age(each, occurred), reverse=True)
+    chosen = choose(ordered, prefer, occurred)
     newest = ordered[0].point if ordered else None
     return Located(
         point=chosen.point if chosen else None,
@@ -185,8 +192,9 @@ def located(
         require=tuple(require),
         prefer=tuple(prefer),
         asked_at=asked_at,
-        loss_seconds=seconds_lost(chosen.point.taken_at if chosen else None, occurred),
-        newest_loss_seconds=seconds_lost(newest.taken_at if newest else None, occurred),
+        occurred=occurred,
+        loss_seconds=seconds_lost(chosen.point.holds_to(occurred) if chosen else None, occurred),
+        newest_loss_seconds=seconds_lost(newest.holds_to(occurred) if newest else None, occurred),
     )
 
 

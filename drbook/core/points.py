@@ -1,6 +1,6 @@
 """Recovery points, failure domains, and the facts and verdicts that independence is judged by."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -85,6 +85,8 @@ class RecoveryPoint(Frozen):
     incremental one needs its parents."""
     encrypted: bool | None = None
     """Whether the place says that it holds the bytes encrypted; None where it does not say."""
+    database_bytes: int | None = None
+    """Of a physical copy: what its data directory and tablespaces take, laid down."""
     server_version: int | None = None
     """Of the server that it was taken from, like 150004 or, where only that is known, 150000."""
     system_identifier: str | None = None
@@ -94,6 +96,14 @@ class RecoveryPoint(Frozen):
     without reading it; None where it holds no WAL beyond the copy's own end."""
     rolls_note: str = ""
     """Whose word `rolls_to` is, and what speaks against it."""
+
+    def holds_to(self, occurred: datetime | None) -> datetime:
+        """The last moment that restoring it can bring back, if the loss was at `occurred`: what rolls
+        forward comes up to the loss, and not further."""
+        if self.rolls_to is None:
+            return self.taken_at
+        latest = self.rolls_to if occurred is None else min(self.rolls_to, occurred)
+        return max(self.taken_at, latest)
 
     @property
     def dated_late(self) -> bool:
@@ -271,8 +281,10 @@ class Located(Frozen):
     require: tuple[Criterion, ...] = ()
     prefer: tuple[Criterion, ...] = ()
     asked_at: UtcTime
+    occurred: UtcTime | None = None
+    """When the loss happened, as it was known then: what can be rolled forward comes up to it."""
     loss_seconds: int | None = None
-    """From the chosen point's time to the incident: what goes back to users as lost."""
+    """From the moment that the chosen point comes to to the incident: what goes back to users as lost."""
     newest_loss_seconds: int | None = None
     baselines: tuple[UtcTime, ...] = ()
     """When production was captured, newest first; at most the newest hundred."""
@@ -281,6 +293,10 @@ class Located(Frozen):
     local_copy: str | None = None
     """Name of the checked copy inside the incident folder, where the check downloaded one."""
     local_digest: str | None = None
+
+    def comes_to(self, point: RecoveryPoint) -> datetime:
+        """The last moment that restoring this copy can bring back."""
+        return point.holds_to(self.occurred)
 
 
 def _a_second(value: timedelta) -> timedelta:

@@ -19,6 +19,7 @@ from drbook.core.pages import Pages
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.preflight import Preflight
 from drbook.core.ranges import Ranges
+from drbook.core.recovery import RecoveryAim, RecoveryReport
 from drbook.core.signals import Working
 from drbook.core.structure import Depth
 from drbook.core.targets import (
@@ -134,6 +135,10 @@ class Backups(Protocol):
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         """What the copy says it holds. Raises CouldNotVerify where a manifest exists and cannot be read."""
 
+    def check(self, point: RecoveryPoint) -> Working[tuple[ByteFact, LocalCopy | None]]:
+        """Read a copy to its end: a dump is fetched for that, a physical copy is read where it lies. Damage is
+        an answer, not an error. Raises StepFailed or CouldNotVerify where it cannot be read."""
+
     def fetch(self, point: RecoveryPoint) -> Working[tuple[ByteFact, LocalCopy | None]]:
         """Download into the incident folder (resuming), then check digest or structure.
 
@@ -209,6 +214,22 @@ class Targets(Protocol):
     ) -> Working[Target]:
         """Make a fresh target under this name, as the archive's database was where that is possible.
         Raises Refused, with a code of `core.refusals`, where rule 2 is not proven."""
+
+    def recover(
+        self,
+        spec: TargetSpec,
+        name: str,
+        point: RecoveryPoint,
+        aim: RecoveryAim,
+        production: Sequence[ProductionIdentity],
+    ) -> Working[tuple[Target, RecoveryReport]]:
+        """Lay down a physical copy as a fresh target under this name, and roll it forward to the aim. Raises
+        Refused where rule 2 is not proven, StepFailed where it does not come that far."""
+
+    def foresee(
+        self, spec: TargetSpec, point: RecoveryPoint, proof: ByteFact
+    ) -> Working[Preflight]:
+        """What can be known before a physical copy is laid down. Nothing is written."""
 
     def load(
         self, target: Target, copy: LocalCopy, *, first: Sequence[str] = ()

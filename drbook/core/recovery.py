@@ -1,7 +1,8 @@
 """To which moment a physical copy is rolled forward: the last one that is still wanted."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -77,3 +78,94 @@ class RecoveryAim(Frozen):
         if self.name is not None:
             return f"at the restore point {self.name}"
         return "at the copy's own end" if self.consistent else "at the end of the WAL"
+
+
+class RecoveryReport(Frozen):
+    """What rolling a physical copy forward came to, in the server's own words where they are quoted."""
+
+    aim: RecoveryAim
+    stopped: str
+    """Why and where it stopped, as the server said it; empty where it came to the end of the WAL."""
+    stopped_at: UtcTime | None = None
+    """The time of the transaction that it stopped before or after."""
+    last_commit: UtcTime | None = None
+    """Of the last transaction that was replayed; None where none was."""
+    ended_before_aim: bool = False
+    """The WAL ended before the time that was aimed at. What was committed after `last_commit` and before
+    the aim, if anything, is not in it."""
+    redo_done: str = ""
+    """Where in the WAL it ended."""
+    timeline: int | None = None
+    wal_files: int
+    isolation: Mapping[str, str]
+    """Settings that keep the server to itself, as it answered when it was asked afterwards."""
+    set_aside: tuple[str, ...] = ()
+    """Files of the old server that have no say."""
+    server_version: int
+    seconds: int
+
+    def complete_to(self, copy_end: datetime) -> datetime:
+        """The moment up to which everything that was committed is surely in it."""
+        if self.ended_before_aim or self.stopped_at is None:
+            found = self.last_commit or copy_end
+        else:
+            found = min(self.stopped_at, self.aim.time) if self.aim.time else self.stopped_at
+        return max(found, copy_end)
+
+    def show(self) -> str:
+        if self.ended_before_aim:
+            last = show_time(self.last_commit) if self.last_commit else "unknown"
+            return f"the WAL ended before the aim; the last commit in it is of {last}"
+        if self.stopped:
+            return self.stopped
+        last = f", last commit {show_time(self.last_commit)}" if self.last_commit else ""
+        return f"rolled forward to the end of the WAL{last}"
+
+
+ENDED_EARLY = "recovery ended before configured recovery target was reached"
+TOO_EARLY = "requested recovery stop point is before consistent recovery point"
+
+_STOPPING = re.compile(r"LOG: +(recovery stopping (?:before|after|at) .+)")
+_TIME = re.compile(r"time (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)\+00")
+_LAST = re.compile(
+    r"last completed transaction was at log time (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)\+00"
+)
+_DONE = re.compile(r"redo done at ([0-9A-F]+/[0-9A-F]+)")
+_LINE = re.compile(r"selected new timeline ID: (\d+)")
+
+
+class LogFacts(Frozen):
+    """What a server's log says of its recovery (in English, with times in UTC: both are set)."""
+
+    stopped: str = ""
+    stopped_at: UtcTime | None = None
+    last_commit: UtcTime | None = None
+    redo_done: str = ""
+    timeline: int | None = None
+    ended_early: bool = False
+    fatal: tuple[str, ...] = ()
+    """The last complaints that ended it."""
+
+
+def read_log(lines: Iterable[str]) -> LogFacts:
+    """PostgreSQL's messages of `xlogrecovery.c` and `xlog.c`; of each the last one counts."""
+    found: dict[str, object] = {}
+    fatal: list[str] = []
+    for line in lines:
+        if match := _STOPPING.search(line):
+            found["stopped"] = match[1]
+            found["stopped_at"] = _time(_TIME.search(line))
+        elif match := _LAST.search(line):
+            found["last_commit"] = _time(match)
+        elif match := _DONE.search(line):
+            found["redo_done"] = match[1]
+        elif match := _LINE.search(line):
+            found["timeline"] = int(match[1])
+        elif "FATAL:" in line or "PANIC:" in line:
+            fatal.append(line.partition("FATAL:")[2].strip() or line.partition("PANIC:")[2].strip())
+            found["ended_early"] = ENDED_EARLY in line
+    return LogFacts.model_validate({**found, "fatal": tuple(fatal[-3:])})
+
+
+def _time(match: re.Match[str] | None) -> datetime | None:
+    return datetime.fromisoformat(match[1]).replace(tzinfo=UTC) if match else None

@@ -8,6 +8,7 @@ from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
 from drbook.core.points import RecoveryPoint
 from drbook.core.preflight import Preflight
+from drbook.core.recovery import RecoveryReport
 from drbook.core.targets import LoadReport, LocalCopy, Target
 from drbook.core.values import Frozen, Json, UtcTime
 
@@ -23,9 +24,13 @@ class RestoreResult(Frozen):
     """`postgres.restore`: what was restored, from where, and where it is now."""
 
     point: RecoveryPoint
-    copy_used: LocalCopy
+    copy_used: LocalCopy | None = None
+    """None for a physical copy, which is laid down where it runs."""
     target: Target
-    load: LoadReport
+    load: LoadReport | None = None
+    """None for a physical copy, which is not loaded."""
+    recovery: RecoveryReport | None = None
+    """What rolling it forward came to; None for a dump."""
     preflight: Preflight | None = None
     """What was looked at before the load; None in records of before that was done."""
     first_verified: tuple[str, ...] = ()

@@ -130,6 +130,9 @@ class Target(Frozen):
     """Why it is fresh and not production, in words."""
     whole_server: bool
     """True where the server itself was made by this incident: its roles are ours too."""
+    marked: Literal["comment", "setting"] = "comment"
+    """How it carries its nonce: as the database's comment, or, in what was not made but copied, as a setting
+    of its server."""
     ignored: tuple[str, ...] = ()
     """Schemas whose objects do not make it non-empty, as the runbook lists them."""
 

@@ -23,7 +23,7 @@ from drbook.providers.download import Received, download
 from drbook.providers.opened import OpenSources
 from drbook.providers.sealed import SEALED, Unsealer, unsealer_of
 from drbook.providers.secrets import Secrets
-from drbook.providers.sources.base import Blob, Spoilt, same_bytes, seen_of
+from drbook.providers.sources.base import Blob, PhysicalSource, Spoilt, same_bytes, seen_of
 
 CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
 
@@ -103,6 +103,16 @@ class BackupCatalog:
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         return self._open(point.source).manifest(point)
+
+    def physical(self, point: RecoveryPoint) -> PhysicalSource:
+        """The source of a physical copy. Raises UsageError where it cannot be opened, or has none."""
+        return self._open(point.source).physical()
+
+    def check(self, point: RecoveryPoint) -> Working[Fetched]:
+        """See `core.ports.Backups.check`."""
+        if point.format == "physical":
+            return (yield from self.physical(point).check(point)), None
+        return (yield from self.fetch(point))
 
     # --- fetching ------------------------------------------------------------------------------
 

@@ -11,12 +11,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from drbook.core.baseline import Manifest
-from drbook.core.errors import CouldNotVerify, DrbookError
+from drbook.core.errors import CouldNotVerify, DrbookError, UsageError
 from drbook.core.points import ByteFact, LockFact, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Working
 from drbook.core.values import plain
 from drbook.providers.hiding import scrub
-from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source
+from drbook.providers.sources.base import (
+    Blob,
+    OpenableSource,
+    Opening,
+    PhysicalSource,
+    Place,
+    Source,
+    WalArchive,
+)
 
 
 class Contained:
@@ -70,8 +78,36 @@ class Contained:
         with _only_ours(self._id):
             return self._source.files(point)
 
+    def physical(self) -> PhysicalSource:
+        """Itself, as a source of physical copies. Raises UsageError where it holds none."""
+        if not isinstance(self._source, PhysicalSource):
+            raise UsageError(
+                f"The source {plain(self._id, 100)} holds no physical copies.",
+                next="Set its `format` in the runbook to what it holds.",
+            )
+        return ContainedPhysical(self._id, self._source)
+
     def close(self) -> None:
         self._source.close()
+
+
+class ContainedPhysical(Contained):
+    """Implements `PhysicalSource` in the same way."""
+
+    def __init__(self, id: str, source: PhysicalSource) -> None:
+        super().__init__(id, source)
+        self._physical = source
+
+    def check(self, point: RecoveryPoint) -> Working[ByteFact]:
+        with _only_ours(self._id):
+            found = yield from self._physical.check(point)
+        if not isinstance(found, ByteFact):
+            raise _wrong(self._id, "it did not say what reading the copy showed")
+        return found
+
+    def lay_down(self, point: RecoveryPoint, place: Place) -> Working[WalArchive | None]:
+        with _only_ours(self._id):
+            return (yield from self._physical.lay_down(point, place))
 
 
 def no_facts(point: RecoveryPoint, why: str) -> PointFacts:

@@ -14,19 +14,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from drbook.core.archivefacts import DatabaseSettings
 from drbook.core.errors import StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.refusals import refused
-from drbook.core.signals import Working
+from drbook.core.signals import Signal, Working
 from drbook.core.targets import DatabaseRef
 from drbook.core.textsettings import usual
 from drbook.core.values import plain, plain_lines
 from drbook.providers.child import Child, RunAs
+from drbook.providers.hiding import scrub
 from drbook.providers.launcher import NOBODY
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import complete, run
@@ -35,6 +37,13 @@ SUPERUSER = "postgres"
 PORT = 5432
 START_SECONDS = 120.0
 """A start that replays WAL may take long; after this it is called failed."""
+RECOVERY_SECONDS = 1800.0
+"""How long a recovery may show no sign of life: the checkpoint at its end writes all that it has changed."""
+CONFIG = "postgresql.conf"
+"""In the folder of a cluster whose data directory came from elsewhere: its own settings have no say."""
+
+Look = Callable[[], Signal | None]
+"""How far something has come; None where that is still the same."""
 
 
 @cache
@@ -165,9 +174,13 @@ class ClusterServer:
             )
 
     def start(
-        self, settings: Mapping[str, str] | None = None, cancel: Cancel | None = None
+        self,
+        settings: Mapping[str, str] | None = None,
+        cancel: Cancel | None = None,
+        watch: Look | None = None,
     ) -> Working[None]:
-        """Start it on a private socket and wait until it answers."""
+        """Start it on a private socket and wait until it answers. With `watch` it recovers, and may take as
+        long as it shows signs of life."""
         if self.running:
             return
         self._sockets = self._socket_folder()
@@ -185,7 +198,7 @@ class ClusterServer:
             "max_connections": "40",
             **(settings or {}),
         }
-        argv: list[str | Path] = [self._tools.path("postgres"), "-D", self.data]
+        argv: list[str | Path] = [self._tools.path("postgres"), "-D", self.data, *self._own_files()]
         for key, value in options.items():
             argv += ["-c", f"{key}={value}"]
         with (self.folder / "server.log").open("ab") as log:
@@ -204,7 +217,36 @@ class ClusterServer:
             self.stop()
             raise
         self._child.go()
-        self._wait_ready(cancel)
+        yield from self._wait_ready(cancel, watch)
+
+    def _own_files(self) -> list[str | Path]:
+        """Which files it takes its settings from, where those in its data directory are another server's."""
+        config = self.folder / CONFIG
+        return ["-c", f"config_file={config}"] if config.is_file() else []
+
+    def single(self, statements: Sequence[str], cancel: Cancel | None = None) -> Working[None]:
+        """Statements, one on a line, by the one who needs no login, while the server does not run.
+        Raises StepFailed `single-user`."""
+        argv: list[str | Path] = [self._tools.path("postgres"), "--single", "-D", self.data]
+        argv += [*self._own_files(), "-c", "lc_messages=C", "-c", "exit_on_error=on", "template1"]
+        text = "".join(f"{statement}\n" for statement in statements).encode()
+        done = yield from run(
+            argv,
+            cancel=cancel,
+            cwd=self.folder,
+            run_as=self._run_as,
+            feed=lambda stream: _write(stream, text),
+            on_line=lambda stream, line: None,
+        )
+        if done.exit_code != 0:
+            bad = [line for line in done.stderr.splitlines() if "ERROR" in line or "FATAL" in line]
+            why = plain(scrub("; ".join(bad) or f"exit code {done.exit_code}"), 300)
+            raise StepFailed(
+                f"The roles of {self.name} could not be made: {why}.",
+                means="Its data is there; nobody can log in to it.",
+                next="Mend what it says, and run the step again: it makes another target.",
+                code="single-user",
+            )
 
     def stop(self) -> None:
         """A fast shutdown; the data stays."""
@@ -255,10 +297,14 @@ class ClusterServer:
                 ) from None
         return folder
 
-    def _wait_ready(self, cancel: Cancel | None) -> None:
+    def _wait_ready(self, cancel: Cancel | None, watch: Look | None) -> Working[None]:
         assert self._child is not None
-        until = time.monotonic() + START_SECONDS
+        silence = RECOVERY_SECONDS if watch is not None else START_SECONDS
+        until = time.monotonic() + silence
         while time.monotonic() < until:
+            if watch is not None and (moved := watch()) is not None:
+                until = time.monotonic() + silence
+                yield moved
             if cancel is not None and cancel.requested:
                 self.stop()
                 cancel.raise_if_requested()
@@ -283,6 +329,11 @@ class ClusterServer:
         except OSError:
             return ""
         return lines[7].strip() if len(lines) > 7 else ""
+
+
+def _write(stream: IO[bytes], text: bytes) -> None:
+    stream.write(text)
+    stream.flush()
 
 
 def _text_options(text: DatabaseSettings, major: int) -> list[str]:

@@ -35,6 +35,7 @@ def _template() -> Template:
         took=words.took,
         stale=words.stale,
         warned=words.warned,
+        rolled=words.rolled,
         telling=words.telling,
         moment=words.moment,
         by_hand=words.by_hand,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from drbook.core.comparison import Comparison
 from drbook.core.outputs import Part, Rows
+from drbook.core.results import RestoreResult
 from drbook.core.values import counted, plain, show_size, show_time
 from drbook.timeline.build import when
 from drbook.timeline.model import Attempt, Entry, Timeline
@@ -31,6 +32,7 @@ from drbook.timeline.words import (
     number,
     places,
     rejected,
+    rolled,
     rows_left,
     signed,
     stale,
@@ -165,17 +167,28 @@ def _target(timeline: Timeline) -> str:
             f"{target.kind} **{text(target.name)}** in {text(target.location)}",
             f"Proof that it is fresh and not production: {text(target.proof)}. System identifier "
             f"{text(target.identity.system_identifier)}, database {text(target.identity.database)}.",
-            f"Loaded with {text(restored.load.tool)} {text(restored.load.tool_version)} "
-            f"({text(restored.load.archive_format)}): {restored.load.items} items, "
-            f"{counted(len(restored.load.errors), 'error')}; warnings: "
-            f"{text(warned(timeline) or 'none')}.",
-            *(
-                [f"Not loaded, since only a superuser could create it: {text(left)}."]
-                if (left := ", ".join(restored.load.left_out))
-                else []
-            ),
+            *_filled(timeline, restored),
         ]
     )
+
+
+def _filled(timeline: Timeline, restored: RestoreResult) -> list[str]:
+    """How what was restored came into the target: loaded, or laid down and rolled forward."""
+    if restored.recovery is not None:
+        return [f"{text(line)}." for line in rolled(restored.recovery)]
+    load = restored.load
+    if load is None:
+        return []
+    lines = [
+        f"Loaded with {text(load.tool)} {text(load.tool_version)} "
+        f"({text(load.archive_format)}): {load.items} items, "
+        f"{counted(len(load.errors), 'error')}; warnings: "
+        f"{text(warned(timeline) or 'none')}."
+    ]
+    if load.left_out:
+        left = ", ".join(load.left_out)
+        lines.append(f"Not loaded, since only a superuser could create it: {text(left)}.")
+    return lines
 
 
 def _preflight(timeline: Timeline) -> str:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
 from drbook.core.points import Judgement, Located, Verdict
+from drbook.core.recovery import RecoveryReport
 from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.timers import Owed
 from drbook.core.values import counted, format_duration, show_duration, show_time
@@ -229,8 +230,26 @@ def stale(timeline: Timeline) -> str:
 
 def warned(timeline: Timeline) -> str:
     """The warnings of the program that loaded, and of the server, by kind."""
-    found = timeline.restored.load.complaints if timeline.restored is not None else ()
+    load = timeline.restored.load if timeline.restored is not None else None
+    found = load.complaints if load is not None else ()
     return ", ".join(f"{one.count:,} {one.kind}" for one in found)
+
+
+def rolled(report: RecoveryReport) -> tuple[str, ...]:
+    """What rolling a physical copy forward came to, a sentence a piece without its full stop."""
+    version = f"{report.server_version // 10000}.{report.server_version % 10000}"
+    lines = [
+        f"Laid down as PostgreSQL {version} and told to stop {report.aim.show()}: {report.show()}",
+        f"Rolled forward by {counted(report.wal_files, 'file')} of WAL from the archive in "
+        f"{report.seconds} s"
+        + (f", to {report.redo_done}" if report.redo_done else "")
+        + (f", now on timeline {report.timeline}" if report.timeline else ""),
+        "Isolated, as the server answered: "
+        + ", ".join(f"{name} = {value or '(empty)'}" for name, value in report.isolation.items()),
+    ]
+    if report.set_aside:
+        lines.append(f"Without a say, kept beside it: {', '.join(report.set_aside)}")
+    return tuple(lines)
 
 
 def chosen(timeline: Timeline) -> Judgement | None:
@@ -281,7 +300,7 @@ def _beside_chosen(each: Judgement, located: Located) -> tuple[str, ...]:
     """An independent copy was not wrong; it was older, or a person chose otherwise."""
     if each.verdict is not Verdict.INDEPENDENT:
         return ()
-    if located.point is None or each.point.taken_at <= located.point.taken_at:
+    if located.point is None or located.comes_to(each.point) <= located.comes_to(located.point):
         return ("older than the chosen copy",)
     return ("newer than the chosen copy: a person chose otherwise",)
 
@@ -325,7 +344,7 @@ def difference(timeline: Timeline) -> str:
         made = timeline.choice
         broken = made is not None and made.break_glass
         return "none: it is the newest copy" if broken else "none: the newest copy is independent"
-    gap = located.newest.taken_at - located.point.taken_at
+    gap = located.comes_to(located.newest) - located.comes_to(located.point)
     return f"{show_duration(gap)} of data"
 
 

@@ -14,7 +14,7 @@ _LABEL = 13
 
 def axis(located: Located, occurred: datetime | None, width: int) -> Text:
     """Rows of signs; where two points share a column, the better known one is seen."""
-    times = [each.point.taken_at for each in located.judgements]
+    times = [located.comes_to(each.point) for each in located.judgements]
     if not times:
         if not_seen(located):
             return Text("  no recovery point could be seen: not every source answered", style=WARN)
@@ -91,7 +91,7 @@ def _row(located: Located, source: str, begin: datetime, end: datetime, room: in
     for each in located.judgements:
         if each.point.source != source:
             continue
-        place = _place(each.point.taken_at, begin, end, room)
+        place = _place(located.comes_to(each.point), begin, end, room)
         cells[place] = min(cells.get(place, each.verdict), each.verdict, key=order.index)
         if located.point is not None and each.point.key == located.point.key:
             chosen = place

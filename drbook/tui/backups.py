@@ -166,9 +166,9 @@ def costs(row: Judgement, located: Located, snapshot: Snapshot) -> Text:
     elif row.point.taken_at > occurred:
         text = f"▲ taken {show_duration(row.point.taken_at - occurred)} after the loss: it may hold the damage"
     else:
-        text = f"costs  {late}{show_duration(occurred - row.point.taken_at)} of data"
+        text = f"costs  {late}{show_duration(occurred - row.point.holds_to(occurred))} of data"
     if newest is not None and newest.key != row.point.key:
-        gap = max(newest.taken_at - row.point.taken_at, timedelta(0))
+        gap = max(newest.holds_to(occurred) - row.point.holds_to(occurred), timedelta(0))
         text += f"; {show_duration(gap)} more than the newest copy that could be seen"
     lines = [said(f" {text}", WARN)]
     known = next((one for one in located.costs if one.key == row.point.key), None)

@@ -55,7 +55,7 @@ def cost_line(located: Located) -> Text:
     elif newest.key == point.key:
         text, style = "✓ the newest copy that could be seen is independent", GOOD
     else:
-        gap = show_duration(newest.taken_at - point.taken_at)
+        gap = show_duration(located.comes_to(newest) - located.comes_to(point))
         text, style = f"▲ costs {gap} of data against the newest copy that could be seen", WARN
         text += ", which is not independent"
     line = Text(text, style=style)
@@ -112,8 +112,8 @@ def _backup_row(located: Located, each: Judgement, width: int) -> list[Renderabl
     why = each.reasons[0] if each.reasons else ""
     mark = "" if not chosen else " ◀ chosen" if width >= 100 else " ◀"
     return [
-        said(f"{each.point.taken_at:%m-%d %H:%M}", STRONG if chosen else PLAIN),
-        said(show_duration(located.asked_at - each.point.taken_at)),
+        said(f"{located.comes_to(each.point):%m-%d %H:%M}", STRONG if chosen else PLAIN),
+        said(show_duration(located.asked_at - located.comes_to(each.point))),
         said(show_size(each.point.size)),
         said(cut(each.point.source, 12)),
         Text.assemble((f"{sign} {word}", style), (mark, GOOD)),

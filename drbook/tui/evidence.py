@@ -10,9 +10,10 @@ from drbook.app.model import Snapshot
 from drbook.core.clocks import loss
 from drbook.core.points import Judgement, Located
 from drbook.core.preflight import Preflight, PreflightVerdict
+from drbook.core.recovery import RecoveryReport
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun, StepState
-from drbook.core.targets import DatabaseProbe, DatabaseRef
+from drbook.core.targets import DatabaseProbe, DatabaseRef, LoadReport
 from drbook.core.values import Frozen, Json
 from drbook.tui.colours import DIM, GOOD, STRONG, URGENT, WARN
 from drbook.tui.copies import backups_table, cost_line, could_not_look
@@ -124,21 +125,40 @@ def _restored(result: RestoreResult, width: int) -> RenderableType:
         ),
         *_by_hand(target.connect),
     ]
-    if result.load.left_out:
-        left = ", ".join(result.load.left_out)
-        lines.append(said(f"? not loaded, only a superuser could create it: {left}", WARN))
-    roles = result.load.roles_standing_in
-    if roles:
-        lines.append(said(f"? roles that stand in without login: {', '.join(roles)}", WARN))
-    if result.load.roles_made:
-        made = ", ".join(result.load.roles_made)
-        lines.append(said(f"✓ roles of the globals file, without login: {made}", DIM))
-    if result.load.rights_left:
-        lines.append(said("▲ to be given back before cutover:", WARN))
-        lines += [said(f"    {each}", WARN) for each in result.load.rights_left]
+    if result.recovery is not None:
+        lines += _recovered(result.recovery)
+    if result.load is not None:
+        lines += _loaded(result.load)
     if result.preflight is None:
         return Group(*lines)
     return Group(*lines, preflight_table(result.preflight, width))
+
+
+def _recovered(report: RecoveryReport) -> list[Text]:
+    early = report.ended_before_aim
+    lines = [said(f"{'▲' if early else '✓'} {report.show()}", WARN if early else GOOD)]
+    lines.append(said(f"  aim: {report.aim.show()}; {report.wal_files} files of WAL", DIM))
+    lines.append(
+        said("✓ isolated: it archives nothing, follows nobody, and was asked for that", DIM)
+    )
+    return lines
+
+
+def _loaded(load: LoadReport) -> list[Text]:
+    lines = []
+    if load.left_out:
+        left = ", ".join(load.left_out)
+        lines.append(said(f"? not loaded, only a superuser could create it: {left}", WARN))
+    if load.roles_standing_in:
+        roles = ", ".join(load.roles_standing_in)
+        lines.append(said(f"? roles that stand in without login: {roles}", WARN))
+    if load.roles_made:
+        made = ", ".join(load.roles_made)
+        lines.append(said(f"✓ roles of the globals file, without login: {made}", DIM))
+    if load.rights_left:
+        lines.append(said("▲ to be given back before cutover:", WARN))
+        lines += [said(f"    {each}", WARN) for each in load.rights_left]
+    return lines
 
 
 PREFLIGHT = {

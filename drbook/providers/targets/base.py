@@ -17,8 +17,11 @@ from drbook.core.targets import Target, TargetLook, TargetSpec
 from drbook.core.values import Json
 
 if TYPE_CHECKING:
+    from drbook.core.points import RecoveryPoint
     from drbook.providers.pgtools import PgTools
+    from drbook.providers.sources.base import PhysicalSource
     from drbook.providers.targets.pool import ServerPool
+    from drbook.providers.targets.recover import RecoveryMaker
 
 
 def free_bytes(path: Path) -> int | None:
@@ -50,6 +53,8 @@ class Workshop:
     """The archive that the target is made for: it is made like that database, where it can be."""
     free: Callable[[Path], int | None] = free_bytes
     """How many bytes are free where something is or will be."""
+    physical: Callable[[RecoveryPoint], PhysicalSource] | None = None
+    """The opened source of a physical copy."""
     made: Mapping[str, Json] = field(default_factory=dict)
     """Names of what is on record as created → the identity that it had then."""
 
@@ -85,6 +90,10 @@ class OpenableTarget(TargetSpec):
         not say leaves everything unknown."""
         return PlaceFacts()
         yield
+
+    def recoverer(self, workshop: Workshop) -> RecoveryMaker | None:
+        """What makes it of a physical copy; None where that kind of place cannot be."""
+        return None
 
     @classmethod
     def ready(cls, target: Target, workshop: Workshop) -> Working[Target]:

@@ -44,7 +44,7 @@ class ClusterMaker:
         tools, note = cluster_tools(shop, production)
         if note:
             yield Milestone(note)
-        home = self._home(name, nonce)
+        home = home_of(shop, name, nonce)
         yield ResourceIntended("cluster", name, nonce, str(home))
         server = ClusterServer(
             tools, home, name=f"drbook-{name}", key=nonce, superuser=ADMIN, passwords=True
@@ -64,7 +64,7 @@ class ClusterMaker:
             dbname,
             nonce,
             shop.environment,
-            lambda answer: _ours(answer, server),
+            lambda answer: ours(answer, server),
             own_server=True,
             settings=settings,
         )
@@ -118,15 +118,17 @@ class ClusterMaker:
         where = str(home) if base == home.parent else f"{home}, or {base}/drbook-{name}-…,"
         return TargetLook(name=name, state="absent", reason=f"{where} does not exist.")
 
-    def _home(self, name: str, nonce: str) -> Path:
-        wanted = self._workshop.folder / "targets"
-        with suppress(FileExistsError):  # what stands there is looked at before it is used
-            wanted.mkdir(mode=0o700)
-        base = private_base(server_user(), wanted)
-        return wanted / name if base == wanted else base / f"drbook-{name}-{nonce[:8]}"
+
+def home_of(workshop: Workshop, name: str, nonce: str) -> Path:
+    """Where a cluster of this name is made; the folder that will hold it is there afterwards."""
+    wanted = workshop.folder / "targets"
+    with suppress(FileExistsError):  # what stands there is looked at before it is used
+        wanted.mkdir(mode=0o700)
+    base = private_base(server_user(), wanted)
+    return wanted / name if base == wanted else base / f"drbook-{name}-{nonce[:8]}"
 
 
-def _ours(answer: Answer, server: ClusterServer) -> None:
+def ours(answer: Answer, server: ClusterServer) -> None:
     """Raises Refused where something else answers at the private socket than the cluster made here."""
     who = answer.identity
     made = system_identifier_in(server.data)

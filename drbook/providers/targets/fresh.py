@@ -9,13 +9,16 @@ from pathlib import Path
 
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import TableCounts
-from drbook.core.errors import CouldNotVerify, UsageError
+from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.freshness import Answer, prove_same_target
 from drbook.core.globals import Globals
 from drbook.core.pages import Pages
+from drbook.core.points import ByteFact, RecoveryPoint
 from drbook.core.ports import ProductionIdentity
-from drbook.core.preflight import CopyFacts, Preflight
+from drbook.core.preflight import CopyFacts, PlaceFacts, Preflight
 from drbook.core.preflightrules import judge
+from drbook.core.recovery import RecoveryAim, RecoveryReport
+from drbook.core.recoverychecks import judge_physical
 from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, TargetLook, TargetSpec
@@ -23,6 +26,7 @@ from drbook.core.values import plain
 from drbook.providers.archive_check import read_needs
 from drbook.providers.globalsfile import read_globals
 from drbook.providers.pgpages import read_pages
+from drbook.providers.pgserver import private_base, server_user
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.targets.base import OpenableTarget, Workshop
 from drbook.providers.targets.foresee import best_known
@@ -78,16 +82,45 @@ class FreshTargets:
         like: ArchiveFacts | None = None,
     ) -> Working[Target]:
         """Make a fresh target. Its name and nonce are on record before anything is created."""
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,120}", name):
-            raise refused(
-                "target-name",
-                f"{plain(name, 100)!r} is no name of a target.",
-                compared="its letters; it could lie outside the incident folder",
-                means="Nothing was created.",
-            )
+        _named(name)
         nonce = secrets.token_hex(16)
         maker = self._openable(spec).maker(replace(self._workshop, like=like))
         return (yield from maker.create(name, nonce, production))
+
+    def foresee(
+        self, spec: TargetSpec, point: RecoveryPoint, proof: ByteFact
+    ) -> Working[Preflight]:
+        """See `core.ports.Targets.foresee`."""
+        shop = self._workshop
+        servers = [one.version for one in shop.tools() if one.has_server]
+        base = private_base(server_user(), shop.folder / "targets")
+        place = PlaceFacts(free=shop.free(base), record_free=shop.free(shop.folder))
+        return judge_physical(point, proof, place, servers)
+        yield
+
+    def recover(
+        self,
+        spec: TargetSpec,
+        name: str,
+        point: RecoveryPoint,
+        aim: RecoveryAim,
+        production: Sequence[ProductionIdentity],
+    ) -> Working[tuple[Target, RecoveryReport]]:
+        """See `core.ports.Targets.recover`. Its name and nonce are on record before anything is created."""
+        _named(name)
+        maker = self._openable(spec).recoverer(self._workshop)
+        if maker is None or self._workshop.physical is None:
+            raise StepFailed(
+                f"A physical copy cannot be restored into a {plain(spec.kind, 60)}.",
+                means="Nothing was created. A copied data directory is started as a server of its own.",
+                next="Write `target: {kind: cluster}` in the runbook.",
+                code="target-kind",
+            )
+        source = self._workshop.physical(point)
+        found = yield from maker.recover(
+            name, secrets.token_hex(16), source, point, aim, production
+        )
+        return found.target, found.report
 
     def load(
         self, target: Target, copy: LocalCopy, *, first: Sequence[str] = ()
@@ -150,3 +183,14 @@ class FreshTargets:
                 code="target-kind",
             )
         return (yield from kind.ready(target, self._workshop))
+
+
+def _named(name: str) -> None:
+    """Raises Refused for what could lie outside the incident folder."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,120}", name):
+        raise refused(
+            "target-name",
+            f"{plain(name, 100)!r} is no name of a target.",
+            compared="its letters; it could lie outside the incident folder",
+            means="Nothing was created.",
+        )

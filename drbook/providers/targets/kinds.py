@@ -1,7 +1,9 @@
 """The kinds of fresh target that are built in: a cluster of our own, a database on a given server."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -13,6 +15,9 @@ from drbook.core.signals import Working
 from drbook.core.targets import ADMIN, LOADER, DatabaseRef, Target
 from drbook.core.values import plain
 from drbook.providers.targets.base import OpenableTarget, TargetMaker, Workshop
+
+if TYPE_CHECKING:
+    from drbook.providers.targets.recover import RecoveryMaker
 
 
 def _name(text: str) -> str:
@@ -53,6 +58,11 @@ class ClusterTarget(OpenableTarget):
         from drbook.providers.targets.cluster import ClusterMaker
 
         return ClusterMaker(workshop, self.dbname, self.extensions)
+
+    def recoverer(self, workshop: Workshop) -> RecoveryMaker:
+        from drbook.providers.targets.recover import RecoveryMaker
+
+        return RecoveryMaker(workshop, self.dbname)
 
     def foresee(
         self, workshop: Workshop, production: Sequence[ProductionIdentity]

@@ -86,16 +86,21 @@ _MARK = (
     " WHERE datname = current_database()"
 )
 
+_SET = "SELECT current_setting('drbook.target', true)"
+
 
 def _marked(connection: Connection, target: Target) -> None:
+    by_setting = target.marked == "setting"
+    expected = target.nonce if by_setting else mark(target.nonce)
     with pinned(connection):
-        row = connection.execute(_MARK).fetchone()
-    if row is None or row[0] != mark(target.nonce):
+        row = connection.execute(_SET if by_setting else _MARK).fetchone()
+    if row is None or row[0] != expected:
         raise refused(
             "target-changed",
             f"The database {plain(target.identity.database, 63)} does not carry the mark of target "
             f"{target.name}: it is not the one that this incident created, or somebody changed it.",
-            compared="the database's comment with the nonce of this attempt",
+            compared=f"the {'server' if by_setting else 'database'}'s {target.marked} with the nonce of this "
+            "attempt",
         )
 
 

@@ -58,26 +58,61 @@ def make_roles(server: ClusterServer, dbname: str, environment: Mapping[str, str
             login(server, ADMIN, dbname), environment, autocommit=True, read_only=False
         ) as connection:
             for role in (LOADER, READER):
-                server.make_key(role)
-                reference = login(server, role, dbname).password
-                assert reference is not None
-                connection.execute(
-                    sql.SQL(
-                        "CREATE ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION"
-                        " PASSWORD {}"
-                    ).format(
-                        sql.Identifier(role),
-                        sql.Literal(_verifier(connection, role, reference, environment)),
-                    )
-                )
+                _make(connection, server, role, dbname, environment)
             _grant(connection, dbname)
     except psycopg.Error as error:
-        raise StepFailed(
-            f"The roles of the new cluster could not be made: {pgsession.said(error)}",
-            means="Nothing was restored.",
-            next="Run the step again: it makes another target.",
-            code="target-roles",
-        ) from None
+        raise _not_made(error) from None
+
+
+def make_reader(server: ClusterServer, dbname: str, environment: Mapping[str, str]) -> None:
+    """The reading role, in a cluster that came with production's own; one of that name, from an earlier
+    restore, goes. Raises StepFailed where the server refuses."""
+    try:
+        with pgsession.connect(
+            login(server, ADMIN, dbname), environment, autocommit=True, read_only=False
+        ) as connection:
+            connection.execute("SET search_path = pg_catalog")
+            held = connection.execute(
+                "SELECT 1 FROM pg_roles WHERE rolname = %s", (READER,)
+            ).fetchone()
+            _make(connection, server, READER, dbname, environment, anew=held is not None)
+            may = _MAY_READ if connection.info.server_version >= 140000 else _MAY_READ_BEFORE_14
+            for statement in (*_READS, may):
+                connection.execute(_named(statement, dbname))
+    except psycopg.Error as error:
+        raise _not_made(error) from None
+
+
+def _make(
+    connection: Connection,
+    server: ClusterServer,
+    role: str,
+    dbname: str,
+    environment: Mapping[str, str],
+    *,
+    anew: bool = False,
+) -> None:
+    server.make_key(role)
+    reference = login(server, role, dbname).password
+    assert reference is not None
+    connection.execute(
+        sql.SQL(
+            ("ALTER" if anew else "CREATE")
+            + " ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD {}"
+        ).format(
+            sql.Identifier(role),
+            sql.Literal(_verifier(connection, role, reference, environment)),
+        )
+    )
+
+
+def _not_made(error: psycopg.Error) -> StepFailed:
+    return StepFailed(
+        f"The roles of the new cluster could not be made: {pgsession.said(error)}",
+        means="Nothing was restored.",
+        next="Run the step again: it makes another target.",
+        code="target-roles",
+    )
 
 
 def _verifier(
@@ -89,28 +124,37 @@ def _verifier(
     return made.decode("ascii")
 
 
+_READS = (
+    "GRANT CONNECT ON DATABASE {database} TO {reader}",
+    # Row security must not hide rows from a count.
+    "ALTER ROLE {reader} BYPASSRLS",
+    "ALTER ROLE {reader} SET default_transaction_read_only = on",
+    "GRANT pg_read_all_settings TO {reader}",
+)
+_MAY_READ = "GRANT pg_read_all_data TO {reader}"
+_MAY_READ_BEFORE_14 = "ALTER ROLE {reader} SUPERUSER"
+"""Nobody else reads everything in what came with its own owners."""
+
+
+def _named(statement: str, dbname: str) -> sql.Composed:
+    return sql.SQL(statement).format(
+        database=sql.Identifier(dbname),
+        loader=sql.Identifier(LOADER),
+        reader=sql.Identifier(READER),
+    )
+
+
 def _grant(connection: Connection, dbname: str) -> None:
     """What loading and reading need. The database stays the administrator's: its owner could set
     what every later session of it begins with."""
     for statement in (
         "GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {database} TO {loader}",
         "ALTER SCHEMA public OWNER TO {loader}",
-        # Row security must not hide rows from a count.
-        "ALTER ROLE {reader} BYPASSRLS",
-        "ALTER ROLE {reader} SET default_transaction_read_only = on",
-        "GRANT pg_read_all_settings TO {reader}",
+        *_READS,
         # Before 14 nobody but the owner reads everything.
-        "GRANT pg_read_all_data TO {reader}"
-        if connection.info.server_version >= 140000
-        else "GRANT {loader} TO {reader}",
+        _MAY_READ if connection.info.server_version >= 140000 else "GRANT {loader} TO {reader}",
     ):
-        connection.execute(
-            sql.SQL(statement).format(
-                database=sql.Identifier(dbname),
-                loader=sql.Identifier(LOADER),
-                reader=sql.Identifier(READER),
-            )
-        )
+        connection.execute(_named(statement, dbname))
 
 
 _OWN = "pg_database_owner"

@@ -1,0 +1,78 @@
+"""A physical copy's way through `postgres.restore`: laid down, started alone, rolled forward to its aim."""
+
+from drbook.core.actions import Finished, StepContext
+from drbook.core.errors import StepFailed
+from drbook.core.events import Plan
+from drbook.core.points import RecoveryPoint
+from drbook.core.ports import Ports, ProductionIdentity
+from drbook.core.preflight import stop
+from drbook.core.recovery import RecoveryAim
+from drbook.core.recoverychecks import aim_of
+from drbook.core.results import RestoreResult
+from drbook.core.signals import Milestone, Working
+from drbook.core.targets import TargetSpec
+from drbook.core.values import plain, show_size, show_time
+
+
+def plan_physical(
+    point: RecoveryPoint, target: TargetSpec, wanted: RecoveryAim | None, context: StepContext
+) -> Plan:
+    """What restoring it will do."""
+    name = context.resource_name
+    try:
+        stops = aim_of(point, wanted, context.occurred).show()
+    except StepFailed as error:
+        stops = f"nobody knows where: {error.what}"
+    needs = f", with the {len(point.needs)} that it needs" if point.needs else ""
+    return Plan(
+        does=(
+            f"reads {show_size(point.size)} where they lie and checks them{needs}",
+            "lays them down as a new data directory in the incident folder",
+            "starts a server on it that reads none of production's settings, archives nothing, follows "
+            "nobody and listens on a private socket only",
+            f"rolls forward and stops {stops}",
+            "asks back whether it is isolated, and gives it logins of its own",
+        ),
+        source=f"{point.source} · {plain(point.id, 200)} · {show_size(point.size)} · "
+        f"ended {show_time(point.taken_at)}",
+        into=f"{target.into(name)}  (fresh; not production)",
+        touches=target.touches,
+        expects=f"a running database as it was {stops}",
+    )
+
+
+def restore_physical(
+    point: RecoveryPoint,
+    target: TargetSpec,
+    wanted: RecoveryAim | None,
+    identities: list[ProductionIdentity],
+    context: StepContext,
+    ports: Ports,
+) -> Working[Finished]:
+    """Raises StepFailed where the copy is damaged, does not fit here or does not come to its aim."""
+    aim = aim_of(point, wanted, context.occurred)
+    facts, _ = yield from ports.backups.check(point)
+    if facts.state in ("damaged", "unknown"):
+        raise StepFailed(
+            f"{plain(point.location, 300)} cannot be restored: {facts.reason}",
+            means="Nothing was created and nothing was laid down.",
+            next="Run the locate step again; it passes over copies that are damaged.",
+            code="copy-damaged",
+        )
+    yield Milestone(f"copy read where it lies: {show_size(point.size)}, {plain(facts.reason, 300)}")
+    page = yield from ports.targets.foresee(target, point, facts)
+    yield Milestone(page.summary(), page.model_dump(mode="json"))
+    stop(page)
+    yield Milestone(
+        f"it will be rolled forward, and stop {aim.show()}", aim.model_dump(mode="json")
+    )
+    made, report = yield from ports.targets.recover(
+        target, context.resource_name, point, aim, identities
+    )
+    made = made.model_copy(update={"ignored": context.document.production.ignore_schemas})
+    yield Milestone(f"fresh target {made.name}: {made.proof}")
+    result = RestoreResult(point=point, target=made, recovery=report, preflight=page)
+    return Finished(
+        result,
+        reason=f"restored into {made.kind} {made.name} in {report.seconds} s; {report.show()}",
+    )
