@@ -33,7 +33,8 @@ def aim_of(
             code="no-aim",
         )
     aim = wanted or RecoveryAim(time=occurred)
-    if aim.time is not None and aim.time < point.taken_at:
+    sure = not point.dated_late  # a copy that is dated by its storing ended earlier than that
+    if sure and aim.time is not None and aim.time < point.taken_at:
         raise StepFailed(
             f"This copy ended at {show_time(point.taken_at)}, and the aim is {show_time(aim.time)}, before it.",
             means="A physical copy is whole only at its own end, and goes nowhere but forward. Nothing was "

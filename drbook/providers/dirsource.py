@@ -37,6 +37,29 @@ CHUNK = 256 * 1024
 _TOC = "toc.dat"
 
 
+def directory_facts(source: str, folder: Path) -> SourceFacts:
+    """What a directory says of itself as a place: where it really lies, and that it keeps and locks nothing."""
+    nobody = "a directory does not say"
+    try:
+        real = folder.resolve(strict=True)
+        with os.scandir(real):
+            pass
+    except (OSError, RuntimeError) as error:
+        return SourceFacts(source=source, reachable=False, why_unreachable=_words(error))
+    no = Observed(value=False)
+    return SourceFacts(
+        source=source,
+        reachable=True,
+        resource=str(real),
+        account=Observed(why=nobody),
+        versioned=no,
+        lock_default=no,
+        deletes_replicated=Observed(why=nobody),
+        expires_after_days=Observed(why=nobody),
+        policy_limits_deletes=no,
+    )
+
+
 class DirectoryReader:
     """Implements `Source`. Everything is opened below the directory, links are never followed."""
 
@@ -51,26 +74,7 @@ class DirectoryReader:
         """Nothing is held open."""
 
     def survey(self) -> SourceFacts:
-        nobody = "a directory does not say"
-        source = self._config.id
-        try:
-            real = self._root.resolve(strict=True)
-            with os.scandir(real):
-                pass
-        except (OSError, RuntimeError) as error:
-            return SourceFacts(source=source, reachable=False, why_unreachable=_words(error))
-        no = Observed(value=False)
-        return SourceFacts(
-            source=source,
-            reachable=True,
-            resource=str(real),
-            account=Observed(why=nobody),
-            versioned=no,
-            lock_default=no,
-            deletes_replicated=Observed(why=nobody),
-            expires_after_days=Observed(why=nobody),
-            policy_limits_deletes=no,
-        )
+        return directory_facts(self._config.id, self._root)
 
     def points(self) -> Working[Sequence[RecoveryPoint]]:
         found: list[RecoveryPoint] = []

@@ -12,6 +12,7 @@ from drbook.core.points import SourceConfig
 from drbook.core.values import Frozen, plain
 from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Baselines
 from drbook.providers.sources.base import OpenableSource
+from drbook.providers.sources.basebackup import BaseBackupSource
 from drbook.providers.sources.directory import DirectorySource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
@@ -24,6 +25,7 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
     """Kind → configuration model of a `backups:` entry. Raises UsageError for a broken plug-in."""
     table: dict[str, type[SourceConfig]] = {
         "directory": DirectorySource,
+        "basebackup": BaseBackupSource,
         "s3": S3Source,
         "restic": ResticSource,
     }
