@@ -12,6 +12,7 @@ from drbook.core.points import SourceConfig
 from drbook.core.values import Frozen, plain
 from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Baselines
 from drbook.providers.sources.base import OpenableSource
+from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
@@ -26,6 +27,7 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "directory": DirectorySource,
         "s3": S3Source,
         "restic": ResticSource,
+        "borg": BorgSource,
     }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table
