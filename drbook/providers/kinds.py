@@ -14,6 +14,7 @@ from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Base
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
 from drbook.providers.targets.base import OpenableTarget
@@ -28,6 +29,7 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "s3": S3Source,
         "restic": ResticSource,
         "borg": BorgSource,
+        "rclone": RcloneSource,
     }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table

@@ -19,6 +19,7 @@ from drbook.providers.kinds import SOURCES
 from drbook.providers.sources.base import OpenableSource, Opening
 from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
 from drbook.testing import SOURCE_CHECKS, SourceBed
@@ -141,6 +142,19 @@ def borg_bed(tmp_path: Path) -> SourceBed:
     )
 
 
+def rclone_bed(tmp_path: Path) -> SourceBed:
+    """A folder behind an alias in a config."""
+    bed = directory_bed(tmp_path)
+    remotes = tmp_path / "rclone.conf"
+    remotes.write_text(f"[shop]\ntype = alias\nremote = {tmp_path / 'backups'}\n")
+    return replace(
+        bed,
+        config=RcloneSource(id="cold", remote="shop:", config=str(remotes)),
+        absent=RcloneSource(id="cold", remote="shop:no", config=str(remotes)),
+        picture=lambda: files_under(tmp_path),
+    )
+
+
 def drawer_bed(tmp_path: Path) -> SourceBed:
     """README's example, over a folder."""
     drawer = example()["DrawerSource"]
@@ -155,9 +169,7 @@ def drawer_bed(tmp_path: Path) -> SourceBed:
 
 def installed(program: str) -> Any:
     missing = shutil.which(program) is None
-    return pytest.param(
-        program, marks=pytest.mark.skipif(missing, reason=f"{program} is missing")
-    )
+    return pytest.param(program, marks=pytest.mark.skipif(missing, reason=f"{program} is missing"))
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +177,9 @@ def module_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("beds")
 
 
-@pytest.fixture(params=["directory", "s3", installed("restic"), installed("borg"), "drawer"])
+@pytest.fixture(
+    params=["directory", "s3", installed("restic"), installed("borg"), "rclone", "drawer"]
+)
 def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
     if request.param == "restic":
         return restic_bed(tmp_path)
@@ -173,6 +187,8 @@ def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
         return borg_bed(request.getfixturevalue("module_path"))
     if request.param == "s3":
         return s3_bed(request.getfixturevalue("s3_server"))
+    if request.param == "rclone":
+        return rclone_bed(tmp_path)
     return drawer_bed(tmp_path) if request.param == "drawer" else directory_bed(tmp_path)
 
 
