@@ -287,8 +287,7 @@ def test_zeros_in_the_place_of_lost_pieces_are_damage(world: World) -> None:
 @needs_borg
 def test_an_archive_that_was_deleted_or_has_another_ones_name(copied: World) -> None:
     by = {each.id: each for each in copied.points()}
-    made = Repository.__new__(Repository)
-    made.place, made.base = copied.place, copied.root / "base"
+    made = Repository(copied.place, fresh=False)
     made.run("delete", "::piped")
     made.pipe("piped", DUMP[:7] + os.urandom(300_000))
     with pytest.raises(StepFailed) as caught:

@@ -16,15 +16,24 @@ needs_borg = pytest.mark.skipif(
 class Repository:
     """A repository in a folder, with a home of its own for Borg's caches and keys."""
 
-    def __init__(self, place: Path, *, mode: str = "repokey") -> None:
+    def __init__(
+        self,
+        place: Path,
+        *,
+        mode: str = "repokey",
+        passphrase: str = PASSPHRASE,
+        fresh: bool = True,
+    ) -> None:
         self.place = place
+        self._passphrase = passphrase
         self.base = place.with_name(f"{place.name}-base")
-        self.run("init", f"--encryption={mode}")
+        if fresh:
+            self.run("init", f"--encryption={mode}")
 
     def run(self, *arguments: str, cwd: Path | None = None, feed: bytes = b"") -> str:
         environment = {
             "PATH": os.environ["PATH"], "BORG_BASE_DIR": str(self.base), "TZ": "UTC",
-            "BORG_REPO": str(self.place), "BORG_PASSPHRASE": PASSPHRASE,
+            "BORG_REPO": str(self.place), "BORG_PASSPHRASE": self._passphrase,
             "BORG_CHECK_I_KNOW_WHAT_I_AM_DOING": "YES",
         }  # fmt: skip
         done = subprocess.run(
@@ -45,7 +54,3 @@ class Repository:
 
     def segments(self) -> set[Path]:
         return {path for path in (self.place / "data").rglob("*") if path.is_file()}
-
-    def index(self) -> Path:
-        (found,) = self.place.glob("index.*")
-        return found
