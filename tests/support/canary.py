@@ -213,6 +213,8 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
     that belongs to none is named by itself, and fails the run."""
     text = b" ".join(argv)
     program = Path(os.fsdecode(argv[0])).name
+    if program.startswith("python") and len(argv) > 1 and argv[1].endswith(b"/borg"):
+        program = "borg"  # which is a script
     if b"launcher.py" in text:
         wanted = argv[argv.index(b"--") + 1 :]
         return owner_of_environment(wanted, False) if wanted else "launcher"
