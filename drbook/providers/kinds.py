@@ -13,7 +13,9 @@ from drbook.core.values import Frozen, plain
 from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Baselines
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.basebackup import BaseBackupSource
+from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
 from drbook.providers.targets.base import OpenableTarget
@@ -28,6 +30,8 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "basebackup": BaseBackupSource,
         "s3": S3Source,
         "restic": ResticSource,
+        "borg": BorgSource,
+        "rclone": RcloneSource,
     }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table

@@ -8,29 +8,22 @@ own (10, 11, 12: restic's manual, "Scripting"). Nothing here unlocks, forgets or
 import json
 import os
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from drbook.core.errors import Interrupted, StepFailed
-from drbook.core.points import ByteFact
 from drbook.core.ports import Cancel
-from drbook.core.signals import Output, Signal, finish
+from drbook.core.signals import Signal
 from drbook.core.values import plain
 from drbook.providers.child import Environment
 from drbook.providers.hiding import scrub
-from drbook.providers.pgtools import ENGLISH, trusted
-from drbook.providers.process import Take, run
+from drbook.providers.pgtools import ENGLISH
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.restic import ResticSource
+from drbook.providers.tool import Complaints, Failed, Tool, unfit
 
-ANSWER = timedelta(minutes=2)
-"""For what reads little; restic itself tries ten times, which takes 45 seconds."""
-LISTING = timedelta(minutes=15)
-"""For the files of one snapshot."""
 PATIENCE = 3
 """Retries after which a repository on a disk is not asked again: a disk does not heal in seconds."""
 
@@ -49,27 +42,12 @@ _DAMAGE = re.compile(
 _BROKEN = re.compile(r"<(?:data|snapshot)/.*(?:unexpected EOF|input/output error)|Unmarshal")
 
 
-class Failed(Exception):
-    """restic did not do what it was asked. `fact` is set where its words are about what is stored there,
-    and not about the way to it: another copy may be well."""
-
-    def __init__(self, why: str, advice: str, fact: ByteFact | None = None) -> None:
-        super().__init__(why)
-        self.why = why
-        self.advice = advice
-        self.fact = fact
-
-    def show(self) -> str:
-        return f"{self.why}; {self.advice[0].lower()}{self.advice[1:]}".rstrip(".")
-
-
 @dataclass(slots=True)
-class Complaints:
+class ResticComplaints(Complaints):
     """What restic says on its standard error, and when that is enough."""
 
-    local: bool
+    local: bool = False
     retries: int = 0
-    text: str = ""
 
     def take(self, line: str) -> Signal | None:
         """Raises Failed where a disk was asked often enough."""
@@ -78,17 +56,18 @@ class Complaints:
             self.retries += 1
             if self.local and self.retries >= PATIENCE:
                 raise explained(None, self.text, local=True)
-        said = plain(scrub(line), 500)
-        return Output(f"restic: {said}") if said.strip() and not _TRACE.match(line) else None
+        return None if _TRACE.match(line) else self.show(line)
 
 
-class Restic:
+class Restic(Tool):
     """restic with one repository. Raises UsageError where its secrets cannot be read."""
+
+    name = package = "restic"
 
     def __init__(self, config: ResticSource, secrets: Secrets, cancel: Cancel) -> None:
         self._config = config
         self.cancel = cancel
-        self.repository = (
+        self.where = (
             str(Path(config.repository).expanduser()) if config.local else config.repository
         )
         given = {name: secrets(reference) for name, reference in config.environment.items()}
@@ -104,23 +83,21 @@ class Restic:
 
     @property
     def resource(self) -> str | None:
-        """What holds the repository, where its name says so: a directory, or a bucket."""
         if self.local:
-            return os.path.realpath(self.repository)
-        kind, _, rest = self.repository.partition(":")
+            return os.path.realpath(self.where)
+        kind, _, rest = self.where.partition(":")
         if kind != "s3":
             return None
         path = urlsplit(rest).path if "://" in rest else rest.lstrip("/").partition("/")[2]
         return path.strip("/").partition("/")[0] or None
 
-    def argv(self, *arguments: str) -> list[str]:
-        """Raises Failed where the program is not installed."""
-        folders = os.pathsep.join(trusted(os.environ.get("PATH", ""), "restic"))
-        program = shutil.which("restic", path=folders)
-        if program is None:
-            raise Failed("unavailable: restic is not installed here", "Install restic")
-        options = ["--no-lock", "--no-cache", "--quiet", f"--repo={self.repository}"]
-        return [program, *options, *arguments]
+    def complaints(self) -> Complaints:
+        return ResticComplaints(self.name, local=self.local)
+
+    @contextmanager
+    def at_hand(self, *arguments: str) -> Iterator[tuple[list[str], Environment]]:
+        options = ["--no-lock", "--no-cache", "--quiet", f"--repo={self.where}"]
+        yield [self.program(), *options, *arguments], self.env
 
     def filters(self) -> list[str]:
         """Which snapshots are meant."""
@@ -128,37 +105,11 @@ class Restic:
         found += [f"--tag={','.join(self._config.tags)}"] if self._config.tags else []
         return found + ([f"--path={self._config.path}"] if self._config.path else [])
 
-    def ask(self, *arguments: str, take: Take, timeout: timedelta = ANSWER) -> str:
-        """Run it to its end; what it complained of although it ended well. Raises Failed, Cancelled; an
-        error of `take` as it is."""
-        complaints = Complaints(self.local)
-        argv = self.argv(*arguments)
-        try:
-            done = finish(
-                run(
-                    argv,
-                    env=self.env,
-                    cancel=self.cancel,
-                    timeout=timeout,
-                    take=take,
-                    on_line=lambda _, line: complaints.take(line),
-                )
-            )
-        except StepFailed as error:
-            self.cancel.raise_if_requested()
-            advice = "Look at the repository's place, its network and its locks"
-            if isinstance(error, Interrupted):
-                raise Failed(error.what.rstrip("."), advice) from None
-            raise Failed(error.what.rstrip("."), error.next or "Install restic") from None
-        if done.exit_code != 0:
-            raise self.failure(done.exit_code, complaints.text)
-        return complaints.text
-
     def failure(self, code: int, text: str) -> Failed:
-        """Why it ended with this exit code. Where its whole repository is gone from this machine, as a disk
-        is that was unmounted, nothing is said of the copy."""
+        """Where its whole repository is gone from this machine, as a disk is that was unmounted, nothing is
+        said of the copy."""
         found = explained(code, text, local=self.local)
-        if found.fact is not None and self.local and not Path(self.repository, "config").exists():
+        if found.fact is not None and self.local and not Path(self.where, "config").exists():
             return Failed(
                 f"the repository is not there any more: {found.why}",
                 "Mount its disk again, then run the step again",
@@ -184,17 +135,12 @@ def explained(code: int | None, text: str, *, local: bool) -> Failed:
             "See which restic runs on it; nothing unlocks it here",
         )
     if _INDEX.search(words):
-        return _unfit("unknown", f"the repository's index does not lead to it: {words}")
+        return unfit("unknown", f"the repository's index does not lead to it: {words}")
     if _DAMAGE.search(words) or (local and _BROKEN.search(words)):
-        return _unfit("damaged", f"restic cannot read it: {words}")
+        return unfit("damaged", f"restic cannot read it: {words}")
     if _BROKEN.search(words):
-        return _unfit("unknown", f"restic could not read it: {words}")
+        return unfit("unknown", f"restic could not read it: {words}")
     return Failed(words, "Look at the repository's place, its network and its keys")
-
-
-def _unfit(state: str, reason: str) -> Failed:
-    fact = ByteFact.model_validate({"state": state, "reason": reason})
-    return Failed(reason, "Take another copy, and keep this repository as it is", fact)
 
 
 def said(text: str) -> str:

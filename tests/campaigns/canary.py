@@ -28,6 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import psycopg
+from support.borg import Repository as BorgRepository
 from support.canary import Detector, Ledger, Markers, Watcher, look_at_events, look_at_files
 from support.liars import HEADER, HttpLiar, PostgresLiar
 from support.pg import drain
@@ -205,6 +206,18 @@ class Leaks:
         if shutil.which("restic"):
             made = Repository(self.folder / "vault", password=self.vault)
             made.pipe((self.folder / "shop.dump").read_bytes(), "shop.dump")
+        self.passphrase = run.markers.new("Borg's passphrase")
+        if shutil.which("borg"):
+            attic = BorgRepository(self.folder / "attic", passphrase=self.passphrase)
+            attic.pipe("one", (self.folder / "shop.dump").read_bytes())
+        self.remotes = self.folder / "remotes.conf"
+        spare = run.markers.new("key of a remote")
+        self.remotes.write_text(
+            f"[cold]\ntype = alias\nremote = {self.folder / 'cold'}\nsecret_access_key = {spare}\n"
+        )
+        self.remotes.chmod(0o600)
+        (self.folder / "cold").mkdir()
+        shutil.copy(self.folder / "shop.dump", self.folder / "cold")
         self.environment = self._environment()
         self.runbook = run.folder / "leaks.yaml"
         self.runbook.write_text(json.dumps(self.document(), indent=1), encoding="utf-8")
@@ -288,6 +301,7 @@ class Leaks:
             "OFFSITE_KEY_ID": owner[0],
             "OFFSITE_SECRET": owner[1],
             "VAULT_PASSWORD": self.vault,
+            "ATTIC_WORD": self.passphrase,
             "LIAR_KEY_ID": new("liar's key"),
             "LIAR_SECRET": new("liar's secret"),
             "LIAR_TOKEN": new("liar's token"),
@@ -341,6 +355,11 @@ class Leaks:
                 {"id": "vault", "kind": "restic", "repository": str(self.folder / "vault")}
                 | {"password": "env:VAULT_PASSWORD", "domain": {**domain, "resource": "d"}}
                 | {"environment": {"AWS_SECRET_ACCESS_KEY": "env:OFFSITE_SECRET"}},
+                {"id": "attic", "kind": "borg", "repository": str(self.folder / "attic")}
+                | {"passphrase": "env:ATTIC_WORD", "domain": {**domain, "resource": "e"}},
+                {"id": "cold", "kind": "rclone", "remote": "cold:", "config": str(self.remotes)}
+                | {"environment": {"RCLONE_CONFIG_PASS": "env:OFFSITE_SECRET"}}
+                | {"domain": {**domain, "resource": "f"}},
             ],
             "steps": [{"needs": [], "on_failure": "continue", **step} for step in self._steps()],
         }
@@ -349,7 +368,7 @@ class Leaks:
         yield {"id": "loss", "phase": "detect", "do": "postgres.probe"}
         yield self._step("locate", "backups.locate", sources=["offsite"])
         yield self._step("liars", "backups.locate", sources=["liar", "profile"], check="quick")
-        yield self._step("vault", "backups.locate", sources=["vault"])
+        yield self._step("vault", "backups.locate", sources=["vault", "attic", "cold"])
         server = {"host": str(self.server.socket), "user": "app", "dbname": "postgres"}
         server["password"] = "env:GIVEN_PASSWORD"
         given = {"kind": "database", "server": server}

@@ -30,7 +30,9 @@ def test_whole_incidents_with_a_marker_as_every_secret() -> None:
         run = campaign(folder, rows=1000, short=True)
         assert failures(run) == []
     assert run.ledger.hits == set()
-    missing = set() if shutil.which("restic") else {"environment of `restic`"}
+    missing = {
+        f"environment of `{program}`" for program in ("restic", "borg") if not shutil.which(program)
+    }
     seen = set(run.ledger.allowed) | missing
     assert seen == listed(), "the README's table is not what was seen"
     assert len(run.markers.known) >= 25

@@ -13,17 +13,13 @@ from drbook.app.vocabulary import vocabulary
 from drbook.core.baseline import Manifest
 from drbook.core.errors import RunbookInvalid
 from drbook.language.load import load
-from drbook.providers.resticlist import (
-    Dump,
-    Entry,
-    Listing,
-    Snapshot,
-    moment,
-    snapshots_in,
-    when,
-)
-from drbook.providers.resticprogram import Complaints, Failed, explained, said
+from drbook.providers import dumptree
+from drbook.providers.dumptree import Dump, Entry, Snapshot, moment
+from drbook.providers.naming import Taken
+from drbook.providers.resticlist import Listing, snapshots_in
+from drbook.providers.resticprogram import ResticComplaints, explained, said
 from drbook.providers.sources.restic import ResticSource
+from drbook.providers.tool import Failed
 
 BEGAN = datetime(2026, 4, 24, 3, 0, tzinfo=UTC)
 ID = "ab" * 32
@@ -176,6 +172,11 @@ def test_a_list_of_other_things_is_none(change: dict[str, object]) -> None:
 # --- when ---------------------------------------------------------------------------------------
 
 
+def when(dump: Dump, snapshot: Snapshot, manifest: Manifest | None) -> Taken:
+    piped = dump.written == snapshot.time and snapshot.paths == (dump.path,)
+    return dumptree.when(dump, snapshot, manifest, piped=piped, kept="snapshot", tool="restic")
+
+
 def dump(path: str, written: datetime) -> Dump:
     return Dump(path, (Entry(path, 5, written),), folder=False)
 
@@ -294,8 +295,8 @@ def test_later_versions_say_it_by_their_exit_code(code: int, why: str) -> None:
 
 
 def test_a_disk_is_not_asked_ten_times_and_a_network_is() -> None:
-    far = Complaints(local=False)
-    near = Complaints(local=True)
+    far = ResticComplaints("restic", local=False)
+    near = ResticComplaints("restic", local=True)
     for _ in range(10):
         far.take(RETRY.strip())
     near.take(RETRY.strip())

@@ -29,7 +29,7 @@ from drbook.core.errors import Cancelled, CouldNotVerify, StepFailed, UsageError
 from drbook.core.points import ByteFact, RecoveryPoint
 from drbook.core.ports import Cancel
 from drbook.core.signals import Milestone, Output, ProcessStarted, Working
-from drbook.providers import copies, download, resticblob, resticprogram, resticsource
+from drbook.providers import copies, download, resticprogram, toolblob, toolsource
 from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import Secret
@@ -188,7 +188,7 @@ def test_a_manifest_beside_a_dump_dates_it_and_one_that_cannot_be_read_hides_not
 def test_manifests_of_old_copies_are_read_when_they_are_asked_for(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resticsource, "MANIFESTS_READ", 1)
+    monkeypatch.setattr(toolsource, "MANIFESTS_READ", 1)
     made = world.made()
     older = world.put("older.dump", manifest=True)
     os.utime(older, (1_700_000_000, 1_700_000_000))
@@ -597,7 +597,7 @@ def test_more_than_was_listed_is_no_copy(world: World, monkeypatch: pytest.Monke
 def test_a_program_that_stops_giving_is_stopped(
     world: World, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr(resticblob, "STALL", timedelta(seconds=1))
+    monkeypatch.setattr(toolblob, "STALL", timedelta(seconds=1))
     fake(world, monkeypatch, LISTS + script)
     (point,) = world.points()
     begun = time.monotonic()

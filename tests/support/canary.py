@@ -213,6 +213,8 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
     that belongs to none is named by itself, and fails the run."""
     text = b" ".join(argv)
     program = Path(os.fsdecode(argv[0])).name
+    if program.startswith("python") and len(argv) > 1 and argv[1].endswith(b"/borg"):
+        program = "borg"  # which is a script
     if b"launcher.py" in text:
         wanted = argv[argv.index(b"--") + 1 :]
         return owner_of_environment(wanted, False) if wanted else "launcher"
@@ -220,8 +222,8 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
         return "environment of drbook"
     if program in ("pg_restore", "psql"):
         return "environment of `pg_restore` and `psql`"
-    if program == "restic":
-        return "environment of `restic`"
+    if program in ("restic", "borg", "rclone"):
+        return f"environment of `{program}`"
     if b"credential-helper" in text:
         return "environment of a `cmd:` program"
     if program in (*_OF_SHELLS, *_OF_LEAKS) or b"canary-step" in text:
@@ -230,6 +232,7 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
 
 
 REMOVED = {
+    r"^\d+-rclone\.conf$": "a private copy of the `config` of `rclone`",
     r"-0\d{19}-[0-9a-f]{8}\.json$": "a note from another seat, in the inbox",
     r"^\d+-identities\.json$": "`identities.json` of the demo's S3 server",
 }

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from drbook.core.errors import StepFailed
 from drbook.core.points import Observed, PointFacts
 from drbook.providers.kinds import SOURCES
 from drbook.providers.sources.base import OpenableSource, Opening
+from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
 from drbook.testing import SOURCE_CHECKS, SourceBed
@@ -114,6 +117,44 @@ def restic_bed(tmp_path: Path) -> SourceBed:
     )
 
 
+@cache
+def borg_bed(tmp_path: Path) -> SourceBed:
+    """Two archives of a folder that gained a dump; in Borg a point is a file of an archive. Making them
+    takes long, and what every check leaves as it was serves the next one too."""
+    where, dumps = tmp_path / "repository", tmp_path / "dumps"
+    dumps.mkdir()
+    around = {
+        "BORG_PASSPHRASE": "a word for a test", "BORG_REPO": str(where),
+        "BORG_BASE_DIR": str(tmp_path / "base"), "PATH": "/usr/bin:/bin",
+    }  # fmt: skip
+    subprocess.run(["borg", "init", "-e", "repokey"], env=around, check=True, capture_output=True)
+    for number, (name, data) in enumerate(FILES.items()):
+        (dumps / name).write_bytes(data)
+        command = ["borg", "create", f"::nightly-{number}", name]
+        subprocess.run(command, env=around, check=True, cwd=dumps)
+    fields = {"kind": "borg", "id": "vault", "passphrase": "env:WORD"}
+    return SourceBed(
+        config=BorgSource.model_validate(fields | {"repository": str(where)}),
+        absent=BorgSource.model_validate(fields | {"repository": str(tmp_path / "no")}),
+        copies={name: {"": data} for name, data in FILES.items()},
+        picture=lambda: files_under(where),
+        environment={"WORD": around["BORG_PASSPHRASE"]},
+    )
+
+
+def rclone_bed(tmp_path: Path) -> SourceBed:
+    """A folder behind an alias in a config."""
+    bed = directory_bed(tmp_path)
+    remotes = tmp_path / "rclone.conf"
+    remotes.write_text(f"[shop]\ntype = alias\nremote = {tmp_path / 'backups'}\n")
+    return replace(
+        bed,
+        config=RcloneSource(id="cold", remote="shop:", config=str(remotes)),
+        absent=RcloneSource(id="cold", remote="shop:no", config=str(remotes)),
+        picture=lambda: files_under(tmp_path),
+    )
+
+
 def drawer_bed(tmp_path: Path) -> SourceBed:
     """README's example, over a folder."""
     drawer = example()["DrawerSource"]
@@ -126,17 +167,28 @@ def drawer_bed(tmp_path: Path) -> SourceBed:
     )
 
 
-RESTIC = pytest.param(
-    "restic", marks=pytest.mark.skipif(shutil.which("restic") is None, reason="restic is missing")
+def installed(program: str) -> Any:
+    missing = shutil.which(program) is None
+    return pytest.param(program, marks=pytest.mark.skipif(missing, reason=f"{program} is missing"))
+
+
+@pytest.fixture(scope="module")
+def module_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("beds")
+
+
+@pytest.fixture(
+    params=["directory", "s3", installed("restic"), installed("borg"), "rclone", "drawer"]
 )
-
-
-@pytest.fixture(params=["directory", "s3", RESTIC, "drawer"])
 def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
     if request.param == "restic":
         return restic_bed(tmp_path)
+    if request.param == "borg":
+        return borg_bed(request.getfixturevalue("module_path"))
     if request.param == "s3":
         return s3_bed(request.getfixturevalue("s3_server"))
+    if request.param == "rclone":
+        return rclone_bed(tmp_path)
     return drawer_bed(tmp_path) if request.param == "drawer" else directory_bed(tmp_path)
 
 

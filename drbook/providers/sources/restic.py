@@ -1,6 +1,7 @@
 """Dumps inside the snapshots of a restic repository: the `restic` kind of a `backups:` entry."""
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,7 +11,16 @@ from drbook.core.targets import SecretRef, SecretRefs
 from drbook.providers.sources.base import OpenableSource, Opening, Source
 
 _OURS = re.compile(r"RESTIC_(?!REST_)|(?:PATH|HOME|TMPDIR|TZ|LANG|LC_\w+|LD_\w+|DRBOOK_\w+)\Z")
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@")
+PASSWORD_IN_URL = re.compile(r"//[^/@]*:[^/@]*@")
+
+
+def usable_names(environment: Mapping[str, str], ours: re.Pattern[str]) -> None:
+    """Raises ValueError where a variable has no name that is one, or one that drbook sets itself."""
+    for name in environment:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError("environment holds names of variables")
+        if ours.match(name):
+            raise ValueError(f"{name} is set by drbook itself")
 
 
 class ResticSource(OpenableSource):
@@ -42,13 +52,9 @@ class ResticSource(OpenableSource):
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        if _PASSWORD.search(self.repository):
+        if PASSWORD_IN_URL.search(self.repository):
             raise ValueError("repository holds no password")
-        for name in self.environment:
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-                raise ValueError("environment holds names of variables")
-            if _OURS.match(name):
-                raise ValueError(f"{name} is set by drbook itself")
+        usable_names(self.environment, _OURS)
         if any(not tag or "," in tag for tag in self.tags):
             raise ValueError("a tag is not empty and has no comma")
         return self

@@ -1,66 +1,87 @@
-"""One file of a snapshot, as `restic dump` writes it: it cannot seek, and only its exit code says that
-what came is whole."""
+"""One file as a tool writes it to its standard output: only its exit code says that what came is whole."""
 
 import os
 import selectors
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from drbook.core.errors import StepFailed
 from drbook.core.signals import Signal
 from drbook.core.values import show_duration
 from drbook.providers.child import Child
-from drbook.providers.resticprogram import Complaints, Failed, Restic
 from drbook.providers.sources.base import Spoilt, Unreachable
+from drbook.providers.tool import Complaints, Confirm, Failed, Tool
 
 STALL = timedelta(minutes=5)
-"""After so long without a byte or a word it is stopped; restic's own retries take less."""
+"""After so long without a byte or a word it is stopped; the retries of restic take less."""
 _CHUNK = 256 * 1024
 _LOOK = 0.25
 
 
-class ResticBlob:
-    """A file's bytes, pinned by the snapshot's id. restic checks each piece before it writes it."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a tool gives out one file."""
 
-    def __init__(self, restic: Restic, snapshot: str, path: str, size: int, location: str) -> None:
-        self._restic = restic
-        self._where = (snapshot, path)
+    arguments: Callable[[int], tuple[str, ...]]
+    """What it is asked, for an offset."""
+    seeks: bool = False
+    """Whether it begins there; else it begins at the start, and what lies before is dropped."""
+    confirm: Confirm | None = None
+    """Runs when all came, and before the last of it is handed on."""
+
+
+class ToolBlob:
+    """A file's bytes. What is cut never looks whole."""
+
+    def __init__(
+        self,
+        tool: Tool,
+        reading: Reading,
+        size: int,
+        location: str,
+        identity: str,
+        *,
+        seen: str = "",
+        sha256: str | None = None,
+    ) -> None:
+        self._tool = tool
+        self._reading = reading
         self._location = location
         self.size = size
-        self.identity = f"{snapshot} {path} {size}"
-        self.seen = ""
-        self.sha256: str | None = None
+        self.identity = identity
+        self.seen = seen
+        self.sha256 = sha256
 
     @contextmanager
     def read(self, offset: int) -> Iterator[Iterator[bytes | Signal]]:
-        """What lies before `offset` is read and dropped. The last piece is handed on only when restic has
-        ended well: what is cut never looks whole."""
-        try:
-            argv = self._restic.argv("dump", *self._where)
-        except Failed as error:
-            raise self._failed(error) from None
-        child = Child(argv, env=self._restic.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        forget = self._restic.cancel.on_request(child.ask_to_stop)
-        try:
+        """What lies before `offset` is read and dropped where the tool cannot seek. The last piece is
+        handed on only when it has ended well."""
+        with ExitStack() as stack:
+            try:
+                asked = self._tool.at_hand(*self._reading.arguments(offset))
+                argv, env = stack.enter_context(asked)
+            except Failed as error:
+                raise self._failed(error) from None
+            child = Child(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stack.callback(child.close)
+            stack.callback(self._tool.cancel.on_request(child.ask_to_stop))
             yield self._pieces(child, offset)
-        finally:
-            forget()
-            child.close()
 
     def _pieces(self, child: Child, offset: int) -> Iterator[bytes | Signal]:
         yield child.started()
         child.go()
-        complaints = Complaints(self._restic.local)
-        came, last = 0, b""
+        complaints = self._tool.complaints()
+        came, last = (offset if self._reading.seeks else 0), b""
         try:
-            for piece in _streams(child, complaints):
+            for piece in _streams(child, complaints, self._tool.name):
                 if not isinstance(piece, bytes):
                     yield piece
                     continue
-                self._restic.cancel.raise_if_requested()
+                self._tool.cancel.raise_if_requested()
                 skipped = max(0, min(len(piece), offset - came))
                 came += len(piece)
                 if last:
@@ -74,21 +95,24 @@ class ResticBlob:
 
     def _ended(self, child: Child, complaints: Complaints, came: int) -> None:
         """Raises where it did not end well, or too early."""
+        name = self._tool.name
         try:
             code = child.popen.wait(timeout=STALL.total_seconds())
         except subprocess.TimeoutExpired:
-            raise _stalled() from None
-        self._restic.cancel.raise_if_requested()
+            raise _stalled(name) from None
+        self._tool.cancel.raise_if_requested()
         if why := child.why_not_started():
-            raise Failed(f"restic cannot be started: {why}", "Install restic")
+            raise Failed(f"{name} cannot be started: {why}", f"Install {self._tool.package}")
         if child.lost() or code > 128:
-            raise Unreachable(f"restic was ended from outside after {came} bytes")
+            raise Unreachable(f"{name} was ended from outside after {came} bytes")
         if code != 0:
-            raise self._restic.failure(code, complaints.text)
+            raise self._tool.failure(code, complaints.text)
         if came < self.size:
             raise Unreachable(
-                f"restic gave {came} bytes of {self.size}, and ended as if it were well"
+                f"{name} gave {came} bytes of {self.size}, and ended as if it were well"
             )
+        if self._reading.confirm is not None:
+            self._reading.confirm()
 
     def _failed(self, error: Failed) -> Exception:
         if error.fact is not None:
@@ -101,7 +125,7 @@ class ResticBlob:
         )
 
 
-def _streams(child: Child, complaints: Complaints) -> Iterator[bytes | Signal]:
+def _streams(child: Child, complaints: Complaints, name: str) -> Iterator[bytes | Signal]:
     """Its output in pieces and what it says between them, until both streams end. Raises Failed."""
     assert child.popen.stdout is not None
     assert child.popen.stderr is not None
@@ -112,7 +136,7 @@ def _streams(child: Child, complaints: Complaints) -> Iterator[bytes | Signal]:
         while both.get_map():
             ready = both.select(timeout=_LOOK)
             if not ready and time.monotonic() - heard > STALL.total_seconds():
-                raise _stalled()
+                raise _stalled(name)
             for key, _ in ready:
                 heard = time.monotonic()
                 piece = os.read(key.fd, _CHUNK)
@@ -133,8 +157,8 @@ def _said(lines: list[bytes], complaints: Complaints) -> Iterator[Signal]:
             yield signal
 
 
-def _stalled() -> Failed:
+def _stalled(name: str) -> Failed:
     return Failed(
-        f"restic said nothing for {show_duration(STALL)} and was stopped",
+        f"{name} said nothing for {show_duration(STALL)} and was stopped",
         "Look at the repository's place and its network",
     )
