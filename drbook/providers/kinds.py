@@ -11,6 +11,7 @@ from drbook.core.errors import UsageError
 from drbook.core.points import SourceConfig
 from drbook.core.values import Frozen, plain
 from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Baselines
+from drbook.providers.sources.barman import BarmanCloudSource, BarmanSource
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.directory import DirectorySource
 from drbook.providers.sources.restic import ResticSource
@@ -26,6 +27,8 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "directory": DirectorySource,
         "s3": S3Source,
         "restic": ResticSource,
+        "barman": BarmanSource,
+        "barman-cloud": BarmanCloudSource,
     }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table
