@@ -11,6 +11,7 @@ from drbook.core.errors import UsageError
 from drbook.core.points import SourceConfig
 from drbook.core.values import Frozen, plain
 from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Baselines
+from drbook.providers.sources.barman import BarmanCloudSource, BarmanSource
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.basebackup import BaseBackupSource
 from drbook.providers.sources.borg import BorgSource
@@ -32,6 +33,8 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "restic": ResticSource,
         "borg": BorgSource,
         "rclone": RcloneSource,
+        "barman": BarmanSource,
+        "barman-cloud": BarmanCloudSource,
     }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table

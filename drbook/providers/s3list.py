@@ -95,9 +95,16 @@ def _versions(connection: S3Connection, cancel: Cancel, only: str | None) -> Wor
 
 
 def _current(connection: S3Connection, cancel: Cancel, only: str | None) -> Working[Listing]:
+    prefix = connection.place.prefix if only is None else only
+    found = yield from stored_under(connection, cancel, prefix)
+    return _sorted_out(found, frozenset(), False, only)
+
+
+def stored_under(connection: S3Connection, cancel: Cancel, prefix: str) -> Working[list[Stored]]:
+    """Every current object there, whatever it is. Raises CouldNotVerify, and the store's own errors."""
     ask: dict[str, Any] = {
         "Bucket": connection.place.bucket,
-        "Prefix": connection.place.prefix if only is None else only,
+        "Prefix": prefix,
         **connection.owner,
     }
     found: list[Stored] = []
@@ -105,7 +112,7 @@ def _current(connection: S3Connection, cancel: Cancel, only: str | None) -> Work
         cancel.raise_if_requested()
         found += [_stored(entry, None, True) for entry in page.get("Contents", ())]
         yield _progress(connection, len(found))
-    return _sorted_out(found, frozenset(), False, only)
+    return found
 
 
 def _each(pages: Any) -> Iterator[Mapping[str, Any]]:
