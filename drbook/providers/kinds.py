@@ -13,6 +13,7 @@ from drbook.core.values import Frozen, plain
 from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Baselines
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.pgbackrest import PgBackRestSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
 from drbook.providers.targets.base import OpenableTarget
@@ -26,6 +27,7 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "directory": DirectorySource,
         "s3": S3Source,
         "restic": ResticSource,
+        "pgbackrest": PgBackRestSource,
     }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table
