@@ -108,9 +108,11 @@ def lay_down(
         "--reset-recovery-option",
         "--reset-db-include",
         "--reset-db-exclude",
-        "--reset-tablespace-map",
         f"--tablespace-map-all={place.tablespaces}",
-        *(f"--tablespace-map={each}={place.tablespaces / str(each)}" for each in spaces),
+        *(
+            [f"--tablespace-map={each}={place.tablespaces / str(each)}" for each in spaces]
+            or ["--reset-tablespace-map"]
+        ),
         f"--process-max={min(os.cpu_count() or 1, PROCESSES)}",
     )
     total = backup.laid_down

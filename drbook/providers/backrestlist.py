@@ -103,10 +103,15 @@ class Archive:
         return name in self.segments and name not in self.twice
 
 
+def _json(text: bytes) -> Any:
+    """pgBackRest quotes bytes that are no text, as of what it could not decrypt."""
+    return json.loads(text.decode("utf-8", "replace"), strict=False)
+
+
 def stanza_in(text: bytes, name: str, repo: int) -> Stanza:
     """What `info --output=json` says of this stanza. Raises ValueError where it is something else."""
     try:
-        (found,) = (one for one in json.loads(text) if one["name"] == name)
+        (found,) = (one for one in _json(text) if one["name"] == name)
         status = next((one["status"] for one in found["repo"] if one["key"] == repo), None)
         status = status or found["status"]
         sizes = {
@@ -182,7 +187,7 @@ def details_in(text: bytes) -> tuple[tuple[Tablespace, ...], tuple[str, ...]]:
     """The tablespaces of the backup that `info --set` was asked for, and its links that lead out of the
     data directory. Raises ValueError."""
     try:
-        (found,) = json.loads(text)
+        (found,) = _json(text)
         (one,) = found["backup"]
         spaces = tuple(
             Tablespace(int(each["oid"]), str(each["name"])) for each in one.get("tablespace") or ()
@@ -216,7 +221,7 @@ def archives_in(text: bytes) -> dict[str, Archive]:
 
 
 def _listed(text: bytes) -> Mapping[str, Mapping[str, Any]]:
-    found = json.loads(text or b"{}")
+    found = _json(text or b"{}")
     if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
         raise ValueError("pgBackRest's list of files is no list of files")
     return found

@@ -316,10 +316,10 @@ def _other(message: str, encrypted: bool) -> Failed:
             "the repository is encrypted, and no password is given",
             "Give its password as `cipher_password`",
         )
-    if encrypted and (kind == "CryptoError" or "outside of section" in message):
+    if encrypted and kind in ("CryptoError", "FormatError"):
         return Failed(
             "the repository does not open with this password: it is another one's, or the repository is "
-            "not encrypted",
+            "not encrypted, or its list of backups is damaged",
             "Look where this repository's password is kept",
         )
     if "Permission denied" in message:

@@ -8,14 +8,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from support.pg import Postgres, drain
 
-from drbook.core.signals import finish
 from drbook.providers.launcher import NOBODY
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools, find_tools
@@ -23,6 +21,7 @@ from drbook.providers.process import complete
 from drbook.providers.sources.base import PhysicalSource, Place
 from drbook.providers.sources.pgbackrest import PgBackRestSource
 from drbook.testing import opening
+from support.pg import Postgres, drain
 
 PASSWORD = "correct horse 4b1d7e20 battery"
 STANZA = "rental"
@@ -74,7 +73,6 @@ class Business:
     before_delete: datetime = datetime.min
     """Between the last row's commit and the commit that deletes all."""
     system_identifier: str = ""
-    lsns: dict[str, str] = field(default_factory=dict)
 
     def run(self, *command: str) -> str:
         argv = ["pgbackrest", f"--config={self.conf}", f"--stanza={STANZA}", *command]
@@ -223,15 +221,3 @@ def picture(folder: Path) -> Sequence[object]:
         )
         for path in sorted(folder.rglob("*"))
     ]
-
-
-def listed(config: PgBackRestSource, password: str = PASSWORD) -> list[object]:
-    reader = opened(config, password)
-    try:
-        return list(finish(reader.points()))
-    finally:
-        reader.close()
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
