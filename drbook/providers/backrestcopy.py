@@ -58,6 +58,7 @@ class ArchivedWal:
             )
             done = finish(self._program.working(argv, timeout=ANSWER, good=(0, NOT_THERE)))
         except Failed as error:
+            into.unlink(missing_ok=True)  # it leaves what it had written
             raise _no_wal(name, error.why, f"{error.advice}.") from None
         if done.exit_code == NOT_THERE:
             return False
