@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 from support.pg import signals_of
+from support.pgbackrest import Business, made
 from support.s3 import S3Server
 
 from drbook.app import onewriter
@@ -61,6 +62,13 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def business(tmp_path_factory: pytest.TempPathFactory) -> Business:
+    """What pgBackRest backed up of a small business. Tests that ask for it are of the group `pgbackrest`, so
+    that it is made once."""
+    return made(tmp_path_factory.mktemp("pgbackrest"))
 
 
 @pytest.fixture

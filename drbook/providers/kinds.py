@@ -16,6 +16,7 @@ from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.basebackup import BaseBackupSource
 from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
+from drbook.providers.sources.pgbackrest import PgBackRestSource
 from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
@@ -35,6 +36,7 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "rclone": RcloneSource,
         "barman": BarmanSource,
         "barman-cloud": BarmanCloudSource,
+        "pgbackrest": PgBackRestSource,
     }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table

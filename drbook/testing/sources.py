@@ -1,10 +1,12 @@
 """What every kind of backup source has to keep, each as one check over a bed that its author provides."""
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from drbook.core.capabilities import OBSERVABLE
 from drbook.core.errors import Cancelled, CouldNotVerify, StepFailed
@@ -13,7 +15,14 @@ from drbook.core.signals import finish
 from drbook.core.values import plain
 from drbook.providers.cancel import CancelToken
 from drbook.providers.secrets import reader
-from drbook.providers.sources.base import Blob, OpenableSource, Opening, Source
+from drbook.providers.sources.base import (
+    Blob,
+    OpenableSource,
+    Opening,
+    PhysicalSource,
+    Place,
+    Source,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +34,8 @@ class SourceBed:
     absent: OpenableSource
     """The same kind, for a place that is not there."""
     copies: Mapping[str, Mapping[str, bytes]]
-    """For the `id` of each copy its files: the name within the copy (empty where it is one file) → bytes."""
+    """For the `id` of each copy its files: the name within the copy (empty where it is one file) → bytes.
+    Of physical copies, which are not handed out as files, none."""
     picture: Callable[[], object]
     """Everything that the place holds, in a form that can be compared."""
     environment: Mapping[str, str]
@@ -57,6 +67,18 @@ def _opened(bed: SourceBed) -> Iterator[Source]:
 
 def _points(source: Source) -> Sequence[RecoveryPoint]:
     return finish(source.points())
+
+
+def _physical(bed: SourceBed, source: Source) -> PhysicalSource | None:
+    """The source where its copies are physical; it has to be able to check them and lay them down then."""
+    if bed.config.format != "physical":
+        return None
+    assert isinstance(source, PhysicalSource), "it cannot check a physical copy or lay it down"
+    return source
+
+
+def _files(bed: SourceBed, source: Source, point: RecoveryPoint) -> Sequence[tuple[str, Blob]]:
+    return () if bed.config.format == "physical" else source.files(point)
 
 
 def _whole(blob: Blob, offset: int = 0) -> bytes:
@@ -97,6 +119,8 @@ def a_copy_says_where_it_is_and_whose(bed: SourceBed) -> None:
 
 
 def the_very_bytes_are_handed_out(bed: SourceBed) -> None:
+    if bed.config.format == "physical":
+        return  # `a_physical_copy_has_no_files_to_fetch`
     with _opened(bed) as source:
         for point in _points(source):
             files = source.files(point)
@@ -111,7 +135,7 @@ def the_very_bytes_are_handed_out(bed: SourceBed) -> None:
 def reading_goes_on_from_any_offset(bed: SourceBed) -> None:
     with _opened(bed) as source:
         for point in _points(source):
-            for name, blob in source.files(point):
+            for name, blob in _files(bed, source, point):
                 data = bed.copies[point.id][name]
                 for offset in (1, len(data) // 2, len(data) - 1):
                     assert _whole(blob, offset) == data[offset:], f"from {offset}"
@@ -215,11 +239,81 @@ def nothing_is_changed_and_closing_twice_is_nothing(bed: SourceBed) -> None:
     for point in _points(source):
         source.facts(point)
         source.manifest(point)
-        for _, blob in source.files(point):
+        for _, blob in _files(bed, source, point):
             _whole(blob)
     source.close()
     source.close()
     assert bed.picture() == before
+
+
+def a_physical_copy_has_no_files_to_fetch(bed: SourceBed) -> None:
+    with _opened(bed) as source:
+        if _physical(bed, source) is None:
+            return
+        for point in _points(source):
+            assert point.format == "physical", f"{point.id} says {point.format}"
+            assert _refused(source, point) == "physical", "a data directory is no file to fetch"
+
+
+def _refused(source: Source, point: RecoveryPoint) -> str:
+    """The code with which its files are refused; empty where they are handed out."""
+    try:
+        source.files(point)
+    except StepFailed as error:
+        return error.code
+    return ""
+
+
+def a_good_physical_copy_is_found_good(bed: SourceBed) -> None:
+    with _opened(bed) as source:
+        physical = _physical(bed, source)
+        if physical is None:
+            return
+        point = _points(source)[0]
+        fact = finish(physical.check(point))
+        assert fact.state in ("intact", "structure"), f"{fact.state}: {fact.reason}"
+        gone = point.model_copy(update={"id": point.id + "-gone", "version": None})
+        try:
+            state = finish(physical.check(gone)).state
+        except (CouldNotVerify, StepFailed):
+            return
+        assert state in ("unknown", "damaged"), f"what is not there is {state}"
+
+
+def a_physical_copy_is_laid_down_in_its_place_only(bed: SourceBed) -> None:
+    with tempfile.TemporaryDirectory(prefix="drbook-check-") as folder, _opened(bed) as source:
+        physical = _physical(bed, source)
+        if physical is None:
+            return
+        place, before = _place(Path(folder)), bed.picture()
+        archive = finish(physical.lay_down(_points(source)[0], place))
+        try:
+            laid = {path.name for path in place.data.iterdir()}
+            assert {"PG_VERSION", "global"} <= laid, f"this is no data directory: {sorted(laid)}"
+            assert not laid & {"recovery.signal", "standby.signal"}, "how it recovers is not its"
+            beside = {path.name for path in Path(folder).iterdir()}
+            assert beside == {"data", "tablespaces", "scratch"}, f"written beside it: {beside}"
+            _leads_nowhere_else(place)
+            assert archive is None or not archive.get("FFFFFFFF.history", place.scratch / "got")
+        finally:
+            if archive is not None:
+                archive.close()
+        assert bed.picture() == before, "the place of the copies was changed"
+
+
+def _place(folder: Path) -> Place:
+    place = Place(folder / "data", folder / "tablespaces", folder / "scratch")
+    for part in (place.data, place.tablespaces, place.scratch):
+        part.mkdir(mode=0o700)
+    return place
+
+
+def _leads_nowhere_else(place: Place) -> None:
+    for top in (place.data, place.tablespaces):
+        for path in top.rglob("*"):
+            if path.is_symlink():
+                inside = path.resolve().is_relative_to(place.tablespaces.resolve())
+                assert inside, f"{path} leads out of the place"
 
 
 SOURCE_CHECKS: tuple[Callable[[SourceBed], None], ...] = (
@@ -237,5 +331,8 @@ SOURCE_CHECKS: tuple[Callable[[SourceBed], None], ...] = (
     a_place_that_is_not_there_is_no_empty_one,
     a_cancel_ends_the_list,
     nothing_is_changed_and_closing_twice_is_nothing,
+    a_physical_copy_has_no_files_to_fetch,
+    a_good_physical_copy_is_found_good,
+    a_physical_copy_is_laid_down_in_its_place_only,
 )
 """All of them; each raises AssertionError where it does not hold."""

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import pytest
+from support.pgbackrest import Business, needs_pgbackrest, picture
+from support.pgbackrest import source as pgbackrest_source
 
-from drbook.core.capabilities import table
+from drbook.core.capabilities import Capabilities, table
 from drbook.core.errors import StepFailed
-from drbook.core.points import Observed, PointFacts
+from drbook.core.points import ByteFact, Observed, PointFacts, RecoveryPoint
+from drbook.core.signals import Working
 from drbook.providers.kinds import SOURCES
-from drbook.providers.sources.base import OpenableSource, Opening
+from drbook.providers.sources.base import OpenableSource, Opening, Place, WalArchive
 from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
 from drbook.providers.sources.rclone import RcloneSource
@@ -155,6 +158,67 @@ def rclone_bed(tmp_path: Path) -> SourceBed:
     )
 
 
+def pgbackrest_bed(business: Business) -> SourceBed:
+    return SourceBed(
+        config=pgbackrest_source(business),
+        absent=pgbackrest_source(business, repository=str(business.root / "no")),
+        copies={one: {} for one in (business.full, business.differential, business.incremental)},
+        picture=lambda: picture(business.plain),
+        environment={},
+    )
+
+
+class ShelfSource(OpenableSource):
+    """Data directories that lie in a folder as they are: the least that a physical kind can be."""
+
+    can: ClassVar[Capabilities] = DirectorySource.can
+    kind: Literal["shelf"] = "shelf"
+    format: Literal["physical"] = "physical"
+    path: str
+
+    def open(self, opening: Opening) -> Any:
+        return Shelf(DirectorySource(id=self.id, path=self.path).open(opening))
+
+
+class Shelf:
+    """Lists what a directory source lists, as physical copies."""
+
+    def __init__(self, behind: Any) -> None:
+        self.behind = behind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.behind, name)
+
+    def points(self) -> Working[Any]:
+        found = yield from self.behind.points()
+        return [one.model_copy(update={"format": "physical"}) for one in found]
+
+    def files(self, point: RecoveryPoint) -> Any:
+        raise StepFailed("It is a data directory.", code="physical")
+
+    def check(self, point: RecoveryPoint) -> Working[ByteFact]:
+        yield from ()
+        there = Path(self.behind._config.path, point.id).is_file()
+        return ByteFact(state="intact" if there else "unknown")
+
+    def lay_down(self, point: RecoveryPoint, place: Place) -> Working[WalArchive | None]:
+        yield from ()
+        (place.data / "PG_VERSION").write_text("15")
+        (place.data / "global").mkdir()
+        return None
+
+
+def shelf_bed(tmp_path: Path) -> SourceBed:
+    bed = directory_bed(tmp_path)
+    where = bed.config.path  # type: ignore[attr-defined]
+    return replace(
+        bed,
+        config=ShelfSource(id="shelf", path=where),
+        absent=ShelfSource(id="shelf", path=where + "-no"),
+        copies={name: {} for name in bed.copies},
+    )
+
+
 def drawer_bed(tmp_path: Path) -> SourceBed:
     """README's example, over a folder."""
     drawer = example()["DrawerSource"]
@@ -177,10 +241,21 @@ def module_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("beds")
 
 
-@pytest.fixture(
-    params=["directory", "s3", installed("restic"), installed("borg"), "rclone", "drawer"]
+PGBACKREST = pytest.param(
+    "pgbackrest", marks=[needs_pgbackrest, pytest.mark.xdist_group("pgbackrest")]
 )
+
+
+@pytest.fixture(
+    params=[
+        "directory", "s3", installed("restic"), installed("borg"), "rclone", PGBACKREST, "drawer", "shelf",
+    ]
+)  # fmt: skip
 def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
+    if request.param == "pgbackrest":
+        return pgbackrest_bed(request.getfixturevalue("business"))
+    if request.param == "shelf":
+        return shelf_bed(tmp_path)
     if request.param == "restic":
         return restic_bed(tmp_path)
     if request.param == "borg":
@@ -248,6 +323,18 @@ def handed(change: Callable[[bytes, int], bytes]) -> Callable[..., Any]:
     return lambda found, point: [(name, Blobs(blob, change)) for name, blob in found(point)]
 
 
+def said(answer: Any) -> Iterator[Any]:
+    yield from ()
+    return answer
+
+
+def beside(found: Callable[..., Any], point: RecoveryPoint, place: Place) -> Iterator[Any]:
+    """Laid down, and one file more where nothing belongs to it."""
+    archive = yield from found(point, place)
+    (place.data.parent / "pgbackrest.log").write_text("was here")
+    return archive
+
+
 SURVEYED = {"account": Observed(value="shop"), "versioned": Observed(why="not asked")}
 WRONG: dict[str, dict[str, Callable[..., Any]]] = {
     "every_copy_is_listed_once": {"points": listed(lambda found: found[:1])},
@@ -283,6 +370,13 @@ WRONG: dict[str, dict[str, Callable[..., Any]]] = {
         "survey": lambda found: found().model_copy(update={"reachable": True})
     },
     "a_cancel_ends_the_list": {"points": lambda found: iter(())},
+    "a_physical_copy_has_no_files_to_fetch": {"files": lambda found, point: []},
+    "a_good_physical_copy_is_found_good": {
+        "check": lambda found, point: said(ByteFact(state="damaged", reason="it looks so"))
+    },
+    "a_physical_copy_is_laid_down_in_its_place_only": {
+        "lay_down": lambda found, *given: beside(found, *given)
+    },
 }
 """For each check something that a kind may do wrong, and that it has to notice."""
 TICKS = iter(range(1, 1000))
@@ -293,18 +387,41 @@ def test_each_check_notices_what_it_is_there_for(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = next(one for one in SOURCE_CHECKS if one.__name__ == name)
-    good = directory_bed(tmp_path)
+    physical = "_physical_copy_" in name
+    good = shelf_bed(tmp_path) if physical else directory_bed(tmp_path)
     check(good)
-    opened = DirectorySource.open
+    kind = ShelfSource if physical else DirectorySource
+    opened = kind.open
 
     def wrongly(config: OpenableSource, opening: Opening) -> Any:
         if name == "nothing_is_changed_and_closing_twice_is_nothing":
             (tmp_path / "backups" / "trace").write_bytes(b"was here")
         return Wrong(opened(config, opening), WRONG.get(name, {}))  # type: ignore[arg-type]
 
-    monkeypatch.setattr(DirectorySource, "open", wrongly)
+    monkeypatch.setattr(kind, "open", wrongly)
     with pytest.raises((AssertionError, StepFailed)):
         check(good)
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        {"check": lambda found, point: said(ByteFact(state="intact"))},
+        {"check": lambda found, point: said(ByteFact(state="unread"))},
+        {"lay_down": lambda found, point, place: said(None)},
+    ],
+    ids=["good whatever it is asked", "nothing read", "nothing laid down"],
+)
+def test_a_physical_kind_that_does_less_than_it_says_is_noticed(
+    update: dict[str, Callable[..., Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, bed = ShelfSource.open, shelf_bed(tmp_path)
+    monkeypatch.setattr(
+        ShelfSource, "open", lambda config, given: Wrong(opened(config, given), update)
+    )
+    checks = [check for check in SOURCE_CHECKS if "_physical_copy_" in check.__name__]
+    with pytest.raises(AssertionError):
+        [check(bed) for check in checks]
 
 
 def test_every_check_has_something_to_notice() -> None:
