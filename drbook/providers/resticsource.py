@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Output, Progress, Working
 from drbook.core.values import counted, plain
@@ -72,6 +73,7 @@ class ResticReader:
                 why="who runs `restic forget`, and what it keeps, is not stored in the repository"
             ),
             policy_limits_deletes=beside,
+            opened=Observed(value=True),
         )
 
     # --- points --------------------------------------------------------------------------------
@@ -204,14 +206,15 @@ class ResticReader:
         """What the listing said, held against a manifest that was read: a look at each copy's first bytes
         would start a program for each."""
         lock = LockFact(why_unknown="restic does not say what locks its place has")
+        described = PointFacts(point=point, lock=lock, vault=NO_VAULT, snapshot=NO_SNAPSHOT)
         try:
             dump = self._dump_of(point)
         except Failed as error:
             gone = error.why == _GONE
             fact = ByteFact(state="unknown", reason=error.why)
-            return PointFacts(point=point, lock=lock, still_there=not gone, bytes=fact)
+            return described.model_copy(update={"still_there": not gone, "bytes": fact})
         manifest = self._manifests.get(dump.manifest) if dump.manifest else None
-        return PointFacts(point=point, lock=lock, bytes=_quick(dump.size, manifest))
+        return described.model_copy(update={"bytes": _quick(dump.size, manifest)})
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         if point.manifest is None:

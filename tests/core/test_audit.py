@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from drbook.core.audit import Facts, Proof, audit_copies
+from drbook.core.audit import audit_copies
+from drbook.core.copyset import Facts
 from drbook.core.independence import judge, leaked_credentials, located
 from drbook.core.points import (
     Answer,
@@ -20,6 +21,7 @@ from drbook.core.points import (
     RecoveryPoint,
     SourceFacts,
 )
+from drbook.core.proofs import Proof
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
