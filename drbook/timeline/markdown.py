@@ -30,6 +30,7 @@ from drbook.timeline.words import (
     met,
     moment,
     number,
+    pauses,
     places,
     rejected,
     rolled,
@@ -146,6 +147,7 @@ def _backups(timeline: Timeline) -> str:
         lines.append(f"Newest copy of all against {against(timeline)}: {difference(timeline)}")
     else:
         lines.append("**No copy was chosen.**")
+    lines += [f"- **{text(one)}**" for one in pauses(timeline)]
     rows = [
         (signed(verdict), source, copy or "(its copies are not known)", "; ".join(reasons))
         for source, copy, verdict, reasons in rejected(timeline)

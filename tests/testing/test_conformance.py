@@ -88,7 +88,7 @@ def s3_bed(s3_server: Any) -> SourceBed:
         copies={name: {"": data} for name, data in FILES.items()},
         picture=picture,
         environment={"KEY": "admin", "SECRET": "admin-secret"},
-        unanswered=frozenset({"account"}),  # this server has no STS
+        unanswered=frozenset({"account", "region"}),  # this server has no STS, and names no region
     )
 
 
