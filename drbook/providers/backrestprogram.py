@@ -147,15 +147,17 @@ class PgBackRest:
                 "Look at the file, and who may read it",
             ) from None
 
-    def argv(self, command: str, *arguments: str) -> list[str]:
-        """Raises Failed where the program is not installed."""
+    def argv(self, command: str, *arguments: str, own: Path | None = None) -> list[str]:
+        """`own` is a private folder in the place of this one's. Raises Failed where the program is not
+        installed."""
         folders = os.pathsep.join(trusted(os.environ.get("PATH", ""), "pgbackrest"))
         program = shutil.which("pgbackrest", path=folders)
         if program is None:
             raise Failed("unavailable: pgBackRest is not installed here", "Install pgbackrest")
         options = ["--log-level-file=off", "--log-level-console=off", "--no-log-timestamp"]
-        options += [f"--log-path={self.own}", f"--stanza={self.stanza}", f"--repo={self.repo}"]
-        options += [each.format(own=self.own) for each in _OPTIONS.get(command, ())]
+        own = own or self.own
+        options += [f"--log-path={own}", f"--stanza={self.stanza}", f"--repo={self.repo}"]
+        options += [each.format(own=own) for each in _OPTIONS.get(command, ())]
         return [program, *self._place(), *options, command, *arguments]
 
     def _place(self) -> list[str]:
