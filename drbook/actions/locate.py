@@ -308,5 +308,8 @@ def _costs(result: Located, occurred: datetime | None) -> str:
     newest, point = result.newest, result.point
     if newest is None or point is None or newest.key == point.key:
         return ""
-    older = show_duration(newest.holds_to(occurred) - point.holds_to(occurred))
+    gap = newest.holds_to(occurred) - point.holds_to(occurred)
+    if not gap:
+        return "; another copy that comes as far is not independent"
+    older = show_duration(gap)
     return f"; the newest copy that could be seen is {older} newer, and not independent"

@@ -139,7 +139,11 @@ def _backups(timeline: Timeline) -> str:
         lines.append(
             f"**Chosen:** {text(point.location)}, taken {show_time(point.taken_at)} "
             f"(by the {point.taken_by}'s clock), {show_size(point.size)}, "
-            f"SHA-256 `{point.digest or timeline.located.local_digest or 'unknown'}`"
+            + (
+                f"SHA-256 `{point.digest or timeline.located.local_digest or 'unknown'}`"
+                if point.rolls_to is None
+                else f"could be rolled forward to {show_time(timeline.located.comes_to(point))}"
+            )
         )
         if made := choice(timeline):
             lines.append(f"**{text(made)}**")
