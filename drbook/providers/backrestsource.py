@@ -196,6 +196,7 @@ class PgBackRestReader:
             taken_by="tool",
             taken_note="when it ended; the clock of the host that pgBackRest ran on",
             size=one.size,
+            database_bytes=one.laid_down,
             format=self._config.format,
             seen=f"{one.start:%Y%m%dT%H%M%S}-{one.stop:%Y%m%dT%H%M%S} {one.lsn_stop}".strip(),
             location=plain(f"{lies.show()} stanza {self._config.stanza}: {one.label}"),

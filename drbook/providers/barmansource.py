@@ -225,9 +225,9 @@ class BarmanReader:
     # --- the copy ------------------------------------------------------------------------------
 
     def lay_down(self, point: RecoveryPoint, place: Place) -> Working[WalArchive | None]:
-        """By `barman restore --get-wal` without a target. Barman leaves `backup_label`, `recovery.signal`
-        and its notes (`*.origin`, `.barman-recover.info`); what it writes into the copy's settings to
-        ask its archive is taken out again. As on every run of its own it first moves WAL that waits in
+        """By `barman restore --get-wal` without a target. Barman leaves `backup_label` and its notes
+        (`*.origin`, `.barman-recover.info`); `recovery.signal`, and what it writes into the copy's
+        settings to ask its archive, are taken out again. As on every run of its own it first moves WAL that waits in
         `incoming` into its archive; else only its locks and its log are touched, and what programs its
         configuration has it run before and after."""
         try:
