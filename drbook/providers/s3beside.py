@@ -32,7 +32,7 @@ def beside(
         try:
             page = _page(connection, folder)
         except STORE_ERRORS as error:
-            unseen.append(f"{_called(folder)} ({explain(error).reason})")
+            unseen.append(f"{called(folder)} ({explain(error).reason})")
             continue
         names = [each["Prefix"] for each in page.get("CommonPrefixes", ())]
         outside += [name for name in names if not keys.explains(name)]
@@ -45,7 +45,7 @@ def beside(
         if strange := sum(not keys.explains(key) for key in here):
             loose[folder] = strange
         if page["IsTruncated"]:
-            unseen.append(f"{_called(folder)} (more than one page)")
+            unseen.append(f"{called(folder)} (more than one page)")
     return tuple(_words(outside, loose, unseen))
 
 
@@ -81,12 +81,13 @@ def _words(
             + more
         )
     if loose:
-        counts = (f"{count:,} in {_called(folder)}" for folder, count in loose.items())
+        counts = (f"{count:,} in {called(folder)}" for folder, count in loose.items())
         said.append("objects outside the declared keys: " + ", ".join(counts))
     if unseen:
         said.append("all that lies in " + ", ".join(unseen))
     return said
 
 
-def _called(folder: str) -> str:
+def called(folder: str) -> str:
+    """A folder of a bucket, for people."""
     return plain(folder, 100) or "the bucket's root"

@@ -42,7 +42,9 @@ class Listing:
     older: int = 0
     """Dumps that were seen and are older than all of `dumps`."""
     others: Mapping[str, int] = field(default_factory=dict)
-    """Folder below the prefix → current objects that are not named like dumps."""
+    """Folder below the prefix → current objects in it that are not named like dumps."""
+    elsewhere: int = 0
+    """The same of all folders that `others` does not name."""
     directories: tuple[str, ...] = ()
     """Some of the folders that hold a dump in directory format."""
     directory_count: int = 0
@@ -93,6 +95,7 @@ class Sieve:
         self._perhaps: dict[str, _Perhaps] = {}
         self._orphans: dict[str, list[Stored]] = {}
         self._others: Counter[str] = Counter()
+        self._elsewhere = 0
         self._directories: list[str] = []
         self._directory_count = 0
         self._older = 0
@@ -146,6 +149,7 @@ class Sieve:
             versions_known,
             self._older,
             dict(self._others.most_common()),
+            self._elsewhere,
             tuple(self._directories),
             self._directory_count,
             prefixes,
@@ -175,8 +179,9 @@ class Sieve:
         head, slash, _ = key.removeprefix(self._prefix).partition("/")
         folder = self._prefix + head + "/" if slash else self._prefix
         if folder not in self._others and len(self._others) >= FOLDERS_COUNTED:
-            folder = ""
-        self._others[folder] += 1
+            self._elsewhere += 1
+        else:
+            self._others[folder] += 1
 
     def _manifest(self, each: Stored) -> None:
         described = each.key.removesuffix(MANIFEST)

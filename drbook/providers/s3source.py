@@ -21,7 +21,7 @@ from drbook.core.values import counted, plain
 from drbook.providers import bytefacts
 from drbook.providers.datedkeys import DatedKeys
 from drbook.providers.naming import MAX_MANIFEST, read_manifest, taken
-from drbook.providers.s3beside import beside
+from drbook.providers.s3beside import beside, called
 from drbook.providers.s3blob import S3Blob, seen_at
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, code_of, explain, status_of
 from drbook.providers.s3facts import lock_default, lock_of, survey
@@ -275,10 +275,9 @@ def _missing(listing: Listing, newest: int) -> tuple[str, ...]:
 
 
 def _other_objects(listing: Listing) -> str:
-    counts = [
-        f"{count:,} {f'in {plain(folder, 100)}' if folder else 'elsewhere'}"
-        for folder, count in listing.others.items()
-    ]
+    counts = [f"{count:,} in {called(folder)}" for folder, count in listing.others.items()]
+    if listing.elsewhere:
+        counts.append(f"{listing.elsewhere:,} elsewhere")
     return "objects that are not named like dumps: " + ", ".join(counts) if counts else ""
 
 
