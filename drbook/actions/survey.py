@@ -22,7 +22,7 @@ from drbook.core.ports import Backups, Ports
 from drbook.core.signals import Milestone, Output, Progress, Signal, Working
 from drbook.core.values import counted, plain
 
-LOOKED_AT = 100
+LOOKED_AT = 30
 """Copies of one source whose facts are asked at a time, those that lose least first: each costs several
 requests. Older ones are unknown until the newer ones have failed."""
 

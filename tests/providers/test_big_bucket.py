@@ -173,10 +173,11 @@ def peak(keys: list[str]) -> tuple[int, float]:
 
 
 def test_memory_follows_the_copies_and_not_the_objects() -> None:
+    """Held whole, 24,000 objects more take 8 MiB more."""
     few, small = peak([*nightly(50), *rubbish(950)])
-    many, large = peak([*nightly(50), *rubbish(49_950)])
+    many, large = peak([*nightly(50), *rubbish(24_950)])
     assert few == many == 50
-    assert large - small < 8
+    assert large - small < 4
 
 
 # --- the endpoint itself -----------------------------------------------------------------------

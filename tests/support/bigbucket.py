@@ -32,6 +32,8 @@ class BigBucket:
     versions_denied: bool = False
     requests: Counter[str] = field(default_factory=Counter)
     endpoint: str = ""
+    now: datetime = NOW
+    """The objects were stored in the year before."""
 
     def __post_init__(self) -> None:
         self.keys = sorted(self.keys)
@@ -59,7 +61,7 @@ class BigBucket:
         return keys, folders, ""
 
     def stored_at(self, key: str) -> datetime:
-        return NOW - timedelta(days=400) + timedelta(seconds=bisect_left(self.keys, key))
+        return self.now - timedelta(days=400) + timedelta(seconds=bisect_left(self.keys, key))
 
 
 def versions_xml(bucket: BigBucket, asked: dict[str, str]) -> str:
@@ -133,9 +135,13 @@ class _Quiet(ThreadingHTTPServer):
 
 @contextmanager
 def running_bucket(
-    keys: Sequence[str], hidden: frozenset[str] = frozenset(), *, versions_denied: bool = False
+    keys: Sequence[str],
+    hidden: frozenset[str] = frozenset(),
+    *,
+    versions_denied: bool = False,
+    now: datetime = NOW,
 ) -> Iterator[BigBucket]:
-    made = BigBucket(keys, hidden, versions_denied)
+    made = BigBucket(keys, hidden, versions_denied, now=now)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -197,11 +203,11 @@ def running_bucket(
 # --- what lies in it ---------------------------------------------------------------------------
 
 
-def nightly(count: int, days: int = 365) -> list[str]:
-    """Dumps of many databases, the same number on each of so many days up to NOW."""
+def nightly(count: int, days: int = 365, now: datetime = NOW) -> list[str]:
+    """Dumps of many databases, the same number on each of so many days up to now."""
     each = -(-count // days)
     names = [
-        f"nightly/{NOW - timedelta(days=day):%Y/%m/%d}/shop{number:03}.dump"
+        f"nightly/{now - timedelta(days=day):%Y/%m/%d}/shop{number:03}.dump"
         for day in range(days)
         for number in range(each)
     ]
