@@ -56,10 +56,10 @@ def may_list_current(error: Exception) -> bool:
 def _listing(pages: _Pages, cancel: Cancel, wanted: Wanted) -> Working[Listing]:
     """Once, where the store lists in the order of keys, as S3 does; else again, forgetting nothing."""
     prefix = pages.connection.place.prefix
-    sieve = Sieve(wanted.keep, prefix)
+    sieve = Sieve(wanted.keep, prefix, only=wanted.only)
     done = yield from _sift(pages, cancel, wanted, sieve)
     if sieve.missed:
-        sieve = Sieve(wanted.keep, prefix, patient=True)
+        sieve = Sieve(wanted.keep, prefix, only=wanted.only, patient=True)
         done = yield from _sift(pages, cancel, wanted, sieve)
     return sieve.listing(versions_known=pages.versions_known, prefixes=done)
 

@@ -82,11 +82,14 @@ class _Perhaps:
 class Sieve:
     """Takes what a store lists, and gives the `Listing` at the end."""
 
-    def __init__(self, keep: int, prefix: str, *, patient: bool = False) -> None:
-        """`keep` newest dumps stay. A `patient` one forgets nothing before the end, for a store that
-        does not list in the order of keys."""
+    def __init__(
+        self, keep: int, prefix: str, *, only: str | None = None, patient: bool = False
+    ) -> None:
+        """`keep` newest dumps stay; the key `only` is one whatever its name. A `patient` sieve forgets
+        nothing before the end, for a store that does not list in the order of keys."""
         self._keep = keep
         self._prefix = prefix
+        self._only = only
         self._patient = patient
         self._dumps: list[Stored] = []
         self._held: Counter[str] = Counter()
@@ -123,7 +126,7 @@ class Sieve:
         self._come_to(each.key)
         if is_manifest(each.key):
             self._manifest(each)
-        elif is_dump(each.key):
+        elif self._is_dump(each.key):
             self._dump(each)
         elif not each.key.endswith("/"):
             self._perhaps.setdefault(each.key, _Perhaps(each.key)).versions.append(each)
@@ -131,8 +134,8 @@ class Sieve:
     def marked(self, key: str, version: str) -> None:
         """A delete marker is the newest version of this key."""
         self._come_to(key)
-        if is_dump(key):
-            self._markers[key] = version
+        if self._is_dump(key):
+            self._mark(key, version)
         elif not is_manifest(key):
             self._perhaps.setdefault(key, _Perhaps(key)).marker = version
 
@@ -195,11 +198,24 @@ class Sieve:
             for version in found.versions:
                 self._dump(version)
             if found.marker is not None:
-                self._markers[described] = found.marker
+                self._mark(described, found.marker)
         if described in self._held:
             self._manifests.setdefault(described, []).append(each)
         else:
             self._missed = True
+
+    def _is_dump(self, key: str) -> bool:
+        return is_dump(key) or key == self._only
+
+    def _mark(self, key: str, version: str) -> None:
+        self._markers[key] = version
+        if len(self._markers) >= 2 * self._keep + 1000:
+            # Those of which no version is kept hide nothing; the versions of the last key may follow.
+            self._markers = {
+                name: version
+                for name, version in self._markers.items()
+                if name in self._held or name == key
+            }
 
     def _dump(self, each: Stored) -> None:
         self._dumps.append(each)

@@ -107,3 +107,22 @@ def test_the_rest_is_counted_by_folder_and_never_named_without_end() -> None:
     assert found.others["f000/"] == 3
     assert found.elsewhere == 80 * 3
     assert (found.directories, found.directory_count) == (("z/d/",), 1)
+
+
+def test_markers_of_what_is_gone_do_not_pile_up() -> None:
+    sieve = Sieve(10, "")
+    for number in range(5000):
+        sieve.marked(f"{number:05}.dump", "m")
+    sieve.stored(stored("04999.dump"))
+    found = sieve.listing(versions_known=True)
+    assert len(found.markers) < 1100
+    assert found.hidden("04999.dump")
+
+
+def test_the_key_that_was_asked_for_is_a_dump_whatever_its_name() -> None:
+    sieve = Sieve(10, "", only="bare")
+    sieve.marked("bare", "m")
+    sieve.stored(stored("bare"))
+    found = sieve.listing(versions_known=True)
+    assert found.hidden("bare")
+    assert found.holds("bare", "v0")
