@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from drbook.actions.survey import Found, survey
+from drbook.actions.survey import LOOKED_AT, Found, look, survey
+from drbook.actions.widening import again, narrowed
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.archiverows import shown_rows
 from drbook.core.costs import dates_wanted, point_costs
@@ -44,6 +45,8 @@ class LocateParams(Frozen):
     check: Literal["full", "quick"] = "full"
     """`full` downloads the chosen copy and reads it before it is chosen; `quick` looks at sizes and
     first bytes."""
+    whole: bool = False
+    """List everything at once, also where a source declares `keys` by which the newest are found."""
 
 
 class Locate(Action[LocateParams]):
@@ -82,14 +85,16 @@ class Locate(Action[LocateParams]):
                 next="Add the places where copies are kept under `backups:`.",
                 code="no-sources",
             )
+        if params.whole:
+            for config in configs:
+                ports.backups.widen(config.id)
         found, unreachable = yield from survey(configs, context, ports)
-        proofs = ports.earlier()
-        judging = _Judging(params, context, ports.clock.now(), proofs)
+        judging = _Judging(params, context, ports.clock.now(), proofs := ports.earlier())
+        found, name, digest = yield from _settle(found, judging, ports)
+        if judging.best(found) is None and (narrow := narrowed(configs, unreachable, ports)):
+            found, unreachable = yield from again(narrow, found, unreachable, context, ports)
+            found, name, digest = yield from _settle(found, judging, ports)
         judgements = judging.all(found)
-        digest = name = None
-        if params.check == "full":
-            found, name, digest = yield from _checked(found, judging, ports)
-            judgements = judging.all(found)
         yield from _warned(judgements)
         result = located(
             judgements,
@@ -166,6 +171,7 @@ class _Judging:
         self.now = now
         self._params = params
         self._proofs = proofs
+        self.full = params.check == "full"
         self._occurred = context.occurred
         self._production = context.document.production.domain
         self._reach = leaked_credentials(
@@ -206,14 +212,43 @@ class _Judging:
         chosen = choose(self.all(found), self._params.prefer, self._occurred)
         return self.best(found) == (chosen.point if chosen else None)
 
+    def due(self, found: Sequence[Found]) -> list[int]:
+        """Where the next copies are that nobody looked at, and that might be chosen before the best one so
+        far. What fails without a look would not pass with one."""
+        best = self.best(found)
 
-def _checked(
-    found: Sequence[Found], judging: _Judging, ports: Ports
-) -> Working[tuple[list[Found], str | None, str | None]]:
+        def before_best(point: RecoveryPoint) -> bool:
+            if best is None or (best.digest is not None and point.digest == best.digest):
+                return True
+            return point.holds_to(self._occurred) >= best.holds_to(self._occurred)
+
+        due = [
+            index
+            for index, each in enumerate(found)
+            if not each.looked_at
+            and before_best(each.facts.point)
+            and self.one(each).verdict is Verdict.UNKNOWN
+        ]
+        due.sort(key=lambda index: found[index].facts.point.holds_to(self._occurred), reverse=True)
+        return due[:LOOKED_AT]
+
+
+Settled = tuple[list[Found], str | None, str | None]
+"""The copies, and the checked one's name in the incident folder and digest."""
+
+
+def _settle(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working[Settled]:
+    """The best copy, looked at as closely as the step asks for."""
+    if judging.full:
+        return (yield from _checked(found, judging, ports))
+    return (yield from _look(found, judging, ports)), None, None
+
+
+def _checked(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working[Settled]:
     """As `_check`, and on to the next copy where the policy wants bytes that are proven, and one was read to
     its end that nothing proves."""
     looked, name, digest = yield from _check(found, judging, ports)
-    while name is not None and not judging.settled(looked):
+    while not judging.settled(looked):
         looked, name, digest = yield from _check(looked, judging, ports)
     if judging.best(looked) is None:
         return looked, None, None
@@ -239,12 +274,18 @@ def _warned(judgements: Sequence[Judgement]) -> Working[None]:
         yield Milestone(line)
 
 
-def _check(
-    found: Sequence[Found], judging: _Judging, ports: Ports
-) -> Working[tuple[list[Found], str | None, str | None]]:
+def _look(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working[list[Found]]:
+    """Look at older copies until none is left that might be chosen before the best one."""
+    looked = list(found)
+    while due := judging.due(looked):
+        looked = yield from look(looked, due, ports)
+    return looked
+
+
+def _check(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working[Settled]:
     """Read the best copy; one that is damaged, or that nobody can read, is not independent any more,
     and the next best is read."""
-    looked = list(found)
+    looked = yield from _look(found, judging, ports)
     while (point := judging.best(looked)) is not None:
         index = next(n for n, each in enumerate(looked) if each.facts.point.key == point.key)
         yield Milestone(f"checking {plain(point.location, 200)}, taken {show_time(point.taken_at)}")
@@ -261,6 +302,7 @@ def _check(
             yield Milestone(f"read where it lies: {plain(fact.reason, 300)}")
             return looked, None, None
         yield Milestone(f"passed over: {plain(fact.reason, 300)}")
+        looked = yield from _look(looked, judging, ports)
     return looked, None, None
 
 

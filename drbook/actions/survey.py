@@ -12,7 +12,6 @@ from drbook.core.errors import Cancelled, DrbookError, Interrupted
 from drbook.core.independence import lies_in
 from drbook.core.points import (
     ByteFact,
-    FailureDomain,
     LockFact,
     PointFacts,
     RecoveryPoint,
@@ -23,6 +22,10 @@ from drbook.core.ports import Backups, Ports
 from drbook.core.signals import Milestone, Output, Progress, Signal, Working
 from drbook.core.values import counted, plain
 
+LOOKED_AT = 30
+"""Copies of one source whose facts are asked at a time, those that lose least first: each costs several
+requests. Older ones are unknown until the newer ones have failed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -31,6 +34,8 @@ class Found:
     facts: PointFacts
     source: SourceFacts
     config: SourceConfig
+    looked_at: bool = True
+    """False where nobody has asked for its facts yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class _Answer:
     source: SourceFacts | None = None
     points: tuple[RecoveryPoint, ...] = ()
     facts: tuple[PointFacts, ...] = ()
+    """Those that were asked for, of the first of `points`."""
     missing: tuple[SourceFacts, ...] = ()
     """The source itself, where it could not be looked at or not at all of it."""
 
@@ -48,11 +54,12 @@ class _Answer:
 class _Asking:
     """One source that is asked; a `Job` of the crew."""
 
-    def __init__(self, config: SourceConfig, lost: FailureDomain, backups: Backups) -> None:
+    def __init__(self, config: SourceConfig, context: StepContext, backups: Backups) -> None:
         self.config = config
         self.answer = _Answer()
         self.progress = Progress(config.id, 0, None, "copies", "asked")
-        self._lost = lost
+        self._lost = context.document.production.domain
+        self._occurred = context.occurred
         self._backups = backups
 
     @property
@@ -84,7 +91,7 @@ class _Asking:
             yield Milestone(f"{self.name}: {self._silent(gone)}: {why}")
             return
         self.answer = _Answer(source)
-        points = tuple((yield from self._backups.points(self.name)))
+        points = self._in_order((yield from self._backups.points(self.name)))
         self.answer = _Answer(source, points)
         yield Milestone(f"{self.name}: {counted(len(points), 'copy', 'copies')}")
         missing: tuple[SourceFacts, ...] = ()
@@ -93,12 +100,38 @@ class _Asking:
             why += f"; and {len(left) - 5} more" if len(left) > 5 else ""
             missing = (source.model_copy(update={"why_unreachable": why}),)
             yield Milestone(f"{self.name}: {why}")
+        first = min(len(points), LOOKED_AT)
         facts: list[PointFacts] = []
-        for index, point in enumerate(points):
-            yield Progress(self.name, index, len(points), "copies", plain(point.id, 80))
+        for index, point in enumerate(points[:first]):
+            yield Progress(self.name, index, first, "copies", plain(point.id, 80))
             facts.append(self._backups.facts(point))
+        if first < len(points):
+            yield Milestone(
+                f"{self.name}: {first:,} of {len(points):,} copies were looked at so far"
+            )
         self.answer = _Answer(source, points, tuple(facts), missing)
-        yield Progress(self.name, len(points), len(points), "copies")
+        yield Progress(self.name, first, first, "copies")
+
+    def found(self, answer: _Answer) -> list[Found]:
+        """Its copies with what is known of each."""
+        if answer.source is None:
+            return []
+        asked = [Found(facts, answer.source, self.config) for facts in answer.facts]
+        why = f"not looked at: {counted(len(asked), 'copy', 'copies')} before it in {self.name} came first"
+        return asked + [
+            Found(_unknown(point, why), answer.source, self.config, looked_at=False)
+            for point in answer.points[len(asked) :]
+        ]
+
+    def _in_order(self, points: Sequence[RecoveryPoint]) -> tuple[RecoveryPoint, ...]:
+        """Those that lose least first."""
+        return tuple(
+            sorted(
+                points,
+                key=lambda each: (each.holds_to(self._occurred), each.taken_at),
+                reverse=True,
+            )
+        )
 
     def _not_listed(self, why: str) -> Working[None]:
         self.answer = self._left(self.answer, why, gone=False)
@@ -118,14 +151,7 @@ class _Asking:
         update = {"reachable": False, "why_unreachable": why, "destroyed": gone}
         source = source.model_copy(update=update)
         said = f"{self.name}: {why}"
-        facts = tuple(
-            PointFacts(
-                point=point,
-                lock=LockFact(why_unknown=said),
-                bytes=ByteFact(state="unknown", reason=said),
-            )
-            for point in so_far.points
-        )
+        facts = tuple(_unknown(point, said) for point in so_far.points)
         return _Answer(source, so_far.points, facts, (source,))
 
     @property
@@ -145,8 +171,7 @@ def survey(
 ) -> Working[tuple[list[Found], list[SourceFacts]]]:
     """Every copy of every source, and the sources that could not be looked at; both in the order of
     `configs`, whichever answered first."""
-    lost = context.document.production.domain
-    asked = [_Asking(config, lost, ports.backups) for config in configs]
+    asked = [_Asking(config, context, ports.backups) for config in configs]
     kept: dict[str, _Answer] = {}
     yield from (one.progress for one in asked[:AT_ONCE])
     yield _overall(asked, kept)
@@ -156,13 +181,36 @@ def survey(
             if isinstance(said, Progress | Ended | Late):
                 yield _overall(asked, kept)
     answers = [kept[one.name] for one in asked]
-    found = [
-        Found(facts, answer.source, one.config)
-        for one, answer in zip(asked, answers, strict=True)
-        if answer.source is not None
-        for facts in answer.facts
-    ]
+    found = [each for one, answer in zip(asked, answers, strict=True) for each in one.found(answer)]
     return found, [each for answer in answers for each in answer.missing]
+
+
+def look(found: Sequence[Found], wanted: Sequence[int], ports: Ports) -> Working[list[Found]]:
+    """The same, with the facts of those at the places `wanted`."""
+    looked = list(found)
+    for done, index in enumerate(wanted):
+        ports.cancel.raise_if_requested()
+        each = looked[index]
+        point = each.facts.point
+        label = f"{each.config.id}, older copies"
+        yield Progress(label, done, len(wanted), "copies", plain(point.id, 80))
+        looked[index] = replace(each, facts=_facts(point, ports.backups), looked_at=True)
+    return looked
+
+
+def _facts(point: RecoveryPoint, backups: Backups) -> PointFacts:
+    try:
+        return backups.facts(point)
+    except (Cancelled, Interrupted):
+        raise
+    except DrbookError as error:
+        return _unknown(point, error.what)
+
+
+def _unknown(point: RecoveryPoint, why: str) -> PointFacts:
+    return PointFacts(
+        point=point, lock=LockFact(why_unknown=why), bytes=ByteFact(state="unknown", reason=why)
+    )
 
 
 def _heard(one: _Asking, said: Said, kept: dict[str, _Answer]) -> Generator[Signal, None, None]:

@@ -133,6 +133,10 @@ class Backups(Protocol):
     def left_out(self, source: str) -> Sequence[str]:
         """What the last `points` of a source could not list, in words: a folder that may not be read."""
 
+    def widen(self, source: str) -> bool:
+        """Let the next `points` of a source list what it leaves out for speed; False where there is nothing
+        of that kind."""
+
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         """What the copy says it holds. Raises CouldNotVerify where a manifest exists and cannot be read."""
 

@@ -98,6 +98,12 @@ class BackupCatalog:
     def left_out(self, source: str) -> Sequence[str]:
         return self._open(source).left_out
 
+    def widen(self, source: str) -> bool:
+        try:
+            return self._open(source).widen()
+        except (UsageError, CouldNotVerify):
+            return False  # it is unreachable, which its survey says
+
     def give_up(self, source: str) -> None:
         self._open.give_up(source)
 

@@ -49,7 +49,8 @@ from drbook.providers.s3blob import S3Blob
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, explain
 from drbook.providers.s3facts import survey
 from drbook.providers.s3guard import READ_BACKUPS
-from drbook.providers.s3list import Stored, stored_under
+from drbook.providers.s3list import stored_under
+from drbook.providers.s3sieve import Stored
 from drbook.providers.sources.base import (
     Blob,
     Changed,

@@ -46,6 +46,12 @@ class Contained:
         """What the last listing lacks, in words."""
         return tuple(getattr(self._source, "left_out", ()))
 
+    def widen(self) -> bool:
+        """Let the next `points` list everything; False where the last one did, as with most kinds."""
+        widen = getattr(self._source, "widen", None)
+        with _only_ours(self._id):
+            return bool(widen()) if widen is not None else False
+
     def survey(self) -> SourceFacts:
         with _only_ours(self._id):
             found = self._source.survey()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from drbook.core.baseline import Manifest
@@ -16,15 +17,18 @@ from drbook.core.points import (
     RecoveryPoint,
     SourceFacts,
 )
-from drbook.core.signals import Progress, Working
-from drbook.core.values import plain
+from drbook.core.signals import Milestone, Progress, Working
+from drbook.core.values import counted, plain
 from drbook.providers import bytefacts
+from drbook.providers.datedkeys import DatedKeys
 from drbook.providers.naming import MAX_MANIFEST, read_manifest, taken
+from drbook.providers.s3beside import beside, called
 from drbook.providers.s3blob import S3Blob, seen_at
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, code_of, explain, status_of
 from drbook.providers.s3facts import lock_default, lock_of, survey, unhiding
 from drbook.providers.s3guard import READ_BACKUPS
-from drbook.providers.s3list import Listing, Stored, list_bucket
+from drbook.providers.s3list import Wanted, list_bucket
+from drbook.providers.s3sieve import Listing, Stored
 from drbook.providers.sources.base import Blob, Opening
 from drbook.providers.sources.sealed import seal_of
 
@@ -38,9 +42,19 @@ MANIFESTS_READ = 50
 class S3Reader:
     """Implements `Source` on a guarded, reading session."""
 
-    def __init__(self, config: S3Source, opening: Opening) -> None:
+    left_out: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        config: S3Source,
+        opening: Opening,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         """Raises UsageError where credentials or profile cannot be read."""
         self._config = config
+        self._now = now
+        self._keys = DatedKeys(config.date_keys) if config.date_keys is not None else None
+        self._whole = False
         self._cancel = opening.cancel
         self._connection = S3Connection(config, opening.secrets, READ_BACKUPS)
         self._listing: Listing | None = None
@@ -57,9 +71,17 @@ class S3Reader:
 
     # --- points --------------------------------------------------------------------------------
 
+    def widen(self) -> bool:
+        """Let the next `points` list everything; False where that is what the last one did."""
+        narrowed = self._keys is not None and not self._whole
+        self._whole = True
+        return narrowed
+
     def points(self) -> Working[Sequence[RecoveryPoint]]:
-        listing = yield from list_bucket(self._connection, self._cancel)
+        listing, self.left_out = yield from self._listed()
         self._listing = listing
+        if others := _other_objects(listing):
+            yield Milestone(f"{self._config.id}: {others}")
         found: list[RecoveryPoint] = []
         read = 0
         for dump in listing.dumps:
@@ -76,6 +98,27 @@ class S3Reader:
             found.append(self._point(dump, stored, manifest, note))
         found.sort(key=lambda point: (point.taken_at, point.id), reverse=True)
         return found
+
+    def _listed(self) -> Working[tuple[Listing, tuple[str, ...]]]:
+        """The list, and what it lacks. Declared keys that hold nothing are no proof that there is
+        nothing: then everything is listed."""
+        config = self._config
+        if self._keys is not None and not self._whole:
+            now = self._now()
+            wanted = Wanted(self._keys.prefixes(now, config.look_back), config.newest)
+            listing = yield from list_bucket(self._connection, self._cancel, wanted)
+            first, last = listing.prefixes[-1], listing.prefixes[0]
+            span = (
+                f"{plain(first, 200)} … {plain(last, 200)}" if first != last else plain(first, 200)
+            )
+            if listing.dumps:
+                around = beside(self._connection, self._keys, now, self._cancel)
+                only = f"other keys than {span}, as `date_keys` declares"
+                return listing, (only, *around, *_missing(listing, config.newest))
+            yield Milestone(f"{config.id}: no copy under {span}, so everything is listed")
+        wanted = Wanted((config.prefix,), config.newest)
+        listing = yield from list_bucket(self._connection, self._cancel, wanted)
+        return listing, _missing(listing, config.newest)
 
     def _try_manifest(self, stored: Stored) -> tuple[Manifest | None, str]:
         try:
@@ -131,11 +174,10 @@ class S3Reader:
     def _hidden(self, point: RecoveryPoint) -> tuple[bool | None, str]:
         """Whether a delete marker hides the copy, and how it is brought back for everybody."""
         listing = self._listing
-        if listing is None or not any(
-            (each.key, each.version) == (point.id, point.version) for each in listing.dumps
-        ):
+        if listing is None or not listing.holds(point.id, point.version):
+            wanted = Wanted((point.id,), self._config.newest, only=point.id)
             try:
-                listing = _drained(list_bucket(self._connection, self._cancel, only=point.id))
+                listing = _drained(list_bucket(self._connection, self._cancel, wanted))
             except CouldNotVerify:
                 return None, ""
         hidden = listing.hidden(point.id)
@@ -217,6 +259,28 @@ class S3Reader:
             ) from None
         where = self._where(point)
         return [("", S3Blob(self._connection, where, head, point.location, self._cancel))]
+
+
+def _missing(listing: Listing, newest: int) -> tuple[str, ...]:
+    """Copies that were seen and are no points, in words."""
+    said: list[str] = []
+    if listing.older:
+        said.append(
+            f"{counted(listing.older, 'older copy', 'older copies')}, as `newest: {newest}` says"
+        )
+    if listing.directories:
+        named = ", ".join(plain(name, 100) for name in listing.directories)
+        more = listing.directory_count - len(listing.directories)
+        named += f" and {more:,} more" if more else ""
+        said.append(f"dumps in directory format, which are not read from a bucket: {named}")
+    return tuple(said)
+
+
+def _other_objects(listing: Listing) -> str:
+    counts = [f"{count:,} in {called(folder)}" for folder, count in listing.others.items()]
+    if listing.elsewhere:
+        counts.append(f"{listing.elsewhere:,} elsewhere")
+    return "objects that are not named like dumps: " + ", ".join(counts) if counts else ""
 
 
 def _drained(work: Working[Listing]) -> Listing:

@@ -118,6 +118,9 @@ class Fakes:
     def left_out(self, source: str) -> Sequence[str]:
         return ()
 
+    def widen(self, source: str) -> bool:
+        return False
+
     def give_up(self, source: str) -> None:
         self.given_up.append(source)
 

@@ -182,6 +182,7 @@ READING = {
     "Backups.points",
     "Backups.sources",
     "Backups.survey",
+    "Backups.widen",
     "Baselines.listed",
     "Baselines.load",
     "Baselines.location",

@@ -88,7 +88,8 @@ class Source(Protocol):
     def points(self) -> Working[Sequence[RecoveryPoint]]:
         """Every restorable copy, newest first. Raises CouldNotVerify where the list is not whole."""
 
-    # A kind whose lists may lack something has `left_out: tuple[str, ...]`: what the last one lacks.
+    # A kind whose lists may lack something has `left_out: tuple[str, ...]`: what the last one lacks. One
+    # that lists a part for speed has `widen() -> bool`: the next list is whole; False where it was.
 
     def facts(self, point: RecoveryPoint) -> PointFacts:
         """Lock, delete marker and quick byte facts; what fails is recorded as unknown."""
