@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from drbook.core.baseline import Baseline
 from drbook.core.recovery import RecoveryAim
@@ -140,7 +141,9 @@ def _disagreement(
     worst = max(far, key=lambda each: each.what.rank(), default=None)
     if worst is None or (chosen is not None and not _far_worse(worst.what, chosen.what)):
         return ""
-    where = f"within {show_duration(within)} of {show_time(occurred)}, when it is said to have happened"
+    where = (
+        f"within {show_duration(within)} of {show_time(occurred)}, when it is said to have happened"
+    )
     begins = "a far worse one than any" if chosen is not None else "there is none"
     tail = "" if chosen is not None else ", and the worst of all"
     return (
@@ -184,7 +187,7 @@ def drops(baselines: Sequence[Baseline]) -> tuple[Drop, ...]:
     """Tables that lost rows between one capture and the next, the most rows first."""
     found = []
     ordered = sorted(baselines, key=lambda each: each.captured_at)
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         if _identity(earlier) != _identity(later):
             continue
         now = later.counts.by_name()

@@ -136,7 +136,12 @@ class BackupCatalog:
             try:
                 return (
                     yield from read_wal(
-                        archive, point, self._folder, self._cancel, segments=segments, longest=longest
+                        archive,
+                        point,
+                        self._folder,
+                        self._cancel,
+                        segments=segments,
+                        longest=longest,
                     )
                 )
             finally:

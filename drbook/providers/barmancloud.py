@@ -33,8 +33,8 @@ from drbook.providers.barmanlist import (
 from drbook.providers.barmanpoints import (
     lacks,
     listed,
-    no_files,
     no_archive,
+    no_files,
     not_laid,
     not_whole,
     unlisted,

@@ -25,8 +25,8 @@ from drbook.providers.barmanpoints import (
     forget_archive,
     lacks,
     listed,
-    no_files,
     no_archive,
+    no_files,
     not_laid,
     not_whole,
     unlisted,
@@ -248,7 +248,7 @@ class BarmanReader:
         except Failed as error:
             raise no_archive(point, error) from None
 
-    def _wal(self, kept: Kept) -> "BarmanWal":
+    def _wal(self, kept: Kept) -> BarmanWal:
         argv = self._argv("get-wal", "-P", self._config.server)
         return BarmanWal(self._program, argv, kept.segment)
 

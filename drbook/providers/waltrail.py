@@ -146,9 +146,7 @@ class _Trail:
             seconds=int(time.monotonic() - begun),
         )
 
-    def _all(
-        self, start: str, segments: int, until: float, longest: timedelta
-    ) -> Working[Stopped]:
+    def _all(self, start: str, segments: int, until: float, longest: timedelta) -> Working[Stopped]:
         try:
             first = yield from self._begin(start)
         except DrbookError as error:

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -12,8 +12,8 @@ import pytest
 from support.pg import drain
 from support.physical import Archiving, Folder, Trees, archiving
 
-from drbook.core.errors import CouldNotVerify, StepFailed
-from drbook.core.losing import LossFound, judge
+from drbook.core.errors import CouldNotVerify
+from drbook.core.losing import judge
 from drbook.core.points import RecoveryPoint
 from drbook.core.recovery import RecoveryAim
 from drbook.core.walread import Destructive, WalRead
@@ -134,9 +134,7 @@ def read(
 ) -> WalRead:
     point = world.point.model_copy(update=more)
     found: WalRead = drain(
-        waltrail.read_wal(
-            archive, point, folder, CancelToken(), segments=segments, longest=HOUR
-        )
+        waltrail.read_wal(archive, point, folder, CancelToken(), segments=segments, longest=HOUR)
     )
     assert not list(folder.iterdir()), "what was read stays on this disk"
     return found
@@ -208,7 +206,7 @@ def test_a_dropped_database_is_there_and_can_be_used(
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-class recovered:  # noqa: N801 - used as a function
+class recovered:
     """A copy that was rolled forward, asked by the server's owner."""
 
     def __init__(
@@ -228,7 +226,7 @@ class recovered:  # noqa: N801 - used as a function
             TARGETS(),
         )
         target, self.report = drain(
-            targets.recover(ClusterTarget(), "restore-1", world.point, aim, [])
+            targets.recover(ClusterTarget(dbname=dbname), "restore-1", world.point, aim, [])
         )
         from drbook.providers import pgsession
 
@@ -297,9 +295,7 @@ def test_what_lies_behind_damage_is_unknown(
     assert world.xids["drop"] not in [each.xid for each in found.destructive]
 
 
-def test_the_first_segment_is_not_there(
-    world: World, copied: tuple[Path, list[str], Path]
-) -> None:
+def test_the_first_segment_is_not_there(world: World, copied: tuple[Path, list[str], Path]) -> None:
     wal, names, scratch = copied
     (wal / names[0]).unlink()
     found = read(world, Folder(wal), scratch)
