@@ -121,6 +121,11 @@ def aborted(line: Line) -> tuple[int, ...]:
     return (int(found[1]) if found else line.xid, *_numbers(_SUBS.search(line.rest)))
 
 
+def prepared(line: Line) -> tuple[int, ...]:
+    """The children of a transaction that was prepared. Its name is anybody's, and stands before the time."""
+    return _numbers(_SUBS.search(line.rest.rpartition(" UTC")[2]))
+
+
 def _numbers(found: "re.Match[str] | None") -> tuple[int, ...]:
     return tuple(int(each) for each in found[1].split() if each.isdecimal()) if found else ()
 

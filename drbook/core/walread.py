@@ -247,13 +247,18 @@ class WalTally:
             for xid in wallines.aborted(line):
                 self._open.pop(xid, None)
         elif line.what == "PREPARE" and line.xid in self._open:
-            self._open[line.xid].prepared = True
+            work = self._open[line.xid]
+            work.prepared = True
+            self._take_in(work, wallines.prepared(line))
+
+    def _take_in(self, work: _Work, children: tuple[int, ...]) -> None:
+        for child in children:
+            if (done := self._open.pop(child, None)) is not None:
+                work.take_in(done)
 
     def _commit(self, commit: Commit, lsn: int) -> None:
         work = self._open.pop(commit.xid, None) or _Work(lsn)
-        for child in commit.children:
-            if (done := self._open.pop(child, None)) is not None:
-                work.take_in(done)
+        self._take_in(work, commit.children)
         own = {name: rows for name, rows in work.rows.items() if is_own(name)}
         self.begins = self.begins or commit.at
         self.ends = commit.at

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from drbook.core.losing import judge
 from drbook.core.points import RecoveryPoint
 from drbook.core.recovery import RecoveryAim
 from drbook.core.walread import Destructive, WalRead
-from drbook.providers import waltrail
+from drbook.providers import pgsession, waltrail
 from drbook.providers.cancel import CancelToken
 from drbook.providers.kinds import TARGETS
 from drbook.providers.pgserver import server_user
@@ -111,22 +112,31 @@ def _servers(tools: tuple[PgTools, ...]) -> dict[int, PgTools]:
     return {one.major: one for one in tools if one.has_server and one.major >= 13}
 
 
-@pytest.fixture(scope="module", params=["newest", "oldest"])
-def world(request: pytest.FixtureRequest, tools: tuple[PgTools, ...]) -> Iterator[World]:
-    """The embedded PostgreSQL, and the oldest that is installed beside it."""
-    found = _servers(tools)
-    chosen = choose([one for one in tools if one.origin == "extra"], server=True)[0]
-    if request.param == "oldest":
-        chosen = found[min(found)]
+@contextmanager
+def _world(tools: PgTools) -> Iterator[World]:
     with tempfile.TemporaryDirectory(prefix="drbook-test-") as name:
         folder = Path(name)
         if server_user() == "nobody":
             folder.chmod(0o711)
-        made = archiving(chosen, folder)
+        made = archiving(tools, folder)
         try:
             yield _lived(made, folder)
         finally:
             made.server.stop()
+
+
+@pytest.fixture(scope="module")
+def world(tools: tuple[PgTools, ...]) -> Iterator[World]:
+    with _world(choose([one for one in tools if one.origin == "extra"], server=True)[0]) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def old(tools: tuple[PgTools, ...]) -> Iterator[World]:
+    """Of the oldest PostgreSQL that is installed here."""
+    found = _servers(tools)
+    with _world(found[min(found)]) as made:
+        yield made
 
 
 def read(
@@ -144,7 +154,11 @@ def by_xid(found: WalRead, xid: int) -> Destructive:
     return next(each for each in found.destructive if each.xid == xid)
 
 
-def test_every_way_to_destroy_is_told_from_traffic(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", ["world", "old"])
+def test_every_way_to_destroy_is_told_from_traffic(
+    which: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    world: World = request.getfixturevalue(which)
     found = read(world, Folder(world.made.wal), tmp_path)
     assert (found.ending, found.strange) == ("end", 0)
     xids = world.xids
@@ -228,8 +242,6 @@ class recovered:
         target, self.report = drain(
             targets.recover(ClusterTarget(dbname=dbname), "restore-1", world.point, aim, [])
         )
-        from drbook.providers import pgsession
-
         reference = drain(targets.reach(target)).model_copy(update={"dbname": dbname})
         self.connection = pgsession.connect(reference, {})
 
