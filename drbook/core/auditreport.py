@@ -1,6 +1,6 @@
 """What an audit says: one document for the terminal, JSON and the page."""
 
-from drbook.core.audit import Line
+from drbook.core.copyset import Line
 from drbook.core.credentials import Exposed, Power
 from drbook.core.errors import ExitCode
 from drbook.core.kills import Kill
