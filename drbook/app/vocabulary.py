@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from drbook.actions.detect import CompareBaseline, ProbeDatabase
 from drbook.actions.difference import CompareRows
+from drbook.actions.findloss import FindLoss
 from drbook.actions.general import Ask, Assert, Choose, Manual, Note, Wait
 from drbook.actions.locate import Locate
 from drbook.actions.outside import Http, Shell, Sql
@@ -23,6 +24,7 @@ BUILT_IN = (
     Choose,
     CompareBaseline,
     CompareRows,
+    FindLoss,
     Http,
     Locate,
     Manual,

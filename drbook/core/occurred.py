@@ -5,11 +5,18 @@ from datetime import datetime
 
 from drbook.core.independence import seconds_lost
 from drbook.core.points import Located
-from drbook.core.results import COMPARE_BASELINE, LOCATE, VERIFY, VerifyResult, read_result
+from drbook.core.results import (
+    COMPARE_BASELINE,
+    FIND_LOSS,
+    LOCATE,
+    VERIFY,
+    VerifyResult,
+    read_result,
+)
 from drbook.core.state import StepRun
 from drbook.core.values import Json
 
-DATED = frozenset({LOCATE, VERIFY, COMPARE_BASELINE})
+DATED = frozenset({LOCATE, VERIFY, COMPARE_BASELINE, FIND_LOSS})
 """Actions whose findings depend on when it happened, also where no argument of theirs says so."""
 
 
@@ -50,7 +57,8 @@ def outdated(run: StepRun, before: datetime | None, after: datetime | None) -> b
         asked = run.params.get("baseline") if isinstance(run.params, Mapping) else None
         captured = verified.comparison.baseline_at if verified is not None else None
         return asked == "before_incident" and captured is not None and _late(captured, after)
-    return False
+    # What the WAL says is ranked by how near it lies to that moment.
+    return run.action == FIND_LOSS and run.result is not None and before != after
 
 
 def _late(moment: datetime, occurred: datetime | None) -> bool:

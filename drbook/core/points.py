@@ -98,6 +98,8 @@ class RecoveryPoint(Frozen):
     without reading it; None where it holds no WAL beyond the copy's own end."""
     rolls_note: str = ""
     """Whose word `rolls_to` is, and what speaks against it."""
+    wal_from: str | None = None
+    """Of a physical copy: the first segment of WAL that it needs, with which reading its archive begins."""
 
     def holds_to(self, occurred: datetime | None) -> datetime:
         """The last moment that restoring it can bring back, if the loss was at `occurred`: what rolls

@@ -36,6 +36,7 @@ from drbook.core.targets import (
     TargetSpec,
 )
 from drbook.core.values import Json
+from drbook.core.walread import WalRead
 
 
 class Cancel(Protocol):
@@ -143,6 +144,13 @@ class Backups(Protocol):
     def check(self, point: RecoveryPoint) -> Working[tuple[ByteFact, LocalCopy | None]]:
         """Read a copy to its end: a dump is fetched for that, a physical copy is read where it lies. Damage is
         an answer, not an error. Raises StepFailed or CouldNotVerify where it cannot be read."""
+
+    def read_wal(
+        self, point: RecoveryPoint, *, segments: int, longest: timedelta
+    ) -> Working[WalRead]:
+        """What the archive of WAL behind a physical copy says of every transaction, from the copy's beginning on,
+        for at most so many segments and so long; where it breaks off is in the answer. Raises CouldNotVerify
+        where it cannot be read at all, StepFailed where this disk is full."""
 
     def fetch(self, point: RecoveryPoint) -> Working[tuple[ByteFact, LocalCopy | None]]:
         """Download into the incident folder (resuming), then check digest or structure.

@@ -16,6 +16,7 @@ R = TypeVar("R", bound=Frozen)
 
 LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
 COMPARE, COMPARE_BASELINE = "postgres.difference", "postgres.compare_baseline"
+FIND_LOSS = "postgres.find_loss"
 SHELL, SQL, HTTP = "shell", "sql", "http"
 """The actions whose results are read here, by name."""
 

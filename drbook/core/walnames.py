@@ -70,3 +70,15 @@ def reach(first: Segment, held: Collection[Segment]) -> Reach:
         last, timeline, number = found, found.timeline, number + 1
     beyond = any(each > number for each in newest)
     return Reach(last, Segment(number, timeline) if beyond or last is None else None)
+
+
+_BRANCH = re.compile(r"^\s*(\d+)\s+([0-9A-Fa-f]+)/([0-9A-Fa-f]+)", re.M)
+
+
+def timelines(history: str, size: int = USUAL) -> tuple[tuple[int, int], ...]:
+    """What a timeline's history says: each older timeline, and the number of the segment that the next one goes on
+    with. The segment in which it branched off is on both; a recovery takes the newer one's."""
+    return tuple(
+        (int(line), ((int(high, 16) << 32) + int(low, 16)) // size)
+        for line, high, low in _BRANCH.findall(history)
+    )

@@ -6,13 +6,19 @@ comes out of the archive is held against the digest that its name carries: a ser
 record for the end of the WAL.
 """
 
+import bz2
+import gzip
 import hashlib
 import os
 import re
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import zstandard
 
 from drbook.core.errors import StepFailed, UsageError
 from drbook.core.signals import Milestone, Progress, Signal, Working, finish
@@ -72,6 +78,76 @@ class ArchivedWal:
                 "Recover to a moment before it, or take a copy that was taken after it.",
             )
         return True
+
+
+class ReadWal:
+    """Implements `WalArchive` where no copy is laid down: `archive-get` wants one. pgBackRest gives a file of its
+    archive decrypted and packed; what is packed by lz4 cannot be unpacked here."""
+
+    def __init__(self, program: PgBackRest, folder: str, archive: Archive) -> None:
+        """`folder` is the cluster's, below the stanza's archive: `15-1`."""
+        self._program = program
+        self._folder = folder
+        self._archive = archive
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def get(self, name: str, into: Path) -> bool:
+        """See `WalArchive`. Raises UsageError for what is no name of a file of WAL, StepFailed."""
+        if not _WAL.fullmatch(name):
+            raise UsageError(f"{plain(name, 60)!r} is no file of a WAL archive.", code="wal-name")
+        stored = self._archive.segments.get(name)
+        file = stored.file if stored is not None else ""
+        if name.endswith(".history") and int(name[:8], 16) in self._archive.histories:
+            file = f"{self._folder}/{name}"
+        if not file:
+            return False
+        if name in self._archive.twice:
+            raise _no_wal(name, "two different files of it lie there", "Look into the repository.")
+        path = f"archive/{self._program.stanza}/{file}"
+        try:
+            self._fetch(path, into)
+        except Failed as error:
+            into.unlink(missing_ok=True)
+            raise _no_wal(name, error.why, f"{error.advice}.") from None
+        except (OSError, EOFError, zstandard.ZstdError) as error:
+            into.unlink(missing_ok=True)
+            why = f"it cannot be unpacked: {plain(str(error), 200)}"
+            raise _no_wal(name, why, "Aim at a moment before it.") from None
+        if stored is not None and _sha1(into) != stored.sha1:
+            into.unlink()
+            why = "its bytes are others than when it was archived"
+            raise _no_wal(name, why, "Aim at a moment before it.")
+        return True
+
+    def _fetch(self, path: str, into: Path) -> None:
+        unpacked = _UNPACK.get(Path(path).suffix)
+        if unpacked is None:
+            why = f"what is packed as {plain(Path(path).suffix, 10)} cannot be unpacked here"
+            raise Failed(why, "Restore to a time instead of reading the WAL")
+        packed = into.with_name(into.name + ".packed")
+        try:
+            with packed.open("xb") as stream:
+
+                def take(chunk: bytes) -> None:
+                    stream.write(chunk)
+
+                argv = self._program.argv("repo-get", "--log-level-stderr=warn", path)
+                finish(self._program.working(argv, take=take, timeout=ANSWER))
+            with unpacked(packed) as source, into.open("xb") as target:
+                shutil.copyfileobj(source, target, 1024 * 1024)
+        finally:
+            packed.unlink(missing_ok=True)
+
+
+_UNPACK: dict[str, Callable[[Path], Any]] = {
+    "": lambda path: path.open("rb"),
+    ".history": lambda path: path.open("rb"),
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".zst": zstandard.open,
+}
 
 
 def _no_wal(name: str, why: str, advice: str) -> StepFailed:

@@ -87,6 +87,8 @@ class Stored:
     at: datetime
     sha1: str
     """Of the segment as the server wrote it."""
+    file: str = ""
+    """Its path below the stanza's archive."""
 
 
 @dataclass(slots=True)
@@ -214,7 +216,7 @@ def archives_in(text: bytes) -> dict[str, Archive]:
             archive = found.setdefault(match["archive"], Archive())
             if archive.segments.get(match["name"], None) is not None:
                 archive.twice.add(match["name"])
-            archive.segments[match["name"]] = Stored(_moment(one.get("time")), match["sha1"])
+            archive.segments[match["name"]] = Stored(_moment(one.get("time")), match["sha1"], name)
         elif match := _HISTORY.fullmatch(name):
             found.setdefault(match["archive"], Archive()).histories.add(int(match["name"], 16))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drbook.core.baseline import Manifest
@@ -12,7 +13,7 @@ from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Output, Progress, Signal, Working
 from drbook.core.values import counted, plain
-from drbook.providers.backrestcopy import ArchivedWal, lay_down
+from drbook.providers.backrestcopy import ArchivedWal, ReadWal, lay_down
 from drbook.providers.backrestlist import (
     Archive,
     Backup,
@@ -207,6 +208,7 @@ class PgBackRestReader:
             system_identifier=cluster.system_identifier if cluster is not None else None,
             rolls_to=far.at,
             rolls_note="; ".join(notes),
+            wal_from=one.wal_start or None,
         )
 
     def _spans(self, one: Backup, seen: _Seen, size: int) -> tuple[Sequence[Span], list[str]]:
@@ -316,6 +318,22 @@ class PgBackRestReader:
                 next=f"{error.advice}; a new try makes another target.",
                 code="lay-down",
             ) from None
+
+    def wal(self, point: RecoveryPoint, scratch: Path) -> ReadWal:
+        """See `PhysicalSource`."""
+        try:
+            seen = self._seen or self._look()
+            one = seen.backup(point.id)
+            if one is None:
+                raise Failed(_GONE, "Look again")
+        except Failed as error:
+            raise CouldNotVerify(
+                f"The archive of WAL behind {point.location} cannot be opened: {error.why}.",
+                means="What it holds is unknown; this is not the same as nothing.",
+                next=f"{error.advice}.",
+                code="wal-archive",
+            ) from None
+        return ReadWal(self._program, seen.stanza.archive_of(one), seen.archive(one))
 
 
 def _by_names(one: Backup, seen: _Seen) -> ByteFact:

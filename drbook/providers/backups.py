@@ -2,7 +2,9 @@
 
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 from drbook.core.baseline import Manifest
@@ -17,6 +19,7 @@ from drbook.core.points import (
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
 from drbook.core.values import plain
+from drbook.core.walread import WalRead
 from drbook.providers.contained import no_facts
 from drbook.providers.copies import Copies, Fetched, remove
 from drbook.providers.download import Received, download
@@ -24,6 +27,7 @@ from drbook.providers.opened import OpenSources
 from drbook.providers.sealed import SEALED, Unsealer, unsealer_of
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.base import Blob, PhysicalSource, Spoilt, same_bytes, seen_of
+from drbook.providers.waltrail import read_wal
 
 CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
 
@@ -119,6 +123,35 @@ class BackupCatalog:
         if point.format == "physical":
             return (yield from self.physical(point).check(point)), None
         return (yield from self.fetch(point))
+
+    def read_wal(
+        self, point: RecoveryPoint, *, segments: int, longest: timedelta
+    ) -> Working[WalRead]:
+        """See `core.ports.Backups.read_wal`."""
+        source = self.physical(point)
+        with tempfile.TemporaryDirectory(prefix="archive-", dir=self._folder) as scratch:
+            archive = source.wal(point, Path(scratch))
+            if archive is None:
+                raise CouldNotVerify(
+                    f"The source {plain(point.source, 100)} has no archive of WAL for {plain(point.id, 200)}.",
+                    means="Which transaction was the loss cannot be read anywhere.",
+                    next="Give the time of the loss instead, or name the archive in the runbook "
+                    "(`wal:` of `kind: basebackup`).",
+                    code="no-wal",
+                )
+            try:
+                return (
+                    yield from read_wal(
+                        archive,
+                        point,
+                        self._folder,
+                        self._cancel,
+                        segments=segments,
+                        longest=longest,
+                    )
+                )
+            finally:
+                archive.close()
 
     # --- fetching ------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from drbook.providers.barmanlist import (
 from drbook.providers.barmanpoints import (
     lacks,
     listed,
+    no_archive,
     no_files,
     not_laid,
     not_whole,
@@ -298,6 +299,12 @@ class CloudReader:
         if why := not_whole(place):
             raise not_laid(point, why, "Take another copy")
         return self._archive(kept)
+
+    def wal(self, point: RecoveryPoint, scratch: Path) -> WalArchive | None:
+        try:
+            return self._archive(self._kept(point)[1])
+        except Failed as error:
+            raise no_archive(point, error) from None
 
     def _archive(self, kept: Kept) -> CloudWal:
         return CloudWal(self, kept.segment)

@@ -64,6 +64,7 @@ def _point(
         system_identifier=kept.system,
         rolls_to=on.at if on else None,
         rolls_note=show_reach(found, clock) if on or found.missing or found.gap else "",
+        wal_from=kept.begin_wal,
     )
 
 
@@ -100,6 +101,15 @@ def not_laid(point: RecoveryPoint, why: str, advice: str) -> DrbookError:
         means="What was written lies in the fresh folder and is not to be started.",
         next=f"{advice.rstrip('.')}.",
         code="lay-down",
+    )
+
+
+def no_archive(point: RecoveryPoint, failed: Failed) -> CouldNotVerify:
+    return CouldNotVerify(
+        f"The archive of WAL behind {point.location} cannot be opened: {failed.why}.",
+        means="What it holds is unknown; this is not the same as nothing.",
+        next=f"{failed.advice}.",
+        code="wal-archive",
     )
 
 

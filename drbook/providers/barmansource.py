@@ -26,6 +26,7 @@ from drbook.providers.barmanpoints import (
     forget_archive,
     lacks,
     listed,
+    no_archive,
     no_files,
     not_laid,
     not_whole,
@@ -249,9 +250,17 @@ class BarmanReader:
             raise not_laid(point, why, "Run drbook as Barman's own user") from None
         if why := not_whole(place):
             raise not_laid(point, why, "Take another copy, and look into Barman's log")
-        return BarmanWal(
-            self._program, self._argv("get-wal", "-P", self._config.server), kept.segment
-        )
+        return self._wal(kept)
+
+    def wal(self, point: RecoveryPoint, scratch: Path) -> WalArchive | None:
+        try:
+            return self._wal(self._kept(point)[1])
+        except Failed as error:
+            raise no_archive(point, error) from None
+
+    def _wal(self, kept: Kept) -> BarmanWal:
+        argv = self._argv("get-wal", "-P", self._config.server)
+        return BarmanWal(self._program, argv, kept.segment)
 
     def _restore(self, kept: Kept, place: Place) -> list[str]:
         options = ["--get-wal"]

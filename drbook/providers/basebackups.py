@@ -143,6 +143,7 @@ class BaseBackupReader:
             system_identifier=one.system_identifier,
             rolls_to=rolls,
             rolls_note=note,
+            wal_from=label.start_segment if label else None,
         )
 
     # --- one of them ---------------------------------------------------------------------------
@@ -206,6 +207,9 @@ class BaseBackupReader:
             yield from chained[0].form.lay_down(place.data, place.tablespaces, self._cancel)
         else:
             yield from _combine(chained, place, self._cancel)
+        return self._wal
+
+    def wal(self, point: RecoveryPoint, scratch: Path) -> WalArchive | None:
         return self._wal
 
     def _found(self, point: RecoveryPoint) -> Found:

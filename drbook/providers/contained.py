@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, DrbookError, UsageError
@@ -114,6 +115,29 @@ class ContainedPhysical(Contained):
     def lay_down(self, point: RecoveryPoint, place: Place) -> Working[WalArchive | None]:
         with _only_ours(self._id):
             return (yield from self._physical.lay_down(point, place))
+
+    def wal(self, point: RecoveryPoint, scratch: Path) -> WalArchive | None:
+        with _only_ours(self._id):
+            archive = self._physical.wal(point, scratch)
+        return None if archive is None else ContainedWal(self._id, archive)
+
+
+class ContainedWal:
+    """Implements `WalArchive` in the same way."""
+
+    def __init__(self, id: str, archive: WalArchive) -> None:
+        self._id = id
+        self._archive = archive
+
+    def get(self, name: str, into: Path) -> bool:
+        with _only_ours(self._id):
+            found = self._archive.get(name, into)
+            if found is not into.is_file():
+                raise _wrong(self._id, "it did not bring the WAL that it said it has")
+        return found
+
+    def close(self) -> None:
+        self._archive.close()
 
 
 def no_facts(point: RecoveryPoint, why: str) -> PointFacts:

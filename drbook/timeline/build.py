@@ -11,11 +11,13 @@ from drbook.core import events as ev
 from drbook.core.choosing import Which, chosen_instead, judgement_of, standing
 from drbook.core.clocks import loss
 from drbook.core.events import Record, StepEnd
+from drbook.core.losing import LossFound
 from drbook.core.occurred import dated
 from drbook.core.outputs import parts_of
 from drbook.core.points import Located
 from drbook.core.results import (
     COMPARE,
+    FIND_LOSS,
     LOCATE,
     RESTORE,
     VERIFY,
@@ -332,6 +334,7 @@ def build(
         verified=verified,
         verified_stale=verified_stale,
         compared=builder.result(COMPARE, DifferenceResult),
+        sought=builder.result(FIND_LOSS, LossFound),
         telling=_telling(builder, document, detected if not by else None, declared),
         choice=builder.choice,
         unread=tuple(builder.unread),

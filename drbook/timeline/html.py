@@ -32,6 +32,8 @@ def _template() -> Template:
         places=words.places,
         compared_tables=words.compared_tables,
         compared_rows=words.compared_rows,
+        sought_rows=words.sought_rows,
+        sought_notes=words.sought_notes,
         took=words.took,
         stale=words.stale,
         warned=words.warned,

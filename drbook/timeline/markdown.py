@@ -36,6 +36,8 @@ from drbook.timeline.words import (
     rolled,
     rows_left,
     signed,
+    sought_notes,
+    sought_rows,
     stale,
     telling,
     took,
@@ -72,6 +74,7 @@ def markdown(timeline: Timeline) -> str:
         _target(timeline),
         _preflight(timeline),
         _tables(timeline),
+        _sought(timeline),
         _living(timeline),
         _by_hand(timeline),
         _steps(timeline),
@@ -268,6 +271,16 @@ def _living(timeline: Timeline) -> str:
     if rows := compared_rows(found):
         names = ("table", "change", "key", "restored", "production")
         parts += ["### Some of these rows", _table(names, rows)]
+    return "\n\n".join(parts)
+
+
+def _sought(timeline: Timeline) -> str:
+    found = timeline.sought
+    if found is None:
+        return ""
+    head = ("", "commit", "transaction", "what it did", "stopping before it leaves out")
+    notes = "\n".join(f"- {text(each)}" for each in sought_notes(found))
+    parts = ["## The moment of the loss, by the WAL", _table(head, sought_rows(found)), notes]
     return "\n\n".join(parts)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drbook.core.events import Plan, Record
+from drbook.core.losing import LossFound
 from drbook.core.outputs import Part
 from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
@@ -187,6 +188,8 @@ class Timeline:
     """Why `verified` no longer holds, where something that it rests on has changed since."""
     compared: DifferenceResult | None
     """The restored database against production as it was then."""
+    sought: LossFound | None
+    """The moment of the loss, as it was sought in the WAL."""
     telling: Telling
     choice: Choice | None
     unread: tuple[str, ...]

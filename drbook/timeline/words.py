@@ -6,12 +6,13 @@ from itertools import pairwise
 
 from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
+from drbook.core.losing import LossFound
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.purging import pause
 from drbook.core.recovery import RecoveryReport
 from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.timers import Owed
-from drbook.core.values import counted, format_duration, show_duration, show_time
+from drbook.core.values import counted, format_duration, plain, show_duration, show_time
 from drbook.timeline.model import Attempt, Entry, Measured, Timeline
 
 MODES = {
@@ -201,6 +202,29 @@ def compared_rows(found: Difference) -> list[tuple[str, str, str, str, str]]:
         for table in found.tables
         for row in table.sample
     ]
+
+
+def sought_rows(found: LossFound) -> list[tuple[str, str, str, str, str]]:
+    """The transactions that may be the loss: proposed or not, commit, number, what it did, what stopping costs."""
+    return [
+        (
+            "◀ proposed" if one.chosen else "",
+            show_time(one.what.committed_at),
+            str(one.what.xid),
+            plain(one.destroyed(), 400),
+            one.costs(),
+        )
+        for one in found.candidates
+    ]
+
+
+def sought_notes(found: LossFound) -> list[str]:
+    """How far the WAL was read, where the names come from, and what speaks against the proposal."""
+    read = found.read
+    ends = f", up to the commit of {show_time(read.ends)}" if read.ends else ""
+    notes = [f"{counted(read.segments, 'segment')} read from {read.first} on{ends}; {read.why}"]
+    notes += [found.named_by, found.disagreement, *(one.show() for one in found.drops)]
+    return [plain(each, 400) for each in notes if each]
 
 
 def _pairs(values: Mapping[str, str | None]) -> str:

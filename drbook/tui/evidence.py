@@ -8,6 +8,7 @@ from rich.text import Text
 
 from drbook.app.model import Snapshot
 from drbook.core.clocks import loss
+from drbook.core.losing import LossFound
 from drbook.core.points import Judgement, Located
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.recovery import RecoveryReport
@@ -18,6 +19,7 @@ from drbook.core.values import Frozen, Json
 from drbook.tui.colours import DIM, GOOD, STRONG, URGENT, WARN
 from drbook.tui.copies import backups_table, cost_line, could_not_look
 from drbook.tui.difference import compared_databases
+from drbook.tui.losses import sought_losses
 from drbook.tui.outputs import printed
 from drbook.tui.paint import cut, said, table_of
 from drbook.tui.rowcounts import verified_rows
@@ -93,6 +95,9 @@ def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
     if run.action == "postgres.difference":
         compared = _result(DifferenceResult, run.result)
         return compared_databases(compared.difference, height) if compared else None
+    if run.action == "postgres.find_loss":
+        sought = _result(LossFound, run.result)
+        return sought_losses(sought, width, height) if sought else None
     return printed(run, width)
 
 

@@ -373,6 +373,25 @@ def test_it_is_rolled_forward_to_right_before_the_delete(
     assert not any((tmp_path / "server" / "scratch").iterdir())
 
 
+def test_its_wal_is_read_without_laying_it_down(
+    business: Business, reader: PhysicalSource, tmp_path: Path
+) -> None:
+    """The same bytes that a recovery gets, checked against what was archived."""
+    point = points(reader)[-1]
+    assert point.wal_from is not None
+    archive = reader.wal(point, tmp_path)
+    assert archive is not None
+    try:
+        assert archive.get(point.wal_from, tmp_path / "segment")
+        data = (tmp_path / "segment").read_bytes()
+        assert len(data) == 16 * 1024 * 1024
+        assert int.from_bytes(data[:2], "little") & 0xFF00 == 0xD100
+        assert not archive.get("0000000100000000000000EE", tmp_path / "none")
+        assert not archive.get("00000002.history", tmp_path / "none")
+    finally:
+        archive.close()
+
+
 def test_it_is_laid_down_within_its_place_and_says_how_far(
     business: Business, reader: PhysicalSource, tmp_path: Path
 ) -> None:

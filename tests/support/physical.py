@@ -170,3 +170,6 @@ class Trees:
         shutil.copytree(self.folder / point.id, place.data, symlinks=True, dirs_exist_ok=True)
         self.change(place)
         return self.archive
+
+    def wal(self, point: RecoveryPoint, scratch: Path) -> WalArchive | None:
+        return self.archive

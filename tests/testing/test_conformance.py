@@ -254,6 +254,9 @@ class Shelf:
         (place.data / "global").mkdir()
         return None
 
+    def wal(self, point: RecoveryPoint, scratch: Path) -> WalArchive | None:
+        return None
+
 
 def shelf_bed(tmp_path: Path) -> SourceBed:
     bed = directory_bed(tmp_path)

@@ -147,6 +147,10 @@ class PhysicalSource(Source, Protocol):
         Raises StepFailed where it cannot be done, or not whole.
         """
 
+    def wal(self, point: RecoveryPoint, scratch: Path) -> WalArchive | None:
+        """The same archive without laying the copy down, for who only reads it; None where there is none.
+        `scratch` exists, is empty and does not stay. Raises DrbookError where it cannot be opened."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
