@@ -97,12 +97,18 @@ def changed(manifest: Manifest, now: Now) -> tuple[str, ...]:
     return tuple(found)
 
 
+def in_days(span: timedelta) -> str:
+    """`31 days`, or hours and minutes below two of them; nothing is less than none."""
+    span = max(span, timedelta(0))
+    return f"{span.days} days" if span >= timedelta(days=2) else show_duration(span)
+
+
 def aged(manifest: Manifest, at: datetime) -> str:
     """How old it is, as it says itself."""
     age = at - manifest.packed_at
     if age < -AHEAD:
         return f"dated {show_duration(-age)} from now: its age is unknown"
-    return f"{show_duration(max(age, timedelta(0)))} old, packed at {show_time(manifest.packed_at)}"
+    return f"{in_days(age)} old, packed at {show_time(manifest.packed_at)}"
 
 
 # --- for the audit -----------------------------------------------------------------------------
@@ -150,7 +156,7 @@ def bag_line(bag: Bag, now: Now) -> Line:
     if age < -AHEAD:
         return _line(Answer.UNKNOWN, said)
     if age > bag.max_age:
-        return _line(Answer.FAIL, f"{said}; {show_duration(bag.max_age)} at most: `drbook pack`")
+        return _line(Answer.FAIL, f"{said}; {in_days(bag.max_age)} at most: `drbook pack`")
     if now.runbook_sha256 != manifest.runbook_sha256:
         return _line(
             Answer.FAIL, f"{said}; but it holds another runbook than this one: `drbook pack`"
@@ -173,12 +179,10 @@ def _unseen(bag: Bag, now: Now, why: str) -> Line:
             "none is known of: the runbook states no `pack`, and none was written from here: `drbook pack`",
         )
     age = now.at - written.at
-    then = (
-        f"one was written {show_duration(max(age, timedelta(0)))} ago to {plain(written.path, 200)}"
-    )
+    then = f"one was written {in_days(age)} ago to {plain(written.path, 200)}"
     then += f"; whether it is still there nobody could see ({why})" if why else ""
     if age > bag.max_age:
-        return _line(Answer.FAIL, f"{then}; {show_duration(bag.max_age)} at most: `drbook pack`")
+        return _line(Answer.FAIL, f"{then}; {in_days(bag.max_age)} at most: `drbook pack`")
     if written.runbook_sha256 != now.runbook_sha256:
         return _line(Answer.FAIL, f"{then}; the runbook has changed since: `drbook pack`")
     return _line(Answer.UNKNOWN, then)

@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from pydantic import ValidationError
-
 from drbook.core.errors import StepFailed, UsageError
 from drbook.core.gobag import MANIFEST, RUNBOOK, Looked, Manifest, Packed
 from drbook.core.values import plain
@@ -158,11 +156,14 @@ def look(path: Path) -> Looked:
     try:
         with _opened(path) as (names, read):
             return _held(names, read)
-    except zipfile.BadZipFile as error:
-        return Looked(problems=(f"it is no whole zip: {plain(str(error), 200)}",))
-    except (OSError, NotImplementedError, RuntimeError, EOFError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        return Looked(unread=f"it cannot be read: {plain(why, 200)}")
+    except OSError as error:
+        return Looked(unread=f"it cannot be read: {plain(error.strerror or str(error), 200)}")
+    except Exception as error:  # noqa: BLE001 - a damaged zip raises whatever its reader does
+        return Looked(problems=(f"it is no whole zip: {_why(error)}",))
+
+
+def _why(error: Exception) -> str:
+    return plain(" ".join(str(error).split()) or type(error).__name__, 200)
 
 
 def whole_digest(path: Path) -> str:
@@ -211,9 +212,8 @@ def _held(names: list[str], read: _Reader) -> Looked:
         with read(MANIFEST) as stream:
             text = stream.read(MANIFEST_LARGEST)
         manifest = Manifest.model_validate_json(text)
-    except (ValidationError, zipfile.BadZipFile, OSError, EOFError) as error:
-        why = plain(" ".join(str(error).split()), 200)
-        return Looked(problems=(f"its {MANIFEST} cannot be read: {why}",))
+    except Exception as error:  # noqa: BLE001 - see `look`; what is no manifest is as bad
+        return Looked(problems=(f"its {MANIFEST} cannot be read: {_why(error)}",))
     problems = [
         f"{plain(name, 200)} is in it and not in its manifest"
         for name in names
@@ -237,8 +237,8 @@ def _differs(name: str, stated: Packed, names: list[str], read: _Reader) -> str:
     try:
         with read(name) as stream:
             found = _measured(stream, min(stated.size, LARGEST))
-    except Exception as error:  # noqa: BLE001 - a damaged zip raises whatever its decompressor does
-        return f"cannot be read: {plain(' '.join(str(error).split()), 150)}"
+    except Exception as error:  # noqa: BLE001 - see `look`
+        return f"cannot be read: {_why(error)}"
     if found.size != stated.size:
         return "is cut short" if found.size < stated.size else "is longer than its manifest says"
     return "" if found.sha256 == stated.sha256 else "has another SHA-256 than its manifest says"

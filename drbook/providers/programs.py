@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 
 from drbook.core.errors import DrbookError
 from drbook.core.points import SourceConfig
@@ -50,14 +51,17 @@ def look(name: str, environment: Mapping[str, str]) -> Program:
     """Never raises: what does not answer has no version."""
     folders = os.pathsep.join(program_folders(environment.get("PATH", "")))
     path = shutil.which(name, path=folders)
-    if path is None:
-        return Program(name)
+    return Program(name) if path is None else Program(name, path, _version(name, path))
+
+
+@lru_cache(maxsize=64)
+def _version(name: str, path: str) -> str:
     try:
         said = complete([path, ASKED[name]], env=ENGLISH, timeout=timedelta(seconds=20))
     except DrbookError as error:
-        return Program(name, path, plain(error.what, 120))
+        return plain(error.what, 120)
     lines = [line for line in (said.stdout or said.stderr).splitlines() if line.strip()]
-    return Program(name, path, plain(scrub(lines[0]), 120) if lines else "says no version")
+    return plain(scrub(lines[0]), 120) if lines else "says no version"
 
 
 def needed(sources: Sequence[SourceConfig]) -> dict[str, list[str]]:

@@ -20,6 +20,8 @@ DUMP = (
     + b"-- PostgreSQL database dump complete\n"
 )  # fmt: skip
 DUMP_OF_MIBS = DUMP * 120
+together = pytest.mark.xdist_group("opensample")
+"""The repository and the keys are made once."""
 needs_age = pytest.mark.skipif(shutil.which("age") is None, reason="age is not installed")
 
 
@@ -44,6 +46,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 
 @needs_restic
+@together
 def test_restic_with_its_password_decrypts_and_writes_nothing(repository: Repository) -> None:
     before = snapshot_of(Path(repository.place))
     found = tried(
@@ -56,6 +59,7 @@ def test_restic_with_its_password_decrypts_and_writes_nothing(repository: Reposi
 
 
 @needs_restic
+@together
 @pytest.mark.parametrize(
     ("environment", "answer", "said"),
     [
@@ -79,10 +83,12 @@ def test_a_place_that_is_not_there_says_nothing_of_the_key(tmp_path: Path) -> No
 
 
 @needs_restic
-def test_a_repository_without_a_dump_proves_nothing(tmp_path: Path) -> None:
-    empty = Repository(tmp_path / "empty")
-    found = tried(source("restic", repository=empty.place, password="env:PW"), {"PW": PASSWORD})
+@together
+def test_a_repository_without_a_dump_proves_nothing(repository: Repository) -> None:
+    config = source("restic", repository=repository.place, password="env:PW", files="*.nothing")
+    found = tried(config, {"PW": PASSWORD})
     assert found.answer is Answer.UNKNOWN
+    assert "holds no copy" in found.reason
 
 
 # --- age and S3 --------------------------------------------------------------------------------
@@ -127,6 +133,7 @@ def keys(server: S3Server, **more: str) -> dict[str, str]:
 
 
 @needs_age
+@together
 @pytest.mark.parametrize("which", [2, 3], ids=["whole", "its beginning alone"])
 def test_age_in_a_bucket(
     s3_server: S3Server, sealed: tuple[str, str, bytes, bytes], which: int
@@ -159,6 +166,7 @@ def tried_in_bucket(config: SourceConfig, environment: Mapping[str, str]) -> Ope
 
 
 @needs_age
+@together
 def test_a_bucket_whose_copies_are_not_encrypted(
     s3_server: S3Server, sealed: tuple[str, str, bytes, bytes]
 ) -> None:
@@ -172,6 +180,7 @@ def test_a_bucket_whose_copies_are_not_encrypted(
 
 
 @needs_age
+@together
 def test_an_encrypted_copy_that_nothing_opens(
     s3_server: S3Server, sealed: tuple[str, str, bytes, bytes]
 ) -> None:
