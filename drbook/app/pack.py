@@ -226,6 +226,10 @@ def _wheels(order: Order, contents: _Contents, scratch: Path) -> None:
         return
     contents.files |= {f"wheels/{path.name}": path for path in found}
     contents.wheels = wheels.platform()
+    if others := wheels.plug_ins():
+        contents.remarks.append(
+            f"no wheels of the plug-ins {', '.join(others)}: what the runbook has of them will not load"
+        )
 
 
 def _texts(order: Order, contents: _Contents) -> None:

@@ -12,7 +12,7 @@ import sysconfig
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -80,6 +80,13 @@ def versions() -> list[str]:
             found[name] = one.version
             waiting += [match[0] for each in one.requires or () if (match := _NAME.match(each))]
     return sorted(f"{name}=={version}" for name, version in found.items() if name != "drbook")
+
+
+def plug_ins() -> list[str]:
+    """Packages that add something to drbook here, by name; their wheels are not gathered."""
+    groups = [each for each in entry_points().groups if each.startswith("drbook.")]
+    found = (one.dist for group in groups for one in entry_points(group=group))
+    return sorted({one.name for one in found if one is not None and one.name != "drbook"})
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?=[^;]*(?:;(?!.*\bextra\b).*)?\Z)")

@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from support.gobag import Office, baseline_of, office
+from support.gobag import Office, baseline_of, office, wheel
 
+from drbook import __version__
 from drbook.app.pack import Order, pack
 from drbook.app.places import Home
 from drbook.app.shipped import open_runbook
 from drbook.cli.main import cli
 from drbook.core.errors import DrbookError, Refused, UsageError
 from drbook.core.gobag import MANIFEST, Manifest
-from drbook.providers import gobag
+from drbook.providers import gobag, wheels
 from drbook.providers.baselines import DirectoryBaselines
 from drbook.providers.secrets import reader
 
@@ -341,6 +342,21 @@ def test_what_cannot_be_had_does_not_lose_the_rest(
     found = texts(here.bag)
     assert "keys.txt" in found
     assert "wheels: The wheels are not to be had" in " ".join(found["README.txt"].split())
+
+
+def test_prepared_wheels_go_in_as_they_are(here: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = here.planted.root / "prepared"
+    folder.mkdir()
+    made = wheel(folder, f"drbook-{__version__}")
+    monkeypatch.setattr(wheels, "plug_ins", lambda: ["drbook-more"])
+    ran = drbook("pack", here.runbook, "-o", here.bag, "--wheels", folder, "--json")
+    manifest = json.loads(ran.stdout)["manifest"]
+    assert ran.return_value == 0
+    assert manifest["wheels"] == wheels.platform()
+    assert "plug-ins drbook-more" in str(manifest["remarks"])
+    with zipfile.ZipFile(here.bag) as archive:
+        assert archive.read(f"wheels/{made.name}") == made.read_bytes()
+        assert f"--find-links wheels drbook=={__version__}" in archive.read("README.txt").decode()
 
 
 def test_a_place_that_is_none(here: Office, tmp_path: Path) -> None:

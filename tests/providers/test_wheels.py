@@ -1,34 +1,15 @@
 """Wheels for the go-bag: which versions, from where, and what is said where they do not do."""
 
 import os
-import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from support.gobag import wheel
 
 from drbook import __version__
 from drbook.core.errors import StepFailed
 from drbook.providers import wheels
-
-
-def wheel(folder: Path, name: str, *requires: str) -> Path:
-    """An installable one with nothing in it (the specification of the binary distribution format)."""
-    package, number = name.split("-")[:2]
-    info = f"{package}-{number}.dist-info"
-    path = folder / f"{name}-py3-none-any.whl"
-    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
-    with zipfile.ZipFile(path, "w") as made:
-        made.writestr(
-            f"{info}/METADATA",
-            f"Metadata-Version: 2.1\nName: {package}\nVersion: {number}\n{needs}",
-        )
-        made.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        made.writestr(f"{info}/RECORD", "")
-    return path
-
 
 DRBOOK = f"drbook-{__version__}"
 

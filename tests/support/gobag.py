@@ -1,5 +1,6 @@
 """A runbook with everything that a go-bag takes from it, and planted secrets of every kind."""
 
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,3 +113,21 @@ def office(root: Path) -> Office:
     baseline = baseline_of(datetime(2026, 11, 20, tzinfo=UTC))
     store = DirectoryBaselines(path=str(root / "baselines")).open(reader({}))
     return Office(planted, runbook, bag, environment, store.save(baseline))
+
+
+def wheel(folder: Path, name: str, *requires: str) -> Path:
+    """An installable one with nothing in it (the specification of the binary distribution format)."""
+    package, number = name.split("-")[:2]
+    info = f"{package}-{number}.dist-info"
+    path = folder / f"{name}-py3-none-any.whl"
+    needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr(
+            f"{info}/METADATA",
+            f"Metadata-Version: 2.1\nName: {package}\nVersion: {number}\n{needs}",
+        )
+        made.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        made.writestr(f"{info}/RECORD", "")
+    return path
