@@ -1,6 +1,7 @@
 """Fixtures for all rooms: a real S3 server with versions and Object Lock, one per test worker."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ from drbook.providers.pgserver import server_user
 from drbook.providers.sources.s3 import S3Source
 
 T = TypeVar("T")
+
+# Programs that the test extra brings along lie beside Python, which need not be on PATH.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
 
 @pytest.fixture(autouse=True)

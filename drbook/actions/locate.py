@@ -21,13 +21,16 @@ from drbook.core.points import (
     Verdict,
 )
 from drbook.core.ports import Ports
+from drbook.core.presets import Requirement
+from drbook.core.proofs import Proofs
+from drbook.core.purging import pause, purgers
 from drbook.core.signals import Milestone, Working
-from drbook.core.values import Frozen, plain, show_duration, show_time
+from drbook.core.values import Frozen, counted, plain, show_duration, show_time
 
 
 class LocateParams(Frozen):
-    require: tuple[Criterion, ...] = (Criterion.RESOURCE, Criterion.ACCOUNT, Criterion.CREDENTIAL)
-    """What must pass for a copy to count as independent."""
+    require: Requirement = (Criterion.RESOURCE, Criterion.ACCOUNT, Criterion.CREDENTIAL)
+    """What must pass for a copy to count as independent: criteria, or the preset that stands for them."""
     prefer: tuple[Criterion, ...] = ()
     """What decides between copies of the same moment."""
     observed: tuple[Criterion, ...] = ()
@@ -58,8 +61,9 @@ class Locate(Action[LocateParams]):
         ]
         if params.check == "full":
             does.append("downloads the newest independent copy and reads it to its end")
+        jobs = purgers(context.document, params.sources)
         return Plan(
-            does=tuple(does),
+            does=(*(pause(source, job) for source, job in jobs), *does),
             source=names,
             touches="nothing but the incident folder",
             expects="one independent copy, and every other one with the reason why not",
@@ -77,12 +81,15 @@ class Locate(Action[LocateParams]):
                 code="no-sources",
             )
         found, unreachable = yield from survey(configs, context, ports)
-        judging = _Judging(params, context, ports.clock.now())
+        asked = Criterion.RESTORED in (*params.require, *params.prefer)
+        proofs = ports.earlier() if asked else Proofs(unread=NOT_LOOKED)
+        judging = _Judging(params, context, ports.clock.now(), proofs)
         judgements = judging.all(found)
         digest = name = None
         if params.check == "full":
-            found, name, digest = yield from _check(found, judging, ports)
+            found, name, digest = yield from _checked(found, judging, ports)
             judgements = judging.all(found)
+        yield from _warned(judgements)
         result = located(
             judgements,
             unreachable=unreachable,
@@ -95,6 +102,7 @@ class Locate(Action[LocateParams]):
         return _finish((yield from _with_costs(result, context, ports)), context.occurred)
 
 
+NOT_LOOKED = "records are looked through only where `restored` is required or preferred"
 BASELINES_READ = 8
 """Captures that are fetched to tell what copies held; each is a document of a line per table."""
 BASELINES_SHOWN = 100
@@ -139,35 +147,83 @@ def _chosen(configured: Sequence[SourceConfig], wanted: Sequence[str] | None) ->
 class _Judging:
     """Facts to judgements, by this step's policy."""
 
-    def __init__(self, params: LocateParams, context: StepContext, now: datetime) -> None:
+    def __init__(
+        self, params: LocateParams, context: StepContext, now: datetime, proofs: Proofs
+    ) -> None:
         self.now = now
         self._params = params
+        self._proofs = proofs
         self._occurred = context.occurred
         self._production = context.document.production.domain
         self._reach = leaked_credentials(
             self._production, context.document.credentials, params.leaked
         )
 
-    def one(self, found: Found) -> Judgement:
+    def one(self, found: Found, *, ahead: bool = False) -> Judgement:
+        """By the step's policy; `ahead` of reading its bytes, by all of it that needs no reading."""
+        require = self._params.require
+        if ahead and found.facts.bytes.state == "unread":
+            require = tuple(each for each in require if each is not Criterion.BYTES)
         return judge(
             found.facts,
             found.source,
             found.config.domain,
             self._production,
             self._reach,
-            require=self._params.require,
+            require=require,
             prefer=self._params.prefer,
             now=self.now,
             occurred=self._occurred,
             observed_only=frozenset(self._params.observed),
+            stated=found.config,
+            proofs=self._proofs,
         )
 
     def all(self, found: Sequence[Found]) -> list[Judgement]:
         return [self.one(each) for each in found]
 
     def best(self, found: Sequence[Found]) -> RecoveryPoint | None:
-        chosen = choose(self.all(found), self._params.prefer, self._occurred)
+        """The copy that comes next: to be read, where its bytes were not."""
+        judgements = [self.one(each, ahead=True) for each in found]
+        chosen = choose(judgements, self._params.prefer, self._occurred)
         return chosen.point if chosen else None
+
+    def settled(self, found: Sequence[Found]) -> bool:
+        """True where what comes next holds by the whole policy, or nothing does."""
+        chosen = choose(self.all(found), self._params.prefer, self._occurred)
+        return self.best(found) == (chosen.point if chosen else None)
+
+
+def _checked(
+    found: Sequence[Found], judging: _Judging, ports: Ports
+) -> Working[tuple[list[Found], str | None, str | None]]:
+    """As `_check`, and on to the next copy where the policy wants bytes that are proven, and one was read to
+    its end that nothing proves."""
+    looked, name, digest = yield from _check(found, judging, ports)
+    while name is not None and not judging.settled(looked):
+        looked, name, digest = yield from _check(looked, judging, ports)
+    if judging.best(looked) is None:
+        return looked, None, None
+    return looked, name, digest
+
+
+def _warned(judgements: Sequence[Judgement]) -> Working[None]:
+    """What to pause, what disagrees with the runbook and what can be brought back, each said once."""
+    said: dict[str, None] = {}
+    for each in judgements:
+        source = plain(each.point.source, 60)
+        said.update(dict.fromkeys(pause(source, one) for one in each.pause))
+        said.update(
+            dict.fromkeys(f"{source}: not as stated: {one.words}" for one in each.disagreements)
+        )
+    back = [each for each in judgements if each.verdict is Verdict.RECOVERABLE]
+    if back:
+        first = f"{plain(back[0].point.location, 200)}: {back[0].recoverable}"
+        said[
+            f"gone but recoverable: {counted(len(back), 'copy', 'copies')}, the newest {first}"
+        ] = None
+    for line in said:
+        yield Milestone(line)
 
 
 def _check(
@@ -252,5 +308,8 @@ def _costs(result: Located, occurred: datetime | None) -> str:
     newest, point = result.newest, result.point
     if newest is None or point is None or newest.key == point.key:
         return ""
-    older = show_duration(newest.holds_to(occurred) - point.holds_to(occurred))
+    gap = newest.holds_to(occurred) - point.holds_to(occurred)
+    if not gap:
+        return "; another copy that comes as far is not independent"
+    older = show_duration(gap)
     return f"; the newest copy that could be seen is {older} newer, and not independent"

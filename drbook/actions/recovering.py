@@ -3,12 +3,12 @@
 from drbook.core.actions import Finished, StepContext
 from drbook.core.errors import StepFailed
 from drbook.core.events import Plan
-from drbook.core.points import RecoveryPoint
+from drbook.core.points import Answer, ByteFact, Criterion, Located, RecoveryPoint
 from drbook.core.ports import Ports, ProductionIdentity
 from drbook.core.preflight import stop
 from drbook.core.recovery import RecoveryAim
 from drbook.core.recoverychecks import aim_of
-from drbook.core.results import RestoreResult
+from drbook.core.results import RestoreResult, read_result
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import TargetSpec
 from drbook.core.values import plain, show_size, show_time
@@ -41,6 +41,19 @@ def plan_physical(
     )
 
 
+def read_already(point: RecoveryPoint, context: StepContext) -> ByteFact | None:
+    """What an earlier step of this incident found when it read these very bytes, where they were whole: what
+    may be terabytes is not read twice. What is laid down is held to its manifest again."""
+    for step, output in context.outputs.items():
+        located = read_result(Located, output)
+        for each in located.judgements if located is not None else ():
+            read = each.finding(Criterion.BYTES)
+            if each.point.bytes_key == point.bytes_key and read.answer is Answer.PASS:
+                reason = f"{read.reason}, as {plain(step, 60)} read it"
+                return ByteFact(state="intact", reason=reason)
+    return None
+
+
 def restore_physical(
     point: RecoveryPoint,
     target: TargetSpec,
@@ -51,7 +64,9 @@ def restore_physical(
 ) -> Working[Finished]:
     """Raises StepFailed where the copy is damaged, does not fit here or does not come to its aim."""
     aim = aim_of(point, wanted, context.occurred)
-    facts, _ = yield from ports.backups.check(point)
+    facts = read_already(point, context)
+    if facts is None:
+        facts, _ = yield from ports.backups.check(point)
     if facts.state in ("damaged", "unknown"):
         raise StepFailed(
             f"{plain(point.location, 300)} cannot be restored: {facts.reason}",

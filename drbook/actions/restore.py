@@ -20,6 +20,7 @@ from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports, ProductionIdentity
 from drbook.core.preflight import stop
 from drbook.core.preflightrules import settled
+from drbook.core.purging import pause, purgers
 from drbook.core.recovery import RecoveryAim
 from drbook.core.results import RestoreResult
 from drbook.core.signals import Milestone, Working
@@ -72,6 +73,7 @@ class Restore(Action[RestoreParams]):
             load += ", first " + ", ".join(plain(name, 60) for name in params.first)
         return Plan(
             does=(
+                *(pause(source, job) for source, job in purgers(context.document, (point.source,))),
                 f"downloads {show_size(point.size)} and checks it ({digest}), "
                 "or uses the checked copy that is already here",
                 target.making,
@@ -88,6 +90,8 @@ class Restore(Action[RestoreParams]):
     def perform(
         self, params: RestoreParams, context: StepContext, ports: Ports
     ) -> Working[Finished]:
+        for source, job in purgers(context.document, (params.point.source,)):
+            yield Milestone(pause(source, job))
         if params.point.format == "physical":
             identities = yield from known_production(context, ports)
             return (

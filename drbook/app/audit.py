@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from drbook.actions.locate import Locate
 from drbook.app.exposure import credentials_of, referred, things_of
 from drbook.app.inspect import Inspection, baselines
 from drbook.app.opensample import open_samples
 from drbook.app.packrecord import bag_of, now_of
-from drbook.app.places import JOURNAL, Home, listed
-from drbook.core.audit import Facts, Proof, audit_copies
+from drbook.app.places import Home
+from drbook.app.proved import proved
+from drbook.core.audit import audit_copies
 from drbook.core.auditreport import Report
+from drbook.core.copyset import Facts
 from drbook.core.credentials import (
     PRODUCTION,
     Might,
@@ -27,23 +30,15 @@ from drbook.core.credentials import (
     unstated,
 )
 from drbook.core.errors import DrbookError
-from drbook.core.events import Mode
-from drbook.core.fold import fold
 from drbook.core.gobag import bag_line
 from drbook.core.kills import kills
 from drbook.core.points import Answer, Basis, Located
-from drbook.core.remarks import TableVerdict
-from drbook.core.results import VERIFY, VerifyResult, read_result
+from drbook.core.presets import PRESETS
 from drbook.core.roles import QUERY, RoleFacts, power_of
 from drbook.core.runbook import Runbook
-from drbook.core.state import IncidentState, StepState
 from drbook.core.values import plain
-from drbook.journal.reader import read
 from drbook.providers.credfiles import Search
 from drbook.providers.hiding import scrub
-
-PAST = 100
-"""Incidents of this machine that are looked into for what was proved, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,8 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     located = _located(order.runbook, inspection, now, full=full)
     current = now_of(order.runbook, order.environment)
     bag = bag_line(bag_of(order.runbook, order.home), current)
-    copies = (*audit_copies(_facts(order, located, now)), bag)
+    judged = audit_copies(_facts(order, located, now), _preset(order.runbook))
+    copies = (*judged, bag)
     search = Search(order.environment)
     search.run(order.paths, order.here, *referred(order.runbook))
     stated = Stated(
@@ -100,6 +96,14 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     )
 
 
+def _preset(runbook: Runbook) -> str:
+    """The preset that the runbook's own locate step names; empty where it lists criteria."""
+    asked = (
+        step.step.with_.get("require") for step in runbook.steps if step.step.do == Locate.name
+    )
+    return next((one for one in asked if isinstance(one, str) and one in PRESETS), "")
+
+
 def _located(runbook: Runbook, inspection: Inspection, now: datetime, *, full: bool) -> Located:
     if not runbook.sources:
         return Located(point=None, asked_at=now)
@@ -130,50 +134,6 @@ def _baselines(order: Order) -> tuple[list[datetime], str]:
         return [at for _, at in baselines(order.runbook, order.environment).listed()], ""
     except DrbookError as error:
         return [], f"captures cannot be listed: {error.what}"
-
-
-# --- what was proved ---------------------------------------------------------------------------
-
-
-def proved(home: Home) -> tuple[list[Proof], str]:
-    """Copies that drills and incidents of this machine restored and verified, and why not all of them
-    are known. A dry run, somebody's word, and what was accepted without proof prove nothing."""
-    proofs: list[Proof] = []
-    unread = 0
-    try:
-        folders = listed(home)[-PAST:]
-    except DrbookError as error:
-        return [], error.what
-    for folder in folders:
-        try:
-            state = fold(read(folder / JOURNAL))
-        except DrbookError:
-            unread += 1
-            continue
-        proofs += _proofs_in(state)
-    return proofs, f"{unread} earlier records cannot be read" if unread else ""
-
-
-def _proofs_in(state: IncidentState) -> list[Proof]:
-    if state.mode is Mode.DRY_RUN:
-        return []
-    found = []
-    for run in state.steps.values():
-        if run.action != VERIFY or run.state is not StepState.SUCCEEDED or run.ended_at is None:
-            continue
-        result = read_result(VerifyResult, run.result)
-        if result is None or result.point is None or run.by_hand or run.accepted is not None:
-            continue
-        if result.comparison.verdict is TableVerdict.PASS:
-            found.append(
-                Proof(
-                    bytes_key=result.point.bytes_key,
-                    location=result.point.location,
-                    verified_at=run.ended_at,
-                    mode=state.mode.value,
-                )
-            )
-    return found
 
 
 # --- what production's server says -------------------------------------------------------------

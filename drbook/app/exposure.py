@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from drbook.core.audit import usable
+from drbook.core.copyset import usable
 from drbook.core.credentials import PRODUCTION, Thing
 from drbook.core.points import (
     Answer,

@@ -17,6 +17,8 @@ from drbook.actions.locate import Locate, LocateParams
 from drbook.actions.restore import known_production
 from drbook.app.capture import Captured, CaptureOrder, capture
 from drbook.app.inputs import occurred_in, read_input
+from drbook.app.places import home
+from drbook.app.proved import earlier
 from drbook.app.wiring import Wiring
 from drbook.core.actions import Finished, StepContext
 from drbook.core.errors import Cancelled, UsageError
@@ -90,7 +92,13 @@ class Inspection:
             document=self._runbook.document,
         )
         with tempfile.TemporaryDirectory(prefix="drbook-look-") as scratch:
-            wiring = Wiring(self._runbook, Path(scratch), Mode.DRILL, self._environment)
+            wiring = Wiring(
+                self._runbook,
+                Path(scratch),
+                Mode.DRILL,
+                self._environment,
+                earlier=lambda: earlier(home(self._environment)),
+            )
             token = wiring.switch()
             try:
                 with wiring.open(context, token) as ports:

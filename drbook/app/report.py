@@ -42,6 +42,7 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
             {"source": source, "copy": copy or None, "verdict": verdict, "reasons": list(reasons)}
             for source, copy, verdict, reasons in words.rejected(timeline)
         ],
+        "pause": list(words.pauses(timeline)),
         "difference": words.difference(timeline),
         "target": _target(timeline),
         "tables": _tables(timeline),

@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from drbook import __version__
@@ -25,6 +26,7 @@ from drbook.app.places import (
     new_incident_id,
 )
 from drbook.app.planning import elsewhere
+from drbook.app.proved import earlier
 from drbook.app.refusing import refuse_secret
 from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
 from drbook.app.vocabulary import vocabulary
@@ -341,7 +343,9 @@ def session_of(
     state = fold(records[known.seq :] if known else records, known)
     actions = vocabulary().actions
     dry = state.mode is Mode.DRY_RUN  # writes nowhere: what a mirror locks, nobody could delete
-    wiring = Wiring(runbook, folder, state.mode, environment, elsewhere(runbook, state, actions))
+    others = elsewhere(runbook, state, actions)
+    past = partial(earlier, Home(folder.parent.parent))
+    wiring = Wiring(runbook, folder, state.mode, environment, others, past)
     stored = stored_path(folder, state.runbook_sha256)
     fence = fence_of(records) if state.epoch else ""
     writing = Writing(writer.path, stored, state.epoch, fence)

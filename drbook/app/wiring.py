@@ -6,7 +6,7 @@ more than a reader.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -19,6 +19,7 @@ from drbook.core.errors import CouldNotVerify, NotExercised, UsageError
 from drbook.core.events import Mode
 from drbook.core.points import ByteFact
 from drbook.core.ports import Baselines, Cancel, Ports, Targets
+from drbook.core.proofs import Proofs
 from drbook.core.runbook import Runbook
 from drbook.core.signals import Working
 from drbook.providers import secrets
@@ -116,13 +117,16 @@ class Wiring:
         mode: Mode,
         environment: Mapping[str, str],
         elsewhere: Mapping[str, str] | None = None,
+        earlier: Callable[[], Proofs] = Proofs,
     ) -> None:
-        """`elsewhere`: names of targets that were made on another machine, with that machine."""
+        """`elsewhere`: names of targets that were made on another machine, with that machine. `earlier`
+        looks through the records of this one."""
         self._runbook = runbook
         self._folder = folder
         self._mode = mode
         self._environment = environment
         self._elsewhere = elsewhere or {}
+        self._earlier = earlier
         self.pool = ServerPool()
         secrets.know(runbook.source.decode(), environment)
         self.tools = cache(lambda: find_tools(environment))
@@ -153,6 +157,7 @@ class Wiring:
                     self._runbook.document.hosts, self._environment, cancel, reads_only=not live
                 ),
                 artifacts=ArtifactFolder(self._folder),
+                earlier=self._earlier,
             )
         finally:
             backups.close()

@@ -13,6 +13,7 @@ from drbook.core.actions import Finished
 from drbook.core.errors import ExitCode
 from drbook.core.events import StepEnd
 from drbook.core.points import Judgement, Located
+from drbook.core.purging import pause
 from drbook.core.values import plain, show_duration, show_size, show_time
 
 CODES = {
@@ -77,8 +78,11 @@ def _print(located: Located, finished: Finished) -> None:
     for each in located.judgements:
         click.echo(f"{plain(each.point.location, 300)}: {each.verdict.value}")
         for reason in each.reasons:
-            click.echo(f"    {plain(reason, 400)}")
+            click.echo(f"    {plain(reason, 600)}")
     click.echo("")
+    pauses = [pause(each.point.source, one) for each in located.judgements for one in each.pause]
+    for line in dict.fromkeys(pauses):
+        click.echo(line)
     _print_choice(located)
     say(finished.reason)
     for line in (finished.means, finished.next):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from drbook.core.audit import Line
+from drbook.core.copyset import Line
 from drbook.core.credentials import Exposed, Power
 from drbook.core.errors import ExitCode
 from drbook.core.kills import Kill

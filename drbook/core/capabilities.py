@@ -31,6 +31,8 @@ OBSERVABLE = {
     "deletes_replicated": "replication",
     "expires_after_days": "expiry",
     "policy_limits_deletes": "policy",
+    "region": "its region",
+    "opened": "that its key opens it",
 }
 """Fields of `SourceFacts` and how the table calls them."""
 

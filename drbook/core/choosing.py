@@ -36,11 +36,17 @@ def why_not(judgement: Judgement) -> str:
     """Empty where a person may choose the copy; otherwise why nobody can.
 
     A copy that lies in what was destroyed and is still listed may be all that is left: it is a matter
-    of break-glass, and the restore reads it to its end before it makes anything.
+    of break-glass, and the restore reads it to its end before it makes anything. One that cannot be read
+    as it is has to be brought back first.
     """
     if judgement.verdict is Verdict.DAMAGED:
         return "its bytes are broken, and drbook loads no broken copy: " + "; ".join(
             judgement.reasons
+        )
+    if judgement.verdict is Verdict.RECOVERABLE:
+        return (
+            "it cannot be read as it is. Bring it back, and run the locate step again: "
+            + judgement.recoverable
         )
     if any(found.reason == GONE for found in judgement.findings):
         return GONE

@@ -1,13 +1,16 @@
-"""The eleven criteria of independence, one function each: facts to an answer with its reason.
+"""The criteria of independence, one function each: facts to an answer with its reason.
 
-Unknown is an answer of its own. What rests on the runbook's word is marked as declared.
+Unknown is an answer of its own. What rests on the runbook's word is marked as declared; where the place
+answers otherwise, the stricter of the two counts. Those of keys, vaults, snapshots and drills are in
+`core.custody`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 
+from drbook.core import custody
+from drbook.core.case import MARGIN, Answered, Case
 from drbook.core.points import (
     Answer,
     Basis,
@@ -15,30 +18,12 @@ from drbook.core.points import (
     FailureDomain,
     LockFact,
     Observed,
-    PointFacts,
-    SourceFacts,
 )
-from drbook.core.reach import Reach, same_name
+from drbook.core.reach import same_account, same_name
 from drbook.core.values import plain, show_time
 
 GONE = "it is not there any more"
 """Why a copy that was listed a moment ago is no copy."""
-MARGIN = timedelta(days=7)
-"""A lock or an expiry must leave at least this long for the recovery itself."""
-
-Answered = tuple[Answer, Basis, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Everything that a criterion may look at."""
-
-    facts: PointFacts
-    source: SourceFacts
-    declared: FailureDomain
-    production: FailureDomain
-    reach: Reach
-    now: datetime
 
 
 def _resource(case: Case) -> Answered:
@@ -81,12 +66,6 @@ def _differ(one: str | None, other: str | None) -> bool:
     return bool(one and other and same_name(one) != same_name(other))
 
 
-def _account_name(text: str) -> str:
-    """Account numbers are written with and without hyphens or spaces."""
-    bare = same_name(text).replace("-", "").replace(" ", "")
-    return bare if bare.isdigit() else same_name(text)
-
-
 def _account(case: Case) -> Answered:
     observed = case.source.account.value if case.source.account.known else None
     declared, ours = case.declared.account, case.production.account
@@ -103,7 +82,7 @@ def _account(case: Case) -> Answered:
     shown = plain(ours, 100)
     apart = _differ(case.production.provider, case.declared.provider)
     for name, basis in names:
-        if _account_name(name) == _account_name(ours) and not apart:
+        if same_account(name) == same_account(ours) and not apart:
             project = case.production.project
             same = project and case.declared.project
             also = same and same_name(str(project)) == same_name(str(same))
@@ -114,8 +93,6 @@ def _account(case: Case) -> Answered:
     if apart:
         where += f" at {plain(case.declared.provider or '', 100)}"
     reason = f"it is in {where}, production in {shown}"
-    if len(names) == 2 and _account_name(names[0][0]) != _account_name(names[1][0]):
-        reason += f" (the runbook says {plain(names[1][0], 100)})"
     return Answer.PASS, basis, reason
 
 
@@ -127,6 +104,7 @@ def _credential(case: Case) -> Answered:
 def _versioned(case: Case) -> Answered:
     return _yes_no(
         case.source.versioned,
+        case.stated.states.versioned,
         "overwrites and deletes keep the version before",
         "an overwrite or delete leaves nothing behind: the place is not versioned",
         "versioning",
@@ -134,7 +112,12 @@ def _versioned(case: Case) -> Answered:
 
 
 def _locked(case: Case) -> Answered:
-    return _lock_answer(case, timedelta(0), "locked until")
+    """By its own lock, or by that of the vault that it lies in."""
+    own = _lock_answer(case, timedelta(0), "locked until")
+    if own[0] is not Answer.PASS and case.facts.vault.kind in ("vault", "air_gapped"):
+        held = custody.vault(case)
+        return held if held[0] is Answer.PASS else own
+    return own
 
 
 def _lock_outlives(case: Case) -> Answered:
@@ -183,6 +166,8 @@ def _visible(case: Case) -> Answered:
         return Answer.UNKNOWN, Basis.NONE, "whether a delete marker hides it is not known"
     if hidden:
         reason = "missing but recoverable: a delete marker hides it, the version is still there"
+        back = plain(case.facts.unhide, 500)
+        reason += f" and is read by its own id; back for everybody: {back}" if back else ""
         return Answer.FAIL, Basis.OBSERVED, reason
     return Answer.PASS, Basis.OBSERVED, "no delete marker hides it"
 
@@ -191,6 +176,7 @@ def _replication(case: Case) -> Answered:
     # A place cannot see who replicates *into* it, so a pass claims no more than that.
     return _yes_no(
         case.source.deletes_replicated,
+        case.stated.states.deletes_replicated,
         "deletes are replicated",
         "its own configuration replicates no deletes",
         "replication",
@@ -199,39 +185,63 @@ def _replication(case: Case) -> Answered:
 
 
 def _lifecycle(case: Case) -> Answered:
-    fact = case.source.expires_after_days
+    """By the sooner of what the place answers and the runbook states; a job that is not dated is unknown."""
+    fact, stated = case.source.expires_after_days, case.stated.states.expires_after_days
+    number = isinstance(fact.value, int) and not isinstance(fact.value, bool)
+    if fact.known and not number and fact.value is not None:
+        return Answer.UNKNOWN, Basis.NONE, "its expiry is unknown: the store's answer is no number"
+    found = [(fact.value, Basis.OBSERVED)] if isinstance(fact.value, int) and fact.known else []
+    if stated is not None:
+        found.append((stated, Basis.DECLARED))
+    if found:
+        days, basis = min(found, key=lambda each: each[0])
+        if basis is Basis.DECLARED or fact.known:
+            return _expiring(case, days, basis)
     if not fact.known:
         return Answer.UNKNOWN, Basis.NONE, f"its expiry is unknown: {plain(fact.why, 200)}"
-    if fact.value is None:
-        return Answer.PASS, Basis.OBSERVED, "no rule removes it"
-    if not isinstance(fact.value, int) or isinstance(fact.value, bool):
-        return Answer.UNKNOWN, Basis.NONE, "its expiry is unknown: the store's answer is no number"
+    if case.stated.purged_by:
+        job = plain(case.stated.purged_by[0], 100)
+        reason = f"no rule of the place removes it, and {job} does: after how long is not stated"
+        return Answer.UNKNOWN, Basis.DECLARED, reason
+    return Answer.PASS, Basis.OBSERVED, "no rule removes it"
+
+
+def _expiring(case: Case, days: int, basis: Basis) -> Answered:
+    who = "a rule removes it" if basis is Basis.OBSERVED else "the runbook says that it is removed"
     try:
-        ends = case.facts.point.taken_at + timedelta(days=fact.value)
+        ends = case.facts.point.taken_at + timedelta(days=days)
     except OverflowError:
-        return Answer.PASS, Basis.OBSERVED, f"a rule removes it only after {fact.value} days"
+        return Answer.PASS, basis, f"{who} only after {days} days"
     if ends > case.now + MARGIN:
-        return Answer.PASS, Basis.OBSERVED, f"a rule removes it not before {show_time(ends)}"
-    reason = f"a rule removes it {fact.value} days after it was stored: about {show_time(ends)}"
-    return Answer.FAIL, Basis.OBSERVED, reason
+        return Answer.PASS, basis, f"{who} not before {show_time(ends)}"
+    return Answer.FAIL, basis, f"{who} {days} days after it was stored: about {show_time(ends)}"
 
 
 def _policy(case: Case) -> Answered:
     return _yes_no(
         case.source.policy_limits_deletes,
+        case.stated.states.policy_limits_deletes,
         "a policy denies deletes to all but named principals",
         "no policy limits who may delete",
         "policy",
     )
 
 
-def _yes_no(fact: Observed, yes: str, no: str, what: str, *, good: bool = True) -> Answered:
-    if not fact.known:
+def _yes_no(
+    fact: Observed, stated: bool | None, yes: str, no: str, what: str, *, good: bool = True
+) -> Answered:
+    """What the place answers; the runbook's word where it does not, or where that is the worse one."""
+    value: object = fact.value
+    basis = Basis.OBSERVED
+    if stated is not None and (not fact.known or (value is good and stated is not good)):
+        value, basis = stated, Basis.DECLARED
+    elif not fact.known:
         return Answer.UNKNOWN, Basis.NONE, f"its {what} is unknown: {plain(fact.why, 200)}"
-    if not isinstance(fact.value, bool):
+    if not isinstance(value, bool):
         return Answer.UNKNOWN, Basis.NONE, f"its {what} is unknown: the store gave no clear answer"
-    answer = Answer.PASS if fact.value is good else Answer.FAIL
-    return answer, Basis.OBSERVED, yes if fact.value else no
+    answer = Answer.PASS if value is good else Answer.FAIL
+    said = yes if value else no
+    return answer, basis, said if basis is Basis.OBSERVED else f"{said}, as the runbook states"
 
 
 def _bytes(case: Case) -> Answered:
@@ -258,4 +268,8 @@ CRITERIA: dict[Criterion, Callable[[Case], Answered]] = {
     Criterion.LIFECYCLE: _lifecycle,
     Criterion.POLICY: _policy,
     Criterion.BYTES: _bytes,
+    Criterion.KEY: custody.key,
+    Criterion.VAULT: custody.vault,
+    Criterion.OUTLIVES: custody.outlives,
+    Criterion.RESTORED: custody.restored,
 }

@@ -12,7 +12,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from drbook.core.audit import AHEAD, Line
+from drbook.core.audit import AHEAD
+from drbook.core.copyset import Line
 from drbook.core.points import Answer
 from drbook.core.reach import leaked_credentials, same_name
 from drbook.core.runbook import Runbook, RunbookDocument

@@ -1,4 +1,4 @@
-"""Is a recovery point outside the blast radius? Eleven criteria, each passed, failed or unknown.
+"""Is a recovery point outside the blast radius? Fifteen criteria, each passed, failed or unknown.
 
 Pure: facts in, a judgement with its reasons out. Unknown is never independent, and what rests on
 somebody's word in the runbook is marked as declared.
@@ -7,7 +7,11 @@ somebody's word in the runbook is marked as declared.
 from collections.abc import Sequence, Set
 from datetime import datetime
 
-from drbook.core.criteria import CRITERIA, Case, lies_in
+from drbook.core.case import Case
+from drbook.core.criteria import CRITERIA, lies_in
+from drbook.core.custody import applies, to_pause
+from drbook.core.disagreeing import held_against
+from drbook.core.holding import Disagreement, Stated
 from drbook.core.points import (
     Answer,
     Basis,
@@ -21,11 +25,17 @@ from drbook.core.points import (
     SourceFacts,
     Verdict,
 )
+from drbook.core.proofs import Proofs
 from drbook.core.reach import Reach, leaked_credentials
 from drbook.core.values import plain, show_duration
 
+WAY_BACK = "gone but recoverable; to bring it back: "
+"""How the first reason of a recoverable copy begins."""
 PREFERRED = "preferred: "
 """How a reason begins that speaks for a copy, though nothing requires it."""
+
+NOTHING_STATED = Stated()
+NOT_LOOKED_AT = Proofs()
 
 __all__ = ["Reach", "choose", "judge", "leaked_credentials", "lies_in", "located", "seconds_lost"]
 
@@ -42,16 +52,24 @@ def judge(
     now: datetime,
     occurred: datetime | None = None,
     observed_only: Set[Criterion] = frozenset(),
+    stated: Stated = NOTHING_STATED,
+    proofs: Proofs = NOT_LOOKED_AT,
 ) -> Judgement:
     """Answer every criterion for one point and draw the verdict from the required ones.
+
+    A criterion that says nothing of this kind of copy, like the vault of what lies in none, is answered
+    only where it is required or preferred.
 
     `declared` is what the runbook says about the source, `production` the domain that was hit. For
     criteria in `observed_only` a pass that rests on declared facts counts as unknown. `occurred` is
     the moment of the loss: a copy taken after it holds what happened, and is not independent of it.
+    `stated` is what else the source's entry says, `proofs` what earlier drills restored.
     """
-    case = Case(facts, source, declared, production, reach, now)
+    case = Case(facts, source, declared, production, reach, now, stated, proofs)
     findings = []
     for criterion in Criterion:
+        if criterion not in (*require, *prefer) and not applies(criterion, case):
+            continue
         answer, basis, reason = CRITERIA[criterion](case)
         if criterion in observed_only and answer is Answer.PASS and basis is not Basis.OBSERVED:
             answer, reason = (
@@ -60,11 +78,17 @@ def judge(
             )
         findings.append(Finding(criterion=criterion, answer=answer, basis=basis, reason=reason))
     verdict, reasons = _verdict(case, findings, require, occurred)
+    disagreements, agreed = held_against(case)
+    remarks = _remarks(verdict, findings, require, prefer)
     return Judgement(
         point=facts.point,
         verdict=verdict,
-        reasons=(*reasons, *_remarks(verdict, findings, require, prefer), *_notes(facts.point)),
+        reasons=(*reasons, *remarks, *_disagree(disagreements), *_notes(facts.point)),
         findings=tuple(findings),
+        disagreements=disagreements,
+        agreed=agreed,
+        pause=to_pause(case),
+        recoverable=plain(facts.recoverable or "", 500),
     )
 
 
@@ -78,7 +102,9 @@ def _verdict(
     resource = by_name[Criterion.RESOURCE]
     if case.facts.bytes.state == "damaged":
         return Verdict.DAMAGED, [by_name[Criterion.BYTES].reason]
-    if resource.answer is Answer.FAIL:
+    if resource.answer is Answer.FAIL and (
+        not case.facts.recoverable or not case.facts.still_there
+    ):
         return Verdict.DESTROYED, [resource.reason]
     needed = [by_name[criterion] for criterion in dict.fromkeys(require)]
     failed = [finding.reason for finding in needed if finding.answer is Answer.FAIL]
@@ -92,6 +118,9 @@ def _verdict(
             failed.append(f"{late}: what happened is in it")
         else:
             unsure.append(f"{late}, by a clock that may only show when it was stored")
+    if case.facts.recoverable:
+        back = f"{WAY_BACK}{plain(case.facts.recoverable, 500)}"
+        return Verdict.RECOVERABLE, [back, *failed, *unsure]
     if failed:
         return Verdict.SHARED, failed + unsure
     if unsure:
@@ -124,6 +153,10 @@ def _remarks(
         if finding.criterion in prefer and finding.criterion not in require
     ]
     return remarks
+
+
+def _disagree(found: Sequence[Disagreement]) -> list[str]:
+    return [f"the runbook and the place disagree on {each.words}" for each in found]
 
 
 def _notes(point: RecoveryPoint) -> list[str]:

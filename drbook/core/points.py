@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from drbook.core.archivefacts import ArchiveFacts
+from drbook.core.holding import Disagreement, SnapshotFact, Stated, VaultFact
 from drbook.core.values import Duration, Frozen, Json, UtcTime
 
 
@@ -136,6 +137,10 @@ class Criterion(StrEnum):
     LIFECYCLE = "lifecycle"
     POLICY = "policy"
     BYTES = "bytes"
+    KEY = "key"
+    VAULT = "vault"
+    OUTLIVES = "outlives"
+    RESTORED = "restored"
 
 
 class Answer(StrEnum):
@@ -159,6 +164,8 @@ class Verdict(StrEnum):
     DESTROYED = "destroyed"
     DAMAGED = "damaged"
     UNKNOWN = "unknown"
+    RECOVERABLE = "recoverable"
+    """It cannot be read as it is, and there is a way to bring it back."""
 
 
 class Finding(Frozen):
@@ -178,8 +185,23 @@ class Judgement(Frozen):
     reasons: tuple[str, ...]
     findings: tuple[Finding, ...]
 
+    disagreements: tuple[Disagreement, ...] = ()
+    """What the runbook states of its place, and the place answers otherwise."""
+    agreed: tuple[str, ...] = ()
+    """Facts that the runbook states and the place confirms."""
+    pause: tuple[str, ...] = ()
+    """What removes copies from its place by itself, in words: to be paused before anything of it is mounted
+    or restored."""
+    recoverable: str = ""
+    """The way back, in words, where it cannot be read as it is."""
+
     def finding(self, criterion: Criterion) -> Finding:
-        return next(found for found in self.findings if found.criterion is criterion)
+        """Its answer; unknown where the criterion was not asked, as in records of before it was known."""
+        for found in self.findings:
+            if found.criterion is criterion:
+                return found
+        reason = "this was not asked of it"
+        return Finding(criterion=criterion, answer=Answer.UNKNOWN, basis=Basis.NONE, reason=reason)
 
 
 class Observed(Frozen):
@@ -241,6 +263,10 @@ class SourceFacts(Frozen):
     """Days after which a lifecycle rule removes current objects; None where there is no rule."""
     policy_limits_deletes: Observed = Observed(why="not asked")
     """True where a policy denies deletes to everybody but named principals."""
+    region: Observed = Observed(why="not asked")
+    """The region that the place says it is in."""
+    opened: Observed = Observed(why="not asked")
+    """True where its own program opened it a moment ago, with the key or password that the runbook gives."""
 
 
 class PointFacts(Frozen):
@@ -250,7 +276,14 @@ class PointFacts(Frozen):
     lock: LockFact = LockFact(why_unknown="not asked")
     hidden_by_delete_marker: bool | None = None
     """True where a delete marker stands on top of this version; None where versions cannot be listed."""
+    unhide: str = ""
+    """How it is brought back for everybody where a delete marker hides it, in words or as a command."""
     still_there: bool = True
+    recoverable: str | None = None
+    """Where it cannot be read as it is (it lies in a bin, or is a backup that the provider kept): the step
+    that brings it back, in words or as a command. None for a copy that can be read."""
+    vault: VaultFact = VaultFact()
+    snapshot: SnapshotFact = SnapshotFact()
     bytes: ByteFact = ByteFact()
 
 
@@ -308,7 +341,7 @@ def _a_second(value: timedelta) -> timedelta:
 Silence = Annotated[Duration, AfterValidator(_a_second)]
 
 
-class SourceConfig(Frozen):
+class SourceConfig(Stated):
     """The part of a `backups:` entry that every kind has; kinds add their own fields."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")

@@ -18,6 +18,7 @@ from drbook.core.globals import Globals
 from drbook.core.pages import Pages
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
 from drbook.core.preflight import Preflight
+from drbook.core.proofs import Proofs
 from drbook.core.ranges import Ranges
 from drbook.core.recovery import RecoveryAim, RecoveryReport
 from drbook.core.signals import Working
@@ -305,3 +306,5 @@ class Ports:
     processes: Processes
     http: Http
     artifacts: Artifacts
+    earlier: Callable[[], Proofs] = Proofs
+    """What records of earlier drills and incidents prove of copies; reading them may take seconds."""

@@ -7,7 +7,7 @@ the same characters, since `Railway-Token` and `railway-token` are one credentia
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drbook.core.points import Answer, CredentialPlace, FailureDomain
 from drbook.core.values import plain
@@ -16,6 +16,13 @@ from drbook.core.values import plain
 def same_name(text: str) -> str:
     """The form in which two names are compared: NFKC, case-folded, without surrounding space."""
     return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def same_account(text: str) -> str:
+    """The form in which accounts are compared: their numbers are written with and without hyphens or
+    spaces."""
+    bare = same_name(text).replace("-", "").replace(" ", "")
+    return bare if bare.isdigit() else same_name(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,10 @@ class Reach:
     """Normalised credential name → True where the runbook states its storage."""
     unknown: str = ""
     """Why the leaked set itself is not known in full; empty where it is."""
+    kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Normalised credential name → the places where it is stored, where that is stated."""
+    readable: Mapping[str, str] = field(default_factory=dict)
+    """Normalised place → how what leaked reads it, in words."""
 
     def judge(self, credentials: Sequence[str] | None) -> tuple[Answer, str]:
         """Can what leaked destroy something that these credentials can destroy?
@@ -67,9 +78,11 @@ def leaked_credentials(
     places = {same_name(name): place for name, place in credentials.items()}
     shown = {same_name(name): plain(name, 100) for name in credentials}
     stored = {name: place.stored_in is not None for name, place in places.items()}
+    kept = {name: place.stored_in for name, place in places.items() if place.stored_in is not None}
     first = named if named is not None else production.credentials
     if first is None:
-        return Reach({}, stored, "which credential destroyed production is not stated")
+        why = "which credential destroyed production is not stated"
+        return Reach({}, stored, why, kept)
     shown.update({same_name(name): plain(name, 100) for name in first})
     why = "has leaked, as the operator says" if named is not None else "can destroy production"
     leaked = {same_name(name): f"{plain(name, 100)} {why}" for name in first}
@@ -86,7 +99,7 @@ def leaked_credentials(
         _read(readable, place.reads, f"which {shown[name]} can read{how}")
     open_ends = sorted(shown[name] for name in leaked if not stored.get(name))
     unknown = f"what lies beside {', '.join(open_ends)} is not stated" if open_ends else ""
-    return Reach(leaked, stored, unknown)
+    return Reach(leaked, stored, unknown, kept, readable)
 
 
 def _read(readable: dict[str, str], places: Iterable[str], how: str) -> None:

@@ -55,6 +55,7 @@ class ArchivedWal:
                 f"--pg1-path={self._own.name}",
                 name,
                 str(into),
+                own=Path(self._own.name),  # it may outlive the source that handed it out
             )
             done = finish(self._program.working(argv, timeout=ANSWER, good=(0, NOT_THERE)))
         except Failed as error:

@@ -8,7 +8,6 @@ away into a private folder. Secrets travel in the environment of the child.
 import configparser
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from drbook.core.signals import Signal, Working, finish
 from drbook.core.values import plain
 from drbook.providers.child import Environment
 from drbook.providers.hiding import Secret, scrub
-from drbook.providers.pgtools import ENGLISH, trusted
+from drbook.providers.pgtools import ENGLISH, installed
 from drbook.providers.process import Completed, OnLine, Take, run
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.pgbackrest import PgBackRestSource
@@ -147,15 +146,16 @@ class PgBackRest:
                 "Look at the file, and who may read it",
             ) from None
 
-    def argv(self, command: str, *arguments: str) -> list[str]:
-        """Raises Failed where the program is not installed."""
-        folders = os.pathsep.join(trusted(os.environ.get("PATH", ""), "pgbackrest"))
-        program = shutil.which("pgbackrest", path=folders)
+    def argv(self, command: str, *arguments: str, own: Path | None = None) -> list[str]:
+        """`own` is a private folder in the place of this one's. Raises Failed where the program is not
+        installed."""
+        program = installed("pgbackrest")
         if program is None:
             raise Failed("unavailable: pgBackRest is not installed here", "Install pgbackrest")
         options = ["--log-level-file=off", "--log-level-console=off", "--no-log-timestamp"]
-        options += [f"--log-path={self.own}", f"--stanza={self.stanza}", f"--repo={self.repo}"]
-        options += [each.format(own=self.own) for each in _OPTIONS.get(command, ())]
+        own = own or self.own
+        options += [f"--log-path={own}", f"--stanza={self.stanza}", f"--repo={self.repo}"]
+        options += [each.format(own=own) for each in _OPTIONS.get(command, ())]
         return [program, *self._place(), *options, command, *arguments]
 
     def _place(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Output, Progress, Signal, Working
 from drbook.core.values import counted, plain
@@ -195,6 +196,7 @@ class PgBackRestReader:
             taken_by="tool",
             taken_note="when it ended; the clock of the host that pgBackRest ran on",
             size=one.size,
+            database_bytes=one.laid_down,
             format=self._config.format,
             seen=f"{one.start:%Y%m%dT%H%M%S}-{one.stop:%Y%m%dT%H%M%S} {one.lsn_stop}".strip(),
             location=plain(f"{lies.show()} stanza {self._config.stanza}: {one.label}"),
@@ -235,12 +237,23 @@ class PgBackRestReader:
             seen = self._seen or self._look()
         except Failed as error:
             fact = ByteFact(state="unknown", reason=error.why)
-            return PointFacts(point=point, lock=lock, bytes=fact)
+            return PointFacts(
+                point=point, vault=NO_VAULT, snapshot=NO_SNAPSHOT, lock=lock, bytes=fact
+            )
         one = seen.backup(point.id)
         if one is None:
             fact = ByteFact(state="unknown", reason=_GONE)
-            return PointFacts(point=point, lock=lock, still_there=False, bytes=fact)
-        return PointFacts(point=point, lock=lock, bytes=_by_names(one, seen))
+            return PointFacts(
+                point=point,
+                vault=NO_VAULT,
+                snapshot=NO_SNAPSHOT,
+                lock=lock,
+                still_there=False,
+                bytes=fact,
+            )
+        return PointFacts(
+            point=point, vault=NO_VAULT, snapshot=NO_SNAPSHOT, lock=lock, bytes=_by_names(one, seen)
+        )
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         return None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from drbook.core.baseline import Manifest
 from drbook.core.errors import StepFailed
+from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Output, Progress, Working, finish
 from drbook.core.values import plain
@@ -173,12 +174,20 @@ class CloudReader:
         except Failed as error:
             return PointFacts(
                 point=point,
+                vault=NO_VAULT,
+                snapshot=NO_SNAPSHOT,
                 lock=lock,
                 still_there=error.why != _GONE,
                 bytes=ByteFact(state="unknown", reason=error.why),
             )
         unread_yet = ByteFact(state="unread", reason="its files are listed; their bytes are unread")
-        return PointFacts(point=point, lock=lock, bytes=self._lacks(catalogue, kept) or unread_yet)
+        return PointFacts(
+            point=point,
+            vault=NO_VAULT,
+            snapshot=NO_SNAPSHOT,
+            lock=lock,
+            bytes=self._lacks(catalogue, kept) or unread_yet,
+        )
 
     def _lacks(self, catalogue: Catalogue, kept: Kept) -> ByteFact | None:
         """Damage that the names in the bucket alone show."""

@@ -59,6 +59,7 @@ def _point(
         domain=domain,
         needs=needs,
         encrypted=kept.encryption is not None,
+        database_bytes=None if kept.compression or kept.encryption or needs else kept.size,
         server_version=kept.version,
         system_identifier=kept.system,
         rolls_to=on.at if on else None,
@@ -131,7 +132,8 @@ def _entries(folder: Path) -> Sequence[Path]:
 
 def forget_archive(data: Path) -> None:
     """Take the command that would ask the archive, and a target, out of the copy's own settings: who
-    starts it says where its WAL comes from. Raises OSError."""
+    starts it says where its WAL comes from, and that it recovers. Raises OSError."""
+    (data / "recovery.signal").unlink(missing_ok=True)
     path = data / "postgresql.auto.conf"
     if not path.is_file():
         return

@@ -8,7 +8,6 @@ the WAL that has come in. `check-backup`, which writes a backup's status, is not
 import json
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +18,7 @@ from drbook.core.signals import Output, Signal, Working, finish
 from drbook.core.values import plain
 from drbook.providers.child import Environment
 from drbook.providers.hiding import scrub
-from drbook.providers.pgtools import ENGLISH, find_tools, trusted
+from drbook.providers.pgtools import ENGLISH, find_tools, installed
 from drbook.providers.process import Take, run
 
 ANSWER = timedelta(minutes=5)
@@ -130,8 +129,7 @@ class Program:
 
 def _found(program: str) -> str:
     """Raises Failed where it is not installed."""
-    folders = os.pathsep.join(trusted(os.environ.get("PATH", ""), program))
-    found = shutil.which(program, path=folders)
+    found = installed(program)
     if found is None:
         package = "barman, and boto3 for it" if program != "barman" else "barman"
         raise Failed(f"unavailable: {program} is not installed here", f"Install {package}")

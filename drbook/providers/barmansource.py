@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drbook.core.baseline import Manifest
+from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Output, Progress, Working, finish
 from drbook.core.values import counted, plain
@@ -137,13 +138,22 @@ class BarmanReader:
         except Failed as error:
             return PointFacts(
                 point=point,
+                vault=NO_VAULT,
+                snapshot=NO_SNAPSHOT,
                 lock=lock,
                 still_there=error.why != _GONE,
                 bytes=ByteFact(state="unknown", reason=error.why),
             )
         found = lacks(catalogue, kept)
         quick = found or ByteFact(state="unread", reason="its WAL is listed; its bytes are unread")
-        return PointFacts(point=point, lock=lock, hidden_by_delete_marker=False, bytes=quick)
+        return PointFacts(
+            point=point,
+            vault=NO_VAULT,
+            snapshot=NO_SNAPSHOT,
+            lock=lock,
+            hidden_by_delete_marker=False,
+            bytes=quick,
+        )
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         """drbook's own manifests describe dumps."""
@@ -215,9 +225,9 @@ class BarmanReader:
     # --- the copy ------------------------------------------------------------------------------
 
     def lay_down(self, point: RecoveryPoint, place: Place) -> Working[WalArchive | None]:
-        """By `barman restore --get-wal` without a target. Barman leaves `backup_label`, `recovery.signal`
-        and its notes (`*.origin`, `.barman-recover.info`); what it writes into the copy's settings to
-        ask its archive is taken out again. As on every run of its own it first moves WAL that waits in
+        """By `barman restore --get-wal` without a target. Barman leaves `backup_label` and its notes
+        (`*.origin`, `.barman-recover.info`); `recovery.signal`, and what it writes into the copy's
+        settings to ask its archive, are taken out again. As on every run of its own it first moves WAL that waits in
         `incoming` into its archive; else only its locks and its log are touched, and what programs its
         configuration has it run before and after."""
         try:

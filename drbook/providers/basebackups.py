@@ -9,6 +9,7 @@ from pathlib import Path
 
 from drbook.core.basebackups import Contents, Kin, Label, chain, read_contents, read_label
 from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.ports import Cancel
 from drbook.core.signals import Output, Progress, Working
@@ -153,11 +154,20 @@ class BaseBackupReader:
         except StepFailed as error:
             gone = not (self._root / point.id).is_dir()
             fact = ByteFact(state="unknown", reason=error.what)
-            return PointFacts(point=point, lock=unlocked, still_there=not gone, bytes=fact)
+            return PointFacts(
+                point=point,
+                vault=NO_VAULT,
+                snapshot=NO_SNAPSHOT,
+                lock=unlocked,
+                still_there=not gone,
+                bytes=fact,
+            )
         fact = ByteFact(state="unread", reason="its files are there; their bytes are unread")
         if one.label is None or "needs is not there" in point.taken_note:
             fact = ByteFact(state="damaged", reason=one.why or "a copy that it needs is not there")
-        return PointFacts(point=point, lock=unlocked, bytes=fact)
+        return PointFacts(
+            point=point, vault=NO_VAULT, snapshot=NO_SNAPSHOT, lock=unlocked, bytes=fact
+        )
 
     def manifest(self, point: RecoveryPoint) -> None:
         """drbook's own manifest counts rows; pg_basebackup's names files, and is used by `check`."""

@@ -3,8 +3,8 @@
 Borg writes to a repository that it only lists, with `--bypass-lock` too: where the index is missing, cut
 or flipped it makes a new one, and commits (seen with Borg 1.2.4). So it is shown a folder of our own, in
 which each file is a link to the repository's; what it makes anew stays here and goes away. Only segments
-up to the last commit are in it: what lies behind belongs to a backup that runs or was broken off, and
-Borg's way of dropping that is to cut the file, which a link would not keep it from.
+up to the last commit are in it: what lies behind belongs to a backup that runs or was broken off, and Borg
+drops that; on a full disk by cutting the file first, which would go through a link.
 """
 
 import os

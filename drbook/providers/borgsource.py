@@ -44,7 +44,8 @@ class BorgReader(ToolReader):
             source = self._config.id
             return SourceFacts(source=source, reachable=False, why_unreachable=error.show())
         return self._facts_of_place(
-            expires="who runs `borg prune`, and what it keeps, is not stored in the repository"
+            keyed=self._encrypted() is True,
+            expires="who runs `borg prune`, and what it keeps, is not stored in the repository",
         )
 
     def _pairs(self, left: list[str]) -> Working[Pairs]:

@@ -10,6 +10,7 @@ from typing import IO
 
 from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import (
     ByteFact,
     LockFact,
@@ -169,7 +170,7 @@ class DirectoryReader:
         )
 
     def facts(self, point: RecoveryPoint) -> PointFacts:
-        unlocked = LockFact()
+        described = PointFacts(point=point, lock=LockFact(), vault=NO_VAULT, snapshot=NO_SNAPSHOT)
         try:
             path = self._inside(point.id)
             files = _tree(path) if path.is_dir() else [path]
@@ -184,12 +185,12 @@ class DirectoryReader:
                 seal_of(self._config),
             )
         except FileNotFoundError:
-            return PointFacts(point=point, lock=unlocked, still_there=False)
+            return described.model_copy(update={"still_there": False})
         except OSError as error:
             found = ByteFact(state="unknown", reason=_words(error))
         except CouldNotVerify as error:
             found = ByteFact(state="unknown", reason=error.what)
-        return PointFacts(point=point, lock=unlocked, hidden_by_delete_marker=False, bytes=found)
+        return described.model_copy(update={"hidden_by_delete_marker": False, "bytes": found})
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         return None if point.manifest is None else _load(self._inside(point.manifest))

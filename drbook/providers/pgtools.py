@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -133,6 +134,12 @@ def trusted(path: str, program: str) -> Iterator[str]:
             continue  # it is not there
         if not any(mode & stat.S_IWOTH for mode in modes):
             yield folder
+
+
+def installed(program: str) -> str | None:
+    """Where a backup tool's program is: on PATH, else beside Python, where a package brings its programs."""
+    folders = [os.environ.get("PATH", ""), str(Path(sys.executable).parent)]
+    return shutil.which(program, path=os.pathsep.join(trusted(os.pathsep.join(folders), program)))
 
 
 @lru_cache(maxsize=64)

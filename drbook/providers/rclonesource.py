@@ -46,7 +46,7 @@ class RcloneReader(ToolReader):
             why = _not_there(error).show()
             return SourceFacts(source=self._config.id, reachable=False, why_unreachable=why)
         return self._facts_of_place(
-            expires="rclone does not say how long its place keeps what is stored"
+            keyed=False, expires="rclone does not say how long its place keeps what is stored"
         )
 
     def _place(self) -> Place:

@@ -46,7 +46,8 @@ class ResticReader(ToolReader):
             source = self._config.id
             return SourceFacts(source=source, reachable=False, why_unreachable=error.show())
         return self._facts_of_place(
-            expires="who runs `restic forget`, and what it keeps, is not stored in the repository"
+            keyed=True,
+            expires="who runs `restic forget`, and what it keeps, is not stored in the repository",
         )
 
     def _pairs(self, left: list[str]) -> Working[Pairs]:

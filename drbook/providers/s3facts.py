@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from drbook.core.points import LockFact, Observed, SourceFacts
-from drbook.core.values import Json
+from drbook.core.values import Json, plain
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, code_of, explain
+from drbook.providers.s3config import S3Place
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,7 +24,7 @@ def survey(connection: S3Connection, source: str) -> SourceFacts:
     """Ask the bucket. One that does not answer is described as unreachable, not raised."""
     client, place = connection.client, connection.place
     try:
-        client.list_objects_v2(
+        listed = client.list_objects_v2(
             Bucket=place.bucket, Prefix=place.prefix, MaxKeys=1, **connection.owner
         )
     except STORE_ERRORS as error:
@@ -53,6 +55,7 @@ def survey(connection: S3Connection, source: str) -> SourceFacts:
             lambda answer: _limits(answer, place.bucket),
             {"NoSuchBucketPolicy": False},
         ),
+        region=_region(listed),
     )
 
 
@@ -101,6 +104,13 @@ def _account(connection: S3Connection) -> Observed:
         )
     except STORE_ERRORS as error:
         return Observed(why=explain(error).reason)
+
+
+def _region(listed: Mapping[str, Any]) -> Observed:
+    """The region that AWS names in the header of every answer; other stores name none."""
+    headers = listed.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    region = headers.get("x-amz-bucket-region")
+    return Observed(value=region) if region else Observed(why="its answers name no region")
 
 
 def _versioned(answer: Mapping[str, Any]) -> bool:
@@ -220,3 +230,16 @@ def lock_of(
     if mode not in (None, "COMPLIANCE", "GOVERNANCE"):
         return LockFact(why_unknown="the store names a kind of lock that is not known here")
     return LockFact(mode=mode, until=until, legal_hold=hold)
+
+
+def unhiding(place: S3Place, key: str, markers: Mapping[str, str]) -> str:
+    """The command that takes the delete marker off a key: the version below it is the current one again.
+
+    In words where the key holds what cannot stand in a command line, or the marker has no id.
+    """
+    marker = markers.get(key, "")
+    if not marker or plain(key) != key or plain(marker) != marker:
+        return "remove the delete marker that is the newest version of its key"
+    endpoint = ["--endpoint-url", place.endpoint] if place.endpoint is not None else []
+    where = ["--bucket", place.bucket, "--key", key, "--version-id", marker]
+    return shlex.join(["aws", "s3api", "delete-object", *endpoint, *where])

@@ -37,12 +37,12 @@ class Listing:
     dumps: list[Stored] = field(default_factory=list)
     manifests: dict[str, list[Stored]] = field(default_factory=dict)
     """The described key → its manifest's versions."""
-    deleted: frozenset[str] = frozenset()
-    """Keys with a delete marker on top."""
+    markers: Mapping[str, str] = field(default_factory=dict)
+    """Keys with a delete marker on top → the marker's own version id, empty where it has none."""
     versions_known: bool = False
 
     def hidden(self, key: str) -> bool | None:
-        return key in self.deleted if self.versions_known else None
+        return key in self.markers if self.versions_known else None
 
     def manifest_of(self, dump: Stored) -> Stored | None:
         """The manifest version that was stored nearest to the dump: a pair is written together."""
@@ -81,7 +81,7 @@ def _versions(connection: S3Connection, cancel: Cancel, only: str | None) -> Wor
     # Where versioning was never on, every version is called "null" and pins nothing.
     pinned = _is_versioned(connection)
     found: list[Stored] = []
-    deleted: set[str] = set()
+    markers: dict[str, str] = {}
     pages = connection.client.get_paginator("list_object_versions").paginate(**ask)
     for page in _each(pages):
         cancel.raise_if_requested()
@@ -89,15 +89,17 @@ def _versions(connection: S3Connection, cancel: Cancel, only: str | None) -> Wor
             found.append(
                 _stored(entry, entry.get("VersionId") if pinned else None, entry["IsLatest"])
             )
-        deleted |= {each["Key"] for each in page.get("DeleteMarkers", ()) if each["IsLatest"]}
+        for each in page.get("DeleteMarkers", ()):
+            if each["IsLatest"]:
+                markers[each["Key"]] = each.get("VersionId", "")
         yield _progress(connection, len(found))
-    return _sorted_out(found, frozenset(deleted), True, only)
+    return _sorted_out(found, markers, True, only)
 
 
 def _current(connection: S3Connection, cancel: Cancel, only: str | None) -> Working[Listing]:
     prefix = connection.place.prefix if only is None else only
     found = yield from stored_under(connection, cancel, prefix)
-    return _sorted_out(found, frozenset(), False, only)
+    return _sorted_out(found, {}, False, only)
 
 
 def stored_under(connection: S3Connection, cancel: Cancel, prefix: str) -> Working[list[Stored]]:
@@ -159,7 +161,7 @@ def _stored(entry: Mapping[str, Any], version: str | None, latest: bool) -> Stor
 
 
 def _sorted_out(
-    found: list[Stored], deleted: frozenset[str], versions_known: bool, only: str | None
+    found: list[Stored], markers: Mapping[str, str], versions_known: bool, only: str | None
 ) -> Listing:
     manifests: dict[str, list[Stored]] = {}
     for each in found:
@@ -174,7 +176,7 @@ def _sorted_out(
         and (only is None or each.key == only)
     ]
     dumps.sort(key=lambda each: each.stored_at, reverse=True)
-    return Listing(dumps, manifests, deleted, versions_known)
+    return Listing(dumps, manifests, markers, versions_known)
 
 
 def _progress(connection: S3Connection, count: int) -> Signal:

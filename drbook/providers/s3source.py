@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import (
     ByteFact,
     LockFact,
@@ -21,7 +22,7 @@ from drbook.providers import bytefacts
 from drbook.providers.naming import MAX_MANIFEST, read_manifest, taken
 from drbook.providers.s3blob import S3Blob, seen_at
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, code_of, explain, status_of
-from drbook.providers.s3facts import lock_default, lock_of, survey
+from drbook.providers.s3facts import lock_default, lock_of, survey, unhiding
 from drbook.providers.s3guard import READ_BACKUPS
 from drbook.providers.s3list import Listing, Stored, list_bucket
 from drbook.providers.sources.base import Blob, Opening
@@ -108,36 +109,37 @@ class S3Reader:
     # --- facts ---------------------------------------------------------------------------------
 
     def facts(self, point: RecoveryPoint) -> PointFacts:
-        hidden = self._hidden(point)
+        hidden, unhide = self._hidden(point)
+        described = PointFacts(
+            point=point,
+            hidden_by_delete_marker=hidden,
+            unhide=unhide,
+            vault=NO_VAULT,
+            snapshot=NO_SNAPSHOT,
+        )
         try:
             head = self._connection.client.head_object(**self._where(point))
         except STORE_ERRORS as error:
             gone = code_of(error) in ("404", "NoSuchKey", "NoSuchVersion", "405")
             why = "it is not there any more" if gone else explain(error).reason
-            return PointFacts(
-                point=point,
-                lock=LockFact(why_unknown=why),
-                hidden_by_delete_marker=hidden,
-                still_there=not gone,
-                bytes=ByteFact(state="unknown", reason=why),
-            )
-        return PointFacts(
-            point=point,
-            lock=self._lock(point, head),
-            hidden_by_delete_marker=hidden,
-            bytes=self._quick(point, int(head["ContentLength"])),
-        )
+            lock, fact = LockFact(why_unknown=why), ByteFact(state="unknown", reason=why)
+            update = {"lock": lock, "still_there": not gone, "bytes": fact}
+            return described.model_copy(update=update)
+        quick = self._quick(point, int(head["ContentLength"]))
+        return described.model_copy(update={"lock": self._lock(point, head), "bytes": quick})
 
-    def _hidden(self, point: RecoveryPoint) -> bool | None:
-        if self._listing is None or not any(
-            (each.key, each.version) == (point.id, point.version) for each in self._listing.dumps
+    def _hidden(self, point: RecoveryPoint) -> tuple[bool | None, str]:
+        """Whether a delete marker hides the copy, and how it is brought back for everybody."""
+        listing = self._listing
+        if listing is None or not any(
+            (each.key, each.version) == (point.id, point.version) for each in listing.dumps
         ):
             try:
                 listing = _drained(list_bucket(self._connection, self._cancel, only=point.id))
             except CouldNotVerify:
-                return None
-            return listing.hidden(point.id)
-        return self._listing.hidden(point.id)
+                return None, ""
+        hidden = listing.hidden(point.id)
+        return hidden, unhiding(self._config, point.id, listing.markers) if hidden else ""
 
     def _lock(self, point: RecoveryPoint, head: Mapping[str, Any]) -> LockFact:
         client = self._connection.client

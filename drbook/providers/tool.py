@@ -1,7 +1,5 @@
 """Running a backup tool that keeps dumps in a place of its own: only what reads, and what its failures mean."""
 
-import os
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,7 +13,7 @@ from drbook.core.signals import Output, Signal, finish
 from drbook.core.values import plain
 from drbook.providers.child import Environment
 from drbook.providers.hiding import scrub
-from drbook.providers.pgtools import trusted
+from drbook.providers.pgtools import installed
 from drbook.providers.process import Take, run
 
 ANSWER = timedelta(minutes=2)
@@ -95,8 +93,7 @@ class Tool(ABC):
 
     def program(self) -> str:
         """Raises Failed where it is not installed."""
-        folders = os.pathsep.join(trusted(os.environ.get("PATH", ""), self.name))
-        found = shutil.which(self.name, path=folders)
+        found = installed(self.name)
         if found is None:
             raise Failed(
                 f"unavailable: {self.name} is not installed here", f"Install {self.package}"

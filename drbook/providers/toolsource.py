@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Output, Progress, Working
 from drbook.core.values import plain
@@ -78,8 +79,9 @@ class ToolReader(ABC):
     def _location(self, snapshot: Snapshot, path: str) -> str:
         return f"{self._tool.where} {self.kept} {snapshot.short}: {path}"
 
-    def _facts_of_place(self, *, expires: str) -> SourceFacts:
-        """Of a place that answered; `expires` is why nothing is known of the age at which copies go."""
+    def _facts_of_place(self, *, expires: str, keyed: bool) -> SourceFacts:
+        """Of a place that answered; `expires` is why nothing is known of the age at which copies go, `keyed`
+        whether it answered only to its password."""
         name = self._tool.name
         place = f"{name} does not know how its place keeps what is deleted there"
         beside = Observed(value=False) if self._tool.local else Observed(why=place)
@@ -93,6 +95,7 @@ class ToolReader(ABC):
             deletes_replicated=Observed(why=place),
             expires_after_days=Observed(why=expires),
             policy_limits_deletes=beside,
+            opened=Observed(value=True) if keyed else Observed(why=f"{name} needs no key for it"),
         )
 
     # --- points --------------------------------------------------------------------------------
@@ -187,15 +190,20 @@ class ToolReader(ABC):
     def facts(self, point: RecoveryPoint) -> PointFacts:
         """What the listing said, held against a manifest that was read: a look at each copy's first bytes
         would start a program for each."""
-        lock = LockFact(why_unknown=self.lock_unknown)
+        described = PointFacts(
+            point=point,
+            lock=LockFact(why_unknown=self.lock_unknown),
+            vault=NO_VAULT,
+            snapshot=NO_SNAPSHOT,
+        )
         try:
             _, dump = self._look_up(point)
         except Failed as error:
             fact = ByteFact(state="unknown", reason=error.why)
             there = not self._is_gone(error)
-            return PointFacts(point=point, lock=lock, still_there=there, bytes=fact)
+            return described.model_copy(update={"still_there": there, "bytes": fact})
         manifest = self._manifests.get(dump.manifest) if dump.manifest else None
-        return PointFacts(point=point, lock=lock, bytes=_quick(point, dump, manifest))
+        return described.model_copy(update={"bytes": _quick(point, dump, manifest)})
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
         if point.manifest is None:

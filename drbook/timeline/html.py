@@ -61,6 +61,7 @@ def html(timeline: Timeline) -> str:
         choice=words.choice(timeline),
         against=words.against(timeline),
         rejected=words.rejected(timeline),
+        pauses=words.pauses(timeline),
         difference=words.difference(timeline),
         check=words.check_command(timeline),
         axis=axis(timeline),

@@ -30,6 +30,7 @@ from drbook.timeline.words import (
     met,
     moment,
     number,
+    pauses,
     places,
     rejected,
     rolled,
@@ -138,7 +139,11 @@ def _backups(timeline: Timeline) -> str:
         lines.append(
             f"**Chosen:** {text(point.location)}, taken {show_time(point.taken_at)} "
             f"(by the {point.taken_by}'s clock), {show_size(point.size)}, "
-            f"SHA-256 `{point.digest or timeline.located.local_digest or 'unknown'}`"
+            + (
+                f"SHA-256 `{point.digest or timeline.located.local_digest or 'unknown'}`"
+                if point.rolls_to is None
+                else f"could be rolled forward to {show_time(timeline.located.comes_to(point))}"
+            )
         )
         if made := choice(timeline):
             lines.append(f"**{text(made)}**")
@@ -146,6 +151,7 @@ def _backups(timeline: Timeline) -> str:
         lines.append(f"Newest copy of all against {against(timeline)}: {difference(timeline)}")
     else:
         lines.append("**No copy was chosen.**")
+    lines += [f"- **{text(one)}**" for one in pauses(timeline)]
     rows = [
         (signed(verdict), source, copy or "(its copies are not known)", "; ".join(reasons))
         for source, copy, verdict, reasons in rejected(timeline)

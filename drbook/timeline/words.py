@@ -7,6 +7,7 @@ from itertools import pairwise
 from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
 from drbook.core.points import Judgement, Located, Verdict
+from drbook.core.purging import pause
 from drbook.core.recovery import RecoveryReport
 from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.timers import Owed
@@ -36,6 +37,7 @@ SIGNS = {
     "destroyed": "✗",
     "damaged": "✗",
     "unknown": "?",
+    "recoverable": "~",
     "not compared": "~",
     "ok": "✓",
     "differs": "▲",
@@ -294,6 +296,15 @@ def rejected(timeline: Timeline) -> tuple[tuple[str, str, str, tuple[str, ...]],
         if each.point.key != key
     ]
     return (*gone, *others)
+
+
+def pauses(timeline: Timeline) -> tuple[str, ...]:
+    """What to pause before anything of a place is mounted or restored, each said once."""
+    located = timeline.located
+    judgements = located.judgements if located is not None else ()
+    return tuple(
+        dict.fromkeys(pause(each.point.source, one) for each in judgements for one in each.pause)
+    )
 
 
 def _beside_chosen(each: Judgement, located: Located) -> tuple[str, ...]:

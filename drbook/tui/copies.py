@@ -17,6 +17,7 @@ VERDICTS = {
     Verdict.DESTROYED: ("×", "destroyed", DIM),
     Verdict.DAMAGED: ("!", "damaged", WARN),
     Verdict.UNKNOWN: ("?", "unknown", WARN),
+    Verdict.RECOVERABLE: ("~", "recoverable", WARN),
 }
 
 

@@ -3,15 +3,17 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from pydantic import ValidationError
 from support.pg import signals_of
 
 from drbook.actions.locate import Locate, LocateParams
+from drbook.actions.restore import Restore
 from drbook.actions.survey import Found, survey
 from drbook.app.wiring import SystemClock
 from drbook.core.actions import Finished, StepContext
@@ -31,7 +33,9 @@ from drbook.core.points import (
 from drbook.core.ports import Ports
 from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Milestone, Output, ProcessStarted, Progress, Signal, Working
+from drbook.core.targets import LocalCopy
 from drbook.providers.cancel import CancelToken
+from drbook.providers.kinds import TARGETS
 
 AT = datetime(2026, 4, 24, 3, tzinfo=UTC)
 SOON = timedelta(milliseconds=300)
@@ -405,3 +409,99 @@ def _soon(what: Callable[[], bool]) -> None:
     while not what():
         assert time.monotonic() < until
         time.sleep(0.01)
+
+
+# --- what locate does with it ------------------------------------------------------------------
+
+
+class Readable(Fakes):
+    """Copies that can be fetched: each holds what is said of it, and counts as read."""
+
+    def __init__(self, held: dict[str, ByteFact], **sources: Fake) -> None:
+        super().__init__(**sources)
+        self._held = held
+        self.fetched: list[str] = []
+
+    def fetch(self, point: RecoveryPoint) -> Working[tuple[ByteFact, LocalCopy | None]]:  # type: ignore[override]
+        self.fetched.append(point.id)
+        yield from ()
+        fact = self._held[point.id]
+        return fact, LocalCopy(name=f"copies/{point.id}", size=1, sha256="ab", checked="structure")
+
+
+def found_by(fakes: Fakes, *configs: SourceConfig, **params: Any) -> tuple[Located, list[str]]:
+    ports = _with(doors(fakes), *configs)
+    done, said = signals_of(Locate().perform(LocateParams.model_validate(params), context(), ports))
+    assert isinstance(done.result, Located)
+    return done.result, milestones(said)
+
+
+PROVEN, READ = ByteFact(state="intact"), ByteFact(state="structure")
+
+
+@pytest.mark.parametrize(
+    ("held", "fetched", "chosen"),
+    [
+        ({"new": PROVEN, "old": PROVEN}, ["new"], "new"),
+        ({"new": READ, "old": PROVEN}, ["new", "old"], "old"),
+        ({"new": READ, "old": READ}, ["new", "old"], None),
+    ],
+)
+def test_bytes_that_have_to_be_proven_are_read_until_one_is(
+    held: dict[str, ByteFact], fetched: list[str], chosen: str | None
+) -> None:
+    fakes = Readable(held, shelf=Fake([point("shelf", "new", 1), point("shelf", "old")]))
+    result, _ = found_by(fakes, config("shelf"), require=["resource", "bytes"])
+    assert fakes.fetched == fetched
+    assert (result.point.id if result.point else None) == chosen
+    assert result.local_copy == (f"copies/{chosen}" if chosen else None)
+
+
+def test_a_preset_stands_for_its_criteria_and_an_unknown_one_is_no_requirement() -> None:
+    named = LocateParams.model_validate({"require": "3-2-1-1-0"}).require
+    assert [each.value for each in named] == [
+        "resource",
+        "account",
+        "credential",
+        "locked",
+        "bytes",
+    ]
+    assert LocateParams.model_validate({"require": "3-2-1"}).require == LocateParams().require
+    with pytest.raises(ValidationError, match="3-2-1-1-0"):
+        LocateParams.model_validate({"require": "3-2-1-0"})
+
+
+class Binned(Fakes):
+    """The newest copy lies in a bin."""
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        back = "vault-tool undelete new" if point.id == "new" else None
+        return PointFacts(point=point, lock=LockFact(), recoverable=back)
+
+
+def test_a_copy_in_a_bin_is_listed_with_its_way_back_and_not_chosen() -> None:
+    fakes = Binned(shelf=Fake([point("shelf", "new", 1), point("shelf", "old")]))
+    result, said = found_by(fakes, config("shelf"), check="quick")
+    assert [each.verdict for each in result.judgements] == [
+        Verdict.RECOVERABLE,
+        Verdict.INDEPENDENT,
+    ]
+    assert result.point is not None
+    assert result.point.id == "old"
+    assert "gone but recoverable: 1 copy, the newest shelf/new: vault-tool undelete new" in said
+
+
+def test_jobs_that_remove_copies_are_told_before_anything_and_when_it_is_done() -> None:
+    one = config("shelf").model_copy(update={"purged_by": ("purge.timer",)})
+    fakes = Fakes(shelf=Fake([point("shelf", "a"), point("shelf", "b")]))
+    _, said = found_by(fakes, one, check="quick")
+    told = "pause before you mount or restore anything of shelf: the job purge.timer, which removes copies"
+    assert said.count(told) == 1
+    entries = ({"id": "shelf", "kind": "x", "purged_by": ["purge.timer"]}, {"id": "other"})
+    document = context().document.model_copy(update={"backups": entries})
+    at = replace(context(), document=document)
+    assert Locate().plan(LocateParams(), at).does[0] == told
+    assert told not in Locate().plan(LocateParams(sources=("other",)), at).does
+    restore = Restore(TARGETS())
+    params = restore.params.model_validate({"point": point("shelf")})
+    assert restore.plan(params, at).does[0] == told

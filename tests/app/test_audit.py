@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from drbook.app.audit import _proofs_in, proved
 from drbook.app.exposure import things_of
 from drbook.app.places import Home
+from drbook.app.proved import _proofs_in, proved
 from drbook.app.shipped import open_runbook
 from drbook.core.comparison import Comparison
 from drbook.core.events import Mode

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from drbook.core.audit import Facts, Proof, audit_copies
+from drbook.core.audit import audit_copies
+from drbook.core.copyset import Facts
+from drbook.core.holding import Disagreement
 from drbook.core.independence import judge, leaked_credentials, located
 from drbook.core.points import (
     Answer,
@@ -19,7 +21,9 @@ from drbook.core.points import (
     PointFacts,
     RecoveryPoint,
     SourceFacts,
+    Verdict,
 )
+from drbook.core.proofs import Proof
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -209,3 +213,62 @@ def test_a_destroyed_source_is_not_unsure() -> None:
     given = facts(GOOD)
     given = replace(given, located=given.located.model_copy(update={"unreachable": (gone,)}))
     assert audit_copies(given)[0].answer is NO
+
+
+# --- presets over all sources, and what is stated -----------------------------------------------
+
+HELD = copy(lock=LOCK, tried=TRIED)
+PRESETS_TABLE: list[tuple[str, Facts, Answer, Answer]] = [
+    ("all of it", facts(HELD, SECOND), YES, YES),
+    ("nothing locked", facts(GOOD, SECOND), YES, NO),
+    ("a lock that nobody tried", facts(copy(lock=LOCK), SECOND), YES, DUNNO),
+    ("one damaged", facts(HELD, SECOND, copy("same", hours=9, fact=BAD)), YES, NO),
+    ("one place", facts(HELD), NO, NO),
+    ("one silent", facts(HELD, silent=("disk",)), DUNNO, DUNNO),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "short", "long"),
+    [row[1:] for row in PRESETS_TABLE],
+    ids=[row[0] for row in PRESETS_TABLE],
+)
+def test_a_preset_is_judged_over_all_sources(given: Facts, short: Answer, long: Answer) -> None:
+    for name, expected in (("3-2-1", short), ("3-2-1-1-0", long)):
+        first = audit_copies(given, name)[0]
+        assert (first.name, first.answer) == (name, expected), first.reason
+
+
+def disagreeing(judgement: Judgement, fact: str, observed: str) -> Judgement:
+    one = Disagreement(fact=fact, stated="x", observed=observed, words=f"{fact}: x, and {observed}")
+    return judgement.model_copy(update={"disagreements": (one,)})
+
+
+def test_what_is_not_as_stated_is_a_line_that_fails() -> None:
+    given = facts(disagreeing(GOOD, "account", "y"), SECOND)
+    line = next(line for line in audit_copies(given) if line.name == "as stated")
+    assert (line.answer, line.reason) == (NO, "offsite: account: x, and y")
+    agreed = facts(GOOD.model_copy(update={"agreed": ("account",)}))
+    line = next(line for line in audit_copies(agreed) if line.name == "as stated")
+    assert (line.answer, "offsite (account)" in line.reason) == (YES, True)
+    assert all(line.name != "as stated" for line in audit_copies(facts(GOOD)))
+
+
+def test_two_sources_that_answer_as_one_bucket_are_one_place() -> None:
+    given = facts(GOOD, disagreeing(SECOND, "resource", "BUCKET"))
+    assert audit_copies(given)[0].answer is NO
+
+
+def test_a_copy_that_answers_from_productions_region_is_not_off_site_by_its_region() -> None:
+    near = FailureDomain(provider="railway", account="1", region="eu", resource="b")
+    given = replace(facts(GOOD), domains={"offsite": near})
+    off_site = next(line for line in audit_copies(given) if line.name == "1 off-site")
+    assert off_site.answer is YES
+    given = replace(facts(disagreeing(GOOD, "region", "us")), domains={"offsite": near})
+    off_site = next(line for line in audit_copies(given) if line.name == "1 off-site")
+    assert off_site.answer is NO
+
+
+def test_a_copy_that_has_to_be_brought_back_is_no_copy() -> None:
+    binned = SECOND.model_copy(update={"verdict": Verdict.RECOVERABLE})
+    assert audit_copies(facts(GOOD, binned))[0].answer is NO

@@ -38,6 +38,7 @@ CHOICES: list[tuple[Verdict, bool, bool]] = [
     (Verdict.UNKNOWN, True, True),
     (Verdict.DESTROYED, True, True),
     (Verdict.DAMAGED, False, True),
+    (Verdict.RECOVERABLE, False, True),
 ]
 """Verdict, whether a person may choose it, and whether only by break-glass."""
 
@@ -47,7 +48,8 @@ def test_what_may_be_chosen(verdict: Verdict, allowed: bool, glass: bool) -> Non
     found = judgement(point("s", 1), verdict, "it is cut short")
     assert (why_not(found) == "") is allowed
     assert needs_break_glass(found) is glass
-    assert allowed or "it is cut short" in why_not(found)
+    said = {Verdict.DAMAGED: "it is cut short", Verdict.RECOVERABLE: "Bring it back"}
+    assert allowed or said[verdict] in why_not(found)
 
 
 def test_what_is_gone_cannot_be_chosen() -> None:

@@ -146,7 +146,7 @@ _ACCOUNT: dict[str, tuple[Any, FailureDomain, FailureDomain, tuple[Answer, Basis
     "at the same provider": (Observed(value="x"), domain(provider="gcp"), domain(account="acme", provider="GCP"), (YES, SEEN, "it is in account x, production in acme")),
     "only declared": (Observed(why="denied"), domain(account="x"), _ACME, (YES, SAID, "it is in account x, production in acme")),
     "observed and declared alike": (Observed(value="1-2"), domain(account="12"), _ACME, (YES, SEEN, "it is in account 1-2, production in acme")),
-    "observed otherwise than declared": (Observed(value="x"), domain(account=f"y{ESC}"), _ACME, (YES, SEEN, f"it is in account x, production in acme (the runbook says y{SAFE})")),
+    "observed otherwise than declared": (Observed(value="x"), domain(account=f"y{ESC}"), _ACME, (YES, SEEN, "it is in account x, production in acme")),
     "hostile": (Observed(value=f"x{ESC}"), domain(provider=f"p{ESC}"), domain(account=f"a{ESC}", provider="q"), (YES, SEEN, f"it is in account x{SAFE} at p{SAFE}, production in a{SAFE}")),
     "hostile inside": (Observed(value=f"a{ESC}"), domain(project=f"p{ESC}"), domain(account=f"a{ESC}", project=f"p{ESC}"), (NO, SEEN, f"it is in production's own account a{SAFE}, and project p{SAFE}")),
 }  # fmt: skip
@@ -338,6 +338,19 @@ def test_how_each_credential_leaked_is_told_with_the_whole_way() -> None:
             "open": False,
         },
         "",
+        {
+            "root token": ("Laptops",),
+            "deploy": ("ci",),
+            "writer": ("laptops",),
+            "master": ("elsewhere", "VAULT"),
+            "apart": ("safe",),
+        },
+        {
+            "ci": "CI, which whoever holds production can read",
+            "laptops": "Laptops, where Root Token is stored too",
+            "vault": f"Vault, which Writer can read; {writer}",
+            "elsewhere": f"elsewhere, where Master is stored too; Master is stored in Vault, which Writer can read; {writer}",
+        },
     )
 
 
@@ -374,7 +387,8 @@ def test_names_are_one_in_every_spelling() -> None:
 
 def test_production_that_nobody_described_leaves_the_reach_unknown() -> None:
     reach = leaked_credentials(domain(), {"w": at("x")})
-    assert reach == Reach({}, {"w": True}, "which credential destroyed production is not stated")
+    why = "which credential destroyed production is not stated"
+    assert reach == Reach({}, {"w": True}, why, {"w": ("x",)})
     assert reach.judge(["w"]) == (DUNNO, "which credential destroyed production is not stated")
 
 

@@ -392,7 +392,8 @@ def test_what_is_declared_is_said_only_where_it_carries_the_verdict() -> None:
     """Not for what nobody required, nor for what was observed, nor for another verdict."""
     seen = judged(require=(Criterion.RESOURCE,))
     assert seen.reasons == (LIES,)
-    observed = judged(source={"account": Observed(value="999")})
+    seen = changed(AWAY, account="999")
+    observed = judged(declared=seen, source={"account": Observed(value="999")})
     assert observed.reasons[-1] == "declared in the runbook, not observed: credential"
     other = judged(require=(*REQUIRED, Criterion.VERSIONED), source={"versioned": WHY})
     assert other.reasons == ("its versioning is unknown: access is denied",)

@@ -2,14 +2,13 @@
 the program in a process of its own."""
 
 import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.s3 import S3Server
+from support.tarpit import Tarpit
 from support.waiting import eventually
 
 from drbook.core.points import Located
@@ -45,28 +44,6 @@ SHELF = """
 """
 DUMP = b"-- PostgreSQL database dump\nSET x = 1;\n-- PostgreSQL database dump complete\n"
 HANGING = 5
-
-
-class Tarpit:
-    """A server that takes every connection and every word, and says nothing."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=50)
-        self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.asked: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                self.asked.append(self._socket.accept()[0])
-            except OSError:
-                return
-
-    def close(self) -> None:
-        self._socket.close()
-        for each in self.asked:
-            each.close()
 
 
 @pytest.fixture

@@ -419,11 +419,14 @@ def test_a_link_out_of_the_place_is_refused(
 
 def wal_of(business: Business, repository: Path) -> ArchivedWal:
     """The archive as it is handed out with a copy."""
-    text = source(business, repository=str(repository))
+    config = source(business, repository=str(repository))
     given = opening({})
-    program = backrestprogram.PgBackRest(text, given.secrets, given.cancel)
-    listed = archives_in(program.ask("repo-ls", "--output=json", "--recurse", f"archive/{STANZA}"))
-    (archive,) = listed.values()
+    program = backrestprogram.PgBackRest(config, given.secrets, given.cancel)
+    try:
+        text = program.ask("repo-ls", "--output=json", "--recurse", f"archive/{STANZA}")
+    finally:
+        program.close()
+    (archive,) = archives_in(text).values()
     control = business.root / "server" / "data" / "global" / "pg_control"
     return ArchivedWal(program, archive, control)
 

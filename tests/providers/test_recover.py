@@ -242,7 +242,8 @@ def pipe(place) -> None:
 
 
 def no_label(place) -> None:
-    (place.data / "backup_label").unlink()
+    for name in ("backup_label", "backup_manifest"):
+        (place.data / name).unlink()
 
 
 def no_control(place) -> None:
@@ -310,3 +311,22 @@ def test_a_given_server_takes_no_physical_copy(site: Site, moments) -> None:
     with pytest.raises(StepFailed) as raised:
         drain(site.targets.recover(spec, "restore-1", moments["point"], RecoveryAim(end=True), []))
     assert raised.value.code == "target-kind"
+
+
+def test_what_went_bad_on_its_way_is_found_before_a_server_starts(
+    tmp_path: Path, tools, world, moments
+) -> None:
+    made, folder = world
+
+    def flip(place) -> None:
+        table = max((place.data / "base").glob("*/*"), key=lambda each: each.stat().st_size)
+        data = bytearray(table.read_bytes())
+        data[len(data) // 2] ^= 1
+        table.write_bytes(data)
+
+    site = Site(tmp_path, tools, Trees(folder, Folder(made.wal), flip))
+    with pytest.raises(StepFailed) as raised:
+        site.recover(moments["point"], RecoveryAim(time=moments["before"]))
+    assert raised.value.code == "copy-damaged"
+    assert "checksum mismatch" in raised.value.what
+    site.pool.close()

@@ -18,6 +18,8 @@ from drbook.providers.dumptree import Dump, Entry, Snapshot, moment
 from drbook.providers.naming import Taken
 from drbook.providers.resticlist import Listing, snapshots_in
 from drbook.providers.resticprogram import ResticComplaints, explained, said
+from drbook.providers.sources.borg import BorgSource
+from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.tool import Failed
 
@@ -360,9 +362,14 @@ BACKUPSsteps:
 
 def test_what_the_readme_writes_is_read() -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```text\n(backups:\n.*?)^```", readme, re.DOTALL | re.MULTILINE)
-    loaded = load(RUNBOOK.replace("BACKUPS", block).encode(), "r.yaml", vocabulary())
-    (source,) = loaded.sources
+    blocks = re.findall(r"^```text\n(backups:\n.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    found = {}
+    for block in blocks:
+        loaded = load(RUNBOOK.replace("BACKUPS", block).encode(), "r.yaml", vocabulary())
+        (one,) = loaded.sources
+        found[type(one)] = one
+    assert {ResticSource, BorgSource, RcloneSource} <= set(found)
+    source = found[ResticSource]
     assert isinstance(source, ResticSource)
     assert source.host == "db1"
     assert set(source.environment) == {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}

@@ -46,6 +46,7 @@ class Archiving:
     def archived(self) -> None:
         """Everything that was committed is in the archive."""
         with self.connect() as connection:
+            connection.execute("SELECT pg_create_restore_point('something to archive')")
             row = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchone()
         assert row is not None
         until = time.monotonic() + 20

@@ -1,5 +1,6 @@
 """Every kind of source passes the conformance suite, and the suite notices each thing that a kind may do wrong."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,15 +12,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
+from support.barman import a_business
 from support.pgbackrest import Business, needs_pgbackrest, picture
 from support.pgbackrest import source as pgbackrest_source
+from support.physical import archiving
 
 from drbook.core.capabilities import Capabilities, table
 from drbook.core.errors import StepFailed
 from drbook.core.points import ByteFact, Observed, PointFacts, RecoveryPoint
 from drbook.core.signals import Working
 from drbook.providers.kinds import SOURCES
+from drbook.providers.pgtools import find_tools
 from drbook.providers.sources.base import OpenableSource, Opening, Place, WalArchive
+from drbook.providers.sources.basebackup import BaseBackupSource
 from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
 from drbook.providers.sources.rclone import RcloneSource
@@ -88,7 +93,7 @@ def s3_bed(s3_server: Any) -> SourceBed:
         copies={name: {"": data} for name, data in FILES.items()},
         picture=picture,
         environment={"KEY": "admin", "SECRET": "admin-secret"},
-        unanswered=frozenset({"account"}),  # this server has no STS
+        unanswered=frozenset({"account", "region"}),  # this server has no STS, and names no region
     )
 
 
@@ -164,6 +169,48 @@ def pgbackrest_bed(business: Business) -> SourceBed:
         absent=pgbackrest_source(business, repository=str(business.root / "no")),
         copies={one: {} for one in (business.full, business.differential, business.incremental)},
         picture=lambda: picture(business.plain),
+        environment={},
+    )
+
+
+@cache
+def basebackup_bed(folder: Path) -> SourceBed:
+    """Two base backups of one server, and the WAL that it archived."""
+    folder /= "archiving"
+    folder.mkdir()
+    (folder / "base").mkdir()
+    tools = next(one for one in find_tools() if one.origin == "extra")
+    server = archiving(tools, folder)
+    try:
+        for name in ("first", "second"):
+            server.base_backup(folder / "base" / name)
+            at = 1_795_000_000 + len(name)
+            os.utime(folder / "base" / name / "backup_manifest", (at, at))
+        server.archived()
+    finally:
+        server.server.stop()
+    where = {"wal": str(folder / "wal")}
+    return SourceBed(
+        config=BaseBackupSource(id="base", path=str(folder / "base"), **where),
+        absent=BaseBackupSource(id="base", path=str(folder / "no"), **where),
+        copies={"first": {}, "second": {}},
+        picture=lambda: files_under(folder / "base"),
+        environment={},
+    )
+
+
+@cache
+def barman_bed(folder: Path) -> SourceBed:
+    """Two backups that Barman finished; its locks and its log are not of its catalogue."""
+    tools = next(one for one in find_tools() if one.origin == "extra")
+    folder /= "barman"
+    folder.mkdir()
+    world = a_business(tools, folder)
+    return SourceBed(
+        config=world.home.source(),
+        absent=world.home.source(server="no"),
+        copies={world.first: {}, world.second: {}},
+        picture=lambda: files_under(world.home.main / "base"),
         environment={},
     )
 
@@ -248,12 +295,17 @@ PGBACKREST = pytest.param(
 
 @pytest.fixture(
     params=[
-        "directory", "s3", installed("restic"), installed("borg"), "rclone", PGBACKREST, "drawer", "shelf",
+        "directory", "s3", installed("restic"), installed("borg"), "rclone", PGBACKREST, "basebackup",
+        "barman", "drawer", "shelf",
     ]
 )  # fmt: skip
 def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
     if request.param == "pgbackrest":
         return pgbackrest_bed(request.getfixturevalue("business"))
+    if request.param == "basebackup":
+        return basebackup_bed(request.getfixturevalue("module_path"))
+    if request.param == "barman":
+        return barman_bed(request.getfixturevalue("module_path"))
     if request.param == "shelf":
         return shelf_bed(tmp_path)
     if request.param == "restic":

@@ -21,7 +21,9 @@ class BorgSource(OpenableSource):
     can: ClassVar[Capabilities] = Capabilities(
         clocks=("manifest", "name", "tool", "file"),
         pinned="its archive's id",
-        observes=frozenset({"resource", "versioned", "lock_default", "policy_limits_deletes"}),
+        observes=frozenset(
+            {"resource", "versioned", "lock_default", "policy_limits_deletes", "opened"}
+        ),
     )
     kind: Literal["borg"] = "borg"
     repository: str = Field(max_length=1000, pattern=r"^(/|~/|ssh://.)[^\x00-\x1f]*$")

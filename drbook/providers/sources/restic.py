@@ -29,7 +29,9 @@ class ResticSource(OpenableSource):
     can: ClassVar[Capabilities] = Capabilities(
         clocks=("manifest", "name", "tool", "file"),
         pinned="its snapshot's full id",
-        observes=frozenset({"resource", "versioned", "lock_default", "policy_limits_deletes"}),
+        observes=frozenset(
+            {"resource", "versioned", "lock_default", "policy_limits_deletes", "opened"}
+        ),
     )
     kind: Literal["restic"] = "restic"
     repository: str = Field(

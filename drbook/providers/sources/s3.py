@@ -15,7 +15,7 @@ class S3Source(S3Place, SealedSource):
         clocks=("manifest", "name", "store"),
         pinned="its version, else its ETag",
         digest=True,
-        observes=frozenset(OBSERVABLE),
+        observes=frozenset(OBSERVABLE) - {"opened"},
         locks=True,
         hidden=True,
         resumes=True,

@@ -28,6 +28,7 @@ from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Wo
 from drbook.core.targets import ADMIN, READER, Target
 from drbook.core.values import plain
 from drbook.providers import pgsession, private
+from drbook.providers.baseverify import verify
 from drbook.providers.launcher import NOBODY
 from drbook.providers.pgserver import CONFIG, ClusterServer, server_user
 from drbook.providers.pgsession import Connection
@@ -65,6 +66,8 @@ wal_level = replica
 hot_standby = off
 max_wal_size = '4GB'
 """
+_NO_SAY = ("postgresql.conf", "pg_hba.conf", "pg_ident.conf", "tablespace_map")
+"""Tools write these anew, and they are not used."""
 _NOBODY_YET = "local all all reject\n"
 _BY_PASSWORD = "local all all scram-sha-256\n"
 
@@ -111,6 +114,7 @@ class RecoveryMaker:
         still(home, made)
         laid = settle(home, place.data, place.tablespaces, owner())
         _fits(laid, tools, point)
+        yield from self._whole(place.data, tools)
         yield Milestone(
             f"laid down: {laid.bytes:,} bytes of PostgreSQL {laid.major}, system identifier "
             f"{laid.system_identifier}" + _another(laid, production),
@@ -140,6 +144,21 @@ class RecoveryMaker:
         )
         yield Milestone(f"recovered: {report.show()}", report.model_dump(mode="json"))
         return Recovered(target, report)
+
+    def _whole(self, data: Path, tools: PgTools) -> Working[None]:
+        """What was laid down against its own manifest, where it has one: what the copy's place holds may have
+        been read an hour ago, and its way here is one more. Raises StepFailed."""
+        if not (data / "backup_manifest").is_file():
+            return
+        fact = yield from verify(data, tools.major, self._workshop.cancel, ignore=_NO_SAY)
+        if fact.state == "damaged":
+            raise StepFailed(
+                f"What was laid down is not what its manifest says: {fact.reason}",
+                means="Nothing was started. The target's folder is not used again.",
+                next="Run the locate step again: it reads the copy anew, and passes over one that is damaged.",
+                code="copy-damaged",
+            )
+        yield Milestone(f"laid down as its manifest says: {fact.reason}")
 
     # --- rolling forward -----------------------------------------------------------------------
 
