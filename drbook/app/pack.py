@@ -259,7 +259,7 @@ def _tools(order: Order, contents: _Contents) -> str:
         contents.lacks.append(f"PostgreSQL's programs: {error.what}")
         postgres = ()
     needed = programs.needed(order.runbook.sources)
-    found = [programs.look(name, order.environment) for name in programs.ASKED]
+    found = [programs.look(name) for name in programs.ASKED]
     for one in found:
         if one.name in needed and not one.path:
             contents.remarks.append(

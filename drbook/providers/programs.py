@@ -1,7 +1,5 @@
 """Which programs for backups are installed here, and what they say of their version."""
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,9 +8,8 @@ from functools import lru_cache
 from drbook.core.errors import DrbookError
 from drbook.core.points import SourceConfig
 from drbook.core.values import plain
-from drbook.providers.child import program_folders
 from drbook.providers.hiding import scrub
-from drbook.providers.pgtools import ENGLISH
+from drbook.providers.pgtools import ENGLISH, installed
 from drbook.providers.process import complete
 from drbook.providers.sources.sealed import SealedSource
 
@@ -47,10 +44,9 @@ class Program:
     """The first line that it says of itself."""
 
 
-def look(name: str, environment: Mapping[str, str]) -> Program:
+def look(name: str) -> Program:
     """Never raises: what does not answer has no version."""
-    folders = os.pathsep.join(program_folders(environment.get("PATH", "")))
-    path = shutil.which(name, path=folders)
+    path = installed(name)
     return Program(name) if path is None else Program(name, path, _version(name, path))
 
 
