@@ -24,8 +24,10 @@ from drbook.core.ports import Ports
 from drbook.core.presets import Requirement
 from drbook.core.proofs import Proofs
 from drbook.core.purging import pause, purgers
+from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Milestone, Working
 from drbook.core.values import Frozen, counted, plain, show_duration, show_time
+from drbook.core.ways import ways
 
 
 class LocateParams(Frozen):
@@ -81,8 +83,7 @@ class Locate(Action[LocateParams]):
                 code="no-sources",
             )
         found, unreachable = yield from survey(configs, context, ports)
-        asked = Criterion.RESTORED in (*params.require, *params.prefer)
-        proofs = ports.earlier() if asked else Proofs(unread=NOT_LOOKED)
+        proofs = ports.earlier()
         judging = _Judging(params, context, ports.clock.now(), proofs)
         judgements = judging.all(found)
         digest = name = None
@@ -98,14 +99,26 @@ class Locate(Action[LocateParams]):
             asked_at=judging.now,
             occurred=context.occurred,
         )
-        result = result.model_copy(update={"local_copy": name, "local_digest": digest})
+        result = result.model_copy(
+            update={
+                "local_copy": name,
+                "local_digest": digest,
+                "ways": ways(
+                    judgements, proofs, context.occurred, standby=_standby(context.document)
+                ),
+            }
+        )
         return _finish((yield from _with_costs(result, context, ports)), context.occurred)
 
 
-NOT_LOOKED = "records are looked through only where `restored` is required or preferred"
 BASELINES_READ = 8
 """Captures that are fetched to tell what copies held; each is a document of a line per table."""
 BASELINES_SHOWN = 100
+
+
+def _standby(document: RunbookDocument) -> str:
+    replica = document.production.replica
+    return replica.show() if replica is not None else ""
 
 
 def _with_costs(result: Located, context: StepContext, ports: Ports) -> Working[Located]:

@@ -84,10 +84,22 @@ def _print(located: Located, finished: Finished) -> None:
     for line in dict.fromkeys(pauses):
         click.echo(line)
     _print_choice(located)
+    _print_ways(located)
     say(finished.reason)
     for line in (finished.means, finished.next):
         if line:
             say(line)
+
+
+def _print_ways(located: Located) -> None:
+    if not located.ways:
+        return
+    click.echo("\nways back")
+    rows = [(way.kind, way.loss(), way.ready(), way.what) for way in located.ways]
+    print_table(("", "loses", "ready in", "from"), rows)
+    for way in located.ways:
+        click.echo(f"  {way.kind}: proof: {way.proof}; risk: {way.risk}")
+    click.echo("")
 
 
 def _print_choice(located: Located) -> None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.holding import Disagreement, SnapshotFact, Stated, VaultFact
 from drbook.core.values import Duration, Frozen, Json, UtcTime
+from drbook.core.way import Way
 
 
 class FailureDomain(Frozen):
@@ -323,6 +324,9 @@ class Located(Frozen):
     """When production was captured, newest first; at most the newest hundred."""
     costs: tuple[PointCost, ...] = ()
     """In rows, for the copies that baselines tell of."""
+    ways: tuple[Way, ...] = ()
+    """The ways back beside each other, those that lose least first; empty in records of before they were
+    compared."""
     local_copy: str | None = None
     """Name of the checked copy inside the incident folder, where the check downloaded one."""
     local_digest: str | None = None

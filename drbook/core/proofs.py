@@ -20,6 +20,15 @@ class Proof(Frozen):
         return f"restored and verified at {show_time(self.verified_at)} ({self.mode})"
 
 
+class Pace(Frozen):
+    """How long one restore took here, from its start until its database answered."""
+
+    format: str
+    bytes: int
+    """Of the copy, as stored."""
+    seconds: int
+
+
 @dataclass(frozen=True, slots=True)
 class Proofs:
     """What is known of earlier restores, and why not all of it."""
@@ -27,6 +36,7 @@ class Proofs:
     known: Sequence[Proof] = ()
     unread: str = "records of earlier drills were not looked through"
     """Why earlier restores are not known in full; empty where they are."""
+    paces: Sequence[Pace] = ()
 
 
 def proof_of(proofs: Sequence[Proof], point: RecoveryPoint) -> Proof | None:

@@ -156,6 +156,13 @@ def _backups(timeline: Timeline) -> str:
         (signed(verdict), source, copy or "(its copies are not known)", "; ".join(reasons))
         for source, copy, verdict, reasons in rejected(timeline)
     ]
+    if timeline.located.ways:
+        found = [
+            (way.kind, text(way.what), way.loss(), way.ready(), text(way.proof), text(way.risk))
+            for way in timeline.located.ways
+        ]
+        lines.append("Ways back:")
+        lines.append(_table(("way", "from", "loses", "ready in", "proof", "risk"), found))
     if rows:
         lines.append("Not chosen:")
         lines.append(_table(("verdict", "source", "copy", "why"), rows))
