@@ -12,6 +12,8 @@ from pathlib import Path
 from drbook.actions.locate import Locate
 from drbook.app.exposure import credentials_of, referred, things_of
 from drbook.app.inspect import Inspection, baselines
+from drbook.app.opensample import open_samples
+from drbook.app.packrecord import bag_of, now_of
 from drbook.app.places import Home
 from drbook.app.proved import proved
 from drbook.core.audit import audit_copies
@@ -28,6 +30,7 @@ from drbook.core.credentials import (
     unstated,
 )
 from drbook.core.errors import DrbookError
+from drbook.core.gobag import bag_line
 from drbook.core.kills import kills
 from drbook.core.points import Answer, Basis, Located
 from drbook.core.presets import PRESETS
@@ -48,13 +51,18 @@ class Order:
     here: Path
     paths: Sequence[Path] = ()
     ask: bool = False
+    open_sample: bool = False
+    """Whether each source's own key is tried on a sample of what it holds."""
 
 
 def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     """Look, and say. Raises DrbookError where the sources cannot be asked at all."""
     now = datetime.now(UTC)
     located = _located(order.runbook, inspection, now, full=full)
-    copies = audit_copies(_facts(order, located, now), _preset(order.runbook))
+    current = now_of(order.runbook, order.environment)
+    bag = bag_line(bag_of(order.runbook, order.home), current)
+    judged = audit_copies(_facts(order, located, now), _preset(order.runbook))
+    copies = (*judged, bag)
     search = Search(order.environment)
     search.run(order.paths, order.here, *referred(order.runbook))
     stated = Stated(
@@ -68,6 +76,10 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     if stated.asked is not None and stated.asked.might is Might.UNKNOWN:
         unknown.append(f"production's login: {stated.asked.reason}")
     unknown += [f"not read: {one}" for one in search.left_out]
+    samples = open_samples(order.runbook, order.environment) if order.open_sample else None
+    unknown += [
+        f"{one.source}: {one.reason}" for one in samples or () if one.answer is Answer.UNKNOWN
+    ]
     return Report(
         title=order.runbook.title,
         at=now,
@@ -80,6 +92,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
         left_out=tuple(search.left_out),
         files=tuple(search.read),
         unknown=tuple(unknown),
+        samples=samples,
     )
 
 

@@ -103,7 +103,7 @@ def plan_step(runbook: Runbook, state: IncidentState, actions: Actions, step: st
     attempt = state.steps[step].attempt + 1
     context = context_of(runbook, state, actions, step, attempt)
     try:
-        plan = _in_time(action, params, context)
+        plan = in_time(action, params, context)
     except DrbookError:
         raise
     except Exception as error:
@@ -138,7 +138,7 @@ PLAN_SECONDS = 5.0
 PLAN_LATE = "plan-late"
 
 
-def _in_time(action: AnyAction, params: Frozen, context: StepContext) -> Plan:
+def in_time(action: AnyAction, params: Frozen, context: StepContext) -> Plan:
     """The action's plan. Planning asks nobody and takes no time; a plug-in's may do otherwise, and the
     incident does not stand still for it."""
     if type(action).__module__.startswith("drbook."):

@@ -17,7 +17,7 @@ from drbook.cli.settings import read_settings
 from drbook.core.auditreport import Report
 from drbook.core.credentials import Exposed, Might
 from drbook.core.errors import ExitCode, UsageError
-from drbook.core.points import Basis
+from drbook.core.points import Answer, Basis
 from drbook.core.values import counted, plain, show_time
 from drbook.providers.hiding import scrub
 from drbook.timeline.auditpage import page
@@ -36,6 +36,11 @@ WIDTH = 80
 @click.option(
     "--ask", is_flag=True, help="Ask production's server what the login may do; read-only."
 )
+@click.option(
+    "--open-sample",
+    is_flag=True,
+    help="Open each source with its own key, and decrypt a little of what it holds.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write it to a new HTML page."
@@ -46,13 +51,15 @@ def command(
     settings: tuple[str, ...],
     quick: bool,
     ask: bool,
+    open_sample: bool,
     as_json: bool,
     output: Path | None,
 ) -> int:
     """Say whether RUNBOOK is ready: its copies by 3-2-1-1-0 and by age, its baseline, and which
     credentials this machine can read, also below PATHS.
 
-    No value is shown, only fingerprints; nothing found is tried. Exit code 1 where a line fails or one
+    No value is shown, only fingerprints; nothing found is tried, but for the runbook's own keys with
+    --open-sample. Exit code 1 where a line fails or one
     credential or place destroys production and every copy that looks independent, 5 where something
     could not be told, 0 where all is well.
     """
@@ -67,7 +74,7 @@ def command(
     note = policy(loaded)[1]
     if note:
         say(note)
-    order = Order(loaded, dict(os.environ), home(), Path.cwd(), paths, ask)
+    order = Order(loaded, dict(os.environ), home(), Path.cwd(), paths, ask, open_sample)
     report = audit(order, inspection, full=not quick)
     teller.clear()
     if as_json:
@@ -85,6 +92,10 @@ def _print(report: Report) -> None:
     click.echo("COPIES")
     for line in report.copies:
         _hang(f"{line.answer.value.upper():8} {line.name:19} ", line.reason)
+    if report.samples is not None:
+        click.echo("\nKEYS, TRIED ON A SAMPLE")
+        for one in report.samples:
+            _hang(f"{one.answer.value.upper():8} {one.source:19} ", one.reason)
     click.echo("")
     click.echo(
         f"CREDENTIALS  {len(report.credentials)} in {counted(len(report.files), 'file')} "
@@ -95,8 +106,8 @@ def _print(report: Report) -> None:
             "  the runbook's login to production: ",
             f"{report.asked.might.value}, {report.asked.reason}",
         )
-    for one in report.credentials:
-        _print_one(one)
+    for each in report.credentials:
+        _print_one(each)
     if report.unstated:
         click.echo("\nNOT IN THE RUNBOOK'S stored_in")
         for said in report.unstated:
@@ -147,7 +158,10 @@ def _conclusion(report: Report) -> str:
     when = show_time(report.at)
     if report.exit_code is ExitCode.DONE:
         return f"Ready at {when}: every line passes, and no credential here takes all."
-    failed = [line.name for line in report.copies if line.answer.value == "fail"]
+    failed = [line.name for line in report.copies if line.answer is Answer.FAIL]
+    failed += [
+        f"the key of {one.source}" for one in report.samples or () if one.answer is Answer.FAIL
+    ]
     words = (
         [
             f"{counted(len(report.kills), 'credential or place', 'credentials or places')} can "

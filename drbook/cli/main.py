@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("serve", "The same screen in a browser."),
     "backups": ("backups", "Every recovery point, its verdict and the reasons."),
     "audit": ("audit", "Readiness: copies, their age, and the credentials on this machine."),
+    "pack": ("pack", "The go-bag: what one needs when everything else is gone."),
     "baseline": ("baseline", "Capture, show or compare known-good figures."),
     "incidents": ("incidents", "The incidents of this machine."),
     "timeline": ("timeline", "Export an incident: html, md, json or csv."),

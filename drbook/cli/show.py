@@ -30,8 +30,15 @@ def command(runbook: str, as_json: bool) -> None:
     if document.updates:
         every = format_duration(document.updates.every)
         _tell(f"  updates  for {document.updates.audience}, every {every}")
-    for one in document.deadlines:
-        _tell(f"  deadline {one.name}: within {format_duration(one.after)} of {one.from_}")
+    for due in document.deadlines:
+        _tell(f"  deadline {due.name}: within {format_duration(due.after)} of {due.from_}")
+    for one in document.contacts:
+        said = ", ".join(each for each in (one.role, one.phone, one.reach) if each)
+        _tell(f"  contact  {one.name}: {said}")
+    if document.pack:
+        _tell(
+            f"  go-bag   {document.pack.path}, at most {format_duration(document.pack.max_age)} old"
+        )
     if document.production.database:
         _tell(f"  protects {document.production.database.show()}")
     for source in loaded.sources:
@@ -73,6 +80,8 @@ def _document(runbook: Runbook) -> Json:
         "objectives": document.objectives.model_dump(mode="json"),
         "updates": document.updates.model_dump(mode="json") if document.updates else None,
         "deadlines": [one.model_dump(mode="json", by_alias=True) for one in document.deadlines],
+        "contacts": [one.model_dump(mode="json") for one in document.contacts],
+        "pack": document.pack.model_dump(mode="json") if document.pack else None,
         "sources": [source.model_dump(mode="json") for source in runbook.sources],
         "inputs": {
             name: definition.model_dump(mode="json") for name, definition in document.inputs.items()

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from drbook.core.expressions import Expr, Tree
 from drbook.core.hosts import HostEntry
@@ -170,6 +170,31 @@ class MirrorConfig(Frozen):
         return self.kind
 
 
+class Contact(Frozen):
+    """Somebody who can be called at night. It is printed, and shown to whoever opens the runbook."""
+
+    name: str = Field(min_length=1, max_length=120, pattern=r"\S")
+    role: str = Field(default="", max_length=120)
+    """What is decided or done with this person, like `approves the cutover`."""
+    phone: str = Field(default="", max_length=60)
+    reach: str = Field(default="", max_length=400)
+    """How to reach the person when single sign-on, chat and mail are down."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if not (self.phone.strip() or self.reach.strip()):
+            raise ValueError("give a phone, or how to reach this contact")
+        return self
+
+
+class PackPlace(Frozen):
+    """Where the go-bag is kept, and when it is too old; `drbook pack` writes one, `drbook audit` looks."""
+
+    path: str = Field(min_length=1, max_length=900, pattern=r"^(/|~/)[^\x00-\x1f]*$")
+    """The file or the folder; absolute, or beginning with `~/`. A medium that is not mounted is unknown."""
+    max_age: Span = parse_duration("30d")
+
+
 class RunbookDocument(Frozen):
     """A runbook file, as written. Backups and baselines are checked by their own kinds."""
 
@@ -191,6 +216,10 @@ class RunbookDocument(Frozen):
     """Where baselines are stored, away from production; `kind` and the fields of that kind."""
     mirrors: tuple[Mapping[str, Json], ...] = Field(default=(), max_length=8)
     """Places off this machine that the record is copied to as it is written; `kind` and its fields."""
+    contacts: tuple[Contact, ...] = Field(default=(), max_length=50)
+    """Who can be called; they stand in the go-bag."""
+    pack: PackPlace | None = None
+    """Where the go-bag is kept."""
     hosts: tuple[HostEntry, ...] = ()
     """Hosts that the `http` action may talk to: `HOST`, `HOST:PORT`, or `graphql://HOST/PATH` where a
     GraphQL API answers, whose queries are then known to read."""

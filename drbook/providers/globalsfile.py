@@ -73,6 +73,50 @@ def read_globals(path: Path, check: Callable[[], None] = lambda: None) -> Global
     )
 
 
+def without_secrets(path: Path) -> tuple[bytes, int]:
+    """The file's text as `pg_dumpall --no-role-passwords` would write it, and how many statements were
+    changed or left out: passwords, hashed or not, and values of settings that are not PostgreSQL's own
+    (`app.token`). A statement about a role that is not understood is left out. Raises StepFailed."""
+    read_globals(path)
+    kept: list[str] = []
+    count = 0
+    try:
+        with decompressed(path, open_archive(path).compression) as reading:
+            text = b"".join(chunks(reading, Meter("read", 0)))
+        for raw in _statements(_cut(bytearray(text), lambda: None)):
+            said = _told(raw)
+            count += said != raw
+            kept.append(said)
+    except OSError as error:
+        raise _unread(path, error.strerror or str(error)) from None
+    except (Unreadable, TooLong, UnicodeDecodeError) as error:
+        raise _unread(path, str(error)) from None
+    return "".join(kept).encode(), count
+
+
+def _told(raw: str) -> str:
+    """A statement without what is secret in it; a remark in the place of one that is left out."""
+    lead, statement = raw[: _lead(raw)], raw[_lead(raw) :].rstrip()
+    head = " ".join(statement.split()[:2]).upper()
+    if head not in ("ALTER ROLE", "CREATE ROLE", "ALTER USER", "CREATE USER"):
+        return raw
+    if _CREATE.match(statement):
+        return raw
+    found = _SET.match(statement)
+    if found is not None and "." not in found[3]:
+        return raw
+    altered = _ALTER.match(statement)
+    if altered is not None and _attributes(altered[2]) is not None:
+        bare_ = _PASSWORD.sub("", altered[2])
+        return (
+            raw if bare_ == altered[2] else f"{lead}ALTER ROLE {altered[1]} WITH {bare_.strip()};"
+        )
+    return f"{lead}-- a statement about a role was left out here"
+
+
+_PASSWORD = re.compile(rf"\s*PASSWORD (?:{_STRING}|NULL)(?=\s|\Z)")
+
+
 def _unread(path: Path, why: str) -> StepFailed:
     return StepFailed(
         f"The globals file {plain(str(path), 300)} cannot be read: {plain(why, 200)}.",

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from drbook.core.errors import DrbookError
 from drbook.core.points import ByteFact
@@ -34,6 +34,8 @@ from drbook.providers.sources.sealed import Age, Gpg, SealedSource, seal_of
 
 SEALED = ".sealed"
 """Behind a copy's name: the file as it is stored, encrypted."""
+SAMPLE = 4096
+"""Bytes of what was decrypted that a look needs to know what it is."""
 _NOT_AUTHENTIC = ("failed to decrypt and authenticate payload chunk", "bad header MAC")
 """What age says where a key fits and the bytes are others (age 1.1.1, internal/stream and age.go)."""
 _STATUS = re.compile(r"^\[GNUPG:\] (\w+)", re.MULTILINE)
@@ -51,6 +53,26 @@ class _Plain:
     def take(self, piece: bytes) -> None:
         self.stream.write(piece)
         self.digest.update(piece)
+        self.size += len(piece)
+
+
+class _Taker(Protocol):
+    """Where what a program decrypts goes."""
+
+    size: int
+
+    def take(self, piece: bytes) -> None: ...
+
+
+@dataclass(slots=True)
+class _Head:
+    """The first bytes, and nothing on a disk."""
+
+    head: bytearray = field(default_factory=bytearray)
+    size: int = 0
+
+    def take(self, piece: bytes) -> None:
+        self.head += piece[: SAMPLE - len(self.head)]
         self.size += len(piece)
 
 
@@ -105,7 +127,15 @@ class Unsealer:
         finally:
             fresh.unlink(missing_ok=True)
 
-    def _run(self, sealed: Path, found: _Plain, total: int) -> Working[ByteFact | None]:
+    def sample(self, sealed: Path) -> Working[tuple[bytes, ByteFact | None]]:
+        """The first bytes of what is in it, kept in memory alone, and why there are no more. `sealed` may be
+        only the beginning of a file: what came before the program missed the rest was decrypted all the
+        same, by age also found authentic."""
+        found = _Head()
+        why = yield from self._run(sealed, found, sealed.stat().st_size)
+        return bytes(found.head), why
+
+    def _run(self, sealed: Path, found: "_Taker", total: int) -> Working[ByteFact | None]:
         def tick() -> Signal:
             return Progress(f"decrypt {plain(sealed.name, 80)}", found.size, None, "bytes")
 

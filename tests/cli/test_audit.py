@@ -198,3 +198,26 @@ def test_a_runbook_without_backups_has_nothing_to_lose_twice(planted: Planted) -
     assert document["exit_code"] == 1
     assert "no backup source" in str(document["kills"][0]["reasons"])
     assert document["copies"][0]["answer"] == "fail"
+
+
+def test_a_key_that_is_tried_or_is_not_there(planted: Planted, tmp_path: Path) -> None:
+    """No source here has a key, until one says how its copies are decrypted."""
+    document = json.loads(audit(planted, "--json", "--open-sample").stdout)
+    assert document["samples"] == []
+    assert json.loads(audit(planted, "--json").stdout)["samples"] is None
+
+    runbook = planted.runbook("backup-writer")
+    word = f"    path: {planted.root / 'backups'}\n"
+    how = "    decrypt: {program: age, identity: env:LOST_KEY}\n"
+    runbook.write_text(runbook.read_text().replace(word, word + how))
+    arguments = ["audit", str(runbook), "--quick", "--open-sample"]
+    ran = CliRunner().invoke(cli, [*arguments, "-o", "audit.html"], standalone_mode=False)
+    assert "UNKNOWN  offsite" in ran.stdout
+    assert "none of its newest 1 copies is encrypted" in " ".join(ran.stdout.split())
+    (planted.root / "backups" / "a.dump").write_bytes(b"age-encryption.org/v1\n-> X" + bytes(2000))
+    ran = CliRunner().invoke(cli, [*arguments, "--json"], standalone_mode=False)
+    (tried,) = json.loads(ran.stdout)["samples"]
+    assert (tried["answer"], tried["outcome"]) == ("fail", "not-opened")
+    assert "LOST_KEY is not set" in tried["reason"]
+    assert ran.return_value == 1
+    assert "Keys, tried on a sample" in (tmp_path / "here" / "audit.html").read_text()

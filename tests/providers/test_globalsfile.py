@@ -19,7 +19,7 @@ from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import Milestone
 from drbook.core.targets import LocalCopy
 from drbook.providers import pgsession
-from drbook.providers.globalsfile import read_globals
+from drbook.providers.globalsfile import read_globals, without_secrets
 from drbook.providers.pgtools import ENGLISH
 from drbook.providers.process import complete
 from drbook.providers.targets import roles as target_roles
@@ -331,3 +331,29 @@ def test_a_given_servers_roles_are_left_alone(
     finally:
         given.run("DROP DATABASE IF EXISTS restore_1 WITH (FORCE)")
         given.run("DROP ROLE restorer; DROP ROLE newcomer")
+
+
+# --- for the go-bag ----------------------------------------------------------------------------
+
+
+def test_without_secrets(tmp_path: Path) -> None:
+    path = tmp_path / "globals.sql"
+    path.write_text(
+        "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE app;\n"
+        "ALTER ROLE app WITH NOSUPERUSER LOGIN PASSWORD 'SCRAM-SHA-256$x''y' VALID UNTIL 'infinity';\n"
+        "ALTER ROLE \"PASSWORD 'x'\" WITH LOGIN PASSWORD 'md5abc';\n"
+        "ALTER ROLE app IN DATABASE shop SET search_path TO 'a', 'b';\n"
+        "ALTER ROLE app SET app.token TO 'tok';\nALTER ROLE app PASSWORD 'odd';\n"
+        "ALTER USER app ENCRYPTED PASSWORD 'odder';\nGRANT app TO boss;\n"
+    )
+    text, changed = without_secrets(path)
+    said = text.decode()
+    for secret in ("SCRAM", "md5abc", "'tok'", "odd"):
+        assert secret not in said
+    assert "ALTER ROLE app WITH NOSUPERUSER LOGIN VALID UNTIL 'infinity';" in said
+    assert "ALTER ROLE app IN DATABASE shop SET search_path TO 'a', 'b';" in said
+    assert "GRANT app TO boss;" in said
+    assert changed == 5
+    path.write_bytes(text)
+    assert without_secrets(path) == (text, 0)
+    assert {role.name for role in read_globals(path).roles} == {"app", "PASSWORD 'x'"}
