@@ -15,7 +15,7 @@ from drbook.providers.awsaccess import AwsRegions
 from drbook.providers.awssession import guarded
 from drbook.providers.hiding import scrub
 from drbook.providers.s3answers import OddAnswer
-from drbook.providers.s3client import Why, code_of, explain
+from drbook.providers.s3client import Why, code_of, explain, status_of
 from drbook.providers.s3guard import READ_SNAPSHOTS
 from drbook.providers.secrets import Secrets
 
@@ -27,6 +27,7 @@ MAX_PAGES = 2000
 
 _DENIED = ("access is denied", "Allow these credentials the reading call that README names for it.")
 _WRONG = ("the access key does not exist there", "Check the credentials that the runbook names.")
+_EXPIRED = ("the credentials have expired", "Get new ones and try again.")
 _SLOW = ("AWS asks to slow down", "Try again in a minute.")
 _MEANINGS = {
     "AccessDenied": _DENIED,
@@ -39,6 +40,9 @@ _MEANINGS = {
         "the secret key is wrong, or this machine's clock",
         "Check the credentials that the runbook names, and the clock.",
     ),
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "RequestExpired": _EXPIRED,
     "OptInRequired": ("the account is not signed up for it", "Ask the account's owner."),
     "RequestLimitExceeded": _SLOW,
     "Throttling": _SLOW,
@@ -125,7 +129,12 @@ def explain_aws(error: Exception) -> Why:
         return explain(error)
     if code in _NOT_OFFERED:
         return Why("NotImplemented", "this place does not offer it", "Ask AWS for it itself.")
+    status = status_of(error)
+    if status == 501 or (code.isdigit() and status in (404, 405)):
+        return Why("NotImplemented", "this place does not offer it", "Check the endpoint.")
     known = _MEANINGS.get(code)
     if known is None:
-        return explain(error)
+        said = plain(scrub(str(error.response.get("Error", {}).get("Message", ""))), 200)
+        reason = f"AWS answered {plain(scrub(code), 60) or 'nothing'} ({status}) {said}".strip()
+        return Why(code, reason, "Look the code up in AWS's reference.", again=status >= 500)
     return Why(code, f"{known[0]} ({plain(code, 60)})", known[1], again=known is _SLOW)

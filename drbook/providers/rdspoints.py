@@ -34,7 +34,7 @@ _BY_BACKUP = VaultFact(
 
 def db_snapshot(item: Item, asked: Asked, retained: Set[str]) -> Kept | str:
     """One of an instance. `retained` are the resource ids of deleted instances whose backups were kept."""
-    arn, of = _text(item, "DBSnapshotArn"), _text(item, "DBInstanceIdentifier")
+    arn = _text(item, "DBSnapshotArn")
     name = _text(item, "DBSnapshotIdentifier")
     target = fresh_name(arn)
     shared = _text(item, "SnapshotType") in ("shared", "public")
@@ -46,14 +46,12 @@ def db_snapshot(item: Item, asked: Asked, retained: Set[str]) -> Kept | str:
         )
     )  # fmt: skip
     kind = _kind(item, arn, _text(item, "SourceDBSnapshotIdentifier"), "DbiResourceId", retained)
-    key = _text(item, "KmsKeyId")
-    encrypted = item.get("Encrypted")
-    return _snapshot(item, asked, arn, of, way, kind, key, encrypted)
+    return _snapshot(item, asked, arn, way, kind, item.get("Encrypted"))
 
 
 def cluster_snapshot(item: Item, asked: Asked, retained: Set[str]) -> Kept | str:
     """The same of a cluster."""
-    arn, of = _text(item, "DBClusterSnapshotArn"), _text(item, "DBClusterIdentifier")
+    arn = _text(item, "DBClusterSnapshotArn")
     name = _text(item, "DBClusterSnapshotIdentifier")
     shared = _text(item, "SnapshotType") in ("shared", "public")
     restore = (
@@ -65,8 +63,7 @@ def cluster_snapshot(item: Item, asked: Asked, retained: Set[str]) -> Kept | str
     kind = _kind(
         item, arn, _text(item, "SourceDBClusterSnapshotArn"), "DbClusterResourceId", retained
     )
-    key = _text(item, "KmsKeyId")
-    return _snapshot(item, asked, arn, of, way, kind, key, item.get("StorageEncrypted"))
+    return _snapshot(item, asked, arn, way, kind, item.get("StorageEncrypted"))
 
 
 def instance_backup(item: Item, asked: Asked) -> Kept | str:
@@ -135,9 +132,8 @@ def _kind(item: Item, arn: str, origin: str, resource: str, retained: Set[str]) 
 
 
 def _snapshot(
-    item: Item, asked: Asked, arn: str, of: str, way: str, kind: SnapshotFact, key: str,
-    encrypted: bool | None,
-) -> Kept | str:  # fmt: skip
+    item: Item, asked: Asked, arn: str, way: str, kind: SnapshotFact, encrypted: bool | None
+) -> Kept | str:
     shown = plain(arn, 300) or "a snapshot without a name"
     if why := _no_copy(item, "available"):
         return f"{shown}: {why}"
@@ -154,7 +150,7 @@ def _snapshot(
     point = _point(item, asked, arn, taken, way, encrypted, "; ".join(notes))
     by_backup = _text(item, "SnapshotType") == "awsbackup"
     more: dict[str, Any] = {"vault": _BY_BACKUP} if by_backup else {}
-    return Kept(point, asked.region, kind, key=key, owner=account_in(arn), **more)
+    return Kept(point, asked.region, kind, key=_key(item, encrypted), owner=account_in(arn), **more)
 
 
 def _automated(
@@ -180,7 +176,7 @@ def _automated(
     )
     fact = SnapshotFact(kind=kind, of=of, why_unknown=why_unknown)
     owner = account_in(id) or account_in(made_of)
-    return Kept(point, asked.region, fact, key=_text(item, "KmsKeyId"), owner=owner)
+    return Kept(point, asked.region, fact, key=_key(item, encrypted), owner=owner)
 
 
 def _no_copy(item: Item, *usable: str) -> str:
@@ -210,6 +206,10 @@ def _point(
         server_version=version_number(_text(item, "EngineVersion")),
         restored_by=way,
     )
+
+
+def _key(item: Item, encrypted: bool | None) -> str:
+    return "" if encrypted is False else _text(item, "KmsKeyId")
 
 
 def _size(item: Item) -> tuple[int, Literal["stored", "allocated", "unknown"]]:
