@@ -12,7 +12,7 @@ from drbook.core.archiverows import shown_rows
 from drbook.core.costs import dates_wanted, point_costs
 from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
-from drbook.core.independence import choose, judge, leaked_credentials, located
+from drbook.core.independence import HELD, choose, judge, leaked_credentials, located
 from drbook.core.points import (
     Criterion,
     Judgement,
@@ -95,7 +95,7 @@ class Locate(Action[LocateParams]):
             found, unreachable = yield from again(narrow, found, unreachable, context, ports)
             found, name, digest = yield from _settle(found, judging, ports)
         judgements = judging.all(found)
-        yield from _warned(judgements)
+        yield from _warned(judgements, context.occurred)
         result = located(
             judgements,
             unreachable=unreachable,
@@ -255,7 +255,7 @@ def _checked(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working
     return looked, name, digest
 
 
-def _warned(judgements: Sequence[Judgement]) -> Working[None]:
+def _warned(judgements: Sequence[Judgement], occurred: datetime | None) -> Working[None]:
     """What to pause, what disagrees with the runbook and what can be brought back, each said once."""
     said: dict[str, None] = {}
     for each in judgements:
@@ -265,11 +265,14 @@ def _warned(judgements: Sequence[Judgement]) -> Working[None]:
             dict.fromkeys(f"{source}: not as stated: {one.words}" for one in each.disagreements)
         )
     back = [each for each in judgements if each.verdict is Verdict.RECOVERABLE]
-    if back:
-        first = f"{plain(back[0].point.location, 200)}: {back[0].recoverable}"
-        said[
-            f"gone but recoverable: {counted(len(back), 'copy', 'copies')}, the newest {first}"
-        ] = None
+    held = [each for each in back if each.reasons[0].startswith(HELD)]
+    gone = [each for each in back if each not in held]
+    for words, those in (("only its provider can restore", held), ("gone but recoverable", gone)):
+        if those:
+            newest = max(those, key=lambda each: each.point.holds_to(occurred))
+            first = f"{plain(newest.point.location, 200)}: {newest.recoverable}"
+            count = counted(len(those), "copy", "copies")
+            said[f"{words}: {count}, the newest {first}"] = None
     for line in said:
         yield Milestone(line)
 
@@ -351,11 +354,23 @@ def _finish(result: Located, occurred: datetime | None) -> Finished:
         if words
         else "The places answered, and under the names that the runbook gives there is nothing.",
         next=(
-            "Read the reasons: an *unknown* may be answered in the runbook."
+            _next(result, occurred)
             if words
             else "Check bucket, path and prefix in the runbook, and look for versions that were deleted."
         )
         + " Ask the provider at once: what is gone for you may be recoverable for them.",
+    )
+
+
+def _next(result: Located, occurred: datetime | None) -> str:
+    back = [each for each in result.judgements if each.verdict is Verdict.RECOVERABLE]
+    if not back:
+        return "Read the reasons: an *unknown* may be answered in the runbook."
+    newest = max(back, key=lambda each: each.point.holds_to(occurred))
+    return (
+        f"{plain(newest.point.location, 200)} can be brought back, and holds what was until "
+        f"{show_time(newest.point.holds_to(occurred))}: {newest.recoverable}. Then name what came of it "
+        "in the runbook, and run the step again."
     )
 
 
@@ -367,4 +382,8 @@ def _costs(result: Located, occurred: datetime | None) -> str:
     if not gap:
         return "; another copy that comes as far is not independent"
     older = show_duration(gap)
+    judged = next((each for each in result.judgements if each.point.key == newest.key), None)
+    if judged is not None and judged.verdict is Verdict.RECOVERABLE:
+        where = plain(newest.location, 200)
+        return f"; {where} is {older} newer, and has to be brought back first: {judged.recoverable}"
     return f"; the newest copy that could be seen is {older} newer, and not independent"

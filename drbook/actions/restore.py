@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, create_model
 
 from drbook.actions.recovering import plan_physical, restore_physical
+from drbook.actions.snapshots import plan_snapshot, refuse_snapshot
 from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.archiverows import shown_rows
 from drbook.core.baseline import Identity
@@ -65,6 +66,8 @@ class Restore(Action[RestoreParams]):
 
     def plan(self, params: RestoreParams, context: StepContext) -> Plan:
         point, target = params.point, params.target
+        if point.format == "snapshot":
+            return plan_snapshot(point, context)
         if point.format == "physical":
             return plan_physical(point, target, params.to, context)
         digest = "digest known" if point.digest else "no digest recorded"
@@ -90,6 +93,8 @@ class Restore(Action[RestoreParams]):
     def perform(
         self, params: RestoreParams, context: StepContext, ports: Ports
     ) -> Working[Finished]:
+        if params.point.format == "snapshot":
+            refuse_snapshot(params.point, context)
         for source, job in purgers(context.document, (params.point.source,)):
             yield Milestone(pause(source, job))
         if params.point.format == "physical":

@@ -22,10 +22,10 @@ from drbook.core.points import (
 from drbook.core.runbook import Runbook
 from drbook.core.targets import DatabaseRef
 from drbook.providers import secrets
+from drbook.providers.awsaccess import AwsAccess
 from drbook.providers.credfiles import Search
 from drbook.providers.credplaces import place
 from drbook.providers.credvalues import in_url
-from drbook.providers.s3config import S3Place
 
 
 def things_of(runbook: Runbook, located: Located, search: Search) -> list[Thing]:
@@ -42,8 +42,8 @@ def things_of(runbook: Runbook, located: Located, search: Search) -> list[Thing]
             Thing(
                 source.id,
                 source.domain,
-                uses=_store_marks(source, search) if isinstance(source, S3Place) else frozenset(),
-                near=_store_near(source) if isinstance(source, S3Place) else frozenset(),
+                uses=_store_marks(source, search) if isinstance(source, AwsAccess) else frozenset(),
+                near=_store_near(source) if isinstance(source, AwsAccess) else frozenset(),
                 independent=bool(independent),
                 lock=_lock([each.finding(Criterion.LOCK_OUTLIVES) for each in independent or own]),
             )
@@ -92,7 +92,7 @@ def _database_marks(database: DatabaseRef | None, search: Search) -> frozenset[s
     return frozenset(marks)
 
 
-def _store_marks(store: S3Place, search: Search) -> frozenset[str]:
+def _store_marks(store: AwsAccess, search: Search) -> frozenset[str]:
     marks = _reference(store.secret_key, search) | _reference(store.access_key, search)
     if store.profile is not None:
         marks.add(f"profile:{store.profile}")
@@ -102,7 +102,7 @@ def _store_marks(store: S3Place, search: Search) -> frozenset[str]:
     return frozenset(marks)
 
 
-def _store_near(store: S3Place) -> frozenset[str]:
+def _store_near(store: AwsAccess) -> frozenset[str]:
     host = urlsplit(store.endpoint).netloc.lower() if store.endpoint else ""
     return frozenset({f"host:{host}"}) if host else frozenset()
 
@@ -113,7 +113,7 @@ def referred(runbook: Runbook) -> tuple[list[str], list[Path]]:
     stores = [
         one
         for one in (*runbook.sources, *runbook.mirrors, runbook.baseline_store)
-        if isinstance(one, S3Place)
+        if isinstance(one, AwsAccess)
     ]
     ids = {one.access_key for one in stores}
     names = [name for name in secrets.named(runbook.source.decode()) if f"env:{name}" not in ids]

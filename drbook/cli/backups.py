@@ -14,7 +14,7 @@ from drbook.core.errors import ExitCode
 from drbook.core.events import StepEnd
 from drbook.core.points import Judgement, Located
 from drbook.core.purging import pause
-from drbook.core.values import plain, show_duration, show_size, show_time
+from drbook.core.values import plain, show_duration, show_time
 
 CODES = {
     StepEnd.SUCCEEDED: ExitCode.DONE,
@@ -65,7 +65,7 @@ def _print(located: Located, finished: Finished) -> None:
         (
             "->" if each.point.key == chosen else "",
             show_time(located.comes_to(each.point)),
-            show_size(each.point.size),
+            each.point.sized,
             each.verdict.value.upper(),
             each.point.source,
             each.point.id,

@@ -33,6 +33,12 @@ def _resource(case: Case) -> Answered:
     lost = case.production.resource
     if not lost:
         return Answer.UNKNOWN, Basis.NONE, "which resource was destroyed is not stated"
+    snapshot = case.facts.snapshot
+    if snapshot.kind == "automated" and snapshot.of and same_name(snapshot.of) == same_name(lost):
+        reason = (
+            f"an automated snapshot of {plain(lost, 200)}, which was destroyed: it goes with it"
+        )
+        return Answer.FAIL, Basis.OBSERVED, reason
     observed, declared = case.source.resource, case.declared.resource
     shown = plain(lost, 200)
     apart = _differ(case.production.provider, case.declared.provider)
@@ -40,6 +46,11 @@ def _resource(case: Case) -> Answered:
         return Answer.FAIL, Basis.DECLARED, f"it lies in {shown}, which was destroyed"
     if observed and _inside(observed, lost) and not apart:
         return Answer.FAIL, Basis.OBSERVED, f"it lies in {shown}, which was destroyed"
+    if snapshot.kind in ("retained", "manual", "copied") and same_name(snapshot.of) == same_name(
+        lost
+    ):
+        reason = f"a snapshot of {plain(lost, 200)}, which is kept apart from it"
+        return Answer.PASS, Basis.OBSERVED, reason
     # A folder's path says nothing about the volume id that it is mounted from.
     if observed and not (observed.startswith("/") and not lost.startswith("/")):
         return Answer.PASS, Basis.OBSERVED, f"it lies in {plain(observed, 200)}, not in {shown}"
@@ -68,6 +79,7 @@ def _differ(one: str | None, other: str | None) -> bool:
 
 def _account(case: Case) -> Answered:
     observed = case.source.account.value if case.source.account.known else None
+    observed = case.facts.owner or observed
     declared, ours = case.declared.account, case.production.account
     names = [
         (name, basis)
@@ -187,6 +199,8 @@ def _replication(case: Case) -> Answered:
 def _lifecycle(case: Case) -> Answered:
     """By the sooner of what the place answers and the runbook states; a job that is not dated is unknown."""
     fact, stated = case.source.expires_after_days, case.stated.states.expires_after_days
+    if (ends := case.facts.expires_at) is not None and ends <= case.now + MARGIN:
+        return Answer.FAIL, Basis.OBSERVED, f"its place removes it at {show_time(ends)}"
     number = isinstance(fact.value, int) and not isinstance(fact.value, bool)
     if fact.known and not number and fact.value is not None:
         return Answer.UNKNOWN, Basis.NONE, "its expiry is unknown: the store's answer is no number"
@@ -197,6 +211,8 @@ def _lifecycle(case: Case) -> Answered:
         days, basis = min(found, key=lambda each: each[0])
         if basis is Basis.DECLARED or fact.known:
             return _expiring(case, days, basis)
+    if ends is not None:
+        return Answer.PASS, Basis.OBSERVED, f"its place removes it not before {show_time(ends)}"
     if not fact.known:
         return Answer.UNKNOWN, Basis.NONE, f"its expiry is unknown: {plain(fact.why, 200)}"
     if case.stated.purged_by:

@@ -31,8 +31,37 @@ def key(case: Case) -> Answered:
     what was destroyed and what leaked can reach (FACTS.md, section 3, no 12).
 
     That it opened here a moment ago is told and makes a stated pass an observed one. It makes nothing
-    else better: the key that opened it may be the very one that goes with production.
+    else better: the key that opened it may be the very one that goes with production. A key of the
+    provider's is judged the same way: one that is going, or is production's own, counts against the copy;
+    that it is enabled makes nothing better than what is stated.
     """
+    answer, basis, reason = _stated_keys(case)
+    held = case.facts.key
+    if not held.name and not held.why_unknown:
+        return answer, basis, reason
+    shown = f"its key {plain(held.name, 200)}" if held.name else "its key"
+    if held.state in ("disabled", "pending_deletion", "unavailable"):
+        at = f", at {show_time(held.deleted_at)}" if held.deleted_at is not None else ""
+        words = {
+            "disabled": "is disabled: nothing decrypts it until the key is enabled",
+            "pending_deletion": f"will be removed{at}, unless that is cancelled before",
+            "unavailable": "cannot be used now",
+        }[held.state]
+        return Answer.FAIL, Basis.OBSERVED, f"{shown} {words}"
+    if answer is Answer.FAIL:
+        return answer, basis, reason
+    ours = case.production.account
+    if ours and held.account and same_account(held.account) == same_account(ours):
+        words = "is in production's own account: whether what leaked can remove it is not known"
+        return Answer.UNKNOWN, Basis.OBSERVED, f"{shown} {words}; {reason}"
+    if held.state is None:
+        words = f"the state of {shown} is unknown: {plain(held.why_unknown, 200)}"
+        return Answer.UNKNOWN, Basis.NONE, f"{words}; {reason}"
+    return answer, basis, f"{reason}; {shown} is enabled"
+
+
+def _stated_keys(case: Case) -> Answered:
+    """By what the runbook states of the keys that it needs."""
     needed, encrypted = case.stated.keys, case.facts.point.encrypted
     opened = case.source.opened.known and case.source.opened.value is True
     now = "; it opened here a moment ago" if opened else ""

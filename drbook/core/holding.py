@@ -28,9 +28,27 @@ class SnapshotFact(Frozen):
     """`none`: a copy of its own, no snapshot of an instance. `automated`: made by the instance's schedule,
     and removed with it. `retained`: kept after its instance was removed. `manual`: kept until somebody
     removes it. `copied`: a copy of one in another account. None: nobody knows."""
+    of: str = ""
+    """The instance, cluster or volume that it is a snapshot of, by its own name; empty where nobody says."""
     why_unknown: str = "not asked"
 
 
+class KeyFact(Frozen):
+    """The provider's key that a copy is encrypted with (FACTS.md, section 3, no 12)."""
+
+    name: str = ""
+    """The key's own name; empty where none is known of."""
+    account: str | None = None
+    """The account that the key belongs to."""
+    state: Literal["enabled", "disabled", "pending_deletion", "unavailable"] | None = None
+    """None: there is no such key, or nobody knows."""
+    deleted_at: UtcTime | None = None
+    """When it will be removed, and with it all that only it decrypts."""
+    why_unknown: str = ""
+
+
+NO_KEY = KeyFact()
+"""What kinds say whose copies are encrypted by no key of the provider's, or by none that it tells of."""
 NO_VAULT = VaultFact(kind="none", why_unknown="")
 NO_SNAPSHOT = SnapshotFact(kind="none", why_unknown="")
 """What kinds say whose copies are files of their own."""

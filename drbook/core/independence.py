@@ -27,12 +27,18 @@ from drbook.core.points import (
 )
 from drbook.core.proofs import Proofs
 from drbook.core.reach import Reach, leaked_credentials
+from drbook.core.snapshots import way_back
 from drbook.core.values import plain, show_duration
 
 WAY_BACK = "gone but recoverable; to bring it back: "
 """How the first reason of a recoverable copy begins."""
+HELD = "only its provider can read it; to bring it back: "
+"""How it begins where the copy is there, and is a snapshot."""
 PREFERRED = "preferred: "
 """How a reason begins that speaks for a copy, though nothing requires it."""
+
+WAY = 1500
+"""Characters of a way back that are shown; it may be several commands, and half of one is none."""
 
 NOTHING_STATED = Stated()
 NOT_LOOKED_AT = Proofs()
@@ -88,7 +94,7 @@ def judge(
         disagreements=disagreements,
         agreed=agreed,
         pause=to_pause(case),
-        recoverable=plain(facts.recoverable or "", 500),
+        recoverable=plain(way_back(facts, occurred), WAY),
     )
 
 
@@ -102,9 +108,8 @@ def _verdict(
     resource = by_name[Criterion.RESOURCE]
     if case.facts.bytes.state == "damaged":
         return Verdict.DAMAGED, [by_name[Criterion.BYTES].reason]
-    if resource.answer is Answer.FAIL and (
-        not case.facts.recoverable or not case.facts.still_there
-    ):
+    back = plain(way_back(case.facts, occurred), WAY)
+    if resource.answer is Answer.FAIL and (not back or not case.facts.still_there):
         return Verdict.DESTROYED, [resource.reason]
     needed = [by_name[criterion] for criterion in dict.fromkeys(require)]
     failed = [finding.reason for finding in needed if finding.answer is Answer.FAIL]
@@ -118,9 +123,9 @@ def _verdict(
             failed.append(f"{late}: what happened is in it")
         else:
             unsure.append(f"{late}, by a clock that may only show when it was stored")
-    if case.facts.recoverable:
-        back = f"{WAY_BACK}{plain(case.facts.recoverable, 500)}"
-        return Verdict.RECOVERABLE, [back, *failed, *unsure]
+    if back:
+        begins = HELD if case.facts.recoverable is None else WAY_BACK
+        return Verdict.RECOVERABLE, [f"{begins}{back}", *failed, *unsure]
     if failed:
         return Verdict.SHARED, failed + unsure
     if unsure:

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from drbook.core.archivefacts import ArchiveFacts
-from drbook.core.holding import Disagreement, SnapshotFact, Stated, VaultFact
-from drbook.core.values import Duration, Frozen, Json, UtcTime
+from drbook.core.holding import NO_KEY, Disagreement, KeyFact, SnapshotFact, Stated, VaultFact
+from drbook.core.values import Duration, Frozen, Json, UtcTime, show_size
 from drbook.core.way import Way
 
 
@@ -46,9 +46,10 @@ class CredentialPlace(Frozen):
     """Places that somebody who has the credential can read; what is stored there leaks with it."""
 
 
-Format = Literal["pg_dump", "physical"]
+Format = Literal["pg_dump", "physical", "snapshot"]
 """How a backup is written. `pg_dump` stands for all four of its output formats; `physical` for a copy of a
-server's data directory, which is started and rolled forward instead of being loaded."""
+server's data directory, which is started and rolled forward instead of being loaded; `snapshot` for a copy
+whose bytes nobody but its provider can read, who restores it into a new instance or volume."""
 
 Clock = Literal["manifest", "tool", "store", "name", "file"]
 """Whose clock says when a recovery point was taken, the most trusted first."""
@@ -68,7 +69,9 @@ class RecoveryPoint(Frozen):
     """Whose clock said so; `taken_note` names a disagreement."""
     taken_note: str = ""
     size: int
-    """Bytes, as stored."""
+    """Bytes, as `size_is` says; 0 where they are not known."""
+    size_is: Literal["stored", "allocated", "unknown"] = "stored"
+    """What `size` counts: what is stored, or what the copied disk can hold at most."""
     format: Format = "pg_dump"
     digest: str | None = None
     """Expected SHA-256 of the bytes (hex), from a manifest or the store; None where nobody recorded one."""
@@ -100,6 +103,16 @@ class RecoveryPoint(Frozen):
     """Whose word `rolls_to` is, and what speaks against it."""
     wal_from: str | None = None
     """Of a physical copy: the first segment of WAL that it needs, with which reading its archive begins."""
+    restored_by: str = ""
+    """Of a snapshot: the commands by which its provider restores it into something new, for a person. A name
+    in them derives from the copy's, and is never production's."""
+
+    @property
+    def sized(self) -> str:
+        """Its size for a person; one that is not known is no size of 0."""
+        if self.size_is == "unknown":
+            return "size unknown"
+        return show_size(self.size) + (" allocated" if self.size_is == "allocated" else "")
 
     def holds_to(self, occurred: datetime | None) -> datetime:
         """The last moment that restoring it can bring back, if the loss was at `occurred`: what rolls
@@ -284,7 +297,13 @@ class PointFacts(Frozen):
     still_there: bool = True
     recoverable: str | None = None
     """Where it cannot be read as it is (it lies in a bin, or is a backup that the provider kept): the step
-    that brings it back, in words or as a command. None for a copy that can be read."""
+    that brings it back, in words or as a command. None for a copy that can be read, and for a snapshot,
+    whose own `restored_by` says it."""
+    owner: str | None = None
+    """The account that the copy itself belongs to, where the place names it for each."""
+    expires_at: UtcTime | None = None
+    """When the place removes this very copy, where it says so of each."""
+    key: KeyFact = NO_KEY
     vault: VaultFact = VaultFact()
     snapshot: SnapshotFact = SnapshotFact()
     bytes: ByteFact = ByteFact()

@@ -35,6 +35,7 @@ _WRITTEN_AGAIN = (
     "it was written again since it was found: time and size on record are those of other bytes"
 )
 
+ONLY_RESTORED = "only its provider reads a snapshot, and nothing but restoring it verifies it"
 _SAME = "its SHA-256 is the one that its manifest states"
 _OTHER = "its SHA-256 is not the one that its manifest states"
 _NOT_AS_STORED = "its SHA-256 is not the store's own"
@@ -122,6 +123,8 @@ class BackupCatalog:
         """See `core.ports.Backups.check`."""
         if point.format == "physical":
             return (yield from self.physical(point).check(point)), None
+        if point.format == "snapshot":
+            return ByteFact(state="unknown", reason=ONLY_RESTORED), None
         return (yield from self.fetch(point))
 
     def read_wal(

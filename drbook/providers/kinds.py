@@ -11,6 +11,7 @@ from drbook.core.errors import UsageError
 from drbook.core.points import SourceConfig
 from drbook.core.values import Frozen, plain
 from drbook.providers.baselines import DirectoryBaselines, OpenableStore, S3Baselines
+from drbook.providers.sources.aws import AwsBackupSource, EbsSource, RdsSource
 from drbook.providers.sources.barman import BarmanCloudSource, BarmanSource
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.basebackup import BaseBackupSource
@@ -37,6 +38,9 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "barman": BarmanSource,
         "barman-cloud": BarmanCloudSource,
         "pgbackrest": PgBackRestSource,
+        "rds": RdsSource,
+        "ebs": EbsSource,
+        "aws-backup": AwsBackupSource,
     }
     _plug_in(table, "drbook.sources", OpenableSource)
     return table

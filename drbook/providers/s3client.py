@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import boto3
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -26,10 +24,10 @@ from botocore.exceptions import (
 
 from drbook.core.errors import UsageError
 from drbook.core.values import plain
-from drbook.providers.hiding import KNOWN, scrub
-from drbook.providers.s3answers import CarefulParsers
+from drbook.providers.awssession import guarded
+from drbook.providers.hiding import scrub
 from drbook.providers.s3config import S3Place
-from drbook.providers.s3guard import Allowed, guard
+from drbook.providers.s3guard import Allowed
 from drbook.providers.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -69,34 +67,15 @@ class S3Connection:
     ) -> None:
         """Raises UsageError where credentials or profile cannot be read. Sends nothing."""
         self.place = place
-        self._core = botocore.session.Session(profile=place.profile)
-        if place.profile is None:
-            # Only what the runbook or the operator's own files say, never the machine's identity.
-            self._core.set_config_variable("metadata_service_num_attempts", 0)
-            _forget_metadata(self._core)
-        self._core.register_component("response_parser_factory", CarefulParsers())
-        guard(self._core, allowed, writes_to=writes_to, endpoint=place.endpoint)
-        keys = {
-            name: secrets(reference).reveal()
-            for name, reference in (
-                ("aws_access_key_id", place.access_key),
-                ("aws_secret_access_key", place.secret_key),
-                ("aws_session_token", place.session_token),
-            )
-            if reference is not None
-        }
         try:
-            self.session = boto3.Session(
-                botocore_session=self._core, region_name=place.region, **keys
-            )
+            self.session = guarded(place, place.region, secrets, allowed, writes_to)
             self.client: S3Client = self.session.client(
                 "s3",
                 endpoint_url=place.endpoint,
-                region_name=place.region or self._core.get_config_variable("region") or "us-east-1",
+                region_name=self.session.region_name or "us-east-1",
                 verify=place.ca_bundle,
                 config=_config(place),
             )
-            self.client.meta.events.register("before-call", self._know_credentials)
         except (ProfileNotFound, PartialCredentialsError, ValueError) as error:
             raise UsageError(
                 f"The bucket {plain(place.bucket)} cannot be addressed: {_words(error)}.",
@@ -109,16 +88,6 @@ class S3Connection:
         """The client that tells whose credentials these are; AWS only."""
         return self.session.client("sts", region_name=self.client.meta.region_name)
 
-    def _know_credentials(self, **_: object) -> None:
-        """What a profile, a role or a sign-in gave is not to be repeated either. They are fetched here
-        a moment before the request would have fetched them."""
-        found = self.session.get_credentials()
-        if found is not None:
-            keys = found.get_frozen_credentials()
-            for value in (keys.access_key, keys.secret_key, keys.token):
-                if value:
-                    KNOWN.add(value)
-
     @property
     def owner(self) -> dict[str, Any]:
         """The argument that makes AWS refuse a bucket of somebody else."""
@@ -127,12 +96,6 @@ class S3Connection:
 
     def close(self) -> None:
         self.client.close()
-
-
-def _forget_metadata(core: botocore.session.Session) -> None:
-    resolver = core.get_component("credential_provider")
-    for name in ("iam-role", "container-role"):
-        resolver.remove(name)
 
 
 def _config(place: S3Place) -> Config:

@@ -1,4 +1,4 @@
-"""The guard around S3: a session may make the calls on its allow-list, and no other.
+"""The guard around AWS and stores that speak S3: a session may make the calls on its allow-list, and no other.
 
 It stands on the session's event system, so that every client, resource, paginator, waiter and
 transfer of that session meets it. `before-call` sees every request; presigning never gets there,
@@ -11,7 +11,7 @@ handlers, or makes a session of its own from the credentials, is trusted code an
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from drbook.core.errors import Refused
 from drbook.core.values import plain
@@ -41,6 +41,23 @@ READ_BACKUPS: Allowed = frozenset(
     )
 ) | {("sts", "GetCallerIdentity")}
 
+READ_SNAPSHOTS: Allowed = frozenset(
+    {
+        ("backup", "DescribeBackupVault"),
+        ("backup", "ListRecoveryPointsByBackupVault"),
+        ("ec2", "DescribeLockedSnapshots"),
+        ("ec2", "DescribeSnapshots"),
+        ("ec2", "ListSnapshotsInRecycleBin"),
+        ("kms", "DescribeKey"),
+        ("rds", "DescribeDBClusterAutomatedBackups"),
+        ("rds", "DescribeDBClusterSnapshots"),
+        ("rds", "DescribeDBInstanceAutomatedBackups"),
+        ("rds", "DescribeDBSnapshots"),
+        ("sts", "GetCallerIdentity"),
+    }
+)
+"""For snapshots of RDS and EBS and the recovery points of AWS Backup: they are listed, and no more."""
+
 KEEP_BASELINES: Allowed = frozenset(
     {("s3", "GetObject"), ("s3", "ListObjectsV2"), ("s3", "PutObject")}
 )
@@ -59,6 +76,10 @@ _CREDENTIALS: Allowed = frozenset(
     }
 )
 """How a profile gets its credentials. Nothing is changed by it but the session itself."""
+
+
+_WHOSE = frozenset({"sso", "sso-oidc", "sts"})
+"""Services that say whose credentials these are, or give them: at AWS itself, whatever the endpoint."""
 
 
 def guard(
@@ -106,7 +127,7 @@ def guard(
         service, operation = event_name.split(".")[1:]
         check(service, operation)
         wrong = [_not_as_called(request, service, operation)]
-        if service == "s3":
+        if service not in _WHOSE:
             wrong.append(_elsewhere(request.url, endpoint))
         if operation == "PutObject":
             wrong.append(_no_creation(request, writes_to, endpoint))
@@ -160,11 +181,27 @@ def _below(key: str, prefix: str) -> bool:
 
 
 def _not_as_called(request: Any, service: str, operation: str) -> str:
-    """Why a request is another one than its operation; S3's verbs follow from its operations' names."""
+    """Why a request is another one than its operation. S3's verbs follow from its operations' names; other
+    services name the operation in the body or in a header, or read by GET only."""
+    if service in ("ec2", "rds"):
+        named = parse_qs(_text(request.body)).get("Action", [])
+        return "" if named == [operation] else f"that is sent as {', '.join(named) or 'another'}"
+    if service == "kms":
+        named_in = _text(request.headers.get("X-Amz-Target", ""))
+        return "" if named_in == f"TrentService.{operation}" else f"that is sent as {named_in}"
+    if service == "backup":
+        return "" if request.method == "GET" else f"that is sent as {request.method}"
     if service != "s3":
         return ""
     verbs = {"GET", "HEAD"} if operation.startswith(("Get", "List", "Head")) else {"PUT"}
     return "" if request.method in verbs else f"that is sent as {request.method}"
+
+
+def _text(data: object) -> str:
+    """What goes over the wire, as text; empty where it is a stream, which these services never send."""
+    if isinstance(data, bytes):
+        return data.decode("utf-8", "replace")
+    return data if isinstance(data, str) else ""
 
 
 def _elsewhere(url: str, endpoint: str | None) -> str:

@@ -35,7 +35,7 @@ class SourceBed:
     """The same kind, for a place that is not there."""
     copies: Mapping[str, Mapping[str, bytes]]
     """For the `id` of each copy its files: the name within the copy (empty where it is one file) → bytes.
-    Of physical copies, which are not handed out as files, none."""
+    Of physical copies and snapshots, which are not handed out as files, none."""
     picture: Callable[[], object]
     """Everything that the place holds, in a form that can be compared."""
     environment: Mapping[str, str]
@@ -78,7 +78,7 @@ def _physical(bed: SourceBed, source: Source) -> PhysicalSource | None:
 
 
 def _files(bed: SourceBed, source: Source, point: RecoveryPoint) -> Sequence[tuple[str, Blob]]:
-    return () if bed.config.format == "physical" else source.files(point)
+    return source.files(point) if bed.config.format == "pg_dump" else ()
 
 
 def _whole(blob: Blob, offset: int = 0) -> bytes:
@@ -119,8 +119,8 @@ def a_copy_says_where_it_is_and_whose(bed: SourceBed) -> None:
 
 
 def the_very_bytes_are_handed_out(bed: SourceBed) -> None:
-    if bed.config.format == "physical":
-        return  # `a_physical_copy_has_no_files_to_fetch`
+    if bed.config.format != "pg_dump":
+        return  # `a_physical_copy_has_no_files_to_fetch`, `a_snapshot_says_who_restores_it`
     with _opened(bed) as source:
         for point in _points(source):
             files = source.files(point)
@@ -264,6 +264,18 @@ def _refused(source: Source, point: RecoveryPoint) -> str:
     return ""
 
 
+def a_snapshot_says_who_restores_it(bed: SourceBed) -> None:
+    if bed.config.format != "snapshot":
+        return
+    with _opened(bed) as source:
+        for point in _points(source):
+            assert point.format == "snapshot", f"{point.id} says {point.format}"
+            assert point.restored_by, "nothing says how its provider restores it"
+            assert plain(point.restored_by, 4000) == point.restored_by, "it is not safe to show"
+            assert source.facts(point).bytes.state in ("unread", "unknown"), "nobody can read it"
+            assert _refused(source, point) == "snapshot", "there are no files of it"
+
+
 def a_good_physical_copy_is_found_good(bed: SourceBed) -> None:
     with _opened(bed) as source:
         physical = _physical(bed, source)
@@ -332,6 +344,7 @@ SOURCE_CHECKS: tuple[Callable[[SourceBed], None], ...] = (
     a_cancel_ends_the_list,
     nothing_is_changed_and_closing_twice_is_nothing,
     a_physical_copy_has_no_files_to_fetch,
+    a_snapshot_says_who_restores_it,
     a_good_physical_copy_is_found_good,
     a_physical_copy_is_laid_down_in_its_place_only,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from drbook.core.comparison import Comparison
 from drbook.core.outputs import Part, Rows
 from drbook.core.results import RestoreResult
-from drbook.core.values import counted, plain, show_size, show_time
+from drbook.core.values import counted, plain, show_time
 from drbook.timeline.build import when
 from drbook.timeline.model import Attempt, Entry, Timeline
 from drbook.timeline.words import (
@@ -141,7 +141,7 @@ def _backups(timeline: Timeline) -> str:
         point = best.point
         lines.append(
             f"**Chosen:** {text(point.location)}, taken {show_time(point.taken_at)} "
-            f"(by the {point.taken_by}'s clock), {show_size(point.size)}, "
+            f"(by the {point.taken_by}'s clock), {point.sized}, "
             + (
                 f"SHA-256 `{point.digest or timeline.located.local_digest or 'unknown'}`"
                 if point.rolls_to is None

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drbook.core.points import Judgement, Located, SourceFacts, Verdict
-from drbook.core.values import plain, show_duration, show_size
+from drbook.core.values import plain, show_duration
 from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
 from drbook.tui.paint import Column, cut, said, table_of
 
@@ -115,7 +115,7 @@ def _backup_row(located: Located, each: Judgement, width: int) -> list[Renderabl
     return [
         said(f"{located.comes_to(each.point):%m-%d %H:%M}", STRONG if chosen else PLAIN),
         said(show_duration(located.asked_at - located.comes_to(each.point))),
-        said(show_size(each.point.size)),
+        said(each.point.sized),
         said(cut(each.point.source, 12)),
         Text.assemble((f"{sign} {word}", style), (mark, GOOD)),
         said(cut(why, width), DIM),

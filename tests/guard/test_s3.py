@@ -193,7 +193,7 @@ def test_nothing_but_reading_gets_through(
 ) -> None:
     connection, bucket = guarded
     sent: list[str] = []
-    events = connection._core.get_component("event_emitter")
+    events = connection.session._session.get_component("event_emitter")
     events.register_last("before-send", lambda request, **_: sent.append(request.url), "counts")
     fresh = connection.session.client("s3", endpoint_url=s3_server.endpoint)
     try:
@@ -291,7 +291,7 @@ def test_a_handler_that_changes_a_put_is_seen(empty: str, s3_server: Any) -> Non
 
 def test_machine_identities_are_not_used(s3_server: Any) -> None:
     connection = connect(s3_server, "some-bucket", READ_BACKUPS)
-    resolver = connection._core.get_component("credential_provider")
+    resolver = connection.session._session.get_component("credential_provider")
     names = {provider.METHOD for provider in resolver.providers}
     assert not names & {"iam-role", "container-role"}
 
