@@ -1,18 +1,17 @@
 """`backups.locate`: every recovery point, judged; the newest independent one, its bytes looked at."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from drbook.actions.survey import LOOKED_AT, Found, look, survey
+from drbook.actions.settling import Judging, settle
+from drbook.actions.survey import survey
 from drbook.actions.widening import again, narrowed
 from drbook.core.actions import Action, Finished, StepContext
-from drbook.core.archiverows import shown_rows
 from drbook.core.costs import dates_wanted, point_costs
 from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
-from drbook.core.independence import HELD, choose, judge, leaked_credentials, located
+from drbook.core.independence import HELD, located
 from drbook.core.points import (
     Criterion,
     Judgement,
@@ -23,7 +22,6 @@ from drbook.core.points import (
 )
 from drbook.core.ports import Ports
 from drbook.core.presets import Requirement
-from drbook.core.proofs import Proofs
 from drbook.core.purging import pause, purgers
 from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Milestone, Working
@@ -89,11 +87,11 @@ class Locate(Action[LocateParams]):
             for config in configs:
                 ports.backups.widen(config.id)
         found, unreachable = yield from survey(configs, context, ports)
-        judging = _Judging(params, context, ports.clock.now(), proofs := ports.earlier())
-        found, name, digest = yield from _settle(found, judging, ports)
+        judging = Judging(params, context, ports.clock.now(), proofs := ports.earlier())
+        found, name, digest = yield from settle(found, judging, ports)
         if judging.best(found) is None and (narrow := narrowed(configs, unreachable, ports)):
             found, unreachable = yield from again(narrow, found, unreachable, context, ports)
-            found, name, digest = yield from _settle(found, judging, ports)
+            found, name, digest = yield from settle(found, judging, ports)
         judgements = judging.all(found)
         yield from _warned(judgements, context.occurred)
         result = located(
@@ -162,99 +160,6 @@ def _chosen(configured: Sequence[SourceConfig], wanted: Sequence[str] | None) ->
     return [known[name] for name in wanted]
 
 
-class _Judging:
-    """Facts to judgements, by this step's policy."""
-
-    def __init__(
-        self, params: LocateParams, context: StepContext, now: datetime, proofs: Proofs
-    ) -> None:
-        self.now = now
-        self._params = params
-        self._proofs = proofs
-        self.full = params.check == "full"
-        self._occurred = context.occurred
-        self._production = context.document.production.domain
-        self._reach = leaked_credentials(
-            self._production, context.document.credentials, params.leaked
-        )
-
-    def one(self, found: Found, *, ahead: bool = False) -> Judgement:
-        """By the step's policy; `ahead` of reading its bytes, by all of it that needs no reading."""
-        require = self._params.require
-        if ahead and found.facts.bytes.state == "unread":
-            require = tuple(each for each in require if each is not Criterion.BYTES)
-        return judge(
-            found.facts,
-            found.source,
-            found.config.domain,
-            self._production,
-            self._reach,
-            require=require,
-            prefer=self._params.prefer,
-            now=self.now,
-            occurred=self._occurred,
-            observed_only=frozenset(self._params.observed),
-            stated=found.config,
-            proofs=self._proofs,
-        )
-
-    def all(self, found: Sequence[Found]) -> list[Judgement]:
-        return [self.one(each) for each in found]
-
-    def best(self, found: Sequence[Found]) -> RecoveryPoint | None:
-        """The copy that comes next: to be read, where its bytes were not."""
-        judgements = [self.one(each, ahead=True) for each in found]
-        chosen = choose(judgements, self._params.prefer, self._occurred)
-        return chosen.point if chosen else None
-
-    def settled(self, found: Sequence[Found]) -> bool:
-        """True where what comes next holds by the whole policy, or nothing does."""
-        chosen = choose(self.all(found), self._params.prefer, self._occurred)
-        return self.best(found) == (chosen.point if chosen else None)
-
-    def due(self, found: Sequence[Found]) -> list[int]:
-        """Where the next copies are that nobody looked at, and that might be chosen before the best one so
-        far. What fails without a look would not pass with one."""
-        best = self.best(found)
-
-        def before_best(point: RecoveryPoint) -> bool:
-            if best is None or (best.digest is not None and point.digest == best.digest):
-                return True
-            return point.holds_to(self._occurred) >= best.holds_to(self._occurred)
-
-        due = [
-            index
-            for index, each in enumerate(found)
-            if not each.looked_at
-            and before_best(each.facts.point)
-            and self.one(each).verdict is Verdict.UNKNOWN
-        ]
-        due.sort(key=lambda index: found[index].facts.point.holds_to(self._occurred), reverse=True)
-        return due[:LOOKED_AT]
-
-
-Settled = tuple[list[Found], str | None, str | None]
-"""The copies, and the checked one's name in the incident folder and digest."""
-
-
-def _settle(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working[Settled]:
-    """The best copy, looked at as closely as the step asks for."""
-    if judging.full:
-        return (yield from _checked(found, judging, ports))
-    return (yield from _look(found, judging, ports)), None, None
-
-
-def _checked(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working[Settled]:
-    """As `_check`, and on to the next copy where the policy wants bytes that are proven, and one was read to
-    its end that nothing proves."""
-    looked, name, digest = yield from _check(found, judging, ports)
-    while not judging.settled(looked):
-        looked, name, digest = yield from _check(looked, judging, ports)
-    if judging.best(looked) is None:
-        return looked, None, None
-    return looked, name, digest
-
-
 def _warned(judgements: Sequence[Judgement], occurred: datetime | None) -> Working[None]:
     """What to pause, what disagrees with the runbook and what can be brought back, each said once."""
     said: dict[str, None] = {}
@@ -275,38 +180,6 @@ def _warned(judgements: Sequence[Judgement], occurred: datetime | None) -> Worki
             said[f"{words}: {count}, the newest {first}"] = None
     for line in said:
         yield Milestone(line)
-
-
-def _look(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working[list[Found]]:
-    """Look at older copies until none is left that might be chosen before the best one."""
-    looked = list(found)
-    while due := judging.due(looked):
-        looked = yield from look(looked, due, ports)
-    return looked
-
-
-def _check(found: Sequence[Found], judging: _Judging, ports: Ports) -> Working[Settled]:
-    """Read the best copy; one that is damaged, or that nobody can read, is not independent any more,
-    and the next best is read."""
-    looked = yield from _look(found, judging, ports)
-    while (point := judging.best(looked)) is not None:
-        index = next(n for n, each in enumerate(looked) if each.facts.point.key == point.key)
-        yield Milestone(f"checking {plain(point.location, 200)}, taken {show_time(point.taken_at)}")
-        fact, copy = yield from ports.backups.check(point)
-        looked[index] = replace(
-            looked[index], facts=looked[index].facts.model_copy(update={"bytes": fact})
-        )
-        read = fact.state in ("intact", "structure")
-        if read and copy is not None:
-            if copy.held is not None:
-                yield Milestone(f"read to its end: {shown_rows(copy.held)}")
-            return looked, copy.name, copy.sha256
-        if read and point.format == "physical":
-            yield Milestone(f"read where it lies: {plain(fact.reason, 300)}")
-            return looked, None, None
-        yield Milestone(f"passed over: {plain(fact.reason, 300)}")
-        looked = yield from _look(looked, judging, ports)
-    return looked, None, None
 
 
 def _moment(point: RecoveryPoint, occurred: datetime | None) -> str:
