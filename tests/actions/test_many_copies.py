@@ -28,6 +28,7 @@ from drbook.core.points import (
     Verdict,
 )
 from drbook.core.ports import Ports
+from drbook.core.proofs import Proofs
 from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Milestone, Signal, Working
 from drbook.providers.cancel import CancelToken
@@ -124,7 +125,7 @@ def locate(
         occurred=AT,
         document=RunbookDocument.model_validate(DOCUMENT),
     )
-    ports = SimpleNamespace(backups=door, cancel=CancelToken(), clock=SystemClock())
+    ports = SimpleNamespace(backups=door, cancel=CancelToken(), clock=SystemClock(), earlier=Proofs)
     done, said = signals_of(Locate().perform(params, context, cast(Ports, ports)))
     assert isinstance(done.result, Located)
     return done, done.result, said
@@ -136,7 +137,7 @@ def by_key(result: Located) -> dict[str, Judgement]:
 
 @pytest.fixture(autouse=True)
 def _ten_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("survey", "locate"):
+    for module in ("survey", "settling"):
         monkeypatch.setattr(f"drbook.actions.{module}.LOOKED_AT", 10)
 
 

@@ -31,6 +31,7 @@ from drbook.core.points import (
     Verdict,
 )
 from drbook.core.ports import Ports
+from drbook.core.proofs import Proofs
 from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Milestone, Output, ProcessStarted, Progress, Signal, Working
 from drbook.core.targets import LocalCopy
@@ -124,7 +125,7 @@ class Fakes:
     def give_up(self, source: str) -> None:
         self.given_up.append(source)
 
-    def fetch(self, point: RecoveryPoint) -> Working[tuple[ByteFact, None]]:
+    def check(self, point: RecoveryPoint) -> Working[tuple[ByteFact, None]]:
         raise AssertionError(f"{point.key} was fetched")
         yield
 
@@ -144,7 +145,12 @@ def context() -> StepContext:
 def doors(fakes: Any, cancel: CancelToken | None = None) -> Ports:
     return cast(
         Ports,
-        SimpleNamespace(backups=fakes, cancel=cancel or CancelToken(), clock=SystemClock()),
+        SimpleNamespace(
+            backups=fakes,
+            cancel=cancel or CancelToken(),
+            clock=SystemClock(),
+            earlier=Proofs,
+        ),
     )
 
 
@@ -425,7 +431,7 @@ class Readable(Fakes):
         self._held = held
         self.fetched: list[str] = []
 
-    def fetch(self, point: RecoveryPoint) -> Working[tuple[ByteFact, LocalCopy | None]]:  # type: ignore[override]
+    def check(self, point: RecoveryPoint) -> Working[tuple[ByteFact, LocalCopy | None]]:  # type: ignore[override]
         self.fetched.append(point.id)
         yield from ()
         fact = self._held[point.id]

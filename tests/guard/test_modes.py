@@ -25,7 +25,9 @@ from drbook.core.baseline import Baseline, Identity, TableCounts
 from drbook.core.errors import DrbookError, NotExercised, Refused
 from drbook.core.events import Mode
 from drbook.core.fold import fold
+from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports
+from drbook.core.recovery import RecoveryAim
 from drbook.core.targets import DatabaseRef, LocalCopy, Target
 from drbook.journal.reader import read
 from drbook.language.load import load
@@ -95,6 +97,10 @@ def opened(tmp_path: Path, web: WebServer) -> Iterator[Open]:
 
 Attempt = Callable[[Ports, WebServer], object]
 
+PHYSICAL = RecoveryPoint(
+    source="nowhere", id="x", taken_at=datetime(2026, 1, 1, tzinfo=UTC), taken_by="tool", size=1,
+    format="physical", location="/nowhere",
+)  # fmt: skip
 ATTEMPTS: dict[str, Attempt] = {
     "Targets.create a cluster": lambda p, w: drain(p.targets.create(ClusterTarget(), "x", ())),
     "Targets.create a database": lambda p, w: drain(
@@ -103,6 +109,12 @@ ATTEMPTS: dict[str, Attempt] = {
     "Targets.create above": lambda p, w: drain(p.targets.create(ClusterTarget(), "../../evil", ())),
     "Targets.create anywhere": lambda p, w: drain(
         p.targets.create(ClusterTarget(), "/tmp/drbook-guard-evil", ())
+    ),
+    "Targets.recover": lambda p, w: drain(
+        p.targets.recover(ClusterTarget(), "x", PHYSICAL, RecoveryAim(consistent=True), ())
+    ),
+    "Targets.recover anywhere": lambda p, w: drain(
+        p.targets.recover(ClusterTarget(), "../../evil", PHYSICAL, RecoveryAim(end=True), ())
     ),
     "Targets.load": lambda p, w: drain(p.targets.load(forged(), COPY)),
     "Targets.load of production": lambda p, w: drain(
@@ -174,12 +186,14 @@ def test_what_passes_in_a_live_incident(
 
 READING = {
     "Artifacts.folder",
+    "Backups.check",
     "Backups.facts",
     "Backups.fetch",
     "Backups.give_up",
     "Backups.left_out",
     "Backups.manifest",
     "Backups.points",
+    "Backups.read_wal",
     "Backups.sources",
     "Backups.survey",
     "Backups.widen",
@@ -191,6 +205,7 @@ READING = {
     "Databases.probe",
     "Databases.query",
     "Databases.stretches",
+    "Targets.foresee",
     "Targets.globals",
     "Targets.look",
     "Targets.preflight",
@@ -211,7 +226,11 @@ def test_every_verb_of_every_door_is_attacked_or_only_reads() -> None:
     attacked = {attempt.split(" ")[0] for attempt in ATTEMPTS}
     assert verbs == attacked | READING
     assert not attacked & READING
-    assert {field.title() for field in Ports.__dataclass_fields__} == names | {"Clock", "Cancel"}
+    assert {field.title() for field in Ports.__dataclass_fields__} == names | {
+        "Clock",
+        "Cancel",
+        "Earlier",
+    }
 
 
 def test_a_dry_run_asks_no_superuser(opened: Open, postgres: Postgres) -> None:
