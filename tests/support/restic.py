@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.resticinit import init
+
 PASSWORD = "correct horse 7f3a9c51 battery"
 needs_restic = pytest.mark.skipif(
     shutil.which("restic") is None, reason="restic is not installed (apt-get install restic)"
@@ -18,7 +20,7 @@ needs_restic = pytest.mark.skipif(
 
 
 class Repository:
-    """A repository in a folder, or wherever restic reaches with these variables."""
+    """A repository in a folder, opened at once, or as restic makes it wherever these variables reach."""
 
     def __init__(
         self,
@@ -29,7 +31,10 @@ class Repository:
     ) -> None:
         self.place = str(place)
         self._environment = {**(environment or {}), "RESTIC_PASSWORD": password}
-        self.run("init")
+        if isinstance(place, Path):
+            init(place, password)
+        else:
+            self.run("init")
 
     def run(self, *arguments: str, cwd: Path | None = None, feed: bytes = b"") -> str:
         done = subprocess.run(

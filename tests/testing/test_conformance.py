@@ -16,6 +16,7 @@ from support.barman import a_business
 from support.pgbackrest import Business, needs_pgbackrest, picture
 from support.pgbackrest import source as pgbackrest_source
 from support.physical import archiving
+from support.restic import PASSWORD, Repository
 
 from drbook.core.capabilities import Capabilities, table
 from drbook.core.errors import StepFailed
@@ -101,19 +102,11 @@ def restic_bed(tmp_path: Path) -> SourceBed:
     """Two snapshots of a folder that gained a dump; in restic a point is a file of a snapshot."""
     where, dumps = tmp_path / "repository", tmp_path / "dumps"
     dumps.mkdir()
-    around = {
-        "RESTIC_PASSWORD": "a word for a test", "RESTIC_REPOSITORY": str(where),
-        "HOME": str(tmp_path), "PATH": "/usr/bin:/bin",
-    }  # fmt: skip
-
-    def restic(*command: str) -> None:
-        subprocess.run(["restic", "-q", "--no-cache", *command], env=around, check=True)
-
-    restic("init")
+    made = Repository(where)
     copies = {}
     for name, data in FILES.items():
         (dumps / name).write_bytes(data)
-        restic("backup", "--host", "db", str(dumps / name))
+        made.run("backup", "--host", "db", str(dumps / name))
         copies[str(dumps / name)] = {"": data}
     fields = {"kind": "restic", "id": "vault", "password": "env:WORD"}
     return SourceBed(
@@ -121,7 +114,7 @@ def restic_bed(tmp_path: Path) -> SourceBed:
         absent=ResticSource.model_validate(fields | {"repository": str(tmp_path / "no")}),
         copies=copies,
         picture=lambda: files_under(where),
-        environment={"WORD": around["RESTIC_PASSWORD"]},
+        environment={"WORD": PASSWORD},
     )
 
 
