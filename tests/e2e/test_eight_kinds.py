@@ -12,6 +12,7 @@ from support.tarpit import Tarpit
 
 from drbook.core.points import Located
 
+FAR = "provider: far, account: b, resource: r1, credentials: [writer]}}"
 pytestmark = [needs_pgbackrest, pytest.mark.xdist_group("eight")]
 
 
@@ -91,3 +92,31 @@ def test_a_physical_copy_comes_back_to_right_before_the_delete(  # type: ignore[
     told = drbook("timeline", ran.json()["incident"], "--format", "md").out
     assert "told to stop right before" in told
     assert r"archive\_mode = off" in told
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"),
+    [("backrest", 501), ("base", 501), ("attic", 500), ("offsite", 500)],
+)
+def test_each_tool_brings_back_what_it_kept(  # type: ignore[no-untyped-def]
+    drbook, world: Eight, s3_server: S3Server, tarpit: Tarpit, tmp_path: Path, kind: str, rows: int
+) -> None:
+    """Those that the others do not come to, alone and independent. What rolls forward has the last customer."""
+    text = world.runbook(s3_server, tarpit).read_text()
+    text = text.replace(
+        "provider: here, account: prod, resource: vol-1, credentials: [token]}}", FAR
+    )
+    text = text.replace("resource: r2, credentials: [token]", "resource: r2, credentials: [writer]")
+    text = text.replace("do: backups.locate}", f"do: backups.locate, with: {{sources: [{kind}]}}}}")
+    path = tmp_path / "runbook.yaml"
+    path.write_text(text)
+    ran = drbook(
+        "rehearse", str(path), "--headless", "--json",
+        "--set", f"occurred={world.occurred.isoformat()}", timeout=240, **world.secrets,
+    )  # fmt: skip
+    assert ran.code in (0, 5), ran.out + ran.err
+    found = ran.json()
+    assert found["chosen"]["point"]["source"] == kind
+    assert {each["table"]: each["restored"] for each in found["tables"]} == world.rows | {
+        "public.customers": rows
+    }
