@@ -3,11 +3,13 @@
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from support import pattern
 from support.pg import signals_of
 from support.pgbackrest import Business, made
 from support.s3 import S3Server
@@ -24,6 +26,25 @@ from drbook.providers.pgserver import server_user
 from drbook.providers.sources.s3 import S3Source
 
 T = TypeVar("T")
+TESTS = Path(__file__).parent
+WHOLE = ("benchmarks", "corpus", "e2e", "pictures", "tui")
+"""Rooms that show whole programs and screens. What coverage is held for is measured by the tests of its own
+rooms; being measured makes these last half as long again and adds nothing."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Takes the tracer away by hand: under xdist, pytest-cov's `no_cover` leaves it where it is."""
+    if item.path.relative_to(TESTS).parts[0] not in WHOLE:
+        return (yield)
+    here, threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
+    try:
+        return (yield)
+    finally:
+        threading.settrace(threads)  # type: ignore[arg-type]
+        sys.settrace(here)
 
 # Programs that the test extra brings along lie beside Python, which need not be on PATH.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
@@ -57,6 +78,11 @@ def _servers_reach_any_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
             if folder.parent == Path(tempfile.gettempdir()).parent:
                 break
             folder.chmod(folder.stat().st_mode | 0o011)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clusters_are_copied(tmp_path_factory: pytest.TempPathFactory) -> None:
+    pattern.keep_in(tmp_path_factory.mktemp("pattern"))
 
 
 @pytest.fixture(scope="session")

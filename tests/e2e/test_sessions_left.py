@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.pattern import create
 from support.pg import drain
 from support.shop import Shop, occurred
 from support.waiting import eventually
@@ -26,7 +27,7 @@ def other(shop: Shop, tmp_path: Path) -> Iterator[ClusterServer]:
     """A server that is given, with a login for restores; the runbook restores into it."""
     server = ClusterServer(shop.server.tools, tmp_path / "other", name="other")
     server.make_folder()
-    drain(server.create())
+    create(server)
     drain(server.start({"fsync": "off"}))
     try:
         with _asked(server) as connection:

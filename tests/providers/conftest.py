@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.pattern import create
 from support.pg import ROLES, SCHEMA, Postgres, drain
 
 from drbook.core.ports import ProductionIdentity
@@ -34,7 +35,7 @@ def postgres(tools: tuple[PgTools, ...]) -> Iterator[Postgres]:
         chosen = choose([one for one in tools if one.origin == "extra"], server=True)[0]
         server = ClusterServer(chosen, Path(folder) / "production", name="test")
         server.make_folder()
-        drain(server.create())
+        create(server)
         drain(server.start({"fsync": "off"}))
         try:
             made = Postgres(server, chosen)

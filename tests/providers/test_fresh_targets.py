@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.pattern import create
 from support.pg import COUNTS, Postgres, drain, signals_of
 
 from drbook.core.errors import CouldNotVerify, NotExercised, Refused, StepFailed
@@ -250,7 +251,7 @@ def other(tmp_path: Path, tools: tuple[PgTools, ...]) -> Iterator[DatabaseRef]:
     chosen = next(one for one in tools if one.origin == "extra")
     server = ClusterServer(chosen, folder, name="other")
     server.make_folder()
-    drain(server.create())
+    create(server)
     drain(server.start({"fsync": "off"}))
     import psycopg
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from support.pattern import create
 from support.pg import Postgres, drain, signals_of
 
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
@@ -303,7 +304,7 @@ def other(tmp_path: Path, tools: tuple[PgTools, ...]) -> Iterator[DatabaseRef]:
     chosen = next(one for one in tools if one.origin == "extra")
     server = ClusterServer(chosen, folder, name="other")
     server.make_folder()
-    drain(server.create())
+    create(server)
     drain(server.start({"fsync": "off"}))
     with psycopg.connect(host=str(server.socket), user="postgres", dbname="postgres") as made:
         made.execute("CREATE ROLE restorer LOGIN CREATEDB")

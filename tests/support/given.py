@@ -13,6 +13,7 @@ from drbook.providers import pgsession
 from drbook.providers.pgidentity import identity
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools, find_tools
+from support.pattern import create
 from support.pg import drain
 
 SERVERS = {one.major: one for one in find_tools() if one.has_server}
@@ -54,7 +55,7 @@ def given_server(tools: PgTools, folder: Path) -> Iterator[Given]:
             each.chmod(0o711)
     server = ClusterServer(tools, folder / "server", name="given")
     server.make_folder()
-    drain(server.create())
+    create(server)
     drain(server.start({"fsync": "off"}))
     try:
         yield Given(server, tools.major)

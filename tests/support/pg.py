@@ -12,6 +12,7 @@ from drbook.core.targets import DatabaseRef
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import complete
+from support.pattern import create
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ def started(tools: PgTools, folder: Path, **settings: str) -> Postgres:
             part.chmod(0o711)
     server = ClusterServer(tools, folder / "server", name=f"v{tools.major}")
     server.make_folder()
-    drain(server.create())
+    create(server)
     drain(server.start({"fsync": "off", **settings}))
     return Postgres(server, tools)
 

@@ -11,6 +11,7 @@ import psycopg
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import find_tools
 from drbook.providers.process import complete
+from support.pattern import create
 from support.pg import drain
 
 RUNBOOK = """
@@ -110,7 +111,7 @@ def running_shop(s3, folder: Path) -> Iterator[Shop]:  # type: ignore[no-untyped
     tools = next(one for one in find_tools() if one.origin == "extra")
     server = ClusterServer(tools, folder / "production", name="shop")
     server.make_folder()
-    drain(server.create())
+    create(server)
     drain(server.start({"fsync": "off"}))
     try:
         made = Shop(server, s3, folder)
