@@ -46,6 +46,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         threading.settrace(threads)  # type: ignore[arg-type]
         sys.settrace(here)
 
+
 # Programs that the test extra brings along lie beside Python, which need not be on PATH.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 

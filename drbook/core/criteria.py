@@ -208,9 +208,7 @@ def _lifecycle(case: Case) -> Answered:
     if stated is not None:
         found.append((stated, Basis.DECLARED))
     if found:
-        days, basis = min(found, key=lambda each: each[0])
-        if basis is Basis.DECLARED or fact.known:
-            return _expiring(case, days, basis)
+        return _expiring(case, *min(found, key=lambda each: each[0]))
     if ends is not None:
         return Answer.PASS, Basis.OBSERVED, f"its place removes it not before {show_time(ends)}"
     if not fact.known:

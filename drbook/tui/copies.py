@@ -55,6 +55,9 @@ def cost_line(located: Located) -> Text:
             text = text if located.judgements else "? no copy could be seen"
     elif newest.key == point.key:
         text, style = "✓ the newest copy that could be seen is independent", GOOD
+    elif located.comes_to(newest) == located.comes_to(point):
+        text, style = "✓ it comes as far as the newest copy that could be seen", GOOD
+        text += ", which is not independent"
     else:
         gap = show_duration(located.comes_to(newest) - located.comes_to(point))
         text, style = f"▲ costs {gap} of data against the newest copy that could be seen", WARN
@@ -79,7 +82,7 @@ def backups_table(
     cursor: list[Column] = [("", "left")] if selected is not None else []
     table = table_of(
         *cursor,
-        ("taken (UTC)", "left"),
+        ("holds to (UTC)", "left"),
         ("age", "right"),
         ("size", "right"),
         ("source", "left"),

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pytest
+from support.aws import ENVIRONMENT, a_shop, entry, moto, operator
 from support.barman import a_business
 from support.pgbackrest import Business, needs_pgbackrest, picture
 from support.pgbackrest import source as pgbackrest_source
@@ -24,6 +26,7 @@ from drbook.core.points import ByteFact, Observed, PointFacts, RecoveryPoint
 from drbook.core.signals import Working
 from drbook.providers.kinds import SOURCES
 from drbook.providers.pgtools import find_tools
+from drbook.providers.sources.aws import AwsSnapshots, EbsSource, RdsSource
 from drbook.providers.sources.base import OpenableSource, Opening, Place, WalArchive
 from drbook.providers.sources.basebackup import BaseBackupSource
 from drbook.providers.sources.borg import BorgSource
@@ -208,6 +211,86 @@ def barman_bed(folder: Path) -> SourceBed:
     )
 
 
+@cache
+def aws_bed(endpoint: str, volume: str, kind: str) -> SourceBed:
+    """Two snapshots of a volume and of an instance, in moto; what it does not have is left out aloud."""
+    ec2, rds = operator(endpoint, "ec2"), operator(endpoint, "rds")
+
+    def of_volume() -> list[Any]:
+        mine = [{"Name": "volume-id", "Values": [volume]}]
+        return list(ec2.describe_snapshots(OwnerIds=["self"], Filters=mine)["Snapshots"])
+
+    def of_instance() -> list[Any]:
+        listed = rds.describe_db_snapshots(DBInstanceIdentifier="shop")
+        return list(listed["DBSnapshots"])
+
+    model: type[AwsSnapshots]
+    if kind == "rds":
+        model, name, fields, picture = (
+            RdsSource,
+            "DBSnapshotArn",
+            {"instances": ["shop"]},
+            of_instance,
+        )
+    else:
+        for _ in range(2):
+            ec2.create_snapshot(VolumeId=volume)
+            time.sleep(1)
+        model, name, fields, picture = EbsSource, "SnapshotId", {"volumes": [volume]}, of_volume
+    return SourceBed(
+        config=model.model_validate(entry(endpoint, **fields)),
+        absent=model.model_validate(entry("http://127.0.0.1:9", **fields)),
+        copies={one[name]: {} for one in picture()},
+        picture=lambda: sorted(str(one) for one in picture()),
+        environment=ENVIRONMENT,
+    )
+
+
+class DeskSource(OpenableSource):
+    """Files of a folder as snapshots that somebody else restores: the least that such a kind can be."""
+
+    can: ClassVar[Capabilities] = DirectorySource.can
+    kind: Literal["desk"] = "desk"
+    format: Literal["snapshot"] = "snapshot"
+    path: str
+
+    def open(self, opening: Opening) -> Any:
+        return Desk(DirectorySource(id=self.id, path=self.path).open(opening))
+
+
+class Desk:
+    """Lists what a directory source lists, as snapshots."""
+
+    def __init__(self, behind: Any) -> None:
+        self.behind = behind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.behind, name)
+
+    def points(self) -> Working[Any]:
+        found = yield from self.behind.points()
+        update = {"format": "snapshot", "restored_by": "ask at the desk"}
+        return [one.model_copy(update=update) for one in found]
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        found = self.behind.facts(point).model_copy(update={"bytes": ByteFact(state="unknown")})
+        return found.model_copy(update={"point": point})
+
+    def files(self, point: RecoveryPoint) -> Any:
+        raise StepFailed("The desk restores it.", code="snapshot")
+
+
+def desk_bed(tmp_path: Path) -> SourceBed:
+    bed = directory_bed(tmp_path)
+    where = bed.config.path  # type: ignore[attr-defined]
+    return replace(
+        bed,
+        config=DeskSource(id="desk", path=where),
+        absent=DeskSource(id="desk", path=where + "-no"),
+        copies={name: {} for name in bed.copies},
+    )
+
+
 class ShelfSource(OpenableSource):
     """Data directories that lie in a folder as they are: the least that a physical kind can be."""
 
@@ -284,6 +367,12 @@ def module_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("beds")
 
 
+@pytest.fixture(scope="module")
+def aws() -> Iterator[tuple[str, str]]:
+    with moto() as endpoint:
+        yield endpoint, a_shop(endpoint)
+
+
 PGBACKREST = pytest.param(
     "pgbackrest", marks=[needs_pgbackrest, pytest.mark.xdist_group("pgbackrest")]
 )
@@ -292,7 +381,7 @@ PGBACKREST = pytest.param(
 @pytest.fixture(
     params=[
         "directory", "s3", installed("restic"), installed("borg"), "rclone", PGBACKREST, "basebackup",
-        "barman", "drawer", "shelf",
+        "barman", "drawer", "shelf", "desk", "rds", "ebs",
     ]
 )  # fmt: skip
 def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
@@ -302,6 +391,10 @@ def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
         return basebackup_bed(request.getfixturevalue("module_path"))
     if request.param == "barman":
         return barman_bed(request.getfixturevalue("module_path"))
+    if request.param in ("rds", "ebs"):
+        return aws_bed(*request.getfixturevalue("aws"), request.param)
+    if request.param == "desk":
+        return desk_bed(tmp_path)
     if request.param == "shelf":
         return shelf_bed(tmp_path)
     if request.param == "restic":
@@ -419,6 +512,9 @@ WRONG: dict[str, dict[str, Callable[..., Any]]] = {
     },
     "a_cancel_ends_the_list": {"points": lambda found: iter(())},
     "a_physical_copy_has_no_files_to_fetch": {"files": lambda found, point: []},
+    "a_snapshot_says_who_restores_it": {
+        "points": listed(lambda found: copied(found, restored_by=""))
+    },
     "a_good_physical_copy_is_found_good": {
         "check": lambda found, point: said(ByteFact(state="damaged", reason="it looks so"))
     },
@@ -436,9 +532,10 @@ def test_each_check_notices_what_it_is_there_for(
 ) -> None:
     check = next(one for one in SOURCE_CHECKS if one.__name__ == name)
     physical = "_physical_copy_" in name
-    good = shelf_bed(tmp_path) if physical else directory_bed(tmp_path)
+    snapshot = "_snapshot_" in name
+    good = (shelf_bed if physical else desk_bed if snapshot else directory_bed)(tmp_path)
     check(good)
-    kind = ShelfSource if physical else DirectorySource
+    kind = type(good.config)
     opened = kind.open
 
     def wrongly(config: OpenableSource, opening: Opening) -> Any:
