@@ -12,6 +12,7 @@ from pathlib import Path
 from drbook.actions.locate import Locate
 from drbook.app.exposure import credentials_of, referred, things_of
 from drbook.app.inspect import Inspection, baselines
+from drbook.app.locks import known
 from drbook.app.places import Home
 from drbook.app.proved import proved
 from drbook.core.audit import audit_copies
@@ -29,6 +30,7 @@ from drbook.core.credentials import (
 )
 from drbook.core.errors import DrbookError
 from drbook.core.kills import kills
+from drbook.core.lockproofs import LockPlan, LockProof, line_of, unplanned
 from drbook.core.points import Answer, Basis, Located
 from drbook.core.presets import PRESETS
 from drbook.core.roles import QUERY, RoleFacts, power_of
@@ -48,6 +50,10 @@ class Order:
     here: Path
     paths: Sequence[Path] = ()
     ask: bool = False
+    tried: Sequence[LockProof] = ()
+    """What attempts on locks showed just now."""
+    not_tried: Sequence[LockPlan] = ()
+    """Places in which none was made."""
 
 
 def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
@@ -55,6 +61,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     now = datetime.now(UTC)
     located = _located(order.runbook, inspection, now, full=full)
     copies = audit_copies(_facts(order, located, now), _preset(order.runbook))
+    copies += tuple(map(line_of, order.tried)) + tuple(map(unplanned, order.not_tried))
     search = Search(order.environment)
     search.run(order.paths, order.here, *referred(order.runbook))
     stated = Stated(
@@ -68,6 +75,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     if stated.asked is not None and stated.asked.might is Might.UNKNOWN:
         unknown.append(f"production's login: {stated.asked.reason}")
     unknown += [f"not read: {one}" for one in search.left_out]
+    unknown += known(order.home).doubts
     return Report(
         title=order.runbook.title,
         at=now,
@@ -80,6 +88,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
         left_out=tuple(search.left_out),
         files=tuple(search.read),
         unknown=tuple(unknown),
+        locks=tuple(order.tried),
     )
 
 

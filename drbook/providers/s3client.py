@@ -30,6 +30,7 @@ from drbook.providers.hiding import KNOWN, scrub
 from drbook.providers.s3answers import CarefulParsers
 from drbook.providers.s3config import S3Place
 from drbook.providers.s3guard import Allowed, guard
+from drbook.providers.s3own import OwnObject
 from drbook.providers.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class S3Connection:
         allowed: Allowed,
         *,
         writes_to: tuple[str, str] | None = None,
+        own: OwnObject | None = None,
     ) -> None:
         """Raises UsageError where credentials or profile cannot be read. Sends nothing."""
         self.place = place
@@ -75,7 +77,7 @@ class S3Connection:
             self._core.set_config_variable("metadata_service_num_attempts", 0)
             _forget_metadata(self._core)
         self._core.register_component("response_parser_factory", CarefulParsers())
-        guard(self._core, allowed, writes_to=writes_to, endpoint=place.endpoint)
+        guard(self._core, allowed, writes_to=writes_to, endpoint=place.endpoint, own=own)
         keys = {
             name: secrets(reference).reveal()
             for name, reference in (
