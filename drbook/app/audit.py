@@ -5,11 +5,12 @@ asked about its role only where that is wished.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from drbook.actions.locate import Locate
+from drbook.app.asking import Askers, asked_powers
 from drbook.app.exposure import credentials_of, referred, things_of
 from drbook.app.inspect import Inspection, baselines
 from drbook.app.locks import known
@@ -54,6 +55,7 @@ class Order:
     """What attempts on locks showed just now."""
     not_tried: Sequence[LockPlan] = ()
     """Places in which none was made."""
+    askers: Askers = field(default_factory=Askers)
 
 
 def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
@@ -62,10 +64,14 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     located = _located(order.runbook, inspection, now, full=full)
     copies = audit_copies(_facts(order, located, now), _preset(order.runbook))
     copies += tuple(map(line_of, order.tried)) + tuple(map(unplanned, order.not_tried))
-    search = Search(order.environment)
+    search = Search(order.environment, keep=order.ask)
     search.run(order.paths, order.here, *referred(order.runbook))
+    things = things_of(order.runbook, located, search)
+    told, not_asked = asked_powers(search.held, things, order.runbook, order.askers)
+    search.held.clear()
     stated = Stated(
-        things=things_of(order.runbook, located, search),
+        things=things,
+        told=told,
         credentials=credentials_of(order.runbook),
         asked=_asked(order, inspection) if order.ask else None,
     )
@@ -75,6 +81,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     if stated.asked is not None and stated.asked.might is Might.UNKNOWN:
         unknown.append(f"production's login: {stated.asked.reason}")
     unknown += [f"not read: {one}" for one in search.left_out]
+    unknown += not_asked
     unknown += known(order.home).doubts
     return Report(
         title=order.runbook.title,

@@ -94,14 +94,15 @@ def guard(
     writes_to: tuple[str, str] | None = None,
     endpoint: str | None = None,
     own: OwnObject | None = None,
+    signs_in: bool = True,
 ) -> None:
     """Put the guard on a session. `writes_to` is the (bucket, prefix) that PutObject may create in;
     `endpoint` the only place that S3 requests may go to, where there is one; `own` the only object that
-    may be deleted, changed or overwritten.
+    may be deleted, changed or overwritten. Without `signs_in` it has its keys and gets no others.
 
     From then on every other call of that session raises Refused before anything is sent.
     """
-    permitted = allowed | _CREDENTIALS
+    permitted = allowed | (_CREDENTIALS if signs_in else frozenset())
 
     def check(service: str, operation: str) -> None:
         if (service, operation) not in permitted:
