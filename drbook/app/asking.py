@@ -1,7 +1,7 @@
 """Asking AWS and Railway what the credentials that were found may do: with `--ask`, and only by reading."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drbook.core.credentials import Power, Thing
 from drbook.core.iampowers import Simulated
@@ -42,8 +42,8 @@ def ask_railway(token: Secret, kind: str) -> Holder:
 class Askers:
     """Who is asked; tests give their own."""
 
-    aws: AskAws = ask_aws
-    railway: AskRailway = ask_railway
+    aws: AskAws = field(default_factory=lambda: ask_aws)
+    railway: AskRailway = field(default_factory=lambda: ask_railway)
 
 
 def asked_powers(

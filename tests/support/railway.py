@@ -1,6 +1,10 @@
 """A stand-in for Railway's API: the part of its public schema that is asked, answered by kinds of token."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from graphql import GraphQLError, build_schema, graphql_sync, parse, validate
@@ -18,7 +22,7 @@ type ApiTokenContext { workspaces: [ApiTokenWorkspace!]! }
 type ApiTokenWorkspace { id: String!  name: String! }
 type ProjectToken { id: ID!  name: String!  project: Project!  environment: Environment! }
 type Project { id: ID!  name: String! }
-type Environment { id: String!  name: String! }
+type Environment { id: ID!  name: String! }
 type QueryProjectsConnection { edges: [QueryProjectsConnectionEdge!]!  pageInfo: PageInfo! }
 type QueryProjectsConnectionEdge { cursor: String!  node: Project! }
 type PageInfo { endCursor: String  hasNextPage: Boolean!  hasPreviousPage: Boolean!  startCursor: String }
@@ -65,3 +69,34 @@ class Railway:
             "projects": (lambda *_, **__: listed) if bearer else deny,
             "projectToken": token if is_ == "project" else absent,
         }
+
+
+@contextmanager
+def running_railway(*, more: bool = False) -> Iterator[tuple[Railway, str]]:
+    """The stand-in on loopback, and its endpoint."""
+    made = Railway(more=more)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            project, bearer = (
+                self.headers.get(name) for name in ("Project-Access-Token", "Authorization")
+            )
+            data = json.dumps(made.answer(body, project, bearer)).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield made, f"http://127.0.0.1:{server.server_address[1]}/graphql/v2"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
