@@ -198,3 +198,15 @@ def test_a_runbook_without_backups_has_nothing_to_lose_twice(planted: Planted) -
     assert document["exit_code"] == 1
     assert "no backup source" in str(document["kills"][0]["reasons"])
     assert document["copies"][0]["answer"] == "fail"
+
+
+def test_the_page_draws_first_what_takes_all(planted: Planted) -> None:
+    assert audit(planted, "-o", "audit.html").exception is None
+    graph = Path("audit.html").read_text().split("<svg", 1)[1].split("</svg>")[0]
+    names = [line for line in graph.splitlines() if line.startswith("<text")]
+    assert "takes all: " in names[0]
+    assert 'class="kills"' in names[0]
+    assert "root-key" in names[0]
+    assert sum("takes all" in name for name in names) == 1
+    assert graph.count('class="destroys kills"') == 2, "one line to production, one to its copies"
+    assert 'class="production name">production data' in graph
