@@ -5,13 +5,15 @@ asked about its role only where that is wished.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from drbook.actions.locate import Locate
+from drbook.app.asking import Askers, asked_powers
 from drbook.app.exposure import credentials_of, referred, things_of
 from drbook.app.inspect import Inspection, baselines
+from drbook.app.locks import known
 from drbook.app.opensample import open_samples
 from drbook.app.packrecord import bag_of, now_of
 from drbook.app.places import Home
@@ -32,6 +34,7 @@ from drbook.core.credentials import (
 from drbook.core.errors import DrbookError
 from drbook.core.gobag import bag_line
 from drbook.core.kills import kills
+from drbook.core.lockproofs import LockPlan, LockProof, line_of, unplanned
 from drbook.core.points import Answer, Basis, Located
 from drbook.core.presets import PRESETS
 from drbook.core.roles import QUERY, RoleFacts, power_of
@@ -53,6 +56,11 @@ class Order:
     ask: bool = False
     open_sample: bool = False
     """Whether each source's own key is tried on a sample of what it holds."""
+    tried: Sequence[LockProof] = ()
+    """What attempts on locks showed just now."""
+    not_tried: Sequence[LockPlan] = ()
+    """Places in which none was made."""
+    askers: Askers = field(default_factory=Askers)
 
 
 def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
@@ -62,11 +70,16 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     current = now_of(order.runbook, order.environment)
     bag = bag_line(bag_of(order.runbook, order.home), current)
     judged = audit_copies(_facts(order, located, now), _preset(order.runbook))
-    copies = (*judged, bag)
-    search = Search(order.environment)
+    tried = (*map(line_of, order.tried), *map(unplanned, order.not_tried))
+    copies = (*judged, *tried, bag)
+    search = Search(order.environment, keep=order.ask)
     search.run(order.paths, order.here, *referred(order.runbook))
+    things = things_of(order.runbook, located, search)
+    told, not_asked = asked_powers(search.held, things, order.runbook, order.askers)
+    search.held.clear()
     stated = Stated(
-        things=things_of(order.runbook, located, search),
+        things=things,
+        told=told,
         credentials=credentials_of(order.runbook),
         asked=_asked(order, inspection) if order.ask else None,
     )
@@ -80,6 +93,8 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     unknown += [
         f"{one.source}: {one.reason}" for one in samples or () if one.answer is Answer.UNKNOWN
     ]
+    unknown += not_asked
+    unknown += known(order.home).doubts
     return Report(
         title=order.runbook.title,
         at=now,
@@ -93,6 +108,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
         files=tuple(search.read),
         unknown=tuple(unknown),
         samples=samples,
+        locks=tuple(order.tried),
     )
 
 

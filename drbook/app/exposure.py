@@ -45,10 +45,17 @@ def things_of(runbook: Runbook, located: Located, search: Search) -> list[Thing]
                 uses=_store_marks(source, search) if isinstance(source, AwsAccess) else frozenset(),
                 near=_store_near(source) if isinstance(source, AwsAccess) else frozenset(),
                 independent=bool(independent),
+                versioned=_versioned([each.finding(Criterion.VERSIONED) for each in own]),
                 lock=_lock([each.finding(Criterion.LOCK_OUTLIVES) for each in independent or own]),
             )
         )
     return things
+
+
+def _versioned(findings: Sequence[Finding]) -> Answer:
+    """One place answers alike for all its copies; where it does not, or none is there, it is unknown."""
+    answers = {one.answer for one in findings if one.basis is Basis.OBSERVED}
+    return answers.pop() if len(answers) == 1 else Answer.UNKNOWN
 
 
 def _lock(findings: Sequence[Finding]) -> Answer:

@@ -17,6 +17,7 @@ from drbook.actions.locate import Locate, LocateParams
 from drbook.actions.restore import known_production
 from drbook.app.capture import Captured, CaptureOrder, capture
 from drbook.app.inputs import occurred_in, read_input
+from drbook.app.locks import tried
 from drbook.app.places import home
 from drbook.app.proved import earlier
 from drbook.app.wiring import Wiring
@@ -98,6 +99,7 @@ class Inspection:
                 Mode.DRILL,
                 self._environment,
                 earlier=lambda: earlier(home(self._environment)),
+                tried=tried(home(self._environment)),
             )
             token = wiring.switch()
             try:

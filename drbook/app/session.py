@@ -14,6 +14,7 @@ from drbook import __version__
 from drbook.app.aftermath import wait_for_children
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
+from drbook.app.locks import tried
 from drbook.app.onewriter import Claim, by_whom, claim
 from drbook.app.past import Recall
 from drbook.app.places import (
@@ -345,7 +346,8 @@ def session_of(
     dry = state.mode is Mode.DRY_RUN  # writes nowhere: what a mirror locks, nobody could delete
     others = elsewhere(runbook, state, actions)
     past = partial(earlier, Home(folder.parent.parent))
-    wiring = Wiring(runbook, folder, state.mode, environment, others, past)
+    locks = tried(Home(folder.parent.parent))
+    wiring = Wiring(runbook, folder, state.mode, environment, others, past, locks)
     stored = stored_path(folder, state.runbook_sha256)
     fence = fence_of(records) if state.epoch else ""
     writing = Writing(writer.path, stored, state.epoch, fence)

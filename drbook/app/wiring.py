@@ -25,7 +25,7 @@ from drbook.core.signals import Working
 from drbook.providers import secrets
 from drbook.providers.archive_check import check_structure
 from drbook.providers.artifacts import ArtifactFolder
-from drbook.providers.backups import BackupCatalog
+from drbook.providers.backups import BackupCatalog, Tried, not_tried
 from drbook.providers.baselines import open_store
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import Secret
@@ -118,15 +118,17 @@ class Wiring:
         environment: Mapping[str, str],
         elsewhere: Mapping[str, str] | None = None,
         earlier: Callable[[], Proofs] = Proofs,
+        tried: Tried = not_tried,
     ) -> None:
         """`elsewhere`: names of targets that were made on another machine, with that machine. `earlier`
-        looks through the records of this one."""
+        looks through the records of this one, `tried` through its attempts on locks."""
         self._runbook = runbook
         self._folder = folder
         self._mode = mode
         self._environment = environment
         self._elsewhere = elsewhere or {}
         self._earlier = earlier
+        self._tried = tried
         self.pool = ServerPool()
         secrets.know(runbook.source.decode(), environment)
         self.tools = cache(lambda: find_tools(environment))
@@ -199,6 +201,7 @@ class Wiring:
             cancel,
             secrets=self.secret,
             check_structure=check,
+            tried=self._tried,
         )
 
     def baselines(self) -> Baselines:

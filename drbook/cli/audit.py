@@ -1,7 +1,9 @@
 """`drbook audit`: is a runbook ready, and which credentials here would destroy everything?"""
 
 import os
+import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -9,6 +11,7 @@ import click
 from drbook.app.audit import Order, audit
 from drbook.app.exports import write_new
 from drbook.app.inspect import Inspection, policy
+from drbook.app.locks import Planned, plans, prove_all
 from drbook.app.places import home
 from drbook.app.shipped import open_runbook
 from drbook.cli.output import print_json, say, tell
@@ -16,7 +19,7 @@ from drbook.cli.progress import Teller
 from drbook.cli.settings import read_settings
 from drbook.core.auditreport import Report
 from drbook.core.credentials import Exposed, Might
-from drbook.core.errors import ExitCode, UsageError
+from drbook.core.errors import Aborted, ExitCode, UsageError
 from drbook.core.points import Answer, Basis
 from drbook.core.values import counted, plain, show_time
 from drbook.providers.hiding import scrub
@@ -41,6 +44,12 @@ WIDTH = 80
     is_flag=True,
     help="Open each source with its own key, and decrypt a little of what it holds.",
 )
+@click.option(
+    "--prove-locks",
+    is_flag=True,
+    help="Write a tiny object of drbook's own into each locked bucket, and try to delete it.",
+)
+@click.option("--yes", is_flag=True, help="Write those objects without being asked once more.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write it to a new HTML page."
@@ -52,6 +61,8 @@ def command(
     quick: bool,
     ask: bool,
     open_sample: bool,
+    prove_locks: bool,
+    yes: bool,
     as_json: bool,
     output: Path | None,
 ) -> int:
@@ -69,12 +80,27 @@ def command(
             f"{plain(str(output), 200)} cannot be written: {why}.", next="Give another name."
         )
     loaded = open_runbook(runbook)
+    planned = plans(loaded, os.environ) if prove_locks else []
+    if planned:
+        _agree(planned, yes=yes)
+    proofs = prove_all(planned, home(), os.environ)
     teller = Teller()
     inspection = Inspection(loaded, read_settings(loaded, settings), os.environ, teller)
     note = policy(loaded)[1]
     if note:
         say(note)
-    order = Order(loaded, dict(os.environ), home(), Path.cwd(), paths, ask, open_sample)
+    idle = [plan for _, plan in planned if plan.unknown]
+    order = Order(
+        loaded,
+        dict(os.environ),
+        home(),
+        Path.cwd(),
+        paths,
+        ask=ask,
+        open_sample=open_sample,
+        tried=proofs,
+        not_tried=idle,
+    )
     report = audit(order, inspection, full=not quick)
     teller.clear()
     if as_json:
@@ -87,11 +113,52 @@ def command(
     return int(report.exit_code)
 
 
+def may_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _agree(planned: Sequence[Planned], *, yes: bool) -> None:
+    """Say what will be written, and ask once more. Raises UsageError where nobody can be asked, Aborted
+    where the answer is no."""
+    wanted = [plan for _, plan in planned if not plan.why]
+    for _, plan in planned:
+        if plan.why and not plan.unknown:
+            say(f"Not tried: {plan.place.name}, {plan.place.location}: {plan.why}.")
+    if not wanted:
+        return
+    say("To prove the locks, this will be written, and then tried to be deleted and shortened:")
+    for plan in wanted:
+        _hang("  ", plan.show(), err=True)
+    if yes:
+        return
+    if not may_ask():
+        raise UsageError(
+            "--prove-locks writes into these buckets, and nobody is here to be asked.",
+            means="Nothing was written.",
+            next="Give --yes where that is meant.",
+            code="prove-locks-yes",
+        )
+    if not click.confirm("Write them?", default=False, err=True):
+        raise Aborted("No lock was tried.", means="Nothing was written.")
+
+
+def _print_locks(report: Report) -> None:
+    for proof in report.locks:
+        click.echo("")
+        _hang("LOCK TRIED  ", f"{proof.place.location}, {proof.key}")
+        for each in proof.attempts:
+            _hang(f"  {each.outcome.value.upper():8} {each.name:10} ", each.said)
+        _hang("  ", proof.why or proof.left)
+    if report.locks:
+        click.echo("")
+
+
 def _print(report: Report) -> None:
     _print_kills(report)
     click.echo("COPIES")
     for line in report.copies:
         _hang(f"{line.answer.value.upper():8} {line.name:19} ", line.reason)
+    _print_locks(report)
     if report.samples is not None:
         click.echo("\nKEYS, TRIED ON A SAMPLE")
         for one in report.samples:
@@ -145,13 +212,14 @@ def _print_one(one: Exposed) -> None:
         _hang(f"            {might.value.upper():8}  ", f"{', '.join(things)}: {reason}")
 
 
-def _hang(before: str, text: str) -> None:
+def _hang(before: str, text: str, *, err: bool = False) -> None:
     """A paragraph of at most WIDTH columns whose further lines stand under the first one's text."""
     shown = plain(scrub(text), 1000)
     lines = textwrap.wrap(shown, WIDTH - len(before), break_on_hyphens=False) or [""]
-    tell(before + lines[0])
+    put = say if err else tell
+    put(before + lines[0])
     for line in lines[1:]:
-        tell(" " * len(before) + line)
+        put(" " * len(before) + line)
 
 
 def _conclusion(report: Report) -> str:

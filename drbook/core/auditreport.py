@@ -6,6 +6,7 @@ from drbook.core.copyset import Line
 from drbook.core.credentials import Exposed, Power
 from drbook.core.errors import ExitCode
 from drbook.core.kills import Kill
+from drbook.core.lockproofs import LockProof
 from drbook.core.points import Answer
 from drbook.core.values import Frozen, UtcTime
 
@@ -33,6 +34,8 @@ class Report(Frozen):
     """What can be destroyed, production first."""
     asked: Power | None = None
     """What production's server says of the runbook's login; None where nobody asked."""
+    locks: tuple[LockProof, ...] = ()
+    """Attempts on locks that were made for this report."""
     unstated: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     files: tuple[str, ...] = ()

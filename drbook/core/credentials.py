@@ -66,6 +66,8 @@ class Thing:
     """True where at least one copy in it looks independent."""
     lock: Answer = Answer.FAIL
     """Whether what it holds is locked: passed only where a lock was tried, unknown where it was not."""
+    versioned: Answer = Answer.UNKNOWN
+    """Whether a delete or an overwrite leaves the version before behind."""
 
 
 class Power(Frozen):
@@ -98,6 +100,8 @@ class Stated:
     credentials: Mapping[str, CredentialPlace] = field(default_factory=dict)
     asked: Power | None = None
     """What production's server says that the runbook's own login may do; None where nobody asked."""
+    told: Mapping[tuple[str, str], Power] = field(default_factory=dict)
+    """What others say, who were asked: by fingerprint and thing."""
 
     @property
     def production(self) -> Thing:
@@ -153,7 +157,10 @@ def _power(one: Found, is_: tuple[str, ...], thing: Thing, stated: Stated) -> Po
         asked = stated.asked
         if asked.might is Might.DESTROYS or not is_:
             return asked
+    told = stated.told.get((one.fingerprint, thing.id))
     might, basis, reason = reached(is_, thing, stated)
+    if told is not None:
+        return _stricter(told, Power(thing=thing.id, might=might, basis=basis, reason=reason))
     if might is Might.UNKNOWN and opens:
         reason = (
             f"the runbook opens it with this; whether it may delete there was not asked: {reason}"
@@ -161,6 +168,18 @@ def _power(one: Found, is_: tuple[str, ...], thing: Thing, stated: Stated) -> Po
     elif might is Might.UNKNOWN and one.marks & thing.near:
         reason = f"it belongs to the server or store that holds this: {reason}"
     return Power(thing=thing.id, might=might, basis=basis, reason=reason)
+
+
+def _stricter(told: Power, stated: Power) -> Power:
+    """What was asked counts, unless the runbook's reach is worse, or the answer told nothing."""
+    if told.might is Might.DESTROYS or stated.might is Might.UNKNOWN:
+        return told
+    if told.might is stated.might:
+        return told
+    reason = f"{stated.reason}; {told.reason}"
+    if stated.might is Might.DESTROYS:
+        return stated.model_copy(update={"reason": reason})
+    return told.model_copy(update={"reason": reason})
 
 
 def reached(

@@ -9,6 +9,7 @@ from drbook.providers.awsaccess import AwsAccess
 from drbook.providers.hiding import KNOWN
 from drbook.providers.s3answers import CarefulParsers
 from drbook.providers.s3guard import Allowed, guard
+from drbook.providers.s3own import OwnObject
 from drbook.providers.secrets import Secrets
 
 
@@ -18,6 +19,7 @@ def guarded(
     secrets: Secrets,
     allowed: Allowed,
     writes_to: tuple[str, str] | None = None,
+    own: OwnObject | None = None,
 ) -> boto3.Session:
     """A session for the given region, else for what its profile says.
 
@@ -32,7 +34,7 @@ def guarded(
         for name in ("iam-role", "container-role"):
             resolver.remove(name)
     core.register_component("response_parser_factory", CarefulParsers())
-    guard(core, allowed, writes_to=writes_to, endpoint=access.endpoint)
+    guard(core, allowed, writes_to=writes_to, endpoint=access.endpoint, own=own)
     keys = {
         name: secrets(reference).reveal()
         for name, reference in (

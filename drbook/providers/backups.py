@@ -11,6 +11,7 @@ from drbook.core.baseline import Manifest
 from drbook.core.errors import CouldNotVerify, StepFailed, UsageError
 from drbook.core.points import (
     ByteFact,
+    Observed,
     PointFacts,
     RecoveryPoint,
     SourceConfig,
@@ -30,6 +31,13 @@ from drbook.providers.sources.base import Blob, PhysicalSource, Spoilt, same_byt
 from drbook.providers.waltrail import read_wal
 
 CheckStructure = Callable[[Path, Cancel], Working[ByteFact]]
+Tried = Callable[[SourceConfig], Observed]
+"""Whether a place was seen to keep its locks, by attempts that are on record."""
+
+
+def not_tried(_: SourceConfig) -> Observed:
+    return Observed(why="not tried")
+
 
 _WRITTEN_AGAIN = (
     "it was written again since it was found: time and size on record are those of other bytes"
@@ -45,7 +53,8 @@ class BackupCatalog:
     """Implements `core.ports.Backups`. Sources are opened when first asked, and only read.
 
     `folder` is the incident's; nothing outside its `copies/` is written. `secrets` resolves a
-    reference to its value, `check_structure` reads a dump to its end.
+    reference to its value, `check_structure` reads a dump to its end, `tried` tells what is on record of
+    a place's locks.
     """
 
     def __init__(
@@ -56,12 +65,14 @@ class BackupCatalog:
         *,
         secrets: Secrets,
         check_structure: CheckStructure,
+        tried: Tried = not_tried,
     ) -> None:
         self._order = tuple(configs)
         self._folder = folder
         self._cancel = cancel
         self._secrets = secrets
         self._check = check_structure
+        self._tried = tried
         self._open = OpenSources(configs, secrets, cancel)
         self._copies = Copies(folder, cancel)
 
@@ -73,13 +84,18 @@ class BackupCatalog:
 
     def survey(self, source: str) -> SourceFacts:
         """A place that cannot even be opened, for want of a credential, is unreachable."""
-        self._open.config(source)
+        config = self._open.config(source)
         try:
-            return self._open(source).survey()
+            facts = self._open(source).survey()
+            return facts if facts.lock_enforced.known else self._with_lock(facts, config)
         except (UsageError, CouldNotVerify) as error:
             return SourceFacts(
                 source=source, reachable=False, why_unreachable=f"{error.what} {error.next}".strip()
             )
+
+    def _with_lock(self, facts: SourceFacts, config: SourceConfig) -> SourceFacts:
+        """With what earlier attempts on objects of one's own showed of this place's locks."""
+        return facts.model_copy(update={"lock_enforced": self._tried(config)})
 
     def points(self, source: str) -> Working[Sequence[RecoveryPoint]]:
         self._open.config(source)

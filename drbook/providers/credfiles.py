@@ -29,8 +29,8 @@ from drbook.providers.credplaces import (
     plain_text,
     whole_or_lines,
 )
-from drbook.providers.credvalues import UNTOLD, Spotted, variables
-from drbook.providers.hiding import KNOWN
+from drbook.providers.credvalues import ASKABLE, UNTOLD, Held, Spotted, variables
+from drbook.providers.hiding import KNOWN, Secret
 
 FILES = 5000
 """Names that are looked at below the given paths."""
@@ -57,6 +57,9 @@ class Search:
     left_out: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     """Files that were read."""
+    keep: bool = False
+    """True where credentials will be asked about themselves: those that can be are held for it."""
+    held: list[Held] = field(default_factory=list, repr=False)
     _values: list[str] = field(default_factory=list, repr=False)
     _bytes: int = 0
     _seen: set[tuple[int, int]] = field(default_factory=set)
@@ -220,6 +223,15 @@ class Search:
             return
         self._values.append(one.value)
         fingerprint = self.print_of(one.value)
+        if (
+            self.keep
+            and one.kind in ASKABLE
+            and not any(each.fingerprint == fingerprint for each in self.held)
+        ):
+            parts = map(Secret, (one.value, one.key_id, one.token))
+            self.held.append(Held(fingerprint, one.kind, *parts))
+        if one.token:
+            self._values.append(one.token)
         prints = [
             f"print:{fingerprint}",
             *([f"print:{self.print_of(one.key_id)}"] if one.key_id else ()),

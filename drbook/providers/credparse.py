@@ -83,6 +83,7 @@ def aws(text: str) -> Iterator[Spotted]:
                 scope,
                 fields.get("aws_access_key_id", ""),
                 (f"profile:{profile}",),
+                fields.get("aws_session_token", ""),
             )
 
 

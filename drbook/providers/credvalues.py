@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from drbook.providers.hiding import Secret
+
 
 @dataclass(frozen=True, slots=True)
 class Spotted:
@@ -18,6 +20,31 @@ class Spotted:
     key_id: str = field(default="", repr=False)
     """The access key id that goes with a secret key."""
     marks: tuple[str, ...] = ()
+    token: str = field(default="", repr=False)
+    """The session token that goes with a secret key."""
+
+
+ASKABLE = frozenset(
+    {
+        "aws long-lived key",
+        "aws session key",
+        "railway account or workspace token",
+        "railway login",
+        "railway project token",
+    }
+)
+"""Kinds that can be asked about themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A credential that is kept for as long as it is asked about itself. Nothing of it is ever shown."""
+
+    fingerprint: str
+    kind: str
+    value: Secret = field(repr=False)
+    key_id: Secret = field(repr=False)
+    token: Secret = field(repr=False)
 
 
 UNTOLD = "its shape does not tell what it may do"
@@ -149,8 +176,20 @@ def variables(
         key_id = _key_id(name, values)
         if key_id:
             kind, scope = aws_kind(key_id)
-            found = Spotted(kind, name, found.value, found.line, scope, key_id)
+            token = _session_token(name, values)
+            found = Spotted(kind, name, found.value, found.line, scope, key_id, token=token)
         yield found
+
+
+def _session_token(name: str, values: Mapping[str, str]) -> str:
+    """The session token beside a secret key, by AWS's names."""
+    for ending, other in (
+        ("SECRET_ACCESS_KEY", "SESSION_TOKEN"),
+        ("secret_access_key", "session_token"),
+    ):
+        if name.endswith(ending):
+            return values.get(name.removesuffix(ending) + other, "").strip()
+    return ""
 
 
 def _key_id(name: str, values: Mapping[str, str]) -> str:

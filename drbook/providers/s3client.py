@@ -28,6 +28,7 @@ from drbook.providers.awssession import guarded
 from drbook.providers.hiding import scrub
 from drbook.providers.s3config import S3Place
 from drbook.providers.s3guard import Allowed
+from drbook.providers.s3own import OwnObject
 from drbook.providers.secrets import Secrets
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ class S3Connection:
         allowed: Allowed,
         *,
         writes_to: tuple[str, str] | None = None,
+        own: OwnObject | None = None,
     ) -> None:
         """Raises UsageError where credentials or profile cannot be read. Sends nothing."""
         self.place = place
         try:
-            self.session = guarded(place, place.region, secrets, allowed, writes_to)
+            self.session = guarded(place, place.region, secrets, allowed, writes_to, own)
             self.client: S3Client = self.session.client(
                 "s3",
                 endpoint_url=place.endpoint,

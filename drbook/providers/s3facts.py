@@ -15,8 +15,8 @@ from drbook.providers.s3config import S3Place
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_NO_LOCK = frozenset({"ObjectLockConfigurationNotFoundError", "ObjectLockConfigurationNotFound"})
-_NO_RETENTION = _NO_LOCK | {"NoSuchObjectLockConfiguration"}
+NO_LOCK = frozenset({"ObjectLockConfigurationNotFoundError", "ObjectLockConfigurationNotFound"})
+_NO_RETENTION = NO_LOCK | {"NoSuchObjectLockConfiguration"}
 _NO_HOLD = _NO_RETENTION | {"NoSuchObjectLegalHold"}
 
 
@@ -66,7 +66,7 @@ def lock_default(client: S3Client, ask: Mapping[str, Any]) -> Observed:
         lambda answer: (
             answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled"
         ),
-        dict.fromkeys(_NO_LOCK, False),
+        dict.fromkeys(NO_LOCK, False),
     )
 
 

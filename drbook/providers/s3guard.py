@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from drbook.core.errors import Refused
 from drbook.core.values import plain
+from drbook.providers.s3own import OWN, OwnObject
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -67,6 +68,31 @@ KEEP_RECORD: Allowed = KEEP_BASELINES | {("s3", "ListObjectVersions")}
 """For a mirror of the record: its own session, whose `PutObject` is bound to one incident's prefix.
 It may set a retention on what it creates; it can neither delete nor overwrite."""
 
+PROVE_LOCKS: Allowed = frozenset(
+    ("s3", name)
+    for name in (
+        "DeleteObject",
+        "GetObject",
+        "GetObjectLockConfiguration",
+        "GetObjectRetention",
+        "HeadObject",
+        "ListObjectVersions",
+        "PutObject",
+        "PutObjectRetention",
+    )
+)
+"""For a lock's proof, whose writing calls are bound to one object of its own (`providers.s3own`)."""
+
+ASK_POWERS: Allowed = frozenset(
+    {
+        ("iam", "ListAttachedUserPolicies"),
+        ("iam", "SimulatePrincipalPolicy"),
+        ("s3", "GetBucketPolicy"),
+        ("sts", "GetCallerIdentity"),
+    }
+)
+"""What a credential that was found may be asked about itself; nothing is tried with it."""
+
 _CREDENTIALS: Allowed = frozenset(
     {
         ("sso", "GetRoleCredentials"),
@@ -88,13 +114,16 @@ def guard(
     *,
     writes_to: tuple[str, str] | None = None,
     endpoint: str | None = None,
+    own: OwnObject | None = None,
+    signs_in: bool = True,
 ) -> None:
     """Put the guard on a session. `writes_to` is the (bucket, prefix) that PutObject may create in;
-    `endpoint` the only place that S3 requests may go to, where there is one.
+    `endpoint` the only place that S3 requests may go to, where there is one; `own` the only object that
+    may be deleted, changed or overwritten. Without `signs_in` it has its keys and gets no others.
 
     From then on every other call of that session raises Refused before anything is sent.
     """
-    permitted = allowed | _CREDENTIALS
+    permitted = allowed | (_CREDENTIALS if signs_in else frozenset())
 
     def check(service: str, operation: str) -> None:
         if (service, operation) not in permitted:
@@ -104,15 +133,26 @@ def guard(
         model: Any, params: Mapping[str, Any], context: Mapping[str, Any], **_: object
     ) -> None:
         check(model.service_model.service_id.hyphenize(), model.name)
-        if model.name == "PutObject" and not (
-            context.get(_CHECKED) and params["headers"].get("If-None-Match") == "*"
-        ):
+        creates = params["headers"].get("If-None-Match") == "*" or context.get(_CHECKED) == _OVER
+        if model.name == "PutObject" and not (context.get(_CHECKED) and creates):
             raise _refusal("s3:PutObject that was not checked")
+        if model.name in OWN and not context.get(_CHECKED):
+            raise _refusal(f"s3:{model.name} that was not checked")
 
-    fields = _PUT_FIELDS | _LOCK_FIELDS if allowed >= KEEP_RECORD else _PUT_FIELDS
+    locks = allowed >= KEEP_RECORD or own is not None
+    fields = _PUT_FIELDS | _LOCK_FIELDS if locks else _PUT_FIELDS
 
     def before_put(params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:
-        _check_put(params, writes_to, fields)
+        over = own is not None and own.overwrites(params)
+        _check_put(params, writes_to, fields, over=over)
+        context[_CHECKED] = _OVER if over else True
+
+    def before_own(
+        params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: object
+    ) -> None:
+        why = own.why_not(model.name, params) if own is not None else "on what is not its own"
+        if why:
+            raise _refusal(f"s3:{model.name} {why}")
         context[_CHECKED] = True
 
     def before_sign(
@@ -126,11 +166,17 @@ def guard(
     def before_send(request: Any, event_name: str, **_: object) -> None:
         service, operation = event_name.split(".")[1:]
         check(service, operation)
-        wrong = [_not_as_called(request, service, operation)]
+        wrong = []
         if service not in _WHOSE:
             wrong.append(_elsewhere(request.url, endpoint))
+        if operation in OWN:
+            wrong.append(
+                own.why_not_sent(request, operation, endpoint) if own is not None else "at all"
+            )
+        else:
+            wrong.append(_not_as_called(request, service, operation))
         if operation == "PutObject":
-            wrong.append(_no_creation(request, writes_to, endpoint))
+            wrong.append(_no_creation(request, writes_to, endpoint, own))
         if why := next(filter(None, wrong), ""):
             raise _refusal(f"{service}:{operation} {why}")
 
@@ -141,10 +187,15 @@ def guard(
     events.register_last(
         "before-parameter-build.s3.PutObject", before_put, unique_id="drbook-guard-put"
     )
+    for name in sorted(OWN):
+        events.register_last(
+            f"before-parameter-build.s3.{name}", before_own, unique_id=f"drbook-guard-{name}"
+        )
     events.register_last("before-send", before_send, unique_id="drbook-guard-send")
 
 
 _CHECKED = "drbook-put-checked"
+_OVER = "over its own"
 _PUT_FIELDS = frozenset({"Bucket", "Key", "Body", "IfNoneMatch", "ContentType"}) | {
     "ExpectedBucketOwner",
     "ChecksumSHA256",
@@ -155,16 +206,20 @@ _LOCK_FIELDS = frozenset({"ObjectLockMode", "ObjectLockRetainUntilDate"})
 
 
 def _check_put(
-    params: Mapping[str, Any], writes_to: tuple[str, str] | None, fields: frozenset[str]
+    params: Mapping[str, Any],
+    writes_to: tuple[str, str] | None,
+    fields: frozenset[str],
+    *,
+    over: bool = False,
 ) -> None:
-    """A put creates a new object in one place, and overwrites nothing."""
+    """A put creates a new object in one place, and overwrites nothing but an object of its own."""
     if writes_to is None:
         raise _refusal("s3:PutObject")
     bucket, prefix = writes_to
     key = str(params.get("Key", ""))
     if params.get("Bucket") != bucket or not _below(key, prefix):
         raise _refusal(f"s3:PutObject to {params.get('Bucket')}/{key}")
-    if params.get("IfNoneMatch") != "*":
+    if params.get("IfNoneMatch") != "*" and not over:
         raise _refusal("s3:PutObject that could overwrite")
     others = params.keys() - fields
     if others:
@@ -215,7 +270,12 @@ def _elsewhere(url: str, endpoint: str | None) -> str:
     return f"that goes to {found.scheme}://{found.netloc}"
 
 
-def _no_creation(request: Any, writes_to: tuple[str, str] | None, endpoint: str | None) -> str:
+def _no_creation(
+    request: Any,
+    writes_to: tuple[str, str] | None,
+    endpoint: str | None,
+    own: OwnObject | None = None,
+) -> str:
     """Why a put does not create one object in its one place."""
     if writes_to is None:
         return "that has no place"
@@ -226,6 +286,8 @@ def _no_creation(request: Any, writes_to: tuple[str, str] | None, endpoint: str 
     path = unquote(parts.path)
     if parts.query or not path.startswith(root) or not _below(path.removeprefix(root), prefix):
         return "that goes elsewhere"
+    if own is not None and own.versions and own.path_of(request.url, endpoint) == own.key:
+        return ""
     condition = request.headers.get("If-None-Match")
     return "" if condition in ("*", b"*") else "that could overwrite"
 

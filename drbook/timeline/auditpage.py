@@ -1,12 +1,13 @@
 """An audit as one self-contained page: no scripts, no outside requests, everything escaped."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from jinja2 import Template
 
 from drbook.core.auditreport import Report
-from drbook.core.credentials import Might
+from drbook.core.credentials import PRODUCTION, Might
 from drbook.core.values import show_time
 from drbook.timeline.pages import template
 
@@ -21,6 +22,10 @@ class Node:
 
     text: str
     y: int
+    kills: bool = False
+    """True for what alone takes production and every copy that looks independent."""
+    role: str = ""
+    """`production` or `backup`, of what can be destroyed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Edge:
     end: int
     might: str
     said: str
+    kills: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +50,53 @@ class Graph:
 
 
 def graph(report: Report) -> Graph:
-    """Equal fingerprints are one node. What a credential cannot destroy has no line."""
+    """Equal fingerprints are one node: first what alone takes all, then what destroys most. What a credential
+    cannot destroy has no line."""
+    takes_all = {kill.fingerprints[0] for kill in report.kills if kill.what == "one credential"}
     names: dict[str, str] = {}
+    worst: dict[tuple[str, str], Might] = {}
     for one in report.credentials:
         found = one.found
         names.setdefault(
             found.fingerprint,
             f"{found.fingerprint} {', '.join(one.is_) or found.name or found.kind}",
         )
-    rows = {fingerprint: TOP + ROW * at for at, fingerprint in enumerate(names)}
-    things = {thing: TOP + ROW * at for at, thing in enumerate(report.things)}
-    edges: dict[tuple[str, str], Edge] = {}
-    for one in report.credentials:
         for power in one.powers:
-            key = (one.found.fingerprint, power.thing)
-            known = edges.get(key)
-            if power.might is Might.CANNOT or (known and known.might == Might.DESTROYS.value):
-                continue
-            said = f"{names[key[0]]} → {power.thing}: {power.might.value}"
-            edges[key] = Edge(rows[key[0]], things[key[1]], power.might.value, said)
+            key = (found.fingerprint, power.thing)
+            if power.might is not Might.CANNOT and worst.get(key) is not Might.DESTROYS:
+                worst[key] = power.might
+    ordered = sorted(names, key=lambda one: _rank(one, takes_all, worst))
+    rows = {fingerprint: TOP + ROW * at for at, fingerprint in enumerate(ordered)}
+    things = {thing: TOP + ROW * at for at, thing in enumerate(report.things)}
+    edges = [
+        Edge(
+            rows[one],
+            things[thing],
+            might.value,
+            f"{names[one]} → {thing}: {might.value}",
+            one in takes_all and might is Might.DESTROYS,
+        )
+        for (one, thing), might in worst.items()
+    ]
     # What destroys is drawn last, above what is not known.
-    ordered = sorted(edges.values(), key=lambda edge: edge.might == Might.DESTROYS.value)
+    edges.sort(key=lambda edge: (edge.might == Might.DESTROYS.value, edge.kills))
     return Graph(
-        left=tuple(Node(_cut(text), rows[fingerprint]) for fingerprint, text in names.items()),
-        right=tuple(Node(_cut(thing), y) for thing, y in things.items()),
-        edges=tuple(ordered),
+        left=tuple(Node(_cut(names[one]), y, one in takes_all) for one, y in rows.items()),
+        right=tuple(
+            Node(_cut(thing), y, role="production" if thing == PRODUCTION else "backup")
+            for thing, y in things.items()
+        ),
+        edges=tuple(edges),
         height=TOP + ROW * max(len(rows), len(things), 1),
     )
+
+
+def _rank(
+    fingerprint: str, takes_all: Collection[str], worst: Mapping[tuple[str, str], Might]
+) -> tuple[bool, int, int]:
+    """What takes all stands first, then who destroys most, then who may."""
+    own = [might for (one, _), might in worst.items() if one == fingerprint]
+    return fingerprint not in takes_all, -own.count(Might.DESTROYS), -len(own)
 
 
 def _cut(text: str) -> str:

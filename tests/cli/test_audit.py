@@ -221,3 +221,15 @@ def test_a_key_that_is_tried_or_is_not_there(planted: Planted, tmp_path: Path) -
     assert "LOST_KEY is not set" in tried["reason"]
     assert ran.return_value == 1
     assert "Keys, tried on a sample" in (tmp_path / "here" / "audit.html").read_text()
+
+
+def test_the_page_draws_first_what_takes_all(planted: Planted) -> None:
+    assert audit(planted, "-o", "audit.html").exception is None
+    graph = Path("audit.html").read_text().split("<svg", 1)[1].split("</svg>")[0]
+    names = [line for line in graph.splitlines() if line.startswith("<text")]
+    assert "takes all: " in names[0]
+    assert 'class="kills"' in names[0]
+    assert "root-key" in names[0]
+    assert sum("takes all" in name for name in names) == 1
+    assert graph.count('class="destroys kills"') == 2, "one line to production, one to its copies"
+    assert 'class="production name">production data' in graph

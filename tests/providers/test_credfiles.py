@@ -49,7 +49,7 @@ def test_format(
     assert [(one.name, one.value, one.line) for one in parser(text)] == expected
 
 
-@pytest.mark.parametrize("parser", {row[1] for row in FORMATS})
+@pytest.mark.parametrize("parser", dict.fromkeys(row[1] for row in FORMATS))
 @pytest.mark.parametrize(
     "text", ["", "\0" * 50, "=\n:\n[\n]\n[]", "\ufffd" * 99, "a=b" * 999, "[x" * 999]
 )
