@@ -37,7 +37,11 @@ TABLE = Path(__file__).with_name("survivors.toml")
 FLOOR = 85.0
 """Per cent of a module's mutants that tests must kill."""
 
-_CORE = ("tests/core/test_findings.py", "tests/core/test_independence.py")
+_CORE = (
+    "tests/core/test_findings.py",
+    "tests/core/test_independence.py",
+    "tests/core/test_custody.py",
+)
 _TARGETS = ("tests/providers/test_fresh_targets.py", "tests/providers/test_disguises.py")
 _ARCHIVES = ("tests/providers/test_hostile_archives.py", "tests/providers/test_honest_archives.py")
 _VERIFIED = "tests/actions/test_verify.py"
@@ -153,6 +157,11 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.providers.s3guard": (
         "tests/providers/test_s3_allowed.py",
         "tests/guard/test_s3.py",
+    ),
+    "drbook.providers.s3own": ("tests/guard/test_lock_proofs.py",),
+    "drbook.providers.s3prove": (
+        "tests/guard/test_lock_proofs.py",
+        "tests/providers/test_lock_proofs.py",
     ),
     "drbook.providers.pgsession": (
         "tests/providers/test_pgsession.py",

@@ -1,7 +1,7 @@
 """Tables for keys, vaults, snapshots, drills and pauses; and what is said where the runbook and the place
 disagree. Each both ways, and unknown."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -312,6 +312,31 @@ _EXPIRY = [
 def test_the_sooner_expiry_counts(stated: Stated, fact: Observed, answer: Answer) -> None:
     found = judged(stated=stated, source={"expires_after_days": fact})
     assert found.finding(Criterion.LIFECYCLE).answer is answer
+
+
+_EACH = [
+    (NOW + timedelta(days=3), Observed(value=None), NO, "its place removes it at"),
+    (NOW + timedelta(days=90), Observed(value=None), YES, "its place removes it not before"),
+    (NOW + timedelta(days=90), WHY, YES, "its place removes it not before"),
+    (NOW + timedelta(days=90), Observed(value=3), NO, "a rule removes it 3 days"),
+]
+
+
+@pytest.mark.parametrize(("ends", "fact", "answer", "words"), _EACH)
+def test_the_expiry_of_the_copy_itself_counts(
+    ends: datetime, fact: Observed, answer: Answer, words: str
+) -> None:
+    found = judged(expires_at=ends, source={"expires_after_days": fact})
+    finding = found.finding(Criterion.LIFECYCLE)
+    assert (finding.answer, finding.basis) == (answer, Basis.OBSERVED)
+    assert words in finding.reason
+
+
+def test_a_stated_expiry_is_declared() -> None:
+    found = judged(
+        stated=Stated(states=Claims(expires_after_days=90)), source={"expires_after_days": WHY}
+    )
+    assert found.finding(Criterion.LIFECYCLE).basis is Basis.DECLARED
 
 
 # --- gone but recoverable ----------------------------------------------------------------------
