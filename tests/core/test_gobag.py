@@ -107,7 +107,7 @@ DOCUMENT = {
             "stored_in": ["laptops", "file:~/src/shop/.env#T"],
             "reads": ["/nfs/all", "host-7"],
         },
-        "writer": {"stored_in": ["file:/root/keys"], "reads": ["/offsite"]},
+        "writer": {"stored_in": ["file:/home/alice/keys"], "reads": ["/offsite"]},
     },
     "steps": [{"id": "a", "phase": "locate", "do": "note"}],
 }
@@ -120,7 +120,7 @@ PLACES = [
     ("/home/me/src/shop/bag.zip", "recovery", ("is where token lies",)),
     ("/media/bag.zip", "HOST-7", ("this host",)),
     ("/offsite/bag.zip", "recovery", ()),
-    ("/root/bag.zip", "recovery", ()),
+    ("/home/alice/bag.zip", "recovery", ()),
 ]
 
 
