@@ -185,10 +185,16 @@ def test_the_server_is_started_again_as_it_was(site: Site, moments) -> None:
     with pgsession.connect(drain(site.targets.reach(target)), os.environ) as connection:
         shown = {
             name: connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
-            for name in ("archive_mode", "listen_addresses", "config_file", "drbook.target")
-        }
+            for name in (
+                "archive_mode", "listen_addresses", "config_file", "drbook.target",
+                "max_logical_replication_workers", "max_wal_senders", "event_triggers",
+            )
+        }  # fmt: skip
     assert shown["archive_mode"] == ("off",)
     assert shown["listen_addresses"] == ("",)
+    assert shown["max_logical_replication_workers"] == ("0",), "it would subscribe to production"
+    assert shown["max_wal_senders"] == ("0",)
+    assert shown["event_triggers"] == ("off",)
     assert shown["config_file"] == (f"{target.location}/postgresql.conf",)
     assert shown["drbook.target"] == (target.nonce,)
     pages = drain(site.targets.pages(target))
