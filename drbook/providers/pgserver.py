@@ -272,11 +272,27 @@ class ClusterServer:
         to where the server's own user can reach it."""
         program = shlex.quote(str(self._tools.bin / "pg_ctl"))
         data = shlex.quote(str(self.data))
+        if (self.folder / CONFIG).is_file():
+            return self._start_copied(program)
         if self._run_as == "self":
             return f"{program} -D {data} -l restored.log start"
         return (
             f"cp -a {data} /srv/restored && chown -R postgres: /srv/restored && "
             f"su postgres -c '{program} -D /srv/restored -l /srv/restored/restored.log start'"
+        )
+
+    def _start_copied(self, program: str) -> str:
+        """Of a copy of another server's files: with their own settings it would archive where that did."""
+        home = self.folder if self._run_as == "self" else Path("/srv/restored")
+        options = f"-c config_file={home}/{CONFIG}"
+        if self._run_as != "self":
+            options += f" -c hba_file={home}/pg_hba.conf -c ident_file={home}/pg_ident.conf"
+        start = f"{program} -D {home}/data -o {shlex.quote(options)} -l {home}/restored.log start"
+        if self._run_as == "self":
+            return start
+        return (
+            f"cp -a {shlex.quote(str(self.folder))} {home} && chown -R postgres: {home} && "
+            f"su postgres -c {shlex.quote(start)}"
         )
 
     def _socket_folder(self) -> Path:

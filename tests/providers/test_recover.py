@@ -197,6 +197,9 @@ def test_the_server_is_started_again_as_it_was(site: Site, moments) -> None:
     assert shown["event_triggers"] == ("off",)
     assert shown["config_file"] == (f"{target.location}/postgresql.conf",)
     assert shown["drbook.target"] == (target.nonce,)
+    assert "config_file=" in site.pool.start_commands()[target.name], (
+        "it would archive as production"
+    )
     pages = drain(site.targets.pages(target))
     assert pages.tables > 50
     assert not pages.flaws
