@@ -249,6 +249,7 @@ def test_without_the_program(
     business: Business, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     assert business.home.open().survey().why_unreachable == (
         "unavailable: barman is not installed here; install barman"
     )

@@ -167,6 +167,7 @@ def test_what_cannot_be_reached_is_no_empty_place(
     unreachable(world, "it is not set", environment={"RCLONE_CONFIG_X_TYPE": "env:UNSET"})
     (world.root / "bin").mkdir()
     monkeypatch.setenv("PATH", str(world.root / "bin"))
+    monkeypatch.setattr("sys.executable", str(world.root / "bin" / "python"))
     unreachable(world, "unavailable: rclone is not installed here; install rclone")
 
 
