@@ -15,11 +15,10 @@ from drbook.core.errors import RunbookInvalid
 from drbook.language.load import load
 from drbook.providers import dumptree
 from drbook.providers.dumptree import Dump, Entry, Snapshot, moment
+from drbook.providers.kinds import SOURCES
 from drbook.providers.naming import Taken
 from drbook.providers.resticlist import Listing, snapshots_in
 from drbook.providers.resticprogram import ResticComplaints, explained, said
-from drbook.providers.sources.borg import BorgSource
-from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.tool import Failed
 
@@ -366,9 +365,9 @@ def test_what_the_readme_writes_is_read() -> None:
     found = {}
     for block in blocks:
         loaded = load(RUNBOOK.replace("BACKUPS", block).encode(), "r.yaml", vocabulary())
-        (one,) = loaded.sources
-        found[type(one)] = one
-    assert {ResticSource, BorgSource, RcloneSource} <= set(found)
+        found |= {type(one): one for one in loaded.sources}
+    shown = {kind for kind, model in SOURCES().items() if model in found}
+    assert shown >= set(SOURCES()) - {"directory"}, "a kind without an example"
     source = found[ResticSource]
     assert isinstance(source, ResticSource)
     assert source.host == "db1"

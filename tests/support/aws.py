@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import botocore.session
+import httpx
 from botocore.validate import ParamValidator
 
 from drbook.core.points import FailureDomain
@@ -34,8 +35,11 @@ def moto() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
     try:
-        yield f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+        # What an earlier server of this process was told is still there.
+        httpx.post(f"{endpoint}/moto-api/reset").raise_for_status()
+        yield endpoint
     finally:
         server.stop()
 
