@@ -108,7 +108,9 @@ class Verify(Action[VerifyParams]):
         ignored = context.document.production.ignore_schemas
         rolled = loaded.recovery if loaded is not None and loaded.point == point else None
         if rolled is not None:
-            comparison = compare_recovered(counts, baseline, params.max_drop_percent, more + flawed)
+            comparison = compare_recovered(
+                counts, baseline, params.max_drop_percent, more + flawed, broken=rolled.broken
+            )
         else:
             comparison = compare(
                 counts,

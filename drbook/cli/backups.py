@@ -79,6 +79,11 @@ def _print(located: Located, finished: Finished) -> None:
         click.echo(f"{plain(each.point.location, 300)}: {each.verdict.value}")
         for reason in each.reasons:
             click.echo(f"    {plain(reason, 600)}")
+    for source in located.unreachable:
+        state = "destroyed" if source.destroyed else "unknown"
+        part = " (a part)" if source.reachable else ""
+        click.echo(f"{plain(source.source, 60)}{part}: {state}")
+        click.echo(f"    {plain(source.why_unreachable, 400)}")
     click.echo("")
     pauses = [pause(each.point.source, one) for each in located.judgements for one in each.pause]
     for line in dict.fromkeys(pauses):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from drbook.core.baseline import TableCounts
 from drbook.core.comparison import Comparison, TableComparison, beside_rows
 from drbook.core.production import compare_production
-from drbook.core.remarks import Remark, TableVerdict, gathered, worst
+from drbook.core.remarks import Question, Remark, TableVerdict, gathered, worst
 
 UNCOUNTED = "rows exactly: nobody counted them at the moment that it was rolled forward to"
 
@@ -15,6 +15,8 @@ def compare_recovered(
     baseline: TableCounts | None,
     max_drop_percent: int,
     more: Sequence[Remark] = (),
+    *,
+    broken: str = "",
 ) -> Comparison:
     """What was rolled forward to a moment of which nobody counted the rows: held to a baseline from before,
     as living production is, for it is production as it was then. Without a baseline nothing is verified."""
@@ -44,6 +46,8 @@ def compare_recovered(
     beside, left = beside_rows(
         restored, None, baseline, younger=False, same_rows=False, facts=None, left_out=None
     )
+    if broken:
+        beside = [*beside, _broken(broken)]
     remarks = gathered((*found.remarks, *beside, *more))
     return found.model_copy(
         update={
@@ -51,4 +55,14 @@ def compare_recovered(
             "verdict": worst([found.verdict, *(one.verdict for one in remarks)]),
             "not_compared": (*found.not_compared, UNCOUNTED, *left),
         }
+    )
+
+
+def _broken(why: str) -> Remark:
+    return Remark(
+        question=Question.SOUNDNESS,
+        check="WAL",
+        subject="",
+        verdict=TableVerdict.COULD_NOT_VERIFY,
+        words=f"it was not rolled forward to where it should stop: {why}; another copy or archive may lose less",
     )

@@ -93,6 +93,9 @@ class RecoveryReport(Frozen):
     ended_before_aim: bool = False
     """The WAL ended before the time that was aimed at. What was committed after `last_commit` and before
     the aim, if anything, is not in it."""
+    broken: str = ""
+    """Why what was replayed is not all that the archive holds: a file of WAL in between is damaged or missing.
+    What came behind it is not in it; another copy or another archive may lose less."""
     redo_done: str = ""
     """Where in the WAL it ended."""
     timeline: int | None = None
@@ -106,13 +109,18 @@ class RecoveryReport(Frozen):
 
     def complete_to(self, copy_end: datetime) -> datetime:
         """The moment up to which everything that was committed is surely in it."""
-        if self.ended_before_aim or self.stopped_at is None:
+        if self.broken or self.ended_before_aim or self.stopped_at is None:
             found = self.last_commit or copy_end
         else:
             found = min(self.stopped_at, self.aim.time) if self.aim.time else self.stopped_at
         return max(found, copy_end)
 
     def show(self) -> str:
+        if self.broken:
+            last = show_time(self.last_commit) if self.last_commit else "unknown"
+            return (
+                f"NOT rolled forward to its aim: {self.broken}; the last commit in it is of {last}"
+            )
         if self.ended_before_aim:
             last = show_time(self.last_commit) if self.last_commit else "unknown"
             return f"the WAL ended before the aim; the last commit in it is of {last}"
@@ -131,6 +139,9 @@ _LAST = re.compile(
     r"last completed transaction was at log time (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)\+00"
 )
 _DONE = re.compile(r"redo done at ([0-9A-F]+/[0-9A-F]+)")
+_DAMAGED = re.compile(
+    r"(incorrect resource manager data checksum in record at [0-9A-F]+/[0-9A-F]+)"
+)
 _LINE = re.compile(r"selected new timeline ID: (\d+)")
 
 
@@ -143,6 +154,8 @@ class LogFacts(Frozen):
     redo_done: str = ""
     timeline: int | None = None
     ended_early: bool = False
+    damaged: str = ""
+    """What the server said of a record that is not as it was written; the end of the WAL looks otherwise."""
     fatal: tuple[str, ...] = ()
     """The last complaints that ended it."""
 
@@ -161,6 +174,8 @@ def read_log(lines: Iterable[str]) -> LogFacts:
             found["redo_done"] = match[1]
         elif match := _LINE.search(line):
             found["timeline"] = int(match[1])
+        elif match := _DAMAGED.search(line):
+            found["damaged"] = match[1]
         elif "FATAL:" in line or "PANIC:" in line:
             fatal.append(line.partition("FATAL:")[2].strip() or line.partition("PANIC:")[2].strip())
             found["ended_early"] = ENDED_EARLY in line

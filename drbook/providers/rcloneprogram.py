@@ -149,7 +149,7 @@ def explained(code: int, text: str) -> Failed:
     if "didn't find section in config file" in text:
         return Failed(
             f"there is no remote of this name: {words}",
-            "Look at the config's names, with `rclone config show`",
+            "Look at the config's names, with `rclone listremotes`",
         )
     if "unable to decrypt configuration" in text or "RCLONE_CONFIG_PASS" in text:
         return Failed(

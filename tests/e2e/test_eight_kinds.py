@@ -55,6 +55,17 @@ def test_all_are_listed_and_what_loses_least_is_chosen(  # type: ignore[no-untyp
     assert tarpit.asked
 
 
+def test_what_does_not_answer_stands_in_the_list(  # type: ignore[no-untyped-def]
+    drbook, world: Eight, s3_server: S3Server, tarpit: Tarpit
+) -> None:
+    path = world.runbook(s3_server, tarpit)
+    ran = drbook(
+        "backups", str(path), "--quick", "--set", f"occurred={world.occurred.isoformat()}",
+        **world.secrets,
+    )  # fmt: skip
+    assert "mute: unknown\n    it did not answer within 3 s" in ran.out
+
+
 def test_the_right_one_comes_back_where_the_newest_three_are_of_no_use(  # type: ignore[no-untyped-def]
     drbook, world: Eight, s3_server: S3Server, tarpit: Tarpit, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """A physical copy becomes a server of its own that stops where it should, and nothing of production's."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,7 +14,9 @@ from support.physical import Archiving, Folder, Trees, archiving
 
 from drbook.core.errors import CouldNotVerify, Refused, StepFailed
 from drbook.core.points import RecoveryPoint
+from drbook.core.recovered import compare_recovered
 from drbook.core.recovery import RecoveryAim, RecoveryReport
+from drbook.core.remarks import TableVerdict
 from drbook.core.signals import Milestone, Progress, ResourceCreated, ResourceIntended
 from drbook.core.targets import Target
 from drbook.providers import pgsession
@@ -176,6 +179,99 @@ def test_an_archive_that_breaks_off_is_not_the_end_of_the_wal(
     assert "The bucket does not answer any more" in raised.value.what
     assert raised.value.next == "Mend the network."
     assert archive.closed == 1
+    site.pool.close()
+
+
+def segments_of(made: Archiving) -> list[Path]:
+    return sorted(each for each in made.wal.iterdir() if len(each.name) == 24)
+
+
+@pytest.fixture(scope="module")
+def long_row(tools: tuple[PgTools, ...]) -> Iterator[tuple[Archiving, Path, RecoveryPoint]]:
+    """A backup, and four rows behind it, each committed in a segment of its own."""
+    with tempfile.TemporaryDirectory(prefix="drbook-test-") as name:
+        folder = Path(name)
+        if server_user() == "nobody":
+            folder.chmod(0o711)
+        chosen = choose([one for one in tools if one.origin == "extra"], server=True)[0]
+        made = archiving(chosen, folder)
+        try:
+            made.base_backup(folder / "base")
+            point = made.point(folder / "base")
+            for number in range(1, 5):
+                made.execute(f"INSERT INTO bookings VALUES ({number})")
+                made.archived()
+        finally:
+            made.server.stop()
+        yield made, folder, point
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[next(n for n in range(200, len(data)) if data[n] and data[n - 1])] ^= 1
+    path.write_bytes(data)
+
+
+def zeroed(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def gone(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [flipped, zeroed, gone])
+@pytest.mark.parametrize("end", [False, True], ids=["to a time", "to the end"])
+def test_wal_that_is_broken_is_not_taken_for_its_end(
+    tmp_path: Path, tools, long_row, damage, end: bool
+) -> None:
+    made, folder, point = long_row
+    wal = tmp_path / "wal"
+    shutil.copytree(made.wal, wal)
+    damage(wal / segments_of(made)[-4].name)
+    site = Site(tmp_path, tools, Trees(folder, Folder(wal)))
+    later = RecoveryAim(time=point.taken_at + timedelta(days=1))
+    target, report = site.recover(point, RecoveryAim(end=True) if end else later)
+    assert set(ids(site, target)) < {1, 2, 3, 4}
+    assert "behind it, so that WAL before that is damaged or missing" in report.broken
+    assert "NOT rolled forward" in report.show()
+    counts = drain(site.targets.count(target))
+    comparison = compare_recovered(counts, counts, 100, broken=report.broken)
+    assert comparison.verdict is TableVerdict.COULD_NOT_VERIFY
+    assert compare_recovered(counts, counts, 100).verdict is TableVerdict.PASS
+    site.pool.close()
+
+
+def test_wal_that_is_whole_ends_well(tmp_path: Path, tools, long_row) -> None:
+    made, folder, point = long_row
+    site = Site(tmp_path, tools, Trees(folder, Folder(made.wal)))
+    target, report = site.recover(point, RecoveryAim(end=True))
+    assert ids(site, target) == [1, 2, 3, 4]
+    assert report.broken == ""
+    site.pool.close()
+
+
+def test_an_aim_that_broken_wal_never_comes_to_says_so(tmp_path: Path, tools, long_row) -> None:
+    made, folder, point = long_row
+    wal = tmp_path / "wal"
+    shutil.copytree(made.wal, wal)
+    gone(wal / segments_of(made)[-3].name)
+    site = Site(tmp_path, tools, Trees(folder, Folder(wal)))
+    with pytest.raises(StepFailed, match="The WAL is broken: the archive holds"):
+        site.recover(point, RecoveryAim(name="never made"))
+    site.pool.close()
+
+
+def test_a_copys_own_end_needs_no_archive(tmp_path: Path, tools, long_row) -> None:
+    made, folder, point = long_row
+
+    def fails(name: str) -> None:
+        raise CouldNotVerify("The folder is not there.", next="Mount it.")
+
+    site = Site(tmp_path, tools, Trees(folder, Folder(made.wal, fails=fails)))
+    target, report = site.recover(point, RecoveryAim(consistent=True))
+    assert ids(site, target) == []
+    assert report.broken == ""
     site.pool.close()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drbook.core.errors import StepFailed
+from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import ProductionIdentity
 from drbook.core.recovery import ENDED_EARLY, LogFacts, RecoveryAim, RecoveryReport, read_log
@@ -83,8 +83,11 @@ class RecoveryMaker:
         )
         configure(server, nonce, NOBODY_YET)
         user = owner()[0] if owner()[0] != os.geteuid() else None
-        with WalDoor(archive, home / "wal", user) as door:
+        with WalDoor(archive, home / "wal", user, needed=not aim.consistent) as door:
             facts, early = yield from self._roll(server, door, aim, laid)
+            broken = "" if facts.stopped else _broken(facts, door)
+        if broken:
+            yield Milestone(f"the WAL is broken: {broken}")
         shutil.rmtree(home / "wal", ignore_errors=True)
         shutil.rmtree(place.scratch, ignore_errors=True)
         server.stop()
@@ -97,6 +100,7 @@ class RecoveryMaker:
             stopped_at=facts.stopped_at,
             last_commit=facts.last_commit,
             ended_before_aim=early,
+            broken=broken,
             redo_done=facts.redo_done,
             timeline=facts.timeline,
             wal_files=door.served,
@@ -143,9 +147,10 @@ class RecoveryMaker:
             door.raise_error()
             facts = read_log(_log(server))
             if aim.time is None or not facts.ended_early:
-                raise _not_rolled(facts, aim, error) from None
+                raise _not_rolled(facts, aim, error, _broken(facts, door)) from None
             yield Milestone(
-                f"{ENDED_EARLY}: nothing in the WAL is as late as {aim.show()}; all of it is taken"
+                f"{ENDED_EARLY}: nothing that could be replayed is as late as {aim.show()}; what could be "
+                "is taken"
             )
             yield from server.start(settings, self._workshop.cancel, watch=door.moved)
             door.raise_error()
@@ -213,20 +218,34 @@ def _another(laid: LaidDown, production: Sequence[ProductionIdentity]) -> str:
     return f", which is not production's {known.system_identifier}"
 
 
-def _not_rolled(facts: LogFacts, aim: RecoveryAim, error: StepFailed) -> StepFailed:
+def _not_rolled(facts: LogFacts, aim: RecoveryAim, error: StepFailed, broken: str) -> StepFailed:
     said = plain(facts.fatal[-1], 300) if facts.fatal else error.what
     reached = (
         f" The last commit that was replayed is of {facts.last_commit}."
         if facts.last_commit
         else ""
     )
+    if broken:
+        reached += f" The WAL is broken: {broken}."
     return StepFailed(
-        f"It could not be rolled forward to {aim.show()}: {said}.{reached}",
+        f"It could not be rolled forward and stopped {aim.show()}: {said}.{reached}",
         means="The target is never used again.",
         next="Choose another aim or another copy: an aim has to lie after the copy's own end and within the "
         "WAL of its archive.",
         code="recovery",
     )
+
+
+def _broken(facts: LogFacts, door: WalDoor) -> str:
+    """Why the WAL did not end where the server found its end; empty where nothing speaks against it."""
+    try:
+        name = door.behind()
+    except DrbookError as error:
+        return f"whether there is more WAL behind it could not be asked: {plain(error.what, 200)}"
+    if name:
+        why = f"the archive holds {name} behind it, so that WAL before that is damaged or missing"
+        return f"{why} ({facts.damaged})" if facts.damaged else why
+    return f"a record of it is damaged ({facts.damaged})" if facts.damaged else ""
 
 
 def _log(server: ClusterServer) -> Iterator[str]:

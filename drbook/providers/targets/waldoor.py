@@ -18,9 +18,12 @@ from typing import Self
 from drbook.core.errors import Cancelled, DrbookError, StepFailed
 from drbook.core.signals import Progress
 from drbook.core.values import plain
+from drbook.core.walnames import SEGMENT, USUAL, Segment, segment
 from drbook.providers.hiding import scrub
 from drbook.providers.sources.base import WalArchive
 
+LOOKED_BEHIND = 4
+"""Segments behind the last one that are asked for: more than one in a row is seldom missing."""
 NAME = re.compile(r"[0-9A-F]{24}(\.[0-9A-F]{8}\.backup)?|[0-9A-F]{8}\.history")
 """What a server asks for: segments, histories of timelines, notes of backups."""
 
@@ -38,9 +41,20 @@ esac
 class WalDoor:
     """Open while a server recovers. `archive` None: everything that there is came with the copy."""
 
-    def __init__(self, archive: WalArchive | None, folder: Path, owner: int | None) -> None:
+    def __init__(
+        self,
+        archive: WalArchive | None,
+        folder: Path,
+        owner: int | None,
+        *,
+        needed: bool = True,
+    ) -> None:
         """`folder` is made here, exclusively; `owner` is the user that the server runs as, where it is not
-        our own."""
+        our own. Where the archive is not `needed`, one that cannot be asked has nothing: the copy may hold
+        all that it needs for its own end, and the server says where it does not."""
+        self._needed = needed
+        self._segment = ""
+        self._bytes = USUAL
         self.served = 0
         """Files that were asked for and brought."""
         self.last = ""
@@ -124,7 +138,12 @@ class WalDoor:
                 return "no"
             if self._owner is not None:
                 os.chown(into, self._owner, self._owner)
+        except Cancelled as error:
+            self.error = error
+            return "error"
         except DrbookError as error:
+            if not self._needed:
+                return "no"
             self.error = error
             return "error"
         except Exception as error:  # noqa: BLE001 - a plug-in's own; it ends the recovery, and says so
@@ -133,7 +152,24 @@ class WalDoor:
             return "error"
         self.served += 1
         self.last = name
+        if SEGMENT.fullmatch(name):
+            self._segment, self._bytes = name, into.stat().st_size
         return "yes"
+
+    def behind(self) -> str:
+        """A segment that the archive holds behind the last one that was brought, to be asked when nothing is
+        replayed any more; empty where there is none among the next few. Raises DrbookError."""
+        last = segment(self._segment, self._bytes) if self._segment else None
+        if last is None or self._archive is None:
+            return ""
+        into = self._folder / "files" / "behind"
+        for number in range(last.number + 1, last.number + 1 + LOOKED_BEHIND):
+            name = Segment(number, last.timeline).name(self._bytes)
+            into.unlink(missing_ok=True)
+            if self._archive.get(name, into):
+                into.unlink()
+                return name
+        return ""
 
     def raise_error(self) -> None:
         """Raises what kept the archive from answering, in words for whoever waits for the recovery."""
