@@ -21,6 +21,8 @@ T = TypeVar("T")
 J = TypeVar("J", bound="Job")
 
 AT_ONCE = 8
+LOOK_SECONDS = 1.0
+"""How often those that say nothing are looked at: how long they may say nothing can have changed."""
 
 
 class Job(Protocol):
@@ -68,8 +70,13 @@ class _Worker(Generic[J]):
         self._go = threading.Event()
         self._left = False
         self._last: Signal | None = None
-        self.until = self._from_now()
+        self._since = clock.monotonic()
         threading.Thread(target=self._run, name=f"ask-{job.name}", daemon=True).start()
+
+    @property
+    def until(self) -> float:
+        """When it will have said nothing for too long; asked anew each time, for that may change."""
+        return self._since + self.job.silence.total_seconds()
 
     @property
     def late(self) -> bool:
@@ -79,7 +86,7 @@ class _Worker(Generic[J]):
         """What it said was taken. The same once more is no sign of life: a program that waits may tick."""
         if said != self._last:
             self._last = said
-            self.until = self._from_now()
+            self._since = self._clock.monotonic()
         self.waits = False
         self._go.set()
 
@@ -87,9 +94,6 @@ class _Worker(Generic[J]):
         self._left = True
         self._go.set()
         threading.Thread(target=self.job.stop, name=f"stop-{self.job.name}", daemon=True).start()
-
-    def _from_now(self) -> float:
-        return self._clock.monotonic() + self.job.silence.total_seconds()
 
     def _run(self) -> None:
         work = self.job.work()
@@ -116,21 +120,24 @@ _Inbox = SimpleQueue[tuple[_Worker[J], Signal | Ended | _Broken] | None]
 
 
 def side_by_side(
-    jobs: Sequence[J], cancel: Cancel, clock: Clock, *, at_once: int = AT_ONCE
+    jobs: Sequence[J], cancel: Cancel | None, clock: Clock, *, at_once: int = AT_ONCE
 ) -> Generator[tuple[J, Said], None, None]:
     """What the jobs say as they say it; each ends with Ended or Late. Close it where it is left early.
 
-    Raises what `cancel` raises as soon as a stop is asked for, and what a job raised.
+    Raises what `cancel` raises as soon as a stop is asked for, and what a job raised. Without `cancel` the
+    jobs hear of a stop by themselves, and are heard until they have ended.
     """
     inbox: _Inbox[J] = SimpleQueue()
     waiting, running = deque(jobs), list[_Worker[J]]()
-    forget = cancel.on_request(lambda: inbox.put(None))
+    forget = cancel.on_request(lambda: inbox.put(None)) if cancel is not None else _nothing
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
                 running.append(_Worker(waiting.popleft(), inbox, clock))
-            message = _next(inbox, min(one.until for one in running) - clock.monotonic())
-            cancel.raise_if_requested()
+            until = min(one.until for one in running) - clock.monotonic()
+            message = _next(inbox, min(until, LOOK_SECONDS))
+            if cancel is not None:
+                cancel.raise_if_requested()
             for late in [one for one in running if one.late]:
                 running.remove(late)
                 late.leave()
@@ -150,6 +157,10 @@ def side_by_side(
         forget()
         for each in running:
             each.leave()
+
+
+def _nothing() -> None:
+    """There is nobody to tell."""
 
 
 def _next(

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, create_model
 
+from drbook.actions.beside import BesideWish, plan_beside, restore_beside
 from drbook.actions.recovering import plan_physical, restore_physical
 from drbook.actions.snapshots import plan_snapshot, refuse_snapshot
+from drbook.actions.verify import Verify
 from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.archiverows import shown_rows
 from drbook.core.baseline import Identity
@@ -38,6 +40,8 @@ class RestoreParams(Frozen):
     right before the loss."""
     first: tuple[str, ...] = ()
     """Tables to load before the others, where the archive allows it."""
+    beside: BesideWish = BesideWish()
+    """Other copies to restore at the same time; the first that is verified is what the step hands on."""
     globals: str = ""
     """A file of `pg_dumpall --globals-only` on this machine, plain or compressed: its roles are made before
     the dump is loaded, without login or any attribute."""
@@ -65,6 +69,20 @@ class Restore(Action[RestoreParams]):
         self.params = _params(kinds)
 
     def plan(self, params: RestoreParams, context: StepContext) -> Plan:
+        plan = self._plan_one(params, context)
+        if not params.beside.points:
+            return plan
+        beside = plan_beside(params.point, params.beside, context.occurred)
+        first = tuple(f"of the first: {line}" for line in plan.does)
+        return plan.model_copy(
+            update={
+                "does": beside + first,
+                "into": f"{plan.into}, and one more beside it for each",
+                "expects": "a running database that is verified, of whichever copy comes to that first",
+            }
+        )
+
+    def _plan_one(self, params: RestoreParams, context: StepContext) -> Plan:
         point, target = params.point, params.target
         if point.format == "snapshot":
             return plan_snapshot(point, context)
@@ -93,6 +111,21 @@ class Restore(Action[RestoreParams]):
     def perform(
         self, params: RestoreParams, context: StepContext, ports: Ports
     ) -> Working[Finished]:
+        if not params.beside.points:
+            return (yield from self._one(params, context, ports))
+
+        def restore(point: RecoveryPoint, own: StepContext, doors: Ports) -> Working[Finished]:
+            physical = point.format == "physical"
+            update = {"point": point, "to": params.to if physical else None}
+            return self._one(params.model_copy(update=update), own, doors)
+
+        return (
+            yield from restore_beside(
+                params.point, params.beside, restore, Verify().perform, context, ports
+            )
+        )
+
+    def _one(self, params: RestoreParams, context: StepContext, ports: Ports) -> Working[Finished]:
         if params.point.format == "snapshot":
             refuse_snapshot(params.point, context)
         for source, job in purgers(context.document, (params.point.source,)):
@@ -154,12 +187,14 @@ class Restore(Action[RestoreParams]):
         )
 
     def probe(self, params: RestoreParams, context: StepContext, ports: Ports) -> Probed:
-        look = ports.targets.look(params.target, context.resource_name)
-        if look.state == "absent":
-            return Probed("did-not-happen", look.reason)
+        names = context.resource_names() if params.beside.points else (context.resource_name,)
+        looks = [ports.targets.look(params.target, name) for name in names]
+        found = [look for look in looks if look.state != "absent"]
+        if not found:
+            return Probed("did-not-happen", looks[0].reason)
         return Probed(
             "unknown",
-            f"{look.reason} It may be half-filled: it is never used again; a new attempt makes another.",
+            f"{' '.join(look.reason for look in found)} It may be half-filled: it is never used again; a new attempt makes another.",
         )
 
 

@@ -26,11 +26,9 @@ from drbook.core.targets import Target
 from drbook.core.values import Duration, Frozen, counted, parse_duration, plain
 
 
-class VerifyParams(Frozen):
-    target: Target
-    """What `postgres.restore` made."""
-    point: RecoveryPoint | None = None
-    """The copy that was restored; absent: the one that the restore step recorded."""
+class VerifyWish(Frozen):
+    """What is looked at, and against what."""
+
     baseline: str | None = "before_incident"
     """`before_incident`, `newest`, the id of one, or null for none."""
     content: bool = False
@@ -45,6 +43,13 @@ class VerifyParams(Frozen):
     """What else must hold: queries with the answer that they must give."""
     assertion_timeout: Duration = parse_duration("5m")
     """For one assertion's query."""
+
+
+class VerifyParams(VerifyWish):
+    target: Target
+    """What `postgres.restore` made."""
+    point: RecoveryPoint | None = None
+    """The copy that was restored; absent: the one that the restore step recorded."""
 
 
 class Verify(Action[VerifyParams]):

@@ -78,9 +78,10 @@ def elsewhere(runbook: Runbook, state: IncidentState, actions: Actions) -> Mappi
     """Names of resources that attempts on another machine made, or may have made, before it was
     taken over → that machine. The mirror may lack what was recorded of them."""
     found = {
-        context_of(runbook, state, actions, run.id, run.attempt).resource_name: "another machine"
+        name: "another machine"
         for run in state.steps.values()
         if run.attempt and run.epoch < state.epoch
+        for name in context_of(runbook, state, actions, run.id, run.attempt).resource_names()
     }
     return found | {one.name: one.host for one in state.resources if one.epoch < state.epoch}
 

@@ -18,7 +18,7 @@ from drbook.core.baseline import Baseline
 from drbook.core.errors import CouldNotVerify, NotExercised, UsageError
 from drbook.core.events import Mode
 from drbook.core.points import ByteFact
-from drbook.core.ports import Baselines, Cancel, Ports, Targets
+from drbook.core.ports import Apart, Baselines, Cancel, Ports, Targets
 from drbook.core.proofs import Proofs
 from drbook.core.runbook import Runbook
 from drbook.core.signals import Working
@@ -27,12 +27,12 @@ from drbook.providers.archive_check import check_structure
 from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.backups import BackupCatalog, Tried, not_tried
 from drbook.providers.baselines import open_store
-from drbook.providers.cancel import CancelToken
+from drbook.providers.cancel import BranchToken, CancelToken
 from drbook.providers.hiding import Secret
 from drbook.providers.kinds import TARGETS
 from drbook.providers.pgtools import PgTools, find_tools
 from drbook.providers.shell import Change, DeclaredProcesses
-from drbook.providers.targets.base import Workshop
+from drbook.providers.targets.base import Workshop, free_bytes, shared
 from drbook.providers.targets.nothing import NoTargets
 from drbook.providers.targets.pool import ServerPool
 
@@ -137,8 +137,8 @@ class Wiring:
         return CancelToken()
 
     @contextmanager
-    def open(self, context: StepContext, cancel: Cancel) -> Iterator[Ports]:
-        """The doors of one attempt; closed with the block."""
+    def open(self, context: StepContext, cancel: Cancel, *, shares: int = 1) -> Iterator[Ports]:
+        """The doors of one attempt, or of one of `shares` pieces of its work; closed with the block."""
         # These libraries load when a step first needs a door, not when drbook starts.
         from drbook.providers.http import HttpSender
 
@@ -151,7 +151,7 @@ class Wiring:
                 databases=self.reader(cancel),
                 backups=backups,
                 baselines=ReadBaselines(self.baselines()) if dry else self.baselines(),
-                targets=NoTargets() if dry else self._targets(context, cancel, backups),
+                targets=NoTargets() if dry else self._targets(context, cancel, backups, shares),
                 processes=DeclaredProcesses(
                     self._environment, cancel, allowed=COMMANDS[self._mode]
                 ),
@@ -160,9 +160,20 @@ class Wiring:
                 ),
                 artifacts=ArtifactFolder(self._folder),
                 earlier=self._earlier,
+                apart=lambda shares: self._apart(context, cancel, shares),
             )
         finally:
             backups.close()
+
+    @contextmanager
+    def _apart(self, context: StepContext, cancel: Cancel, shares: int) -> Iterator[Apart]:
+        """See `core.ports.Ports.apart`."""
+        branch = BranchToken(cancel)
+        try:
+            with self.open(context, branch, shares=shares) as ports:
+                yield Apart(ports, lambda: branch.request("cancel"))
+        finally:
+            branch.detach()
 
     def reader(self, cancel: Cancel) -> "PostgresReader":
         """The door to PostgreSQL, in its own type: a capture does more there than a step can."""
@@ -175,7 +186,9 @@ class Wiring:
         """Stop the servers of restored clusters; their data stays."""
         self.pool.close()
 
-    def _targets(self, context: StepContext, cancel: Cancel, backups: BackupCatalog) -> Targets:
+    def _targets(
+        self, context: StepContext, cancel: Cancel, backups: BackupCatalog, shares: int
+    ) -> Targets:
         from drbook.providers.targets.fresh import FreshTargets
 
         workshop = Workshop(
@@ -185,6 +198,7 @@ class Wiring:
             self.pool,
             self.tools,
             self._elsewhere,
+            free=lambda path: shared(free_bytes(path), shares),
             physical=backups.physical,
             made={one.name: one.identity for one in context.resources if one.created},
         )

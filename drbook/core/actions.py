@@ -6,7 +6,7 @@ signals. `probe` looks, after an interruption, whether it happened.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
@@ -16,6 +16,9 @@ from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Working
 from drbook.core.state import Resource
 from drbook.core.values import Frozen, Json
+
+MOST_BESIDE = 10
+"""How many things one attempt may make beside its first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,22 @@ class StepContext:
     """Resources of this incident."""
     outputs: Mapping[str, Json] = field(default_factory=dict)
     """Results of the steps that succeeded."""
+    beside: int = 0
+    """Which of several things that one attempt makes side by side, each under a name of its own; 0 for the
+    first or only one."""
 
     @property
     def resource_name(self) -> str:
         """The derived name of what this attempt creates: unique, and known before it is created."""
         tail = self.incident.rsplit("-", 1)[-1]
-        return f"{self.step.replace('_', '-')}-{tail}-{self.attempt}"
+        name = f"{self.step.replace('_', '-')}-{tail}-{self.attempt}"
+        return f"{name}-{self.beside}" if self.beside else name
+
+    def resource_names(self) -> tuple[str, ...]:
+        """All names under which this attempt can have made something."""
+        return tuple(
+            replace(self, beside=number).resource_name for number in range(MOST_BESIDE + 1)
+        )
 
 
 @dataclass(frozen=True, slots=True)

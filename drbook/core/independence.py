@@ -229,11 +229,27 @@ def located(
         unreachable=tuple(unreachable),
         require=tuple(require),
         prefer=tuple(prefer),
+        others=_others(ordered, chosen),
         asked_at=asked_at,
         occurred=occurred,
         loss_seconds=seconds_lost(chosen.point.holds_to(occurred) if chosen else None, occurred),
         newest_loss_seconds=seconds_lost(newest.holds_to(occurred) if newest else None, occurred),
     )
+
+
+MOST_OTHERS = 10
+
+
+def _others(ordered: Sequence[Judgement], chosen: Judgement | None) -> tuple[RecoveryPoint, ...]:
+    """Of each source but the chosen one's the independent copy that comes furthest, and can be restored here."""
+    found: dict[str, RecoveryPoint] = {}
+    for each in ordered:
+        point = each.point
+        if each.verdict is Verdict.INDEPENDENT and point.format != "snapshot":
+            found.setdefault(point.source, point)
+    if chosen is not None:
+        found.pop(chosen.point.source, None)
+    return tuple(found.values())[:MOST_OTHERS]
 
 
 def seconds_lost(taken_at: datetime | None, occurred: datetime | None) -> int | None:

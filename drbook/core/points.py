@@ -343,6 +343,9 @@ class Located(Frozen):
     newest_loss_seconds: int | None = None
     baselines: tuple[UtcTime, ...] = ()
     """When production was captured, newest first; at most the newest hundred."""
+    others: tuple[RecoveryPoint, ...] = ()
+    """Of each other source the best independent copy, those that lose least first: what may be restored beside
+    the chosen one. At most ten."""
     costs: tuple[PointCost, ...] = ()
     """In rows, for the copies that baselines tell of."""
     ways: tuple[Way, ...] = ()

@@ -6,6 +6,7 @@ where the incident is wired, never in a step.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Literal, Protocol
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.baseline import Baseline, Identity, Manifest, Place, TableCounts
 from drbook.core.difference import Difference, Wish
+from drbook.core.errors import UsageError
 from drbook.core.globals import Globals
 from drbook.core.pages import Pages
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceConfig, SourceFacts
@@ -306,6 +308,20 @@ class Artifacts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """The doors of one piece of work among several of the same attempt."""
+
+    ports: "Ports"
+    stop: Callable[[], None]
+    """Asks this piece of work alone to end; may come from any thread."""
+
+
+def not_apart(shares: int) -> AbstractContextManager[Apart]:
+    """Where nothing opens doors for work side by side."""
+    raise UsageError(f"Nothing here opens doors for {shares} pieces of work side by side.")
+
+
+@dataclass(frozen=True, slots=True)
 class Ports:
     """All doors of one step. Opened for one attempt, closed at its end."""
 
@@ -320,3 +336,6 @@ class Ports:
     artifacts: Artifacts
     earlier: Callable[[], Proofs] = Proofs
     """What records of earlier drills and incidents prove of copies; reading them may take seconds."""
+    apart: Callable[[int], AbstractContextManager[Apart]] = not_apart
+    """The same doors once more for one of so many pieces of work that go side by side, each with its share of
+    the disk; all of them stop with the attempt."""

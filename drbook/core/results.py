@@ -10,6 +10,7 @@ from drbook.core.points import RecoveryPoint
 from drbook.core.preflight import Preflight
 from drbook.core.recovery import RecoveryReport
 from drbook.core.targets import LoadReport, LocalCopy, Target
+from drbook.core.tried import Tried
 from drbook.core.values import Frozen, Json, UtcTime
 
 R = TypeVar("R", bound=Frozen)
@@ -34,6 +35,8 @@ class RestoreResult(Frozen):
     """What rolling it forward came to; None for a dump."""
     preflight: Preflight | None = None
     """What was looked at before the load; None in records of before that was done."""
+    beside: tuple[Tried, ...] = ()
+    """Where several copies were restored side by side: what came of each, this one among them."""
     first_verified: tuple[str, ...] = ()
     """Tables that were asked for first and were counted as soon as they were loaded."""
 

@@ -38,6 +38,7 @@ def _template() -> Template:
         stale=words.stale,
         warned=words.warned,
         rolled=words.rolled,
+        beside_line=words.beside_line,
         telling=words.telling,
         moment=words.moment,
         by_hand=words.by_hand,

@@ -13,6 +13,7 @@ from drbook.timeline.words import (
     MODES,
     against,
     as_of,
+    beside_line,
     beside_rows,
     by_hand,
     check_command,
@@ -190,12 +191,16 @@ def _target(timeline: Timeline) -> str:
 
 def _filled(timeline: Timeline, restored: RestoreResult) -> list[str]:
     """How what was restored came into the target: loaded, or laid down and rolled forward."""
+    lines = []
+    if restored.beside:
+        lines = ["Restored side by side, and what came of each:"]
+        lines.append("\n".join(f"- {text(beside_line(one))}" for one in restored.beside))
     if restored.recovery is not None:
-        return [f"{text(line)}." for line in rolled(restored.recovery)]
+        return lines + [f"{text(line)}." for line in rolled(restored.recovery)]
     load = restored.load
     if load is None:
-        return []
-    lines = [
+        return lines
+    lines += [
         f"Loaded with {text(load.tool)} {text(load.tool_version)} "
         f"({text(load.archive_format)}): {load.items} items, "
         f"{counted(len(load.errors), 'error')}; warnings: "

@@ -12,6 +12,7 @@ from drbook.core.purging import pause
 from drbook.core.recovery import RecoveryReport
 from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.timers import Owed
+from drbook.core.tried import Tried
 from drbook.core.values import counted, format_duration, plain, show_duration, show_time
 from drbook.timeline.model import Attempt, Entry, Measured, Timeline
 
@@ -276,6 +277,11 @@ def rolled(report: RecoveryReport) -> tuple[str, ...]:
     if report.set_aside:
         lines.append(f"Without a say, kept beside it: {', '.join(report.set_aside)}")
     return tuple(lines)
+
+
+def beside_line(one: Tried) -> str:
+    """One of several copies that were restored at the same time."""
+    return f"{one.show()}; it comes to {show_time(one.comes_to)}, target {one.target}, after {one.seconds} s"
 
 
 def chosen(timeline: Timeline) -> Judgement | None:

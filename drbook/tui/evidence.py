@@ -15,6 +15,7 @@ from drbook.core.recovery import RecoveryReport
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
 from drbook.core.state import StepRun, StepState
 from drbook.core.targets import DatabaseProbe, DatabaseRef, LoadReport
+from drbook.core.tried import Tried
 from drbook.core.values import Frozen, Json
 from drbook.tui.colours import DIM, GOOD, STRONG, URGENT, WARN
 from drbook.tui.copies import backups_table, cost_line, could_not_look
@@ -130,6 +131,7 @@ def _restored(result: RestoreResult, width: int) -> RenderableType:
         ),
         *_by_hand(target.connect),
     ]
+    lines += [_tried(one, target.name) for one in result.beside]
     if result.recovery is not None:
         lines += _recovered(result.recovery)
     if result.load is not None:
@@ -137,6 +139,14 @@ def _restored(result: RestoreResult, width: int) -> RenderableType:
     if result.preflight is None:
         return Group(*lines)
     return Group(*lines, preflight_table(result.preflight, width))
+
+
+def _tried(one: Tried, won: str) -> Text:
+    """One of several that were restored at the same time."""
+    good = one.ended == "verified"
+    sign = "✓" if good and one.target == won else "▲" if good or one.ended == "left" else "·"
+    style = GOOD if good else WARN if one.ended == "left" else DIM
+    return said(f"{sign} beside: {one.show()}", style)
 
 
 def _recovered(report: RecoveryReport) -> list[Text]:

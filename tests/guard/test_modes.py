@@ -230,7 +230,32 @@ def test_every_verb_of_every_door_is_attacked_or_only_reads() -> None:
         "Clock",
         "Cancel",
         "Earlier",
+        "Apart",
     }
+
+
+@pytest.mark.parametrize("attempt", ATTEMPTS)
+def test_doors_for_work_side_by_side_let_no_more_pass(
+    attempt: str, opened: Open, web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one piece of a step's work is given is what the step has."""
+    monkeypatch.chdir(tmp_path)
+    before = footprint(tmp_path)
+    with opened(Mode.DRY_RUN).apart(2) as apart, pytest.raises((NotExercised, Refused)):
+        ATTEMPTS[attempt](apart.ports, web)
+    if attempt not in IN_A_DRILL:
+        with opened(Mode.DRILL).apart(2) as apart, pytest.raises(DrbookError):
+            ATTEMPTS[attempt](apart.ports, web)
+    assert footprint(tmp_path) == before
+    assert web.got == []
+
+
+def test_what_is_opened_apart_can_be_stopped_alone_and_stops_with_all(opened: Open) -> None:
+    ports = opened(Mode.DRY_RUN)
+    with ports.apart(2) as one, ports.apart(2) as other:
+        one.stop()
+        assert (one.ports.cancel.requested, other.ports.cancel.requested) == (True, False)
+        assert not ports.cancel.requested
 
 
 def test_a_dry_run_asks_no_superuser(opened: Open, postgres: Postgres) -> None:

@@ -37,6 +37,11 @@ def free_bytes(path: Path) -> int | None:
     return None
 
 
+def shared(free: int | None, shares: int) -> int | None:
+    """One's part of the free bytes, where so many will be written side by side."""
+    return free // shares if free is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class Workshop:
     """Where and with what targets are made. `folder` is the incident's."""
