@@ -256,6 +256,8 @@ def test_what_is_opened_apart_can_be_stopped_alone_and_stops_with_all(opened: Op
         one.stop()
         assert (one.ports.cancel.requested, other.ports.cancel.requested) == (True, False)
         assert not ports.cancel.requested
+        cast(CancelToken, ports.cancel).request("cancel")
+        assert other.ports.cancel.requested
 
 
 def test_a_dry_run_asks_no_superuser(opened: Open, postgres: Postgres) -> None:
