@@ -11,7 +11,7 @@ from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.costs import dates_wanted, point_costs
 from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
-from drbook.core.independence import HELD, located
+from drbook.core.independence import HELD, is_going, located
 from drbook.core.points import (
     Criterion,
     Judgement,
@@ -171,8 +171,13 @@ def _warned(judgements: Sequence[Judgement], occurred: datetime | None) -> Worki
         )
     back = [each for each in judgements if each.verdict is Verdict.RECOVERABLE]
     held = [each for each in back if each.reasons[0].startswith(HELD)]
-    gone = [each for each in back if each not in held]
-    for words, those in (("only its provider can restore", held), ("gone but recoverable", gone)):
+    cold = [each for each in back if each.readable_in is not None]
+    gone = [each for each in back if is_going(each)]
+    for words, those in (
+        ("only its provider can restore", held),
+        ("in an archive tier", cold),
+        ("gone but recoverable", gone),
+    ):
         if those:
             newest = max(those, key=lambda each: each.point.holds_to(occurred))
             first = f"{plain(newest.point.location, 200)}: {newest.recoverable}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drbook.core.criteria import GONE
+from drbook.core.independence import is_going
 from drbook.core.points import (
     Answer,
     Basis,
@@ -61,8 +62,10 @@ class Facts:
 
 
 def usable(judgement: Judgement) -> bool:
-    """Whether a copy is there, can be read as it is, and is not known to be bad."""
-    bad = judgement.verdict in (Verdict.DAMAGED, Verdict.DESTROYED, Verdict.RECOVERABLE)
+    """Whether a copy is there, and not known to be bad. One that its provider must restore, or an archive tier
+    must give first, is there; one in a bin is going."""
+    bad = judgement.verdict in (Verdict.DAMAGED, Verdict.DESTROYED)
+    bad = bad or (judgement.verdict is Verdict.RECOVERABLE and is_going(judgement))
     bytes_ = judgement.finding(Criterion.BYTES)
     hidden = judgement.finding(Criterion.VISIBLE).answer is Answer.FAIL
     return not (bad or hidden or bytes_.answer is Answer.FAIL or GONE in judgement.reasons)

@@ -32,6 +32,8 @@ from drbook.core.values import plain, show_duration
 
 WAY_BACK = "gone but recoverable; to bring it back: "
 """How the first reason of a recoverable copy begins."""
+COLD = "it cannot be read yet: "
+"""How it begins where an archive tier must give it first."""
 HELD = "only its provider can read it; to bring it back: "
 """How it begins where the copy is there, and is a snapshot."""
 PREFERRED = "preferred: "
@@ -95,6 +97,7 @@ def judge(
         agreed=agreed,
         pause=to_pause(case),
         recoverable=plain(way_back(facts, occurred), WAY),
+        readable_in=facts.readable_in,
     )
 
 
@@ -125,6 +128,7 @@ def _verdict(
             unsure.append(f"{late}, by a clock that may only show when it was stored")
     if back:
         begins = HELD if case.facts.recoverable is None else WAY_BACK
+        begins = COLD if case.facts.readable_in is not None else begins
         return Verdict.RECOVERABLE, [f"{begins}{back}", *failed, *unsure]
     if failed:
         return Verdict.SHARED, failed + unsure
@@ -238,6 +242,11 @@ def located(
 
 
 MOST_OTHERS = 10
+
+
+def is_going(judgement: Judgement) -> bool:
+    """Whether a recoverable copy is on its way out: it lies in a bin, and not only where nobody can read it."""
+    return judgement.reasons[0].startswith(WAY_BACK)
 
 
 def _others(ordered: Sequence[Judgement], chosen: Judgement | None) -> tuple[RecoveryPoint, ...]:

@@ -210,6 +210,8 @@ class Judgement(Frozen):
     or restored."""
     recoverable: str = ""
     """The way back, in words, where it cannot be read as it is."""
+    readable_in: int | None = None
+    """Seconds until an archive tier gives it, once it was asked for; None where it lies in none."""
 
     def finding(self, criterion: Criterion) -> Finding:
         """Its answer; unknown where the criterion was not asked, as in records of before it was known."""
@@ -299,6 +301,9 @@ class PointFacts(Frozen):
     """Where it cannot be read as it is (it lies in a bin, or is a backup that the provider kept): the step
     that brings it back, in words or as a command. None for a copy that can be read, and for a snapshot,
     whose own `restored_by` says it."""
+    readable_in: int | None = None
+    """Seconds that its place may take, at most, until it can be read once it was asked for: it lies in an archive
+    tier. None for a copy that can be read, or that is gone."""
     owner: str | None = None
     """The account that the copy itself belongs to, where the place names it for each."""
     expires_at: UtcTime | None = None

@@ -5,7 +5,7 @@ from typing import Literal
 
 from drbook.core.values import Frozen, show_duration
 
-Kind = Literal["undelete", "roll forward", "restore", "restore, proved", "promote"]
+Kind = Literal["undelete", "thaw", "roll forward", "restore", "restore, proved", "promote"]
 
 
 class Way(Frozen):
@@ -21,7 +21,10 @@ class Way(Frozen):
     at_least: bool = False
     """It loses that much or more."""
     ready_seconds: int | None = None
-    """Until it answers, by what earlier restores here took for as many bytes; None where none tells."""
+    """Until it answers, by what earlier restores here took for as many bytes, and by how long its archive
+    tier takes; None where nothing tells."""
+    ready_at_least: bool = False
+    """It takes that long or longer: only the archive tier's part of it is known."""
     proof: str
     """What proves that it works."""
     risk: str
@@ -35,4 +38,5 @@ class Way(Frozen):
     def ready(self) -> str:
         if self.ready_seconds is None:
             return "unknown"
-        return f"about {show_duration(timedelta(seconds=self.ready_seconds))}"
+        about = "at least" if self.ready_at_least else "about"
+        return f"{about} {show_duration(timedelta(seconds=self.ready_seconds))}"

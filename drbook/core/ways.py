@@ -27,10 +27,11 @@ def ways(
     ordered = sorted(judgements, key=lambda each: each.point.holds_to(occurred), reverse=True)
     good = [each for each in ordered if each.verdict is Verdict.INDEPENDENT]
     found: list[Way] = []
-    for each in ordered:
-        if each.verdict is Verdict.RECOVERABLE:
-            found.append(_undelete(each, proofs, occurred))
-            break
+    back = [each for each in ordered if each.verdict is Verdict.RECOVERABLE]
+    warm = [each for each in back if each.readable_in is None]
+    cold = [each for each in back if each.readable_in is not None]
+    found += [_undelete(each, proofs, occurred) for each in warm[:1]]
+    found += [_thaw(each, proofs, occurred) for each in cold[:1]]
     rolling = [each for each in good if each.point.rolls_to is not None]
     plainly = [each for each in good if each.point.rolls_to is None]
     found += [_of(each, "roll forward", proofs, occurred) for each in rolling[:1]]
@@ -89,6 +90,20 @@ def _undelete(each: Judgement, proofs: Proofs, occurred: datetime | None) -> Way
         at_least=point.dated_late,
         proof="nothing: it cannot be read as it is",
         risk=f"it goes for good when its time is over; to bring it back: {each.recoverable}",
+    )
+
+
+def _thaw(each: Judgement, proofs: Proofs, occurred: datetime | None) -> Way:
+    then = ready(each.point, proofs.paces)
+    way = _undelete(each, proofs, occurred)
+    return way.model_copy(
+        update={
+            "kind": "thaw",
+            "ready_seconds": (each.readable_in or 0) + (then or 0),
+            "ready_at_least": then is None,
+            "proof": "nothing: it cannot be read yet",
+            "risk": f"nobody can look at it before it was asked for: {each.recoverable}",
+        }
     )
 
 

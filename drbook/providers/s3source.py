@@ -25,6 +25,7 @@ from drbook.providers.naming import MAX_MANIFEST, read_manifest, taken
 from drbook.providers.s3beside import beside, called
 from drbook.providers.s3blob import S3Blob, seen_at
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, code_of, explain, status_of
+from drbook.providers.s3cold import cold
 from drbook.providers.s3facts import lock_default, lock_of, survey, unhiding
 from drbook.providers.s3guard import READ_BACKUPS
 from drbook.providers.s3list import Wanted, list_bucket
@@ -168,6 +169,14 @@ class S3Reader:
             lock, fact = LockFact(why_unknown=why), ByteFact(state="unknown", reason=why)
             update = {"lock": lock, "still_there": not gone, "bytes": fact}
             return described.model_copy(update=update)
+        if (found := cold(head)) is not None:
+            return described.model_copy(
+                update={
+                    "lock": self._lock(point, head),
+                    "recoverable": found.way(self._config, point.id, point.version),
+                    "readable_in": int(found.tier.within.total_seconds()),
+                }
+            )
         quick = self._quick(point, int(head["ContentLength"]))
         return described.model_copy(update={"lock": self._lock(point, head), "bytes": quick})
 

@@ -13,7 +13,6 @@ from drbook.app.model import ChoosePoint, Command, Snapshot
 from drbook.core.choosing import against, needs_break_glass
 from drbook.core.engine import stale_after
 from drbook.core.errors import DrbookError
-from drbook.core.independence import WAY_BACK
 from drbook.core.points import Answer, Judgement, Located, Verdict
 from drbook.core.purging import pause
 from drbook.core.values import plain, show_duration
@@ -216,7 +215,7 @@ def criteria(judgement: Judgement, located: Located, width: int) -> RenderableTy
 
 def _beside(judgement: Judgement) -> list[Text]:
     """What stands before the criteria: the way back, what to pause, what is not as the runbook states."""
-    lines = [f" {WAY_BACK}{judgement.recoverable}"] if judgement.recoverable else []
+    lines = [f" to bring it back: {judgement.recoverable}"] if judgement.recoverable else []
     lines += [f" ▲ {pause(judgement.point.source, one)}" for one in judgement.pause]
     lines += [f" ▲ not as stated: {one.words}" for one in judgement.disagreements]
     return [said(line, WARN) for line in lines]

@@ -9,7 +9,7 @@ import pytest
 from drbook.core.audit import audit_copies
 from drbook.core.copyset import Facts
 from drbook.core.holding import Disagreement
-from drbook.core.independence import judge, leaked_credentials, located
+from drbook.core.independence import COLD, HELD, WAY_BACK, judge, leaked_credentials, located
 from drbook.core.points import (
     Answer,
     ByteFact,
@@ -217,14 +217,14 @@ def test_a_destroyed_source_is_not_unsure() -> None:
 
 # --- presets over all sources, and what is stated -----------------------------------------------
 
-HELD = copy(lock=LOCK, tried=TRIED)
+KEPT = copy(lock=LOCK, tried=TRIED)
 PRESETS_TABLE: list[tuple[str, Facts, Answer, Answer]] = [
-    ("all of it", facts(HELD, SECOND), YES, YES),
+    ("all of it", facts(KEPT, SECOND), YES, YES),
     ("nothing locked", facts(GOOD, SECOND), YES, NO),
     ("a lock that nobody tried", facts(copy(lock=LOCK), SECOND), YES, DUNNO),
-    ("one damaged", facts(HELD, SECOND, copy("same", hours=9, fact=BAD)), YES, NO),
-    ("one place", facts(HELD), NO, NO),
-    ("one silent", facts(HELD, silent=("disk",)), DUNNO, DUNNO),
+    ("one damaged", facts(KEPT, SECOND, copy("same", hours=9, fact=BAD)), YES, NO),
+    ("one place", facts(KEPT), NO, NO),
+    ("one silent", facts(KEPT, silent=("disk",)), DUNNO, DUNNO),
 ]
 
 
@@ -269,6 +269,10 @@ def test_a_copy_that_answers_from_productions_region_is_not_off_site_by_its_regi
     assert off_site.answer is NO
 
 
-def test_a_copy_that_has_to_be_brought_back_is_no_copy() -> None:
-    binned = SECOND.model_copy(update={"verdict": Verdict.RECOVERABLE})
-    assert audit_copies(facts(GOOD, binned))[0].answer is NO
+@pytest.mark.parametrize(("begins", "answer"), [(WAY_BACK, NO), (HELD, YES), (COLD, YES)])
+def test_a_copy_in_a_bin_is_no_copy_and_one_that_takes_its_time_is(
+    begins: str, answer: Answer
+) -> None:
+    update = {"verdict": Verdict.RECOVERABLE, "reasons": (f"{begins}do this",)}
+    given = facts(GOOD, SECOND.model_copy(update=update))
+    assert audit_copies(given)[0].answer is answer

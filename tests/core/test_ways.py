@@ -75,6 +75,17 @@ def test_what_loses_least_comes_first() -> None:
     assert found[4].loss() == "unknown"
 
 
+def test_what_an_archive_tier_must_give_first_says_how_long_that_takes() -> None:
+    cold = judged(point("deep", 2), Verdict.RECOVERABLE, back="it lies in DEEP_ARCHIVE")
+    cold = cold.model_copy(update={"readable_in": 12 * 3600})
+    found = ways([cold, GONE, DUMP], Proofs([], ""), LOSS)
+    assert kinds(found) == ["undelete", "thaw", "restore"]
+    assert found[1].ready() == "at least 12 h 00 m"
+    assert "DEEP_ARCHIVE" in found[1].risk
+    (way,) = ways([cold], Proofs([], "", [Pace(format="pg_dump", bytes=1000, seconds=60)]), LOSS)
+    assert way.ready() == "about 12 h 01 m"
+
+
 def test_wal_that_ends_before_the_loss_loses_what_came_between() -> None:
     (way,) = ways([BEHIND], Proofs([], ""), LOSS)
     assert way.loss_seconds == 7200
