@@ -21,7 +21,6 @@ from drbook.providers.tool import Failed
 from drbook.providers.toolblob import Reading, ToolBlob
 from drbook.providers.walglist import (
     Kept,
-    Line,
     Sentinel,
     Stored,
     archives_in,
@@ -30,7 +29,8 @@ from drbook.providers.walglist import (
     restore_spec,
     sentinel_in,
 )
-from drbook.providers.walgprogram import BACKUPS, WAL, NoFile, WalG
+from drbook.providers.walgprogram import BACKUPS, NoFile, WalG
+from drbook.providers.walgreach import Line
 
 _CONTROL = ("global/pg_control", "backup_label")
 _SPEC = "tablespaces.json"
@@ -221,6 +221,7 @@ def _bytes(pieces: Iterator[bytes | Signal], said: list[Signal], program: WalG) 
 def lay_down(program: WalG, kept: Kept, needs: Sequence[str], place: Place) -> Working[None]:
     """By `backup-fetch`, each tablespace into a folder of the place: on its own WAL-G would write it where it
     was, which is production's disk. Raises Failed."""
+    program.there()
     sentinel = sentinel_of(program, kept)
     parent = needs[-1] if needs else None
     if sentinel.upon != parent:
@@ -270,7 +271,8 @@ class WalGWal:
             try:
                 self._program.fetch_wal(name, part)
             except NoFile:
-                if why := self._gone(name):
+                if SEGMENT.fullmatch(name) and self._listed(name):
+                    why = "WAL-G listed it a while ago, and does not give it now"
                     raise Failed(why, "Look at the store, and whether its disk is there") from None
                 return False
             size = part.stat().st_size
@@ -286,15 +288,6 @@ class WalGWal:
         finally:
             part.unlink(missing_ok=True)
         return True
-
-    def _gone(self, name: str) -> str:
-        """Why its absence is no end; empty where it is one. Raises Failed."""
-        local = self._program.folder
-        if local is not None and not (local / WAL).is_dir():
-            return "the archive's folder is not there any more"
-        if SEGMENT.fullmatch(name) and self._listed(name):
-            return "WAL-G listed it a while ago, and does not give it now"
-        return ""
 
     def _listed(self, name: str) -> bool:
         per_log = 2**32 // self._segment

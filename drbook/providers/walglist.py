@@ -2,25 +2,23 @@
 
 The shapes were read from WAL-G's source at v3.0.9 and four commits behind it, and never from a real one:
 `backup-list --detail --json` (`internal/databases/postgres/backup_detail.go`, `backup_sentinel_dto.go`,
-`internal/backup_time.go`, and `cmd/pg/exporter/testdata/backup-list.json`), `wal-show --detailed-json`
-(`wal_show_handler.go`), `st ls` (`internal/storagetools/folder_list_handler.go`), the sentinel and
+`internal/backup_time.go`, and `cmd/pg/exporter/testdata/backup-list.json`), `st ls` (`internal/storagetools/folder_list_handler.go`), the sentinel and
 `files_metadata.json`. Fields that are not known are passed over. A place in the WAL is a plain number there.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from drbook.core.values import plain
-from drbook.core.walnames import Segment, segment
 
 NAME = re.compile(r"base_([0-9A-F]{24})(?:_D_([0-9A-F]{24}))?(?:_[0-9A-F]{8})?")
 """`base_`, the segment that it begins in, and behind `_D_` that of the backup a delta was made upon."""
 _ROW = re.compile(
-    r"obj\s+(\d+)\s+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? ([+-]\d{4}) \S+\s+(\S+)(?:\s.*)?"
+    r"obj\s+(\d+)\s+(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) ([+-]\d{4}) \S+\s+(\S+)(?:\s.*)?"
 )
 _HEAD = re.compile(r"type\s+size\s+last modified\s+name\s*")
 _LONGEST = 2**42
@@ -56,40 +54,6 @@ class Kept:
     @property
     def timeline(self) -> int:
         return int(self.wal[:8], 16)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One timeline in the archive: a row of segments, by number, with holes."""
-
-    id: int
-    parent: int
-    switch: int
-    """The segment in which it left its parent, by number."""
-    first: int
-    last: int
-    missing: tuple[int, ...]
-
-    def holds(self, number: int) -> bool:
-        return self.first <= number <= self.last and number not in self.missing
-
-    def unbroken(self, number: int) -> int:
-        """The last segment of the row that goes on from this one, which is there."""
-        return next((each - 1 for each in self.missing if each > number), self.last)
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How far the archive takes one backup, by the names in it."""
-
-    last: Segment | None
-    """The last segment without a gap before it; None where not even the backup's own are there."""
-    missing: str = ""
-    """The first of its own that is not there: it cannot become consistent."""
-    gap: str = ""
-    """The first that is not there although later ones are."""
-    timelines: tuple[int, ...] = ()
-    """Those that are gone over after the backup's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +118,8 @@ def _kept(name: str, one: Mapping[str, Any]) -> Kept:
             if zoneless
             else "its own details are not there"
         )
-    system = _number(one.get("system_identifier"))
-    start, finish = _number(one.get("start_lsn")) or None, _number(one.get("finish_lsn")) or None
+    system = number(one.get("system_identifier"))
+    start, finish = number(one.get("start_lsn")) or None, number(one.get("finish_lsn")) or None
     if start is not None and finish is not None and not 0 <= finish - start < _LONGEST:
         raise ValueError("it ends before it begins, or far behind it")
     return Kept(
@@ -166,10 +130,10 @@ def _kept(name: str, one: Mapping[str, Any]) -> Kept:
         stored=stored,
         start=start,
         finish=finish if start is not None else None,
-        version=_number(one.get("pg_version")) or None,
+        version=number(one.get("pg_version")) or None,
         system=str(system) if system else None,
-        stored_bytes=_number(one.get("compressed_size")) or None,
-        laid_bytes=_number(one.get("uncompressed_size")) or None,
+        stored_bytes=number(one.get("compressed_size")) or None,
+        laid_bytes=number(one.get("uncompressed_size")) or None,
         permanent=one.get("is_permanent") is True,
         storage=str(one.get("storage_name") or ""),
         note=note,
@@ -194,7 +158,8 @@ def _moment(value: object) -> datetime | None:
         raise ValueError(f"{plain(value, 40)} is no time that a clock can show") from None
 
 
-def _number(value: object) -> int | None:
+def number(value: object) -> int | None:
+    """As JSON has one of 64 bits; None where it is not told. Raises ValueError."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
@@ -202,104 +167,22 @@ def _number(value: object) -> int | None:
     return value
 
 
-# --- the archive of WAL --------------------------------------------------------------------------------
-
-
-def lines_in(text: bytes, size: int) -> tuple[Line, ...]:
-    """From `wal-show --detailed-json`. Raises ValueError where it is something else."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        raise ValueError("it is no JSON, or ends too early") from None
-    if not isinstance(found, list):
-        raise ValueError("it is no list")
-    try:
-        return tuple(_line(one, size) for one in found)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"a timeline lacks {error}") from None
-
-
-def _line(one: Mapping[str, Any], size: int) -> Line:
-    first, last = _segment(one["start_segment"], size), _segment(one["end_segment"], size)
-    missing = sorted(_segment(each, size).number for each in one["missing_segments"])
-    if first.timeline != last.timeline or first.number > last.number:
-        raise ValueError("a row of segments begins behind its end")
-    return Line(
-        id=first.timeline,
-        parent=_number(one.get("parent_id")) or 0,
-        switch=(_number(one.get("switch_point_lsn")) or 0) // size,
-        first=first.number,
-        last=last.number,
-        missing=tuple(missing),
-    )
-
-
-def _segment(name: object, size: int) -> Segment:
-    found = segment(name, size) if isinstance(name, str) else None
-    if found is None:
-        raise ValueError(f"{plain(str(name), 40)} is no segment of {size} bytes")
-    return found
-
-
-def fits(kept: Kept, size: int) -> bool:
-    """Whether its name and its place in the WAL mean the same segment, as they do with the right size."""
-    return kept.start is None or _segment(kept.wal, size).number == kept.start // size
-
-
-def own_segments(kept: Kept, size: int) -> list[str]:
-    """Those without which it never becomes consistent, in order; none where that is not told. It ends in
-    the segment that its last byte of WAL lies in."""
-    if kept.finish is None:
-        return []
-    first = _segment(kept.wal, size)
-    end = (kept.finish - 1) // size
-    return [Segment(each, first.timeline).name(size) for each in range(first.number, end + 1)]
-
-
-def reach(kept: Kept, lines: Sequence[Line], size: int) -> Reach:
-    """Follow the row from the backup's first segment, and where a later timeline left it, along that: a
-    server goes to the newest."""
-    by_id = {each.id: each for each in lines}
-    first = _segment(kept.wal, size)
-    own = own_segments(kept, size) or [kept.wal]
-    line = by_id.get(first.timeline)
-    for name in own:
-        if line is None or not line.holds(_segment(name, size).number):
-            return Reach(None, missing=name)
-    assert line is not None
-    number = _segment(own[-1], size).number
-    over: list[int] = []
-    while True:
-        last = line.unbroken(number)
-        after = [
-            each
-            for each in lines
-            if each.parent == line.id
-            and each.id > line.id
-            and number <= each.switch <= last + 1
-            and each.holds(each.switch)
-        ]
-        if not after:
-            break
-        line = max(after, key=lambda each: each.id)
-        number = line.switch
-        over.append(line.id)
-    gap = Segment(last + 1, line.id).name(size) if last < line.last else ""
-    return Reach(Segment(last, line.id), gap=gap, timelines=tuple(over))
-
-
 # --- one backup ----------------------------------------------------------------------------------------
 
 
+class Lost(LookupError):
+    """A backup that another one needs is not there."""
+
+
 def chain(backups: Mapping[str, Kept], kept: Kept) -> tuple[str, ...]:
-    """The names that a delta needs, the oldest first. Raises LookupError, in words, where one is not there
-    or cannot be told from another."""
+    """The names that a delta needs, the oldest first. Raises Lost where one is not there, LookupError where
+    it cannot be told from another, in words."""
     found: list[str] = []
     now = kept
     while now.upon is not None:
         parents = [each for each in backups.values() if each.wal == now.upon and each != now]
         if not parents:
-            raise LookupError(f"it was made upon a backup at {now.upon}, which is not there")
+            raise Lost(f"it was made upon a backup at {now.upon}, which is not there")
         if len(parents) > 1 or parents[0].name in found:
             raise LookupError(f"which of the backups at {now.upon} it was made upon is not told")
         now = parents[0]
@@ -356,7 +239,7 @@ def objects_in(text: str) -> tuple[Stored, ...]:
             if row.startswith("dir") or not row.strip():
                 continue
             raise ValueError(f"a row is none: {plain(row, 80)}")
-        at = datetime.strptime(f"{match[2]} {match[3]}", "%Y-%m-%d %H:%M:%S %z").astimezone(UTC)
+        at = datetime.fromisoformat(f"{match[2]}{match[3]}").astimezone(UTC)
         found.append(Stored(match[4], int(match[1]), at))
     return tuple(found)
 

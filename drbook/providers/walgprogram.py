@@ -214,6 +214,15 @@ class WalG(Tool):
                 "Check its place, and whether its disk is mounted",
             )
 
+    def has_archive(self) -> None:
+        """Raises Failed where the folder of its WAL is not there: WAL-G would make it, and find it empty."""
+        folder = self.folder
+        if folder is not None and not (folder / WAL).is_dir():
+            raise Failed(
+                f"{WAL} is not there in {plain(str(folder), 300)}",
+                "Check the store's place, and whether its disk is mounted",
+            )
+
     # --- asking it -----------------------------------------------------------------------------
 
     @contextmanager
@@ -243,6 +252,7 @@ class WalG(Tool):
 
     def fetch_wal(self, name: str, into: Path) -> None:
         """Raises NoFile where the archive has none of that name, Failed."""
+        self.has_archive()
         self.ask("wal-fetch", name, str(into), take=lambda _: None)
 
     def work(self, *arguments: str) -> Working[None]:

@@ -6,9 +6,8 @@ Tried against what WAL-G's documentation and source say, never against a real on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,38 +28,17 @@ from drbook.providers.sources.base import Blob, Opening, Place, WalArchive
 from drbook.providers.sources.walg import UNTRIED
 from drbook.providers.tool import Failed
 from drbook.providers.walgcopy import WalGWal, lay_down, read_copy, stored
-from drbook.providers.walglist import (
-    Kept,
-    Line,
-    Reach,
-    backups_in,
-    bare,
-    chain,
-    fits,
-    lines_in,
-    own_segments,
-    reach,
-)
+from drbook.providers.walglist import Kept, backups_in, bare, chain
+from drbook.providers.walgpoints import Seen, lacks, point_of
 from drbook.providers.walgprogram import WAL, WalG
+from drbook.providers.walgreach import lines_in, own_segments
 
 if TYPE_CHECKING:
     from drbook.providers.sources.walg import WalGSource
 
 _GONE = "WAL-G does not list it any more"
+_DETAILS = re.compile(r"metadata\.json|fetch dto")
 _NO_BACKUPS = "No backups found"
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one look at the store found."""
-
-    backups: dict[str, Kept]
-    lines: tuple[Line, ...] | None
-    """None where the archive of WAL could not be listed."""
-    why_no_lines: str
-    times: dict[str, datetime]
-    """When each file of WAL was stored, by its name; empty where that could not be listed."""
-    segment: int
 
 
 class WalGReader:
@@ -70,7 +48,7 @@ class WalGReader:
         """Raises UsageError where its secrets cannot be read."""
         self._config = config
         self._program = WalG(config, opening.secrets, opening.cancel)
-        self._seen: _Seen | None = None
+        self._seen: Seen | None = None
         self.left_out: tuple[str, ...] = ()
         """What the last listing could not see, in words."""
 
@@ -110,6 +88,8 @@ class WalGReader:
         try:
             text = self._list("--detail", "--json")
         except Failed as error:
+            if not _DETAILS.search(error.why):
+                raise
             text = self._list("--json")
             left.append(f"the details of the backups cannot be read: {error.why}")
         try:
@@ -127,13 +107,14 @@ class WalGReader:
             return b"[]"
         return bytes(out)
 
-    def _look(self) -> _Seen:
+    def _look(self) -> Seen:
         """Raises Failed."""
         self._program.there()
         backups, left = self._backups()
         segment = self._program.segment
         lines, why, times = None, "", {}
         try:
+            self._program.has_archive()
             lines = lines_in(
                 self._program.printed("wal-show", "--detailed-json", "--without-backups"), segment
             )
@@ -148,7 +129,7 @@ class WalGReader:
                 times = {bare(each.name): each.at for each in stored(self._program, None, WAL)}
             except Failed as error:
                 left.append(f"when its WAL was stored cannot be listed: {error.why}")
-        self._seen = _Seen(backups, lines, why, times, segment)
+        self._seen = Seen(backups, lines, why, times, segment)
         self.left_out = tuple(left)
         return self._seen
 
@@ -161,48 +142,13 @@ class WalGReader:
         yield Milestone(f"{self._config.id}: {UNTRIED}")
         for each in self.left_out[:10]:
             yield Output(f"left out: {each}")
-        found = [self._point(kept, seen, where) for kept in seen.backups.values()]
+        found = [point_of(kept, seen, self._config, where) for kept in seen.backups.values()]
         found.sort(key=lambda point: (point.taken_at, point.id), reverse=True)
         return found
 
-    def _point(self, kept: Kept, seen: _Seen, where: str) -> RecoveryPoint:
-        taken = kept.ended or kept.stored
-        assert taken is not None
-        by = "by the clock of the host that WAL-G ran on" if kept.ended else "by its store's clock"
-        notes = [UNTRIED, f"when WAL-G finished it, {by}", kept.note]
-        notes.append("kept by WAL-G's `delete` (permanent)" if kept.permanent else "")
-        needs, lost = _needs(kept, seen)
-        notes.append(lost)
-        sizes = [seen.backups[name].stored_bytes for name in (*needs, kept.name)]
-        size = sum(each or 0 for each in sizes)
-        far, rolls_note = _far(kept, seen)
-        at = seen.times.get(far.last.name(seen.segment)) if far and far.last else None
-        beyond = far is not None and far.last is not None and _beyond(kept, far, seen)
-        return RecoveryPoint(
-            source=self._config.id,
-            id=kept.name,
-            taken_at=taken,
-            taken_by="tool" if kept.ended else "store",
-            taken_note="; ".join(filter(None, notes)),
-            size=size,
-            size_is="stored" if all(sizes) else "unknown",
-            format="physical",
-            seen=f"{int(taken.timestamp())} {kept.start}-{kept.finish} {kept.stored_bytes}",
-            location=plain(f"{where} {kept.name}"),
-            domain=self._config.domain,
-            needs=needs,
-            encrypted=None,
-            database_bytes=None if kept.upon else kept.laid_bytes,
-            server_version=kept.version,
-            system_identifier=kept.system,
-            rolls_to=at if beyond else None,
-            rolls_note=rolls_note,
-            wal_from=kept.wal,
-        )
-
     # --- one point -----------------------------------------------------------------------------
 
-    def _kept(self, point: RecoveryPoint) -> tuple[_Seen, Kept]:
+    def _kept(self, point: RecoveryPoint) -> tuple[Seen, Kept]:
         """As listed; a reader that was opened anew asks once more. Raises Failed."""
         seen = self._seen
         if seen is None or point.id not in seen.backups:
@@ -217,7 +163,7 @@ class WalGReader:
         gone = False
         try:
             seen, kept = self._kept(point)
-            fact = lacks(kept, seen.backups, seen.lines, seen.segment, seen.why_no_lines)
+            fact = lacks(kept, seen)
         except Failed as error:
             gone = error.why == _GONE
             fact = ByteFact(state="unknown", reason=error.why)
@@ -245,7 +191,7 @@ class WalGReader:
         unproven: WAL-G keeps no digests."""
         try:
             seen, kept = self._kept(point)
-            found = lacks(kept, seen.backups, seen.lines, seen.segment, seen.why_no_lines)
+            found = lacks(kept, seen)
             if found is None:
                 needs = chain(seen.backups, kept)
                 backups = [seen.backups[name] for name in (*needs, kept.name)]
@@ -280,69 +226,3 @@ class WalGReader:
         except Failed as error:
             raise no_archive(point, error) from None
         return WalGWal(self._program, seen.lines or (), seen.segment)
-
-
-def _needs(kept: Kept, seen: _Seen) -> tuple[tuple[str, ...], str]:
-    try:
-        return chain(seen.backups, kept), ""
-    except LookupError as error:
-        return (), str(error)
-
-
-def _far(kept: Kept, seen: _Seen) -> tuple[Reach | None, str]:
-    """How far it leads, and in words whose word that is and what speaks against it."""
-    if seen.lines is None:
-        return None, f"how far its WAL leads is not known: {seen.why_no_lines}"
-    if not fits(kept, seen.segment):
-        return None, f"how far its WAL leads is not known: {_MISFIT}"
-    far = reach(kept, seen.lines, seen.segment)
-    if far.last is None:
-        return far, f"the archive lacks WAL {far.missing}: the copy cannot become consistent"
-    last = far.last.name(seen.segment)
-    when = "the store's time of" if last in seen.times else "nothing tells when it was stored:"
-    parts = [f"{when} its last segment {last}; what is in it was committed before"]
-    if far.timelines:
-        parts.append(f"over timeline {', '.join(map(str, far.timelines))}")
-    if far.gap:
-        parts.append(f"WAL {far.gap} is missing, so that what lies behind it is out of reach")
-    return far, "; ".join(parts)
-
-
-def _beyond(kept: Kept, far: Reach, seen: _Seen) -> bool:
-    """Whether there is more than what the copy itself needs."""
-    own = own_segments(kept, seen.segment)
-    return far.last is not None and (not own or far.last.name(seen.segment) != own[-1])
-
-
-_MISFIT = (
-    "its name and its place in the WAL mean different segments; see whether WALG_PG_WAL_SIZE is what the server "
-    "has"
-)
-
-
-def lacks(
-    kept: Kept,
-    backups: dict[str, Kept],
-    lines: Sequence[Line] | None,
-    segment: int,
-    why_no_lines: str,
-) -> ByteFact | None:
-    """What names alone say against it."""
-    try:
-        needs = chain(backups, kept)
-    except LookupError as error:
-        state = "damaged" if "is not there" in str(error) else "unknown"
-        return ByteFact.model_validate({"state": state, "reason": str(error)})
-    if lines is None:
-        reason = f"whether its WAL is there is not known: {why_no_lines}"
-        return ByteFact(state="unknown", reason=reason)
-    if not fits(kept, segment):
-        return ByteFact(state="unknown", reason=_MISFIT)
-    systems = {backups[name].system for name in (*needs, kept.name)}
-    if len(systems) > 1:
-        return ByteFact(state="damaged", reason="what it was made upon is another cluster's")
-    missing = reach(kept, lines, segment).missing
-    if missing:
-        reason = f"the archive lacks WAL {missing}, without which it never becomes consistent"
-        return ByteFact(state="damaged", reason=reason)
-    return None

@@ -158,7 +158,8 @@ def _pushed(
     segment = label.partition("(file ")[2][:24]
     (note,) = server.wal.glob(f"{segment}.*.backup")
     start, stop = (
-        _lsn(re.search(rf"{word} WAL LOCATION: (\S+)", note.read_text())) for word in ("START", "STOP")
+        _lsn(re.search(rf"{word} WAL LOCATION: (\S+)", note.read_text()))
+        for word in ("START", "STOP")
     )
     name = f"base_{segment}" + (f"_D_{upon[5:29]}" if upon else "")
     backup = store.root / BACKUPS / name
@@ -173,7 +174,13 @@ def _pushed(
     }  # fmt: skip
     version = server.tools.major * 10000
     sizes = [path.stat().st_size for path in (backup / "tar_partitions").iterdir()]
-    sentinel = {"LSN": start, "PgVersion": version, "FinishLSN": stop, "SystemIdentifier": system, "Spec": spec}
+    sentinel = {
+        "LSN": start,
+        "PgVersion": version,
+        "FinishLSN": stop,
+        "SystemIdentifier": system,
+        "Spec": spec,
+    }
     if upon:
         sentinel |= {"DeltaLSN": 1, "DeltaFrom": upon, "DeltaFullName": upon, "DeltaCount": 1}
     detail = {
@@ -202,7 +209,7 @@ def _tapes(tree: Path, parent: Path | None, into: Path) -> dict[str, dict[str, b
     """Two archives like WAL-G's: all but the control file, and that one. What is as in the parent is left out."""
     files: dict[str, dict[str, bool]] = {}
     tapes = {"part_001.tar": io.BytesIO(), "pg_control.tar": io.BytesIO()}
-    open_ = {name: tarfile.open(fileobj=tape, mode="w") for name, tape in tapes.items()}
+    open_ = {name: tarfile.TarFile(fileobj=tape, mode="w") for name, tape in tapes.items()}
     for path in sorted(_walk(tree)):
         name = "/" + str(path.relative_to(tree))
         if path.is_dir():

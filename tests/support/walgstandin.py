@@ -140,7 +140,9 @@ class Store:
         rows = [("type", "size", "last modified", "name", "", "")]
         for each in sorted(self.folder(path).iterdir()):
             if each.is_dir():
-                rows.insert(1, ("dir", "0", "0001-01-01 00:00:00 +0000 UTC", f"{each.name}/", "", ""))
+                rows.insert(
+                    1, ("dir", "0", "0001-01-01 00:00:00 +0000 UTC", f"{each.name}/", "", "")
+                )
                 continue
             at = datetime.fromtimestamp(each.stat().st_mtime, UTC)
             shown = f"{at:%Y-%m-%d %H:%M:%S.%f} +0000 UTC"
@@ -185,7 +187,9 @@ class Store:
             Path(spec[each]["loc"]).mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):
                 (data / "pg_tblspc" / each).symlink_to(spec[each]["loc"])
-        for path in sorted((self.root / BACKUPS / wanted / "tar_partitions").iterdir(), reverse=True):
+        for path in sorted(
+            (self.root / BACKUPS / wanted / "tar_partitions").iterdir(), reverse=True
+        ):
             with tarfile.open(fileobj=io.BytesIO(unseal(path.read_bytes(), self.key))) as archive:
                 for member in archive:
                     if member.isfile() and member.name not in files:
