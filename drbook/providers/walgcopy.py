@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from drbook.core.errors import StepFailed
 from drbook.core.points import ByteFact
 from drbook.core.signals import Progress, Signal, Working
 from drbook.core.values import plain
@@ -94,7 +95,7 @@ class _Witness:
 
 def read_copy(program: WalG, backups: Sequence[Kept], own: Sequence[str]) -> Working[ByteFact]:
     """All archives of these backups (the last is the one that is meant, and those that it needs), and its own
-    WAL. Raises Failed, StepFailed where it cannot be read to its end."""
+    WAL. Raises Failed where it cannot be read to its end."""
     seen = _Witness()
     yield from _read_wal(program, own, seen)
     for kept in backups:
@@ -125,9 +126,10 @@ def _read_wal(program: WalG, own: Sequence[str], seen: _Witness) -> Working[None
             try:
                 program.fetch_wal(name, into)
             except NoFile:
-                seen.opened += 1  # what is not there says nothing of the key
-                seen.broken.append(f"its WAL {name} is not there")
-                return
+                why = f"its WAL {name} is listed and not given: it went, or this WAL-G cannot unpack it"
+                raise Failed(
+                    why, "Look again, and with which compressions WAL-G was built"
+                ) from None
             except Failed as error:
                 if error.fact is None:
                     raise
@@ -197,10 +199,15 @@ def _read_part(program: WalG, kept: Kept, path: str, seen: _Witness) -> Working[
         seen.broken.append(f"{kept.name}: {name}: {error}")
         return set()
     except Spoilt as error:
+        if error.fact.state != "damaged":
+            raise Failed(f"{name}: {error.fact.reason}", "Install one that can") from None
         seen.broken.append(f"{kept.name}: {name}: {error.fact.reason}")
         return set()
     except Unreachable as error:
         raise Failed(f"{name}: {error}", "Look at the store and its network") from None
+    except StepFailed as error:
+        program.cancel.raise_if_requested()
+        raise Failed(error.what.rstrip("."), error.next.rstrip(".")) from None
     seen.opened += 1
     yield from said
     return found

@@ -30,7 +30,7 @@ from drbook.providers.pgtools import ENGLISH
 from drbook.providers.process import run
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.walg import STORES, USUAL_SEGMENT, WalGSource, is_secret
-from drbook.providers.tool import Failed, Tool, unfit
+from drbook.providers.tool import Complaints, Failed, Tool, unfit
 
 BACKUPS, WAL = "basebackups_005", "wal_005"
 """The two folders of a store (`utility/utility.go`)."""
@@ -46,6 +46,7 @@ _BLOCK = re.compile(
     r"^[ \t]*([A-Za-z]\w*):[ \t]*[|>][-+]?[ \t]*\n((?:[ \t]+\S.*\n?)+)", re.MULTILINE
 )
 _LARGEST = 1024 * 1024
+_UNPACKABLE = re.compile(r"decompressor for extension '([^']*)' was not found")
 _NO_WAL = re.compile(r"Archive '[^'\n]*' does not exist")
 DAMAGE = re.compile(
     r"corrupted (?:chunk|libsodium header)|premature end|CRC check failed|checksum|magic number"
@@ -103,6 +104,18 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
 
 class NoFile(Failed):
     """The archive, which was asked, has no such file."""
+
+
+class WalGComplaints(Complaints):
+    """What WAL-G says on its standard error. Bytes that it cannot unpack it would hand out as they are."""
+
+    def take(self, line: str) -> Signal | None:
+        """Raises Failed where it lacks what they were packed with; an archive that is not packed ends in `.tar`."""
+        found = _UNPACKABLE.search(line)
+        if found is not None and found[1] != ".tar":
+            raise unfit("unknown", f"this WAL-G cannot unpack {plain(found[1], 20)}")
+        self.text = f"{self.text}{line}\n"[-16384:]
+        return self.show(line)
 
 
 class WalG(Tool):
@@ -254,6 +267,8 @@ class WalG(Tool):
         """Raises NoFile where the archive has none of that name, Failed."""
         self.has_archive()
         self.ask("wal-fetch", name, str(into), take=lambda _: None)
+        if not into.is_file():
+            raise Failed(f"it ended well, and {plain(name, 60)} did not come", "Look again")
 
     def work(self, *arguments: str) -> Working[None]:
         """Run it for as long as it takes; somebody who waits for it can cancel it. Raises Failed, Cancelled."""
@@ -273,6 +288,9 @@ class WalG(Tool):
             raise Failed(error.what.rstrip("."), advice) from None
         if done.exit_code != 0:
             raise self.failure(done.exit_code, complaints.text)
+
+    def complaints(self) -> Complaints:
+        return WalGComplaints(self.name)
 
     def failure(self, code: int, text: str) -> Failed:
         return explained(code, text)

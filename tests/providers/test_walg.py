@@ -222,6 +222,26 @@ def test_a_key_that_nothing_was_tried_on_is_not_said_to_open(walg_world: World) 
     assert found.answer is Answer.UNKNOWN, found.reason
 
 
+@pytest.mark.parametrize(
+    ("asked", "does", "words"),
+    [
+        ("*wal-fetch*", "echo \"ERROR: Archive 'x' does not exist.\" >&2; exit 74", "listed and not given"),
+        ("*wal-fetch*", "exit 0", "did not come"),
+        ("*part_001*", "echo \"WARNING: decompressor for extension '.br' was not found\" >&2", "cannot unpack .br"),
+        ("*part_001*", "echo 'ERROR: unexpected EOF' >&2; exit 1", "unexpected EOF"),
+        ("*part_001*", "kill -9 $$", "was ended from outside"),
+    ],
+)  # fmt: skip
+def test_what_is_not_given_is_not_damaged(
+    walg_world: World, asked: str, does: str, words: str, monkeypatch, tmp_path: Path
+) -> None:
+    real = program(tmp_path / "real") / "wal-g"
+    script = f"""case "$*" in {asked}) {does}; exit 0;; esac; exec {real} "$@" """
+    monkeypatch.setenv("PATH", f"{program(tmp_path / 'odd', script)}:/usr/bin:/bin")
+    with pytest.raises(CouldNotVerify, match=words):
+        _checked(walg_world.store.open(), walg_world.full)
+
+
 def test_files_that_nothing_names_are_said(walg_world: World, store: Store) -> None:
     store.file(walg_world.full, "files_metadata.json").unlink()
     fact = _checked(store.open(), walg_world.full)
