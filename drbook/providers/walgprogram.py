@@ -11,7 +11,6 @@ makes the folders that it reads (`pkg/storages/fs/folder.go`, `GetSubFolder`): a
 become an empty store. In its user's home WAL-G may note which compression it met last.
 """
 
-import json
 import os
 import re
 import tempfile
@@ -29,22 +28,15 @@ from drbook.providers.hiding import Secret, scrub
 from drbook.providers.pgtools import ENGLISH
 from drbook.providers.process import run
 from drbook.providers.secrets import Secrets
-from drbook.providers.sources.walg import STORES, USUAL_SEGMENT, WalGSource, is_secret
+from drbook.providers.sources.walg import STORES, USUAL_SEGMENT, WalGSource
 from drbook.providers.tool import Complaints, Failed, Tool, unfit
+from drbook.providers.walgsettings import settings_in
 
 BACKUPS, WAL = "basebackups_005", "wal_005"
 """The two folders of a store (`utility/utility.go`)."""
 NOT_THERE = 74
 
 _LEVEL = re.compile(r"^(ERROR|WARNING|INFO|DEBUG): (?:\d{4}/\d\d/\d\d [\d:.]+ )?")
-_SETTING = re.compile(
-    r"""^[\s{,]*(?:export\s+)?["']?([A-Za-z][A-Za-z0-9_]*)["']?\s*[:=]\s*
-        (?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([^\s"'#,}|>][^#,}\n]*))""",
-    re.MULTILINE | re.VERBOSE,
-)
-_BLOCK = re.compile(
-    r"^[ \t]*([A-Za-z]\w*):[ \t]*[|>][-+]?[ \t]*\n((?:[ \t]+\S.*\n?)+)", re.MULTILINE
-)
 _LARGEST = 1024 * 1024
 _UNPACKABLE = re.compile(r"decompressor for extension '([^']*)' was not found")
 _NO_WAL = re.compile(r"Archive '[^'\n]*' does not exist")
@@ -294,31 +286,6 @@ class WalG(Tool):
 
     def failure(self, code: int, text: str) -> Failed:
         return explained(code, text)
-
-
-def settings_in(text: str) -> Mapping[str, str]:
-    """Names and values in JSON, YAML, TOML or an env file, as far as a line has both. Secrets become known."""
-    found: dict[str, str] = {}
-    for name, value in _pairs(text):
-        if not is_secret(name):
-            found[name.upper()] = value
-        elif value:
-            Secret(value)
-    return found
-
-
-def _pairs(text: str) -> Iterator[tuple[str, str]]:
-    try:
-        read = json.loads(text)
-    except ValueError:
-        for name, doubled, single, bare in _SETTING.findall(text):
-            value = doubled.replace("\\n", "\n").replace('\\"', '"') or single or bare.strip()
-            yield name, value
-        for name, block in _BLOCK.findall(text):
-            yield name, "\n".join(line.strip() for line in block.splitlines())
-    else:
-        for name, value in read.items() if isinstance(read, dict) else ():
-            yield str(name), value if isinstance(value, str) else json.dumps(value)
 
 
 def said(text: str) -> str:

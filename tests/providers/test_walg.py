@@ -82,17 +82,14 @@ def test_nothing_of_a_secret_is_on_a_command_line(walg_world: World, tmp_path: P
     settings = tmp_path / "walg.json"
     given = {"WALG_FILE_PREFIX": str(walg_world.store.root), "WALG_LIBSODIUM_KEY": KEY}
     settings.write_text(json.dumps(given))
-    for more in ({}, {"config": str(settings), "settings": {}, "environment": {}}):
-        source = walg_world.store.open(**more)
-        found, said = signals_of(source.points())
-        laid, more_said = signals_of(
-            source.lay_down(found[0], a_place(tmp_path / f"place{len(more)}"))
-        )
-        started = [one for one in (*said, *more_said) if isinstance(one, ProcessStarted)]
-        assert laid is not None
-        assert started
-        assert KEY not in repr((found, said, more_said))
-        source.close()
+    source = walg_world.store.open(config=str(settings), settings={}, environment={})
+    found, said = signals_of(source.points())
+    laid, more_said = signals_of(source.lay_down(found[-1], a_place(tmp_path / "place")))
+    started = [one for one in (*said, *more_said) if isinstance(one, ProcessStarted)]
+    assert laid is not None
+    assert started
+    assert KEY not in repr((found, said, more_said))
+    source.close()
 
 
 def test_a_secret_that_it_repeats_is_masked(walg_world: World, tmp_path: Path, monkeypatch) -> None:
@@ -117,31 +114,18 @@ def test_a_secret_that_it_repeats_is_masked(walg_world: World, tmp_path: Path, m
 
 def test_a_good_copy_is_read_to_its_end_and_no_more_is_said(walg_world: World) -> None:
     source = walg_world.store.open()
-    for one in _points(source):
-        fact = drain(source.check(one))
-        assert fact.state == "structure"
-        assert "content unproven" in fact.reason
-        assert UNTRIED in fact.reason
-        with pytest.raises(StepFailed) as caught:
-            source.files(one)
-        assert caught.value.code == "physical"
+    fact = _checked(source, walg_world.delta)
+    assert fact.state == "structure"
+    assert "content unproven" in fact.reason
+    assert UNTRIED in fact.reason
 
 
 def _flip_part(world: World, store: Store) -> None:
     flip(store.parts(world.full)[0])
 
 
-def _cut_part(world: World, store: Store) -> None:
-    path = store.parts(world.full)[0]
-    replaced(path, path.read_bytes()[:-5000])
-
-
 def _no_part(world: World, store: Store) -> None:
     store.parts(world.full)[0].unlink()
-
-
-def _no_parts(world: World, store: Store) -> None:
-    shutil.rmtree(store.file(world.full, "tar_partitions"))
 
 
 def _no_control(world: World, store: Store) -> None:
@@ -160,9 +144,7 @@ def _flip_wal(world: World, store: Store) -> None:
     ("damage", "words"),
     [
         (_flip_part, "part_001.tar.zst: "),
-        (_cut_part, "part_001.tar.zst: "),
         (_no_part, "lacks part_001.tar.zst"),
-        (_no_parts, "lacks all of its archives"),
         (_no_control, "lacks pg_control.tar"),
         (_no_wal, "lacks WAL"),
         (_flip_wal, "its WAL"),
@@ -228,7 +210,6 @@ def test_a_key_that_nothing_was_tried_on_is_not_said_to_open(walg_world: World) 
         ("*wal-fetch*", "echo \"ERROR: Archive 'x' does not exist.\" >&2; exit 74", "listed and not given"),
         ("*wal-fetch*", "exit 0", "did not come"),
         ("*part_001*", "echo \"WARNING: decompressor for extension '.br' was not found\" >&2", "cannot unpack .br"),
-        ("*part_001*", "echo 'ERROR: unexpected EOF' >&2; exit 1", "unexpected EOF"),
         ("*part_001*", "kill -9 $$", "was ended from outside"),
     ],
 )  # fmt: skip
@@ -326,9 +307,6 @@ def test_a_list_that_is_none_is_not_an_empty_one(
     ("complaint", "words"),
     [
         ("AccessDenied: Access Denied", "access is denied with these keys"),
-        ("InvalidAccessKeyId: no such", "this access key does not exist"),
-        ("NoSuchBucket: The specified bucket does not exist", "there is no such bucket"),
-        ("no alive storages", "none of its stores answers"),
         ("configure storage: \x1b[31mwords", "words"),
     ],
 )

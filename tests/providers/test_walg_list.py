@@ -19,8 +19,9 @@ from drbook.providers.walglist import (
     restore_spec,
     sentinel_in,
 )
-from drbook.providers.walgprogram import NoFile, explained, settings_in
+from drbook.providers.walgprogram import NoFile, explained
 from drbook.providers.walgreach import fits, lines_in, own_segments, reach
+from drbook.providers.walgsettings import settings_in
 
 SIZE = 16 * 2**20
 # As in WAL-G's cmd/pg/exporter/testdata/backup-list.json, with other names and numbers.
@@ -290,6 +291,9 @@ def test_the_archives_of_a_backup() -> None:
         (1, "Error: unknown flag: --detailed-json", "does not know what it is asked"),
         (1, "ERROR: 2026/04/24 10:00:00.000001 openpgp: incorrect key", "does not open with this key"),
         (1, "", "exit code 1"),
+        (1, "ERROR: NoSuchBucket: The specified bucket does not exist", "there is no such bucket"),
+        (1, "ERROR: InvalidAccessKeyId: no such", "this access key does not exist"),
+        (1, "ERROR: no alive storages", "none of its stores answers"),
         (137, "INFO: 2026/04/24 10:00:00.000001 List backups", "List backups"),
     ],
 )  # fmt: skip
