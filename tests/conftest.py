@@ -13,6 +13,7 @@ from support import pattern
 from support.pg import signals_of
 from support.pgbackrest import Business, made
 from support.s3 import S3Server
+from support.walg import World, a_world
 
 from drbook.app import onewriter
 from drbook.core.errors import UsageError
@@ -23,6 +24,7 @@ from drbook.providers.backups import BackupCatalog
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import KNOWN, Secret
 from drbook.providers.pgserver import server_user
+from drbook.providers.pgtools import choose, find_tools
 from drbook.providers.sources.s3 import S3Source
 
 T = TypeVar("T")
@@ -100,6 +102,15 @@ def business(tmp_path_factory: pytest.TempPathFactory) -> Business:
     """What pgBackRest backed up of a small business. Tests that ask for it are of the group `pgbackrest`, so
     that it is made once."""
     return made(tmp_path_factory.mktemp("pgbackrest"))
+
+
+@pytest.fixture(scope="session")
+def walg_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """What WAL-G would have kept of a server. Tests that ask for it are of the group `wal-g`, so that it is
+    made once."""
+    with tempfile.TemporaryDirectory(prefix="drbook-test-") as name:
+        extra = [one for one in find_tools() if one.origin == "extra"]
+        yield a_world(choose(extra, server=True)[0], Path(name))
 
 
 @pytest.fixture

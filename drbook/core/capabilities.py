@@ -21,6 +21,8 @@ class Capabilities(Frozen):
     """Whether it sees copies that a delete marker hides."""
     resumes: bool = False
     """Whether a broken download goes on where it stopped, without reading what was read before."""
+    untried: str = ""
+    """What the kind was never run against, in a few words; empty where its tests run the real thing."""
 
 
 OBSERVABLE = {
@@ -46,7 +48,8 @@ def table(kinds: dict[str, Capabilities]) -> str:
         seen = [words for name, words in OBSERVABLE.items() if name in can.observes]
         rows.append(
             (
-                f"`{kind}`", ", then ".join(can.clocks) or "unknown", can.pinned or "nothing",
+                f"`{kind}`" + (f" ({can.untried})" if can.untried else ""),
+                ", then ".join(can.clocks) or "unknown", can.pinned or "nothing",
                 _yes(can.digest), ", ".join(seen) or "nothing", _yes(can.locks),
                 _yes(can.hidden), "yes" if can.resumes else "reads it again",
             )

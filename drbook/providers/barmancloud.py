@@ -31,9 +31,12 @@ from drbook.providers.barmanlist import (
     cloud_catalogue,
     own_segments,
 )
-from drbook.providers.barmanpoints import (
-    lacks,
-    listed,
+from drbook.providers.barmanpoints import lacks, listed
+from drbook.providers.barmanprogram import READING, Failed, Program, explained
+from drbook.providers.barmantar import CannotRead, NotWhole, read_tar
+from drbook.providers.child import Environment
+from drbook.providers.hiding import Secret
+from drbook.providers.physicalcopy import (
     no_archive,
     no_files,
     not_laid,
@@ -42,10 +45,6 @@ from drbook.providers.barmanpoints import (
     unread,
     wal_failed,
 )
-from drbook.providers.barmanprogram import READING, Failed, Program, explained
-from drbook.providers.barmantar import CannotRead, NotWhole, read_tar
-from drbook.providers.child import Environment
-from drbook.providers.hiding import Secret
 from drbook.providers.s3blob import S3Blob
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, explain
 from drbook.providers.s3facts import survey

@@ -22,10 +22,9 @@ from drbook.providers.barmanlist import (
     catalogue_of,
     own_segments,
 )
-from drbook.providers.barmanpoints import (
-    forget_archive,
-    lacks,
-    listed,
+from drbook.providers.barmanpoints import forget_archive, lacks, listed
+from drbook.providers.barmanprogram import READING, Failed, Program, explained
+from drbook.providers.physicalcopy import (
     no_archive,
     no_files,
     not_laid,
@@ -34,7 +33,6 @@ from drbook.providers.barmanpoints import (
     unread,
     wal_failed,
 )
-from drbook.providers.barmanprogram import READING, Failed, Program, explained
 from drbook.providers.sources.base import Blob, Opening, Place, WalArchive
 
 if TYPE_CHECKING:

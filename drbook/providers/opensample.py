@@ -114,6 +114,11 @@ def _physical(id: str, points: Sequence[RecoveryPoint]) -> Opened:
         return _passed(
             id, "decrypted", f"its list of {count} was read through decryption; no data of them was"
         )
+    if any(point.encrypted is None for point in points):
+        return _unknown(
+            id,
+            f"it opened and lists {count}; whether they are encrypted, nobody says: its key was not tried",
+        )
     return _passed(
         id, "nothing-to-decrypt", f"it opened and lists {count}; no data of them was read"
     )

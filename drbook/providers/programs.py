@@ -19,6 +19,7 @@ ASKED: Mapping[str, str] = {
     "borg": "--version",
     "barman": "--version",
     "barman-cloud-restore": "--version",
+    "wal-g": "--version",
     "rclone": "version",
     "age": "--version",
     "gpg": "--version",
@@ -30,6 +31,7 @@ _NEEDS: Mapping[str, str] = {
     "rclone": "rclone",
     "barman": "barman",
     "pgbackrest": "pgbackrest",
+    "wal-g": "wal-g",
 }
 
 

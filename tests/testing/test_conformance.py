@@ -19,6 +19,8 @@ from support.pgbackrest import Business, needs_pgbackrest, picture
 from support.pgbackrest import source as pgbackrest_source
 from support.physical import archiving
 from support.restic import PASSWORD, Repository
+from support.walg import ENVIRONMENT as WALG_ENVIRONMENT
+from support.walg import World, program
 
 from drbook.core.capabilities import Capabilities, table
 from drbook.core.errors import StepFailed
@@ -211,6 +213,17 @@ def barman_bed(folder: Path) -> SourceBed:
     )
 
 
+def walg_bed(world: World, absent: Path) -> SourceBed:
+    """A full backup and a delta, read by a stand-in: no real WAL-G is to be had here."""
+    return SourceBed(
+        config=world.store.source(),
+        absent=world.store.source(settings={"WALG_FILE_PREFIX": str(absent)}),
+        copies={world.full: {}, world.delta: {}},
+        picture=lambda: files_under(world.store.root),
+        environment=WALG_ENVIRONMENT,
+    )
+
+
 @cache
 def aws_bed(endpoint: str, volume: str, kind: str) -> SourceBed:
     """Two snapshots of a volume and of an instance, in moto; what it does not have is left out aloud."""
@@ -378,13 +391,22 @@ PGBACKREST = pytest.param(
 )
 
 
+WALG = pytest.param("wal-g", marks=pytest.mark.xdist_group("wal-g"))
+
+
 @pytest.fixture(
     params=[
         "directory", "s3", installed("restic"), installed("borg"), "rclone", PGBACKREST, "basebackup",
-        "barman", "drawer", "shelf", "desk", "rds", "ebs",
+        "barman", WALG, "drawer", "shelf", "desk", "rds", "ebs",
     ]
 )  # fmt: skip
-def bed(request: pytest.FixtureRequest, tmp_path: Path) -> SourceBed:
+def bed(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SourceBed:
+    if request.param == "wal-g":
+        standin = program(tmp_path / "bin")
+        monkeypatch.setenv("PATH", f"{standin}{os.pathsep}{os.environ['PATH']}")
+        return walg_bed(request.getfixturevalue("walg_world"), tmp_path / "no")
     if request.param == "pgbackrest":
         return pgbackrest_bed(request.getfixturevalue("business"))
     if request.param == "basebackup":
