@@ -66,6 +66,15 @@ class RecoveryAim(Frozen):
             found["recovery_target"] = "immediate"
         return found
 
+    def passes(self, occurred: datetime | None) -> bool:
+        """Whether it lies behind the moment that the loss is said to be of, so that the loss is replayed too. A
+        place or a transaction is somebody's own answer to where the loss was."""
+        if occurred is None:
+            return False
+        if self.time is not None:
+            return self.time > occurred or (self.inclusive and self.time == occurred)
+        return self.end
+
     def show(self) -> str:
         """For people, after *rolled forward to* or *stops*."""
         edge = "up to and with" if self.inclusive else "right before"
@@ -96,6 +105,9 @@ class RecoveryReport(Frozen):
     broken: str = ""
     """Why what was replayed is not all that the archive holds: a file of WAL in between is damaged or missing.
     What came behind it is not in it; another copy or another archive may lose less."""
+    past_loss: UtcTime | None = None
+    """When the loss is said to have happened, where it was rolled forward behind that: what destroyed the data was
+    replayed with it."""
     redo_done: str = ""
     """Where in the WAL it ended."""
     timeline: int | None = None
@@ -115,7 +127,24 @@ class RecoveryReport(Frozen):
             found = min(self.stopped_at, self.aim.time) if self.aim.time else self.stopped_at
         return max(found, copy_end)
 
+    def held_past(self, aim: RecoveryAim, occurred: datetime | None) -> "RecoveryReport":
+        """The same, with whether it came behind the loss."""
+        last = self.last_commit or self.stopped_at
+        if occurred is None or last is None or last < occurred or not aim.passes(occurred):
+            return self
+        return self.model_copy(update={"past_loss": occurred})
+
+    @property
+    def repeats(self) -> str:
+        """That the loss was replayed too, in words; empty where it was not, as far as is known."""
+        if self.past_loss is None:
+            return ""
+        return f"THE LOSS ITSELF WAS REPLAYED: it was rolled forward behind {show_time(self.past_loss)}, when that happened"
+
     def show(self) -> str:
+        return "; ".join(filter(None, (self.repeats, self._shown())))
+
+    def _shown(self) -> str:
         if self.broken:
             last = show_time(self.last_commit) if self.last_commit else "unknown"
             return (

@@ -34,7 +34,7 @@ from drbook.providers.barmanpoints import (
     unread,
     wal_failed,
 )
-from drbook.providers.barmanprogram import READING, Failed, Program, explained
+from drbook.providers.barmanprogram import READING, Failed, Program, explained, lacks_program
 from drbook.providers.sources.base import Blob, Opening, Place, WalArchive
 
 if TYPE_CHECKING:
@@ -213,6 +213,9 @@ class BarmanReader:
                 state = "damaged" if _NO_WAL.search(done.complaints) else "unknown"
                 reason = f"its WAL {name} cannot be read: {failed.why}"
                 return ByteFact.model_validate({"state": state, "reason": reason})
+            if count.size != kept.segment and lacks_program(done.complaints):
+                why = explained(0, done.complaints).why
+                return ByteFact(state="unknown", reason=f"its WAL {name} cannot be read: {why}")
             if count.size != kept.segment:
                 reason = (
                     f"its WAL {name} has {count.size} bytes, where {kept.segment} are a whole one"
@@ -296,6 +299,9 @@ def verdict(id: str, printed: bytes, complaints: str) -> ByteFact:
     if not bad and _VERIFIED in good:
         return ByteFact(state="intact", reason="each file matches its manifest (pg_verifybackup)")
     lines = [line for one in bad for line in one.splitlines() if line.strip()]
+    if lacks_program("\n".join(lines)):
+        reason = f"backup {id} could not be verified: {explained(0, chr(10).join(lines)).show()}"
+        return ByteFact(state="unknown", reason=reason)
     for line in lines:
         if _DAMAGE.search(line) and "could not open" not in line:
             reason = f"backup {id}: {plain(line.removeprefix('pg_verifybackup: error: '), 300)}"
@@ -331,7 +337,7 @@ class BarmanWal:
                 done = finish(self._program.work([*self._argv, name], take=take))
             if done.code != 0 and _NO_WAL.search(done.complaints):
                 return False
-            if done.code != 0:
+            if done.code != 0 or lacks_program(done.complaints):
                 raise explained(done.code, done.complaints)
             if SEGMENT.fullmatch(name) and part.stat().st_size != self._segment:
                 why = f"it has {part.stat().st_size} bytes, where {self._segment} are a whole one"

@@ -86,8 +86,12 @@ def lead(home: Path, runbook: Path, occurred: str) -> int:
         keep_what_outlived(home)
     with session:
         for _ in range(10):
-            again = failed_before(session.driver.snapshot) if there else ()
-            ended = run_unattended(session.driver, Scenario(), lambda _: None, again)
+            ended = run_unattended(
+                session.driver,
+                Scenario(),
+                lambda _: None,
+                again=lambda before: failed_before(before) if there else (),
+            )
             if ended.word != "in-doubt":
                 print(ended.word, ended.reason)
                 return 0 if ended.word == "pass" else 1
