@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from drbook.core.values import Frozen, UtcTime, show_time
 
@@ -19,6 +19,9 @@ def _lsn(text: str) -> str:
 
 
 Lsn = Annotated[str, AfterValidator(_lsn)]
+
+WAYS = "exactly one of time, lsn, xid, name, end or consistent, like {time: 2026-04-24T19:04:00Z}"
+_ZONE = re.compile(r"(?:Z|UTC|[+-]\d\d(?::?\d\d)?)$", re.IGNORECASE)
 
 
 class RecoveryAim(Frozen):
@@ -42,13 +45,28 @@ class RecoveryAim(Frozen):
     """No further than the copy's own end."""
     inclusive: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shape(cls, value: object) -> object:
+        if isinstance(value, Mapping | RecoveryAim):
+            return value
+        raise ValueError(WAYS)
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _zoned(cls, value: object) -> object:
+        """Some hours off, it would stop behind the loss: nobody is to guess a zone here."""
+        if isinstance(value, str) and not _ZONE.search(value.strip()):
+            raise ValueError("a time with its zone, like 2026-04-24T19:04:00Z")
+        return value
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         ways = [self.time, self.lsn, self.xid, self.name, self.end or None, self.consistent or None]
         if sum(way is not None for way in ways) != 1:
-            raise ValueError("give exactly one of time, lsn, xid, name, end or consistent")
+            raise ValueError(WAYS)
         if self.inclusive and (self.end or self.consistent or self.name is not None):
-            raise ValueError("inclusive belongs to time, lsn or xid")
+            raise ValueError("`inclusive` beside time, lsn or xid alone")
         return self
 
     def settings(self) -> Mapping[str, str]:
