@@ -1,6 +1,5 @@
 """Where a physical copy stops, by commands alone: without its archive, behind the loss, and as it is written."""
 
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,11 +7,9 @@ from pathlib import Path
 import pytest
 from support.physical import Archiving
 from support.program import Drbook, heeding_permissions
-from test_find_loss import RUNBOOK, made
+from support.road import RUNBOOK
 
 from drbook.core.values import format_time
-
-__all__ = ["made"]
 
 _FIND = RUNBOOK.index("  - id: find\n")
 _RESTORE = RUNBOOK.index("  - id: restore\n")
@@ -35,9 +32,9 @@ def _environment(server: Archiving) -> dict[str, str]:
 def without_wal(request: pytest.FixtureRequest, made: tuple[Archiving, Path]) -> Iterator[str]:
     wal = made[1] / "wal"
     if request.param == "gone":
-        made[0].server.stop()
-        shutil.rmtree(wal)
+        away = wal.rename(wal.with_name("elsewhere"))
         yield "No such file or directory"
+        away.rename(wal)
         return
     wal.chmod(0)
     yield "Permission denied"
