@@ -12,6 +12,7 @@ from drbook.core.costs import dates_wanted, point_costs
 from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.independence import HELD, is_going, located
+from drbook.core.lookingback import all_late, damaged
 from drbook.core.points import (
     Criterion,
     Judgement,
@@ -185,13 +186,17 @@ def _warned(judgements: Sequence[Judgement], occurred: datetime | None) -> Worki
             said[f"{words}: {count}, the newest {first}"] = None
     for line in said:
         yield Milestone(line)
+    for line in damaged(judgements):
+        yield Milestone(f"damaged: {line}")
 
 
 def _moment(point: RecoveryPoint, occurred: datetime | None) -> str:
-    taken = f"taken {show_time(point.taken_at)}"
-    if point.rolls_to is None:
-        return taken
-    return f"{taken}, can be rolled forward to {show_time(point.holds_to(occurred))}"
+    taken, rolls = f"taken {show_time(point.taken_at)}", point.rolls(occurred)
+    return (
+        f"{taken}, can be {rolls}"
+        if point.rolls_to is not None
+        else ", ".join(filter(None, (taken, rolls)))
+    )
 
 
 def _finish(result: Located, occurred: datetime | None) -> Finished:
@@ -208,7 +213,7 @@ def _finish(result: Located, occurred: datetime | None) -> Finished:
     )
     if result.point is not None:
         reason = f"{plain(result.point.location, 200)}, {_moment(result.point, occurred)}"
-        reason += f" ({words})" + _costs(result, occurred) + gone
+        reason += f" ({words})" + _costs(result, occurred) + gone + _broken(result)
         if names:
             reason += f"; not looked at: {names}"
         return Finished(result, reason=reason)
@@ -217,17 +222,27 @@ def _finish(result: Located, occurred: datetime | None) -> Finished:
             result,
             StepEnd.COULD_NOT_VERIFY,
             (f"No independent copy is among those seen ({words})" if words else "No copy was seen")
-            + f"; not reachable: {names}{gone}.",
+            + f"; not reachable: {names}{gone}{_broken(result)}.",
             means="There may be one in a place that did not answer.",
             next="Make these places reachable, then run the step again: "
             + "; ".join(
                 f"{source.source}: {plain(source.why_unreachable, 200)}" for source in silent
             ),
         )
+    if occurred is not None and (late := all_late(result, occurred)):
+        return Finished(
+            result,
+            StepEnd.FAILED,
+            f"{late} ({words}{gone}){_broken(result)}.",
+            means="A copy from after the loss may hold what destroyed the data, so that none of them was chosen. "
+            "Where the time is wrong, one of them may well be good.",
+            next="Ask when it really happened. At the screen: I, `occurred`, then r on this step. Without one: "
+            "`drbook run RUNBOOK --set occurred=TIME` opens an incident with the right time.",
+        )
     return Finished(
         result,
         StepEnd.FAILED,
-        f"There is no independent copy ({words or 'no copies at all'}{gone}).",
+        f"There is no independent copy ({words or 'no copies at all'}{gone}{_broken(result)}).",
         means="Every copy that was found is damaged, inside the blast radius, or nobody knows."
         if words
         else "The places answered, and under the names that the runbook gives there is nothing.",
@@ -238,6 +253,12 @@ def _finish(result: Located, occurred: datetime | None) -> Finished:
         )
         + " Ask the provider at once: what is gone for you may be recoverable for them.",
     )
+
+
+def _broken(result: Located) -> str:
+    """The newest damaged copies with their reasons; a count alone tells nobody what to mend."""
+    found = damaged(result.judgements)
+    return f"; damaged: {'; '.join(found)}" if found else ""
 
 
 def _next(result: Located, occurred: datetime | None) -> str:

@@ -1,5 +1,7 @@
 """A physical copy's way through `postgres.restore`: laid down, started alone, rolled forward to its aim."""
 
+from datetime import datetime
+
 from drbook.core.actions import Finished, StepContext
 from drbook.core.errors import StepFailed
 from drbook.core.events import Plan
@@ -19,13 +21,16 @@ def plan_physical(
 ) -> Plan:
     """What restoring it will do."""
     name = context.resource_name
+    past = ""
     try:
-        stops = aim_of(point, wanted, context.occurred).show()
+        aim = aim_of(point, wanted, context.occurred)
+        stops, past = aim.show(), warning(aim, context.occurred)
     except StepFailed as error:
         stops = f"nobody knows where: {error.what}"
     needs = f", with the {len(point.needs)} that it needs" if point.needs else ""
     return Plan(
         does=(
+            *((past,) if past else ()),
             f"reads {show_size(point.size)} where they lie and checks them{needs}",
             "lays them down as a new data directory in the incident folder",
             "starts a server on it that reads none of production's settings, archives nothing, follows "
@@ -38,6 +43,16 @@ def plan_physical(
         into=f"{target.into(name)}  (fresh; not production)",
         touches=target.touches,
         expects=f"a running database as it was {stops}",
+    )
+
+
+def warning(aim: RecoveryAim, occurred: datetime | None) -> str:
+    """What an aim behind the loss means, said beforehand; empty where it is not known to be one."""
+    if occurred is None or not aim.passes(occurred):
+        return ""
+    return (
+        f"WARNING: stops {aim.show()}, behind the loss ({show_time(occurred)}): what destroyed the data is "
+        "replayed too"
     )
 
 
@@ -81,9 +96,12 @@ def restore_physical(
     yield Milestone(
         f"it will be rolled forward, and stop {aim.show()}", aim.model_dump(mode="json")
     )
+    if past := warning(aim, context.occurred):
+        yield Milestone(past)
     made, report = yield from ports.targets.recover(
         target, context.resource_name, point, aim, identities
     )
+    report = report.held_past(aim, context.occurred)
     made = made.model_copy(update={"ignored": context.document.production.ignore_schemas})
     yield Milestone(f"fresh target {made.name}: {made.proof}")
     result = RestoreResult(point=point, target=made, recovery=report, preflight=page)

@@ -96,8 +96,8 @@ class _Asking:
         yield Milestone(f"{self.name}: {counted(len(points), 'copy', 'copies')}")
         missing: tuple[SourceFacts, ...] = ()
         if left := self._backups.left_out(self.name):
-            why = "only a part was listed, not " + "; ".join(left[:5])
-            why += f"; and {len(left) - 5} more" if len(left) > 5 else ""
+            more = f"; and {len(left) - 5} more" if len(left) > 5 else ""
+            why = f"only a part was listed. Not listed: {'; '.join(left[:5])}{more}"
             missing = (source.model_copy(update={"why_unreachable": why}),)
             yield Milestone(f"{self.name}: {why}")
         first = min(len(points), LOOKED_AT)

@@ -114,7 +114,12 @@ class Verify(Action[VerifyParams]):
         rolled = loaded.recovery if loaded is not None and loaded.point == point else None
         if rolled is not None:
             comparison = compare_recovered(
-                counts, baseline, params.max_drop_percent, more + flawed, broken=rolled.broken
+                counts,
+                baseline,
+                params.max_drop_percent,
+                more + flawed,
+                broken=rolled.broken,
+                repeats=rolled.repeats,
             )
         else:
             comparison = compare(
@@ -140,7 +145,8 @@ class Verify(Action[VerifyParams]):
         # What a manifest says of its time, the point has, where the store does not contradict it.
         consistent = _consistent_at(point, manifest, rolled)
         loss = None
-        if consistent is not None and context.occurred is not None:
+        repeats = rolled is not None and bool(rolled.repeats)
+        if consistent is not None and context.occurred is not None and not repeats:
             loss = max(0, int((context.occurred - consistent).total_seconds()))
         result = VerifyResult(
             comparison=comparison,
@@ -150,6 +156,7 @@ class Verify(Action[VerifyParams]):
             loss_seconds=loss,
             loss_at_least=point is not None and consistent == point.taken_at and point.dated_late,
             consistent_at=consistent,
+            loss_replayed=repeats,
         )
         return _finish(
             result, comparison, no_loss_told, unread=manifest_note if not manifest else ""

@@ -13,6 +13,7 @@ from drbook.app.model import (
     Command,
     Confirm,
     Incident,
+    Resolve,
     Run,
     Snapshot,
 )
@@ -55,11 +56,14 @@ def run_unattended(
     incident: Incident,
     responder: Responder,
     tell: Callable[[Snapshot], None],
-    again: Sequence[str] = (),
+    *,
+    settle: Sequence[Resolve] = (),
+    again: Callable[[Snapshot], Sequence[str]] = lambda before: (),
 ) -> Outcome:
     """Drive until everything has ended, something stops it, or a person is needed.
 
-    First the steps in `again` are run once more: whoever resumes has mended what made them fail.
+    First steps in doubt are settled as `settle` says, once they were looked at; then the steps that `again`
+    names are run once more: whoever resumes has mended what made them fail.
 
     An incident that ends is closed; one that needs a person, or is in doubt, stays open for
     `drbook resume`. `tell` gets every snapshot.
@@ -68,9 +72,11 @@ def run_unattended(
     unsubscribe = incident.subscribe(inbox.put)
     try:
         done = 0
-        for step in again:
-            if not may_run(incident.snapshot.runbook, incident.snapshot.state, step):
+        before = _settled(incident, settle, inbox) if settle else incident.snapshot
+        for step in again(before):
+            if not may_run(before.runbook, before.state, step):
                 done = _do(incident, Run(step))
+        inbox.put(incident.snapshot)
         while True:
             snapshot = inbox.get()
             while not inbox.empty():
@@ -87,6 +93,21 @@ def run_unattended(
             done = ended
     finally:
         unsubscribe()
+
+
+def _settled(
+    incident: Incident, settle: Sequence[Resolve], inbox: "queue.SimpleQueue[Snapshot]"
+) -> Snapshot:
+    """The incident with these steps settled; whoever settles one stands behind it, and its own look stands
+    on record before. Raises what the driver refused."""
+    while (snapshot := incident.snapshot).looking and not snapshot.broken:
+        inbox.get()
+    done = 0
+    for each in settle:
+        done = _do(incident, each)
+    while (snapshot := incident.snapshot).state.seq < done and not snapshot.broken:
+        inbox.get()
+    return snapshot
 
 
 def _broken(snapshot: Snapshot) -> JournalError:

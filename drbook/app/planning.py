@@ -17,6 +17,7 @@ from drbook.core.expressions import evaluate
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import Frozen, Json, plain
+from drbook.language.problems import expected_in
 from drbook.providers.hiding import scrub
 
 
@@ -178,5 +179,5 @@ def _in_words(error: ValidationError) -> str:
     parts = []
     for detail in error.errors(include_url=False)[:5]:
         where = ".".join(str(part) for part in detail["loc"])
-        parts.append(f"{where}: {plain(detail['msg'], 200)}")
+        parts.append(f"{where}: expected {plain(expected_in(detail), 200)}")
     return "; ".join(parts)

@@ -7,6 +7,7 @@ from pathlib import Path
 from drbook.app.exports import build_with
 from drbook.app.model import Snapshot
 from drbook.core.engine import Outcome
+from drbook.core.lookingback import damaged
 from drbook.core.points import Judgement
 from drbook.core.targets import ADMIN
 from drbook.core.values import Json, counted, format_time, plain
@@ -42,6 +43,7 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
             {"source": source, "copy": copy or None, "verdict": verdict, "reasons": list(reasons)}
             for source, copy, verdict, reasons in words.rejected(timeline)
         ],
+        "warnings": list(_warnings(timeline)),
         "pause": list(words.pauses(timeline)),
         "difference": words.difference(timeline),
         "target": _target(timeline),
@@ -54,6 +56,16 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
             "records": len(snapshot.records),
         },
     }
+
+
+def _warnings(timeline: Timeline) -> list[str]:
+    """What nobody may miss of the restore, though its step ended well; and damaged copies by name."""
+    recovery = timeline.restored.recovery if timeline.restored is not None else None
+    found = (
+        [recovery.show()] if recovery is not None and (recovery.broken or recovery.repeats) else []
+    )
+    located = timeline.located
+    return found + [f"damaged: {one}" for one in damaged(located.judgements if located else ())]
 
 
 def _measured(value: Measured) -> Json:
@@ -163,6 +175,9 @@ def report_lines(
         label = "restored from" if target else "chosen"
         lines.append(f"{label:<15}{plain(str(point['location']), 200)}")
         lines.append(f"taken          {point['taken_at']}")
+    warnings = document["warnings"]
+    for one in warnings if isinstance(warnings, list) else ():
+        lines.append(f"LOOK AT        {plain(str(one), 600)}")
     lines += _said_by_people(document)
     for key, label in (
         ("rpo", "data lost" if target else "would lose"),

@@ -55,6 +55,9 @@ def _by_a_person(record: Record) -> str:
         without = f", WITHOUT {plain(' and '.join(event.without), 200)}" if event.without else ""
         said = f"{event.state.value.upper()} by hand, by the word of {actor}{without}"
         return f"{event.step}: {said}: {plain(event.reason, 300)}"
+    if isinstance(event, ev.StepResolved):
+        how = "happened" if event.state is ev.StepEnd.SUCCEEDED else "did not happen"
+        return f"{event.step}: settled by {actor} as: it {how}. {plain(event.reason, 300)}"
     if isinstance(event, ev.StepInvalidated):
         return f"{event.step}: stale, {plain(event.because, 200)}"
     if isinstance(event, ev.InputChanged):

@@ -11,7 +11,8 @@ from types import FrameType
 import click
 
 from drbook.app.autopilot import Nobody, Responder, abort, failed_before, run_unattended
-from drbook.app.model import Snapshot
+from drbook.app.doubtful import doubt_lines, doubts
+from drbook.app.model import Resolve, Snapshot
 from drbook.app.places import home
 from drbook.app.report import report, report_lines
 from drbook.app.session import Session
@@ -37,10 +38,12 @@ def lead(
     as_json: bool,
     responder: Responder | None = None,
     kept: bool = True,
+    settle: Sequence[Resolve] = (),
 ) -> int:
     """Lead the incident of a session; the exit code says how it stands.
 
-    `kept` is False where its folder is removed afterwards.
+    `kept` is False where its folder is removed afterwards. `settle` are steps in doubt that somebody has
+    looked at; without a screen alone.
     """
     if not headless:
         state = session.driver.state
@@ -54,7 +57,7 @@ def lead(
     if names := session.driver.snapshot.unset:
         say(f"Not set, and steps that need them cannot ask: {', '.join(names)}")
     with session:
-        ended = _unattended(session, responder or Nobody())
+        ended = _unattended(session, responder or Nobody(), settle)
         final = _final(session)
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
@@ -94,6 +97,7 @@ def _print_end(
     document = report(final, ended)
     mirrors = session.mirrors.states
     document["mirrors"] = [_mirror(state) for state in mirrors]
+    document["in_doubt"] = doubts(final, _resume_command(session)) if kept else []
     if as_json:
         print_json(document)
     else:
@@ -108,6 +112,8 @@ def _print_end(
             moved = target["kind"] == "cluster" and here.is_dir()
             document["target"] = {**target, "location": str(here)} if moved else dict(target)
         for line in report_lines(document, session.folder, name=name, start=start if kept else ""):
+            click.echo(line)
+        for line in doubt_lines(document["in_doubt"]):
             click.echo(line)
         for state in mirrors:
             click.echo(f"mirror         {state.long(datetime.now(UTC))}")
@@ -161,7 +167,7 @@ def _named(session: Session) -> str:
     return folder.name if folder == home().folder(folder.name) else shlex.quote(str(folder))
 
 
-def _unattended(session: Session, responder: Responder) -> Outcome:
+def _unattended(session: Session, responder: Responder, settle: Sequence[Resolve]) -> Outcome:
     teller = _Teller()
     with handlers(signal.SIGHUP, signal.SIGTERM) as previous:
         if previous:
@@ -169,9 +175,13 @@ def _unattended(session: Session, responder: Responder) -> Outcome:
         if previous.get(signal.SIGHUP) is signal.SIG_DFL:  # under nohup it stays ignored
             signal.signal(signal.SIGHUP, _hung_up)
         try:
-            snapshot = session.driver.snapshot
-            again = failed_before(snapshot) if snapshot.state.resumed else ()
-            return run_unattended(session.driver, responder, teller, again)
+            return run_unattended(
+                session.driver,
+                responder,
+                teller,
+                settle=settle,
+                again=lambda before: failed_before(before) if before.state.resumed else (),
+            )
         except _HungUp:
             return Outcome("open", ExitCode.NEEDS_HUMAN, "the terminal went away")
         except KeyboardInterrupt:

@@ -60,6 +60,19 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Go on though a mirror cannot be asked for want of its credentials here; goes on record.",
 )
+@click.option(
+    "--settle",
+    "settle",
+    multiple=True,
+    metavar="STEP=ANSWER",
+    help="With --headless: settle a step in doubt as did-not-happen or happened, after you looked.",
+)
+@click.option(
+    "--because",
+    default="",
+    metavar="REASON",
+    help="With --settle: what you saw; it goes on record with your name.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
 def command(
     incident: str | None,
@@ -72,11 +85,15 @@ def command(
     as_json: bool,
     amend: Path | None,
     without_mirrors: bool,
+    settle: tuple[str, ...],
+    because: str,
 ) -> int:
     """Go on with INCIDENT (an id, its start or end, or a folder); the newest open one where absent.
 
     A step that was interrupted is never run again by itself: without an effect it is ready again,
-    with one it is in doubt until somebody looked.
+    with one it is in doubt until somebody looked. `--settle restore=did-not-happen --because REASON` says
+    so without a screen; what may be repeated without harm, as a restore into another fresh target, is then
+    run again.
 
     With --from and --take-over, another machine's incident is gone on with here. Its record, runbook
     and evidence come from the mirror; targets and processes of that machine are not here. A fence in
@@ -84,6 +101,15 @@ def command(
     once cannot both get it. Without a fence nothing is taken over. Whoever can write a mirror can change
     the runbook that is run here: --head or --runbook hold it against what you know.
     """
+    from drbook.app.doubtful import settling
+
+    settled = settling(settle, because)
+    if settled and not headless:
+        raise UsageError(
+            "--settle goes with --headless.",
+            means="Nothing was settled and nothing was resumed.",
+            next="At the screen, select the step and press i.",
+        )
     if not headless:
         need_terminal("drbook resume")
     if source is not None or reason is not None:
@@ -93,7 +119,7 @@ def command(
 
         vouch = Vouch(head, runbook, trusted=trust_mirror, unattended=headless)
         session = _take_over(home(), incident, source, reason, vouch)
-        return lead(session, headless=headless, as_json=as_json)
+        return lead(session, headless=headless, as_json=as_json, settle=settled)
     if head or runbook is not None or trust_mirror:
         raise UsageError(
             "--head, --runbook and --trust-mirror go with --from PLACE/INCIDENT.",
@@ -113,7 +139,7 @@ def command(
     from drbook.cli.output import say
 
     session = _resumed(incident, amend, without_mirrors, say)
-    return lead(session, headless=True, as_json=as_json)
+    return lead(session, headless=True, as_json=as_json, settle=settled)
 
 
 def _named(incident: str | None) -> Path | None:

@@ -102,8 +102,11 @@ def loss(
     """Seconds from the chosen copy to the loss, and whether it may be more.
 
     What was verified says best what the copy is consistent at. Where `occurred` was learnt or mended
-    after a step had told its figure, the figure moves with it.
+    after a step had told its figure, the figure moves with it. Where the loss was replayed, no time tells what
+    is lost.
     """
+    if verified is not None and verified.loss_replayed:
+        return None, False
     if verified is not None:
         seconds = _between(verified.consistent_at, occurred)
         seconds = verified.loss_seconds if seconds is None else seconds

@@ -345,12 +345,28 @@ def _all_ended(runbook: Runbook, runs: list[StepRun]) -> Outcome:
     told = [run for run in by_hand if _phase(runbook, run) is Phase.VERIFY]
     words = [f"{_names(unchecked)}: not checked"] if unchecked else []
     words += [f"{_names(told)}: checked by hand, by a person's word"] if told else []
+    short = [run for run in runs if run.state is StepState.SUCCEEDED and rolled_wrong(run.result)]
+    words += [f"{run.id}: {rolled_wrong(run.result)}" for run in short]
     if words:
         return Outcome("could-not-verify", ExitCode.COULD_NOT_VERIFY, "; ".join(words))
     words = [f"{_names(found)}: {how}" for found, how in let_pass if found]
     if words:
         return Outcome("partial", ExitCode.DONE, "; ".join(words))
     return Outcome("pass", ExitCode.DONE, "every step is done and every check passed")
+
+
+def rolled_wrong(result: Json) -> str:
+    """Why what a restore step made is not what it aimed at, though it ended well and others may look into it:
+    its WAL was broken, or went on behind the loss. Empty for every other result."""
+    found = result.get("recovery") if isinstance(result, Mapping) else None
+    if not isinstance(found, Mapping):
+        return ""
+    words = []
+    if found.get("past_loss"):
+        words.append("the loss itself was replayed")
+    if found.get("broken"):
+        words.append("NOT rolled forward to its aim")
+    return " and ".join(words)
 
 
 def _settled(runbook: Runbook, run: StepRun) -> bool:

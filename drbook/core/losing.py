@@ -99,7 +99,7 @@ class LossFound(Frozen):
 def judge(read: WalRead, occurred: datetime | None, within: timedelta) -> LossFound:
     """The worst of those that committed at most `within` from the time that people gave, or of all."""
     found = [_candidate(each, read, occurred) for each in read.destructive]
-    near = [each for each in found if each.what.certain and _is_near(each, within)]
+    near = [each for each in found if each.what.much and _is_near(each, within)]
     chosen = max(near, key=lambda each: each.what.rank(), default=None)
     marked = tuple(
         each.model_copy(update={"chosen": True}) if each is chosen else each for each in found
@@ -124,6 +124,10 @@ def _candidate(what: Destructive, read: WalRead, occurred: datetime | None) -> C
     )
 
 
+def _distance(one: Candidate) -> int:
+    return abs(one.from_occurred or 0)
+
+
 def _is_near(one: Candidate, within: timedelta) -> bool:
     return one.from_occurred is None or abs(one.from_occurred) <= within.total_seconds()
 
@@ -137,7 +141,7 @@ def _disagreement(
     """The worst that lies elsewhere, where nothing lies near or it is far worse."""
     if occurred is None:
         return ""
-    far = [each for each in found if each.what.certain and not _is_near(each, within)]
+    far = [each for each in found if each.what.much and not _is_near(each, within)]
     worst = max(far, key=lambda each: each.what.rank(), default=None)
     if worst is None or (chosen is not None and not _far_worse(worst.what, chosen.what)):
         return ""
@@ -177,6 +181,13 @@ def doubt(found: LossFound, within: timedelta) -> str:
             f"the last commit in the archive is of {show_time(read.ends)}, before the loss is said to have "
             "happened: that may never have been archived"
         )
+    if small := [each for each in found.candidates if each.what.certain]:
+        small.sort(key=_distance)
+        nearest = "; ".join(
+            f"transaction {each.what.xid} at {show_time(each.what.committed_at)} {each.destroyed()}"
+            for each in small[:3]
+        )
+        return f"nothing that destroys much was found; the nearest changes are: {nearest}"
     return (
         f"no transaction of the {read.commits} that were read deleted a row or dropped or emptied a table; "
         "a loss of the volume, or a file that was overwritten, leaves no trace in the WAL"

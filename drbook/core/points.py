@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.holding import NO_KEY, Disagreement, KeyFact, SnapshotFact, Stated, VaultFact
-from drbook.core.values import Duration, Frozen, Json, UtcTime, show_size
+from drbook.core.values import Duration, Frozen, Json, UtcTime, plain, show_size, show_time
 from drbook.core.way import Way
 
 
@@ -121,6 +121,14 @@ class RecoveryPoint(Frozen):
             return self.taken_at
         latest = self.rolls_to if occurred is None else min(self.rolls_to, occurred)
         return max(self.taken_at, latest)
+
+    def rolls(self, occurred: datetime | None) -> str:
+        """Up to where it can be rolled forward, in words, with whose word that is and what speaks against it;
+        empty where it cannot be."""
+        if self.rolls_to is None:
+            return f"not rolled forward: {plain(self.rolls_note, 300)}" if self.rolls_note else ""
+        note = f" ({plain(self.rolls_note, 300)})" if self.rolls_note else ""
+        return f"rolled forward to at most {show_time(self.holds_to(occurred))}{note}"
 
     @property
     def dated_late(self) -> bool:

@@ -84,7 +84,11 @@ def leaked_credentials(
         why = "which credential destroyed production is not stated"
         return Reach({}, stored, why, kept)
     shown.update({same_name(name): plain(name, 100) for name in first})
-    why = "has leaked, as the operator says" if named is not None else "can destroy production"
+    why = (
+        "has leaked, as the operator says"
+        if named is not None
+        else "is one of production's own credentials"
+    )
     leaked = {same_name(name): f"{plain(name, 100)} {why}" for name in first}
     readable: dict[str, str] = {}
     _read(readable, production.reads, "which whoever holds production can read")

@@ -17,6 +17,7 @@ def compare_recovered(
     more: Sequence[Remark] = (),
     *,
     broken: str = "",
+    repeats: str = "",
 ) -> Comparison:
     """What was rolled forward to a moment of which nobody counted the rows: held to a baseline from before,
     as living production is, for it is production as it was then. Without a baseline nothing is verified."""
@@ -47,7 +48,12 @@ def compare_recovered(
         restored, None, baseline, younger=False, same_rows=False, facts=None, left_out=None
     )
     if broken:
-        beside = [*beside, _broken(broken)]
+        beside = [
+            *beside,
+            _wal(f"it was not rolled forward to where it should stop: {broken}; {ELSEWHERE}"),
+        ]
+    if repeats:
+        beside = [*beside, _wal(f"{repeats}; what is missing since may be missing for good here")]
     remarks = gathered((*found.remarks, *beside, *more))
     return found.model_copy(
         update={
@@ -58,11 +64,14 @@ def compare_recovered(
     )
 
 
-def _broken(why: str) -> Remark:
+ELSEWHERE = "another copy or archive may lose less"
+
+
+def _wal(words: str) -> Remark:
     return Remark(
         question=Question.SOUNDNESS,
         check="WAL",
         subject="",
         verdict=TableVerdict.COULD_NOT_VERIFY,
-        words=f"it was not rolled forward to where it should stop: {why}; another copy or archive may lose less",
+        words=words,
     )

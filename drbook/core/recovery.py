@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from drbook.core.values import Frozen, UtcTime, show_time
 
@@ -19,6 +19,9 @@ def _lsn(text: str) -> str:
 
 
 Lsn = Annotated[str, AfterValidator(_lsn)]
+
+WAYS = "exactly one of time, lsn, xid, name, end or consistent, like {time: 2026-04-24T19:04:00Z}"
+_ZONE = re.compile(r"(?:Z|UTC|[+-]\d\d(?::?\d\d)?)$", re.IGNORECASE)
 
 
 class RecoveryAim(Frozen):
@@ -42,13 +45,28 @@ class RecoveryAim(Frozen):
     """No further than the copy's own end."""
     inclusive: bool = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shape(cls, value: object) -> object:
+        if isinstance(value, Mapping | RecoveryAim):
+            return value
+        raise ValueError(WAYS)
+
+    @field_validator("time", mode="before")
+    @classmethod
+    def _zoned(cls, value: object) -> object:
+        """Some hours off, it would stop behind the loss: nobody is to guess a zone here."""
+        if isinstance(value, str) and not _ZONE.search(value.strip()):
+            raise ValueError("a time with its zone, like 2026-04-24T19:04:00Z")
+        return value
+
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         ways = [self.time, self.lsn, self.xid, self.name, self.end or None, self.consistent or None]
         if sum(way is not None for way in ways) != 1:
-            raise ValueError("give exactly one of time, lsn, xid, name, end or consistent")
+            raise ValueError(WAYS)
         if self.inclusive and (self.end or self.consistent or self.name is not None):
-            raise ValueError("inclusive belongs to time, lsn or xid")
+            raise ValueError("`inclusive` beside time, lsn or xid alone")
         return self
 
     def settings(self) -> Mapping[str, str]:
@@ -65,6 +83,15 @@ class RecoveryAim(Frozen):
         elif self.consistent:
             found["recovery_target"] = "immediate"
         return found
+
+    def passes(self, occurred: datetime | None) -> bool:
+        """Whether it lies behind the moment that the loss is said to be of, so that the loss is replayed too. A
+        place or a transaction is somebody's own answer to where the loss was."""
+        if occurred is None:
+            return False
+        if self.time is not None:
+            return self.time > occurred or (self.inclusive and self.time == occurred)
+        return self.end
 
     def show(self) -> str:
         """For people, after *rolled forward to* or *stops*."""
@@ -96,6 +123,9 @@ class RecoveryReport(Frozen):
     broken: str = ""
     """Why what was replayed is not all that the archive holds: a file of WAL in between is damaged or missing.
     What came behind it is not in it; another copy or another archive may lose less."""
+    past_loss: UtcTime | None = None
+    """When the loss is said to have happened, where it was rolled forward behind that: what destroyed the data was
+    replayed with it."""
     redo_done: str = ""
     """Where in the WAL it ended."""
     timeline: int | None = None
@@ -115,7 +145,24 @@ class RecoveryReport(Frozen):
             found = min(self.stopped_at, self.aim.time) if self.aim.time else self.stopped_at
         return max(found, copy_end)
 
+    def held_past(self, aim: RecoveryAim, occurred: datetime | None) -> "RecoveryReport":
+        """The same, with whether it came behind the loss."""
+        last = self.last_commit or self.stopped_at
+        if occurred is None or last is None or last < occurred or not aim.passes(occurred):
+            return self
+        return self.model_copy(update={"past_loss": occurred})
+
+    @property
+    def repeats(self) -> str:
+        """That the loss was replayed too, in words; empty where it was not, as far as is known."""
+        if self.past_loss is None:
+            return ""
+        return f"THE LOSS ITSELF WAS REPLAYED: it was rolled forward behind {show_time(self.past_loss)}, when that happened"
+
     def show(self) -> str:
+        return "; ".join(filter(None, (self.repeats, self._shown())))
+
+    def _shown(self) -> str:
         if self.broken:
             last = show_time(self.last_commit) if self.last_commit else "unknown"
             return (

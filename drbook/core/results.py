@@ -55,6 +55,8 @@ class VerifyResult(Frozen):
     loss_at_least: bool = False
     """True where that moment is only known from when the copy was stored: it is older than that."""
     consistent_at: UtcTime | None = None
+    loss_replayed: bool = False
+    """True where what was restored was rolled forward behind the loss: no figure tells what is lost."""
 
 
 class DifferenceResult(Frozen):

@@ -69,6 +69,12 @@ class Destructive(Frozen):
         """Whether something was destroyed for sure."""
         return any(self.rank())
 
+    @property
+    def much(self) -> bool:
+        """Whether it is worse than an ordinary DELETE of one row, which any application does all day."""
+        databases, tables, rows = self.rank()
+        return bool(databases or tables) or rows > 1
+
 
 Ending = Literal["end", "gap", "unreadable", "broken", "limit"]
 """Why reading stopped. `end`: of the archive. `gap`: later segments are there. `broken`: the archive did

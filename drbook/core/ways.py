@@ -139,6 +139,8 @@ def _risk(each: Judgement) -> str:
     parts = []
     if point.rolls_to is not None:
         parts.append("one missing or broken file of WAL ends it earlier")
+    if point.rolls_note:
+        parts.append(plain(point.rolls_note, 300))
     if point.format == "physical":
         parts.append("it needs the very same major version, and carries damage of pages along")
     if point.needs:

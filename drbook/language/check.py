@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,8 +12,8 @@ from drbook.core.clocks import PROMPTS
 from drbook.core.errors import Problem
 from drbook.core.expressions import Const, Expr, Filter, Join, Path, Tree, paths
 from drbook.core.points import SourceConfig
-from drbook.core.runbook import CompiledStep, MirrorConfig, RunbookDocument, Step
-from drbook.core.values import Frozen, Json, plain
+from drbook.core.runbook import CompiledStep, Input, MirrorConfig, RunbookDocument, Step
+from drbook.core.values import Frozen, Json, parse_moment, plain
 from drbook.language.compile import CannotCompile, compile_text, compile_tree, has_expression
 from drbook.language.problems import Later, from_validation
 from drbook.language.source import Source, Where, describe, did_you_mean
@@ -82,6 +83,13 @@ class Checker:
                     f"a name of its own; the first is on line {line}",
                 )
             seen.setdefault(name, index)
+
+    def inputs(self) -> None:
+        """A default of another type would be found out only by whoever opens an incident."""
+        for name, declared in self.document.inputs.items():
+            if declared.default is not None and (wanted := _unfit(declared)):
+                where = ("inputs", name, "default")
+                self._say(where, describe(declared.default), wanted)
 
     def mirrors(self) -> tuple[MirrorConfig, ...]:
         found: list[MirrorConfig] = []
@@ -276,6 +284,27 @@ class Checker:
 
     def _say(self, where: Where, found: str, expected: str) -> None:
         self.problems.append(self.source.problem(where, found, expected))
+
+
+_ANY_DAY = datetime(2026, 4, 24, tzinfo=UTC)
+
+
+def _unfit(declared: Input) -> str:
+    """What a default should be where it is not of its type, as an operator's answer is read; empty where it is."""
+    text = str(declared.default)
+    if declared.type == "time":
+        try:
+            parse_moment(text, _ANY_DAY)
+        except (ValueError, OverflowError):
+            return "a time like 2026-04-24T19:04:00Z, `now` or `20m ago`"
+    if declared.type == "number":
+        try:
+            int(text)
+        except ValueError:
+            return "a whole number"
+    if declared.type == "boolean" and text.lower() not in ("true", "yes", "false", "no"):
+        return "true or false"
+    return ""
 
 
 def _inputs_of(path: Path) -> set[str]:

@@ -37,6 +37,7 @@ def load(data: bytes, file: str, vocabulary: Vocabulary) -> Runbook:
     sources, store = checker.backups(), checker.baselines()
     mirrors = checker.mirrors()
     checker.deadlines()
+    checker.inputs()
     steps = checker.steps()
     if problems:
         raise RunbookInvalid(_sorted(problems))
@@ -66,6 +67,7 @@ def _rest(source: Source, vocabulary: Vocabulary) -> list[Problem]:
     checker = Checker(source, document, vocabulary, found)
     checker.backups(), checker.baselines(), checker.mirrors(), checker.steps()
     checker.deadlines()
+    checker.inputs()
     silent = [source.problem(where, "", "").path for where in touched]
     return [one for one in found if not any(_lies_in(one.path, path) for path in silent)]
 

@@ -1,5 +1,6 @@
 """pydantic's errors as problems with positions, in the words of somebody who writes runbooks."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -162,7 +163,7 @@ def _problem(
             full, f"the unknown field `{plain(name, 60)}`", expected + hint, key=True
         )
     found = describe(_as_json(detail["input"]))
-    expected = _expected(detail)
+    expected = expected_in(detail)
     if kind in _SECRET_IN:
         found = f"{_SECRET_IN[kind]} that may hold a secret, so it is not shown"
     elif _is_reference(detail):
@@ -175,7 +176,11 @@ def _is_reference(detail: ErrorDetails) -> bool:
     return detail["type"] == "string_pattern_mismatch" and pattern.startswith("^(env:")
 
 
-def _expected(detail: ErrorDetails) -> str:
+_NOT_A = re.compile(r"^'.*' is not (an? [^;]+); write it like (.+)$", re.DOTALL)
+
+
+def expected_in(detail: ErrorDetails) -> str:
+    """What was expected, in the words of somebody who writes runbooks."""
     kind, context = detail["type"], detail.get("ctx", {})
     words = {
         "string_type": "a text",
@@ -214,7 +219,8 @@ def _expected(detail: ErrorDetails) -> str:
     message = plain(detail["msg"], 300)
     for opening in ("Value error, ", "Input should be ", "expected "):
         message = message.removeprefix(opening)
-    return message
+    # What was found stands before it already.
+    return _NOT_A.sub(r"\1 like \2", message)
 
 
 def _fields(model: type[BaseModel], where: Where, data: object) -> list[str]:

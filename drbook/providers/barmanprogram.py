@@ -36,6 +36,12 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
         "there is no such configuration of Barman's",
         "Point `config` at it, and look whether this is Barman's host",
     ),
+    (
+        r"No such file or directory: '[\w.+-]+'|command not found|: not found$"
+        r"|[Ee]xecutable \S+ not found|command \S+ not in PATH",
+        "a program that Barman needs is not on PATH here",
+        "Install the program that is named",
+    ),
     (r"Unknown server", "Barman's configuration has no such server", "Mend `server` or `config`"),
     (r"please run barman as", "drbook does not run as Barman's user", _AS_BARMAN),
     (r"Permission ?[dD]enied|\.lock$", "Barman's files may not be read by this user", _AS_BARMAN),
@@ -161,6 +167,12 @@ def explained(code: int, text: str) -> Failed:
         if re.search(pattern, text, re.MULTILINE):
             return Failed(f"{meaning}: {words}", advice)
     return Failed(words, "Look into Barman's log, and run the same command by hand")
+
+
+def lacks_program(text: str) -> bool:
+    """Whether these complaints are of a helper that Barman cannot start: what it then gives says nothing of what
+    it keeps."""
+    return re.search(_MEANINGS[1][0], text, re.MULTILINE) is not None
 
 
 def said(text: str) -> str:

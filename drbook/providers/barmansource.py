@@ -23,7 +23,7 @@ from drbook.providers.barmanlist import (
     own_segments,
 )
 from drbook.providers.barmanpoints import forget_archive, lacks, listed
-from drbook.providers.barmanprogram import READING, Failed, Program, explained
+from drbook.providers.barmanprogram import READING, Failed, Program, explained, lacks_program
 from drbook.providers.physicalcopy import (
     no_archive,
     no_files,
@@ -211,6 +211,9 @@ class BarmanReader:
                 state = "damaged" if _NO_WAL.search(done.complaints) else "unknown"
                 reason = f"its WAL {name} cannot be read: {failed.why}"
                 return ByteFact.model_validate({"state": state, "reason": reason})
+            if count.size != kept.segment and lacks_program(done.complaints):
+                why = explained(0, done.complaints).why
+                return ByteFact(state="unknown", reason=f"its WAL {name} cannot be read: {why}")
             if count.size != kept.segment:
                 reason = (
                     f"its WAL {name} has {count.size} bytes, where {kept.segment} are a whole one"
@@ -294,6 +297,9 @@ def verdict(id: str, printed: bytes, complaints: str) -> ByteFact:
     if not bad and _VERIFIED in good:
         return ByteFact(state="intact", reason="each file matches its manifest (pg_verifybackup)")
     lines = [line for one in bad for line in one.splitlines() if line.strip()]
+    if lacks_program("\n".join(lines)):
+        reason = f"backup {id} could not be verified: {explained(0, chr(10).join(lines)).show()}"
+        return ByteFact(state="unknown", reason=reason)
     for line in lines:
         if _DAMAGE.search(line) and "could not open" not in line:
             reason = f"backup {id}: {plain(line.removeprefix('pg_verifybackup: error: '), 300)}"
@@ -329,7 +335,7 @@ class BarmanWal:
                 done = finish(self._program.work([*self._argv, name], take=take))
             if done.code != 0 and _NO_WAL.search(done.complaints):
                 return False
-            if done.code != 0:
+            if done.code != 0 or lacks_program(done.complaints):
                 raise explained(done.code, done.complaints)
             if SEGMENT.fullmatch(name) and part.stat().st_size != self._segment:
                 why = f"it has {part.stat().st_size} bytes, where {self._segment} are a whole one"

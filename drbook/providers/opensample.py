@@ -7,6 +7,7 @@ look while a program reads it, and what was decrypted only in memory.
 
 import re
 import tempfile
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from datetime import timedelta
@@ -35,7 +36,7 @@ MOST = 1024 * 1024
 NEWEST = 5
 """Copies of a source among which the sample is chosen."""
 LONGER = timedelta(seconds=60)
-"""What a source gets beyond its own `timeout`: it lists, reads and decrypts."""
+"""What a source that has listed its copies gets to read and decrypt a little of one."""
 _WRONG = re.compile(
     r"no key of the repository opens with this password|does not open with this passphrase"
     r"|no identity matched|secret key is wrong|access key does not exist|access is denied"
@@ -49,24 +50,45 @@ def open_samples(configs: Sequence[SourceConfig], secrets: Secrets) -> tuple[Ope
     """All of these sources side by side, each with a deadline of its own. Never raises DrbookError."""
     cancel = CancelToken()
     sources = OpenSources(configs, secrets, cancel)
-    waiting: list[tuple[SourceConfig, Future[Opened]]] = []
+    waiting: list[tuple[SourceConfig, _Silence, Future[Opened]]] = []
     try:
         for config in configs:
-            waiting.append((config, _started(sources, config.id, secrets, cancel)))
-        return tuple(_answer(sources, config, future) for config, future in waiting)
+            silence = _Silence(config.timeout)
+            waiting.append(
+                (config, silence, _started(sources, silence, config.id, secrets, cancel))
+            )
+        return tuple(_answer(sources, *each) for each in waiting)
     finally:
         cancel.request("cancel")
         sources.close()
 
 
+class _Silence:
+    """Since when a source has said nothing, and how long it may."""
+
+    def __init__(self, longest: timedelta) -> None:
+        self.longest = longest
+        self._since = time.monotonic()
+
+    def broken(self, longest: timedelta | None = None) -> None:
+        """It said something; from now on it may be silent for this long."""
+        self.longest = longest or self.longest
+        self._since = time.monotonic()
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self._since + self.longest.total_seconds() - time.monotonic()
+
+
 def _started(
-    sources: OpenSources, id: str, secrets: Secrets, cancel: CancelToken
+    sources: OpenSources, silence: _Silence, id: str, secrets: Secrets, cancel: CancelToken
 ) -> Future[Opened]:
     outcome: Future[Opened] = Future()
 
     def look() -> None:
         try:
-            outcome.set_result(_look(sources, id, secrets, cancel))
+            outcome.set_result(_look(sources, silence, id, secrets, cancel))
         except DrbookError as error:
             outcome.set_result(_not_opened(id, error))
         except (Unreachable, Changed, Spoilt, OSError) as error:
@@ -78,22 +100,41 @@ def _started(
     return outcome
 
 
-def _answer(sources: OpenSources, config: SourceConfig, future: "Future[Opened]") -> Opened:
-    limit = config.timeout + LONGER
-    done, _ = wait([future], timeout=limit.total_seconds())
-    if done:
+def _answer(
+    sources: OpenSources, config: SourceConfig, silence: _Silence, future: "Future[Opened]"
+) -> Opened:
+    while (left := silence.left) > 0:
+        if wait([future], timeout=left).done:
+            break
+    if future.done():
         return future.result()
     sources.give_up(config.id)
-    return _unknown(config.id, f"it did not answer within {show_duration(limit)}")
+    return _unknown(config.id, f"it did not answer within {show_duration(silence.longest)}")
 
 
-def _look(sources: OpenSources, id: str, secrets: Secrets, cancel: CancelToken) -> Opened:
+def _listed(source: Contained, silence: _Silence) -> Sequence[RecoveryPoint]:
+    """Its copies; each sign of its listing breaks the silence."""
+    work = source.points()
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            points: Sequence[RecoveryPoint] = end.value
+            return points
+        silence.broken()
+
+
+def _look(
+    sources: OpenSources, silence: _Silence, id: str, secrets: Secrets, cancel: CancelToken
+) -> Opened:
     config = sources.config(id)
     source = sources(id)
     facts = source.survey()
     if not facts.reachable:
         return _judged(id, facts.why_unreachable)
-    points = finish(source.points())
+    silence.broken()
+    points = _listed(source, silence)
+    silence.broken(LONGER)
     if not points:
         return _unknown(id, "it opened, and holds no copy on which its key could be tried")
     if config.format == "physical":

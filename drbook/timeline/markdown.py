@@ -146,7 +146,7 @@ def _backups(timeline: Timeline) -> str:
             + (
                 f"SHA-256 `{point.digest or timeline.located.local_digest or 'unknown'}`"
                 if point.rolls_to is None
-                else f"could be rolled forward to {show_time(timeline.located.comes_to(point))}"
+                else f"could be {text(point.rolls(timeline.located.occurred))}"
             )
         )
         if made := choice(timeline):

@@ -150,7 +150,7 @@ def _tried(one: Tried, won: str) -> Text:
 
 
 def _recovered(report: RecoveryReport) -> list[Text]:
-    early = report.ended_before_aim or bool(report.broken)
+    early = report.ended_before_aim or bool(report.broken or report.repeats)
     lines = [said(f"{'▲' if early else '✓'} {report.show()}", WARN if early else GOOD)]
     lines.append(said(f"  aim: {report.aim.show()}; {report.wal_files} files of WAL", DIM))
     lines.append(

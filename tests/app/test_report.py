@@ -25,6 +25,7 @@ DOCUMENT: dict[str, Json] = {
         "baseline": None,
         "baseline_at": None,
     },
+    "warnings": [],
     "journal": {"path": "/var/incidents/one/journal.jsonl", "head": "0123abcd"},
 }
 

@@ -29,7 +29,7 @@ from pathlib import Path
 import psutil
 
 from drbook.app.autopilot import failed_before, run_unattended
-from drbook.app.model import Resolve
+from drbook.app.model import Resolve, Snapshot
 from drbook.app.places import JOURNAL, Home, listed
 from drbook.app.session import Session, open_incident, resume_incident
 from drbook.app.shipped import open_runbook
@@ -70,6 +70,11 @@ LEADING, WAITING = "--lead", "--wait-to-lead"
 # --- the victim --------------------------------------------------------------------------------
 
 
+def nothing(before: Snapshot) -> tuple[str, ...]:
+    """A first life runs nothing again."""
+    return ()
+
+
 def lead(home: Path, runbook: Path, occurred: str) -> int:
     """Lead the incident of this home to its end: a new one, or the one that is there."""
     there = listed(Home(home))
@@ -86,8 +91,12 @@ def lead(home: Path, runbook: Path, occurred: str) -> int:
         keep_what_outlived(home)
     with session:
         for _ in range(10):
-            again = failed_before(session.driver.snapshot) if there else ()
-            ended = run_unattended(session.driver, Scenario(), lambda _: None, again)
+            ended = run_unattended(
+                session.driver,
+                Scenario(),
+                lambda _: None,
+                again=failed_before if there else nothing,
+            )
             if ended.word != "in-doubt":
                 print(ended.word, ended.reason)
                 return 0 if ended.word == "pass" else 1

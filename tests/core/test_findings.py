@@ -324,7 +324,7 @@ def test_how_each_credential_leaked_is_told_with_the_whole_way() -> None:
     writer = "Writer is stored in Laptops, where Root Token is stored too"
     assert reach == Reach(
         {
-            "root token": "Root Token can destroy production",
+            "root token": "Root Token is one of production's own credentials",
             "deploy": "Deploy is stored in CI, which whoever holds production can read",
             "writer": writer,
             "master": f"Master is stored in Vault, which Writer can read; {writer}",

@@ -348,7 +348,7 @@ def test_what_failed_comes_before_what_is_unsure() -> None:
     found = judged(declared=changed(LEAKED, account=None), source={"account": WHY}, at=point(0.5))
     assert found.verdict is Verdict.SHARED
     assert found.reasons == (
-        "token can destroy production",
+        "token is one of production's own credentials",
         "dated 30 m 00 s after the loss: what happened is in it",
         "its account is neither observed (access is denied) nor stated",
     )

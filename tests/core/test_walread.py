@@ -301,7 +301,7 @@ def test_the_worst_is_proposed_with_what_stopping_there_costs() -> None:
     ("minute", "within", "xid", "said"),
     [
         (40, 5, 12, "a far worse one than any within 5 m"),
-        (1, 5, 9, "a far worse one than any within 5 m"),
+        (1, 5, None, "there is none within 5 m"),
         (25, 5, None, "there is none within 5 m"),
         (25, 20, 10, ""),
         (None, 5, 10, ""),

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from support.physical import Archiving
 from support.program import Drbook
+from support.road import archiving_business
 from support.shop import Shop, running_shop
 from support.terminal import Terminal
 
@@ -27,6 +29,12 @@ def yaml_of(lines: Sequence[str], **values: object) -> str:
 def shop(s3_server, tmp_path: Path) -> Iterator[Shop]:  # type: ignore[no-untyped-def]
     with running_shop(s3_server, tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def made() -> Iterator[tuple[Archiving, Path]]:
+    with archiving_business() as world:
+        yield world
 
 
 @pytest.fixture

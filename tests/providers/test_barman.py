@@ -1,6 +1,8 @@
 """Barman as a source: real backups by the real program, damaged in every way, laid down and started."""
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from drbook.core.errors import Cancelled, CouldNotVerify, StepFailed
 from drbook.core.points import RecoveryPoint
 from drbook.core.signals import Output
 from drbook.providers import barmanprogram
+from drbook.providers.barmansource import verdict
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgtools import PgTools, choose, find_tools
 from drbook.providers.sources.base import Opening, PhysicalSource
@@ -283,3 +286,49 @@ def test_who_cancelled_is_not_kept_waiting(business: Business) -> None:
     source = business.home.source().open(Opening(lambda _: None, token))  # type: ignore[arg-type,return-value]
     with pytest.raises(Cancelled):
         drain(source.points())
+
+
+def test_a_program_that_barman_lacks_is_no_damage(
+    business: Business, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Barman asks `file` whether a segment is encrypted; without it, it cannot read what is whole."""
+    few = tmp_path / "bin"
+    few.mkdir()
+    for program in ("sh", "env", "cat", "rsync", "gzip", "cp", "ls"):
+        if found := shutil.which(program):
+            (few / program).symlink_to(found)
+    (few / "barman").symlink_to(f"{PROGRAMS}/barman")
+    monkeypatch.setenv("PATH", str(few))
+    source = business.home.open()
+    newest = _points(source)[0]
+    fact = drain(source.check(newest))
+    assert fact.state == "unknown"
+    assert "a program that Barman needs is not on PATH here" in fact.reason
+    assert "'file'" in fact.reason
+    archive = source.wal(newest, tmp_path)
+    assert archive is not None
+    assert newest.wal_from is not None
+    with pytest.raises(StepFailed) as failed:
+        archive.get(newest.wal_from, tmp_path / newest.wal_from)
+    assert "not on PATH here" in failed.value.what
+    assert "Install the program" in failed.value.next
+
+
+@pytest.mark.parametrize(
+    "complaint",
+    [
+        "sh: 1: gzip: not found",
+        "bash: line 1: xz: command not found",
+        "EXCEPTION: [Errno 2] No such file or directory: 'file'",
+    ],
+)
+def test_what_a_missing_program_leaves_out_is_unknown(complaint: str) -> None:
+    assert barmanprogram.lacks_program(complaint)
+    printed = json.dumps({"_ERROR": [f"{complaint}", "on disk but size 0"]}).encode()
+    assert verdict("x", printed, "").state == "unknown"
+
+
+def test_a_missing_file_of_data_is_no_missing_program() -> None:
+    assert not barmanprogram.lacks_program("No such file or directory: '/srv/barman/main/wals/x'")
+    printed = json.dumps({"_ERROR": ["checksum mismatch for file base/1/1"]}).encode()
+    assert verdict("x", printed, "").state == "damaged"

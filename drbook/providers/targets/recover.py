@@ -87,7 +87,7 @@ class RecoveryMaker:
             facts, early = yield from self._roll(server, door, aim, laid)
             broken = "" if facts.stopped else _broken(facts, door)
         if broken:
-            yield Milestone(f"the WAL is broken: {broken}")
+            yield Milestone(f"not known to be all of the WAL: {broken}")
         shutil.rmtree(home / "wal", ignore_errors=True)
         shutil.rmtree(place.scratch, ignore_errors=True)
         server.stop()
@@ -226,7 +226,7 @@ def _not_rolled(facts: LogFacts, aim: RecoveryAim, error: StepFailed, broken: st
         else ""
     )
     if broken:
-        reached += f" The WAL is broken: {broken}."
+        reached += f" That is not known to be all of the WAL: {broken}."
     return StepFailed(
         f"It could not be rolled forward and stopped {aim.show()}: {said}.{reached}",
         means="The target is never used again.",
