@@ -241,5 +241,12 @@ def test_help_pays_for_no_client_and_no_screen() -> None:
     assert loaded.isdisjoint(HEAVY)
 
 
+def test_what_opens_an_incident_pays_for_no_client_and_no_screen() -> None:
+    """Steps load their clients when they first need them; nobody looks at a run without a terminal."""
+    loaded = _loaded_by("import drbook.cli.run, drbook.app.session, drbook.app.inspect")
+    assert "jinja2" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
 def test_a_client_that_is_paid_for_is_seen() -> None:
     assert "httpx" in _loaded_by("import httpx")

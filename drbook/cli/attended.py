@@ -21,7 +21,7 @@ from drbook.core.plaintext import plain
 if TYPE_CHECKING:
     from drbook.app.model import Incident
     from drbook.app.session import Session
-    from drbook.tui.opening import First, Told
+    from drbook.tui.first import First, Told
 
 Opening = Callable[["Told"], "Session"]
 """Opens an incident and tells how far it is. Raises DrbookError where it cannot be opened."""
@@ -135,7 +135,7 @@ _LONGEST_LINE = 1 << 18
 
 def first_of(folder: Path) -> "First":
     """What the first line of a record says of its incident, unverified: for the first frame only."""
-    from drbook.tui.opening import First
+    from drbook.tui.first import First
 
     try:
         with (folder / "journal.jsonl").open("rb") as stream:

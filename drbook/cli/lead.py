@@ -28,7 +28,7 @@ from drbook.core.state import StepState, in_doubt
 from drbook.core.values import Json, plain
 from drbook.mirror.mirrors import LAST_WAIT
 from drbook.mirror.status import MirrorState
-from drbook.tui.opening import First
+from drbook.tui.first import First
 
 
 def lead(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from drbook.app.places import Home
     from drbook.app.session import Session
     from drbook.app.vouching import Vouch
-    from drbook.tui.opening import Told
+    from drbook.tui.first import Told
 
 
 @click.command("resume")
@@ -128,7 +128,7 @@ def command(
         )
     if not headless:
         hold()
-        from drbook.tui.opening import First
+        from drbook.tui.first import First
 
         def opening(told: "Told") -> "Session":
             return _resumed(incident, amend, without_mirrors, told.say, told.reading)

@@ -10,7 +10,7 @@ from drbook.cli.attended import attend, need_terminal
 from drbook.cli.settings import ask_missing, read_settings
 from drbook.core.events import Mode
 from drbook.core.values import plain
-from drbook.tui.opening import First
+from drbook.tui.first import First
 
 if TYPE_CHECKING:
     from drbook.app.session import Session

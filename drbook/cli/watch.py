@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from drbook.app.follower import Follower
     from drbook.app.model import Incident
     from drbook.core.events import Record
-    from drbook.tui.opening import Told
+    from drbook.tui.first import Told
 
 LOOK_EVERY = 0.5
 """Seconds."""

@@ -13,6 +13,7 @@ from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Output, Progress, Signal, Working
 from drbook.core.values import counted, plain
+from drbook.core.walnames import Way
 from drbook.providers.backrestcopy import ArchivedWal, ReadWal, lay_down
 from drbook.providers.backrestlist import (
     Archive,
@@ -26,12 +27,11 @@ from drbook.providers.backrestlist import (
 from drbook.providers.backrestprogram import LISTING, Failed, Lies, PgBackRest, status
 from drbook.providers.backrestverify import Damage, damage_in, judged, verified
 from drbook.providers.backrestwal import (
-    Span,
     alone,
     missing_of_its_own,
     reach,
     segment_size,
-    spans_of,
+    way_of,
 )
 from drbook.providers.sources.base import Blob, Opening, Place
 
@@ -211,7 +211,7 @@ class PgBackRestReader:
             wal_from=one.wal_start or None,
         )
 
-    def _spans(self, one: Backup, seen: _Seen, size: int) -> tuple[Sequence[Span], list[str]]:
+    def _spans(self, one: Backup, seen: _Seen, size: int) -> tuple[Way, list[str]]:
         """The timelines that it can be rolled along, and what has to be said of them."""
         archive = seen.archive(one)
         own = alone(one)
@@ -222,7 +222,7 @@ class PgBackRestReader:
         if text is None:
             return own, [f"timeline {newest} was not looked at: its history cannot be read"]
         try:
-            spans = spans_of(one, newest, text, size)
+            spans = way_of(one, newest, text, size)
         except ValueError:
             return own, [f"timeline {newest} was not looked at: its history is none"]
         if not spans:

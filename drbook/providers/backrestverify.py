@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from drbook.core.points import ByteFact
 from drbook.core.values import counted, plain
+from drbook.core.walnames import segment
 from drbook.providers.backrestlist import Backup
-from drbook.providers.backrestwal import number_of
 
 _BACKUP = re.compile(
     r"^\s*backup: (?P<label>\S+), status: (?P<status>[^,]+), "
@@ -135,5 +135,8 @@ def _segments(damages: Sequence[Damage], archive: str) -> list[str]:
 def _is_own(name: str, backup: Backup, size: int) -> bool:
     if not backup.wal_start or name[:8] != backup.wal_start[:8]:
         return False
-    first, last = number_of(backup.wal_start, size), number_of(backup.wal_stop, size)
-    return first <= number_of(name, size) <= last
+    first, last = segment(backup.wal_start, size), segment(backup.wal_stop, size)
+    found = segment(name, size)
+    if first is None or last is None or found is None:
+        return name in (backup.wal_start, backup.wal_stop)
+    return first.number <= found.number <= last.number

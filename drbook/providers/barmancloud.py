@@ -22,9 +22,8 @@ from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Output, Progress, Working, finish
 from drbook.core.values import plain
+from drbook.core.walnames import HISTORY, SEGMENT
 from drbook.providers.barmanlist import (
-    HISTORY,
-    SEGMENT,
     Catalogue,
     Kept,
     Wal,

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from drbook.core import walnames
 from drbook.core.values import plain
+from drbook.core.walnames import HISTORY, SIZES, USUAL, row, segment, way_by_names
 
 DONE = "DONE"
-SEGMENT = re.compile(r"[0-9A-F]{24}")
-HISTORY = re.compile(r"[0-9A-F]{8}\.history")
 
 _ID = re.compile(r"\d{8}T\d{6}")
-_USUAL = 16 * 1024 * 1024
 _WAITS = (
     "it waits for WAL that its archive had not when Barman looked last; without it the copy never "
     "becomes consistent (`barman check-backup` looks again)"
@@ -174,6 +173,7 @@ def kept_in(one: Mapping[str, object]) -> Kept:
     if not isinstance(spaces, list | tuple):
         raise ValueError("Barman's tablespaces are no list")
     parent = one.get("parent_backup_id")
+    size = _segment_size(one.get("xlog_segment_size"))
     return Kept(
         id=_id(one["backup_id"]),
         ended=datetime.fromisoformat(str(one["end_time_iso"])).astimezone(UTC),
@@ -181,9 +181,9 @@ def kept_in(one: Mapping[str, object]) -> Kept:
         version=_number(one.get("version")),
         system=_word(one.get("systemid")),
         timeline=_number(one["timeline"]) or 1,
-        begin_wal=_segment(one["begin_wal"]),
-        end_wal=_segment(one["end_wal"]),
-        segment=_segment_size(one.get("xlog_segment_size")),
+        begin_wal=_segment(one["begin_wal"], size),
+        end_wal=_segment(one["end_wal"], size),
+        segment=size,
         size=_number(one.get("deduplicated_size") or one.get("size")),
         encryption=_word(one.get("encryption")),
         compression=_word(one.get("compression")),
@@ -201,16 +201,15 @@ def _number(value: object) -> int | None:
     return int(value) if isinstance(value, (int, str)) and value != "" else None
 
 
-def _segment(value: object) -> str:
-    if not isinstance(value, str) or not SEGMENT.fullmatch(value):
-        raise ValueError("Barman names a WAL segment by something else than 24 hexadecimal digits")
+def _segment(value: object, size: int) -> str:
+    if not isinstance(value, str) or segment(value, size) is None:
+        raise ValueError(f"Barman names a WAL segment as none of {size} bytes is named")
     return value
 
 
 def _segment_size(value: object) -> int:
-    """PostgreSQL allows powers of two from 1 MiB to 1 GiB."""
-    size = _number(value) or _USUAL
-    if size & (size - 1) or not 2**20 <= size <= 2**30:
+    size = _number(value) or USUAL
+    if size not in SIZES:
         raise ValueError(f"Barman says that a WAL segment has {size} bytes")
     return size
 
@@ -227,68 +226,31 @@ def chain(backups: Mapping[str, Kept], kept: Kept) -> tuple[str, ...]:
     return tuple(reversed(found))
 
 
-def number_of(name: str, segment: int) -> int:
-    """How many segments lie before it, on whichever timeline."""
-    return int(name[8:16], 16) * (2**32 // segment) + int(name[16:24], 16)
-
-
-def name_of(timeline: int, number: int, segment: int) -> str:
-    """The name of a segment (PostgreSQL's `XLogFileName`)."""
-    log, low = divmod(number, 2**32 // segment)
-    return f"{timeline:08X}{log:08X}{low:08X}"
-
-
 def own_segments(kept: Kept) -> list[str]:
     """Those without which a backup never becomes consistent, in order."""
-    first, last = (number_of(name, kept.segment) for name in (kept.begin_wal, kept.end_wal))
-    timeline = int(kept.begin_wal[:8], 16)
-    return [name_of(timeline, number, kept.segment) for number in range(first, last + 1)]
+    first, last = segment(kept.begin_wal, kept.segment), segment(kept.end_wal, kept.segment)
+    assert first is not None, "it was read by `kept_in`"
+    assert last is not None
+    return [one.name(kept.segment) for one in row(first, last)]
 
 
 def reach(kept: Kept, wals: Sequence[Wal]) -> Reach:
-    """Follow the segments from the backup's first. Where its timeline ends, a later one goes on that has
-    its history in the archive and a segment where the other ends; which one grew out of which is in the
-    histories' text, which nobody reads here."""
+    """From the backup's first segment on, along the timelines whose histories are in the archive; which one
+    grew out of which is in the histories' text, which nobody reads here."""
     by_name = {one.name: one for one in wals}
     for name in own_segments(kept):
         if name not in by_name:
             return Reach(None, missing=name)
-    timeline = int(kept.end_wal[:8], 16)
-    number = number_of(kept.end_wal, kept.segment)
-    over: list[int] = []
-    while True:
-        while (following := name_of(timeline, number + 1, kept.segment)) in by_name:
-            number += 1
-        branch = _branch(by_name, timeline, number, kept.segment)
-        if branch is None:
-            break
-        timeline, number = branch
-        over.append(timeline)
-    last = by_name[name_of(timeline, number, kept.segment)]
-    behind = [
-        name
-        for name in by_name
-        if SEGMENT.fullmatch(name)
-        and int(name[:8], 16) >= timeline
-        and number_of(name, kept.segment) > number + 1
-    ]
-    return Reach(last, gap=following if behind else "", timelines=tuple(over))
-
-
-def _branch(
-    by_name: Mapping[str, Wal], timeline: int, number: int, segment: int
-) -> tuple[int, int] | None:
-    """The next timeline and its segment at which it goes on from here."""
-    later = sorted(
-        int(name[:8], 16)
-        for name in by_name
-        if HISTORY.fullmatch(name) and int(name[:8], 16) > timeline
-    )
-    for one in later:
-        for at in (number, number + 1):
-            if name_of(one, at, segment) in by_name:
-                return one, at
-    return None
+    end = segment(kept.end_wal, kept.segment)
+    assert end is not None
+    held = [one for name in by_name if (one := segment(name, kept.segment)) is not None]
+    histories = {int(told[1], 16) for name in by_name if (told := HISTORY.fullmatch(name))}
+    way = way_by_names(end, held, histories)
+    found = walnames.reach(end.number, held, way)
+    assert found.last is not None, "its own are all there"
+    over = (span.timeline for span in way[1:] if span.first <= found.last.number)
+    gap = found.missing.name(kept.segment) if found.missing is not None else ""
+    return Reach(by_name[found.last.name(kept.segment)], gap=gap, timelines=tuple(over))
 
 
 def show_reach(found: Reach, clock: str) -> str:

@@ -14,9 +14,8 @@ from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Output, Progress, Working, finish
 from drbook.core.values import counted, plain
+from drbook.core.walnames import HISTORY, SEGMENT
 from drbook.providers.barmanlist import (
-    HISTORY,
-    SEGMENT,
     Catalogue,
     Kept,
     catalogue_of,

@@ -18,7 +18,7 @@ from drbook.providers.basetar import TAR_FORMS, Tars, map_tablespaces
 from drbook.providers.basetree import Tree
 from drbook.providers.baseverify import combined
 from drbook.providers.dirsource import directory_facts
-from drbook.providers.pgidentity import system_identifier_in
+from drbook.providers.pgcontrol import system_identifier_in
 from drbook.providers.private import read
 from drbook.providers.sources.base import Blob, Opening, Place, WalArchive
 from drbook.providers.sources.basebackup import BaseBackupSource

@@ -17,11 +17,11 @@ import psycopg
 
 from drbook.core.baseline import Identity, Place
 from drbook.core.freshness import Answer, FoundObject
+from drbook.providers.pgcontrol import system_identifier_in
 from drbook.providers.pgnames import shown
 from drbook.providers.pgsession import Connection
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
-CONTROL = Path("global", "pg_control")
 
 
 def identity(connection: Connection) -> Identity:
@@ -162,15 +162,6 @@ def _own_numbers(pid: int) -> set[int]:
         if line.startswith("NSpid:"):
             return {int(number) for number in line.split()[1:]}
     return {pid}
-
-
-def system_identifier_in(data: Path) -> str:
-    """The system identifier in a data directory's control file: its first eight bytes.
-
-    Raises OSError where it cannot be read (PostgreSQL, `src/include/catalog/pg_control.h`).
-    """
-    with (data / CONTROL).open("rb") as stream:
-        return str(int.from_bytes(stream.read(8), sys.byteorder))
 
 
 def boot_id() -> str:

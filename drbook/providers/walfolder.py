@@ -5,7 +5,7 @@ import gzip
 import lzma
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ import zstandard
 
 from drbook.core.errors import CouldNotVerify
 from drbook.core.values import plain, show_time
-from drbook.core.walnames import USUAL, Segment, reach, segment
+from drbook.core.walnames import HISTORY, USUAL, Segment, reach, segment, way_by_names
 
 PARTIAL = ".partial"
 """What pg_receivewal calls the segment that it still writes. It is of full size, and replayed as far as
@@ -64,11 +64,14 @@ class WalFolder:
         """How far an unbroken row of segments reaches from this one on. Raises CouldNotVerify where the folder
         cannot be listed."""
         held: dict[Segment, datetime] = {}
+        histories: set[int] = set()
         size = self._size()
         first = segment(start, size)
         try:
             with os.scandir(self._folder) as entries:
                 for entry in entries:
+                    if (told := HISTORY.match(entry.name)) and entry.name[told.end() :] in _PACKED:
+                        histories.add(int(told[1], 16))
                     found = segment(entry.name.split(".", 1)[0], size)
                     bare = entry.name[24:]
                     if found is None or bare not in _PACKED or not entry.is_file():
@@ -82,7 +85,7 @@ class WalFolder:
                 next="Check that its disk is mounted here and readable for this user.",
                 code="list-failed",
             ) from None
-        return _judged(first, held, size) if first is not None else Rolls(None, "")
+        return _judged(first, held, histories, size) if first is not None else Rolls(None, "")
 
     def first_bytes(self, name: str, count: int) -> bytes:
         """The beginning of a segment; empty where there is none, or it cannot be read."""
@@ -107,8 +110,10 @@ class WalFolder:
         return USUAL
 
 
-def _judged(first: Segment, held: Mapping[Segment, datetime], size: int) -> Rolls:
-    found = reach(first, held)
+def _judged(
+    first: Segment, held: Mapping[Segment, datetime], histories: Collection[int], size: int
+) -> Rolls:
+    found = reach(first.number, held, way_by_names(first, held, histories))
     if found.last is None:
         return Rolls(None, f"the archive lacks {first.name(size)}, which it begins with")
     at = held[found.last]

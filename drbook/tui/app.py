@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from drbook.tui.base import Clock, DrbookApp, run, utc_now
-from drbook.tui.opening import First, Opening, OpeningScreen
+from drbook.tui.first import First
+from drbook.tui.opening import Opening, OpeningScreen
 
 if TYPE_CHECKING:
     from drbook.app.model import Incident

@@ -4,9 +4,7 @@ It is painted before anything else is loaded; this module imports nothing but Te
 """
 
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -19,36 +17,11 @@ from textual.widgets import Static
 from drbook.core.heap import let_go
 from drbook.core.plaintext import plain
 from drbook.tui.colours import BUSY, DIM, DRILL_TAG, DRY_TAG, LIVE_TAG, STRONG, WARN
+from drbook.tui.first import First, Told
 from drbook.tui.lines import Lines
 
 if TYPE_CHECKING:
     from drbook.app.model import Incident
-
-
-@dataclass(frozen=True, slots=True)
-class First:
-    """What is known of an incident before it is opened; nothing is decided by it."""
-
-    mode: str = ""
-    title: str = ""
-
-
-@dataclass(slots=True)
-class Told:
-    """How far it is; written by the thread that opens, read by the screen."""
-
-    lines: list[str] = field(default_factory=list)
-    done: int = 0
-    total: int = 0
-
-    def say(self, line: str) -> None:
-        """A sentence for a person."""
-        self.lines.append(line)
-
-    def reading(self, done: int, total: int) -> None:
-        """So many of the record's lines were read."""
-        self.done, self.total = done, total
-        time.sleep(0)  # lets a key be heard
 
 
 Opening = Callable[[Told], "tuple[Incident, str]"]

@@ -8,7 +8,7 @@ import pytest
 from drbook.cli import attended, lead
 from drbook.core.errors import ExitCode, JournalError, UsageError
 from drbook.tui import app
-from drbook.tui.opening import First, Told
+from drbook.tui.first import First, Told
 
 
 @dataclass

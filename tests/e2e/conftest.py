@@ -41,10 +41,14 @@ def made() -> Iterator[tuple[Archiving, Path]]:
 def terminal(drbook, tmp_path: Path):  # type: ignore[no-untyped-def]
     made: list[Terminal] = []
 
-    def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Terminal:
+    def start(
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        program: Drbook = drbook,
+    ) -> Terminal:
         around = drbook.environment | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
         around |= environment or {}
-        made.append(Terminal([*drbook.program, *arguments], around, tmp_path))
+        made.append(Terminal([*program.program, *arguments], around, tmp_path))
         return made[-1]
 
     yield start

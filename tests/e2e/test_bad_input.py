@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.program import hurried
 
 GOOD = "drbook: 1\ntitle: T\nsteps:\n  - {id: a, phase: close, do: note, with: {text: x}}\n"
 
@@ -49,9 +50,9 @@ def test_what_is_no_runbook(drbook, tmp_path: Path, name: str, command: tuple[st
 def test_a_pipe_is_read_and_a_silent_one_is_not_waited_for(drbook, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    ran = drbook("lint", str(pipe), timeout=30)
+    ran = hurried(drbook, "drbook.language.source:PIPE_SECONDS=2")("lint", str(pipe), timeout=30)
     assert ran.code == 2
-    assert "nothing came out of it" in ran.err + ran.out
+    assert "nothing came out of it for 2 s" in ran.err + ran.out
     shell = f"exec {sys.executable} -m drbook lint <(printf 'drbook: 1\\ntitle: T\\nsteps: []\\n')"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=30)
     assert done.returncode == 2

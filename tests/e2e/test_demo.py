@@ -6,36 +6,19 @@ import json
 import os
 import shlex
 import signal
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-
-from drbook.providers.pgserver import server_user
+from campaigns.ended import Ending, family, scratch_in, what_is_left, worlds
 
 ROWS = "4000"
 
 
-def worlds(folder: Path) -> list[Path]:
-    return sorted(folder.glob("drbook-*"))
-
-
 @pytest.fixture
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A TMPDIR of its own, so that what is left over can be seen."""
-    folder = Path(tempfile.mkdtemp(prefix="t-", dir=tmp_path_factory.getbasetemp()))
-    if server_user() == "nobody":
-        folder.chmod(0o711)
-    return folder
-
-
-def family(process: "subprocess.Popen[str]") -> list[psutil.Process]:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(process.pid).children(recursive=True)
-    return []
+    return scratch_in(tmp_path_factory.getbasetemp())
 
 
 def listening(process: psutil.Process) -> list[str]:
@@ -47,11 +30,6 @@ def listening(process: psutil.Process) -> list[str]:
             if connection.status == psutil.CONN_LISTEN
         ]
     return []
-
-
-def all_gone(processes: list[psutil.Process], within: float = 15) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=within)
-    return not [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_headless_prints_one_document_that_holds_the_whole_story(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
@@ -142,10 +120,21 @@ def course(journal: Path) -> dict[str, list[str]]:
     return found
 
 
+SETTINGS = {
+    "PGPORT": "5433", "PGSERVICE": "foo", "PGOPTIONS": "-c default_transaction_read_only=on",
+    "PGHOST": "db.example.com", "PGSSLMODE": "verify-full", "AWS_PROFILE": "nope",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1",
+    "https_proxy": "http://127.0.0.1:1",
+}  # fmt: skip
+
+
 def test_two_worlds_at_once_and_nothing_is_left(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
+    """The settings of this machine, which the second one has, do not reach its world."""
     begun = [
-        drbook.start("demo", "--headless", "--json", "--rows", ROWS, TMPDIR=str(scratch))
-        for _ in range(2)
+        drbook.start(
+            *("demo", "--headless", "--json", "--rows", ROWS), TMPDIR=str(scratch), **settings
+        )
+        for settings in ({}, SETTINGS)
     ]
     incidents = set()
     for process in begun:
@@ -156,49 +145,19 @@ def test_two_worlds_at_once_and_nothing_is_left(drbook, scratch) -> None:  # typ
     assert worlds(scratch) == []
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("when", ["while it is built", "while it is led"])
-def test_a_demo_that_is_ended_cleans_up(drbook, scratch, how: signal.Signals, when: str) -> None:  # type: ignore[no-untyped-def]
-    with drbook.start("demo", "--headless", "--rows", ROWS, TMPDIR=str(scratch)) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if ("Ninety days" if when == "while it is built" else "loss: started") in line:
-                break
-        servers = family(process)
-        process.send_signal(how)
-        process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert all_gone(servers)
-    assert worlds(scratch) == []
-
-
-@pytest.mark.parametrize("pause", [0.1, 0.5, 1.5])
-def test_a_second_ctrl_c_does_not_cut_the_cleaning_up_short(drbook, scratch, pause: float) -> None:  # type: ignore[no-untyped-def]
-    with drbook.start("demo", "--headless", "--rows", ROWS, TMPDIR=str(scratch)) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "loss: started" in line:
-                break
-        servers = family(process)
-        process.send_signal(signal.SIGINT)
-        time.sleep(pause)
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert all_gone(servers)
-    assert worlds(scratch) == []
-
-
-def test_the_settings_of_this_machine_do_not_reach_the_world(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
-    settings = {
-        "PGPORT": "5433", "PGSERVICE": "foo", "PGOPTIONS": "-c default_transaction_read_only=on",
-        "PGHOST": "db.example.com", "PGSSLMODE": "verify-full", "AWS_PROFILE": "nope",
-        "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1",
-        "https_proxy": "http://127.0.0.1:1",
-    }  # fmt: skip
-    ran = drbook("demo", "--headless", "--json", "--rows", ROWS, TMPDIR=str(scratch), **settings)
-    assert ran.code == 0, ran.err
+@pytest.mark.parametrize(
+    "ending",
+    [
+        Ending(signal.SIGTERM, "Ninety days"),
+        Ending(signal.SIGHUP, "loss: started"),
+        Ending(signal.SIGINT, "loss: started", again=0.5),
+    ],
+    ids=str,
+)
+def test_a_demo_that_is_ended_cleans_up(drbook, scratch, ending: Ending) -> None:  # type: ignore[no-untyped-def]
+    """The campaign's short form: each signal, while the world is built, while it is led, and once more while it
+    cleans up."""
+    assert what_is_left(drbook, scratch, ending) == []
 
 
 def test_a_timeline_that_could_not_be_written_is_said_before_anything_starts(
@@ -213,16 +172,10 @@ def test_a_timeline_that_could_not_be_written_is_said_before_anything_starts(
 
 
 def test_a_demo_that_is_killed_leaves_no_process(drbook, scratch) -> None:  # type: ignore[no-untyped-def]
-    with drbook.start("demo", "--headless", "--rows", ROWS, TMPDIR=str(scratch)) as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "backup off site" in line:
-                break
-        servers = family(process)
-        assert len(servers) >= 4
-        process.kill()
-        process.communicate(timeout=30)
-    assert all_gone(servers, within=30)
+    """Its world it cannot take away, and the campaign sees that."""
+    found = what_is_left(drbook, scratch, Ending(signal.SIGKILL, "backup off site"))
+    assert found == ["exit code -9", *(f"{one} is left" for one in worlds(scratch))]
+    assert len(found) == 2
 
 
 def test_servers_listen_on_loopback_or_private_sockets_only(drbook, scratch) -> None:  # type: ignore[no-untyped-def]

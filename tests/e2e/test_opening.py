@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.large import large, plug_in
+from support.program import hurried
 
 from drbook.core import events as ev
 from drbook.core.events import Mode
@@ -70,9 +71,12 @@ def test_the_newest_open_one_is_found_behind_the_first_frame(
     assert f"drbook resume {made.incident}" in seat.text.replace("\n", "")
 
 
-def test_a_hang_up_while_a_provider_hangs(terminal, made, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_hang_up_while_a_provider_hangs(drbook, terminal, made, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """The step hears nothing; drbook ends all the same, once its grace is over, and says so on record."""
-    seat = terminal("resume", made.incident, environment=around(made, tmp_path))
+    seat = terminal(
+        *("resume", made.incident), environment=around(made, tmp_path),
+        program=hurried(drbook, "drbook.app.steps:GRACE=3"),
+    )  # fmt: skip
     seat.sees("16  Bring back part 16")
     seat.press("\r")
     seat.sees("running")

@@ -25,6 +25,8 @@ SOURCES: dict[str, tuple[type[AwsSnapshots], dict[str, Any]]] = {
     "backup": (AwsBackupSource, {"vault": "vault", "resources": [RECOVERY["ResourceArn"]]}),
 }
 
+pytestmark = pytest.mark.xdist_group("aws")  # one worker makes what all of them read, once
+
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[tuple[str, str]]:

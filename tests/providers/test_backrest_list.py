@@ -25,7 +25,7 @@ from drbook.providers.backrestwal import (
     missing_of_its_own,
     reach,
     segment_size,
-    spans_of,
+    way_of,
 )
 from drbook.providers.sources.pgbackrest import PgBackRestSource
 
@@ -234,7 +234,7 @@ FORKED = "1\t0/5800000\tno recovery target specified\n"
 def test_a_row_goes_over_to_the_timeline_that_forked_off(
     there: tuple[str, ...], history: str, last: str, gap: str
 ) -> None:
-    spans = spans_of(backup(), 2, history, USUAL)
+    spans = way_of(backup(), 2, history, USUAL)
     assert [each.timeline for each in spans] == [1, 2]
     found = reach(backup(), archive(*there), spans, USUAL)
     assert found.last == last
@@ -246,16 +246,16 @@ def test_a_row_goes_over_to_the_timeline_that_forked_off(
     ["1\t0/2800000\tbefore the end of the copy\n", "7\t0/9000000\tanother's\n", "", "# nothing\n"],
 )
 def test_a_timeline_that_does_not_lead_on_from_the_copy_is_left(history: str) -> None:
-    assert spans_of(backup(), 8, history, USUAL) == ()
+    assert way_of(backup(), 8, history, USUAL) == ()
 
 
 def test_three_timelines_in_a_row() -> None:
     history = "1\t0/5800000\tx\n2\t0/7800000\ty\n"
-    spans = spans_of(backup(), 3, history, USUAL)
+    spans = way_of(backup(), 3, history, USUAL)
     there = archive("02", "03", "04", "05", "2:05", "2:06", "2:07", "3:07", "3:08")
     assert reach(backup(), there, spans, USUAL).last == "000000030000000000000008"
     on_two = backup("06", "06", timeline="00000002")
-    assert [each.timeline for each in spans_of(on_two, 3, history, USUAL)] == [2, 3]
+    assert [each.timeline for each in way_of(on_two, 3, history, USUAL)] == [2, 3]
 
 
 # --- verify ------------------------------------------------------------------------------------------

@@ -14,8 +14,6 @@ from drbook.providers.barmanlist import (
     catalogue_of,
     chain,
     kept_in,
-    name_of,
-    number_of,
     own_segments,
     reach,
     show_reach,
@@ -76,14 +74,33 @@ def test_how_far_the_names_reach(names: tuple[str, ...], last: str | None, words
     assert words in show_reach(found, "by somebody's clock")
 
 
-@pytest.mark.parametrize("size", [2**20, 2**24, 2**26, 2**30])
-def test_names_are_counted_over_the_end_of_a_log(size: int) -> None:
-    per = 2**32 // size
-    for number in (0, 1, per - 1, per, 5 * per - 1, 5 * per):
-        assert number_of(name_of(7, number, size), size) == number
-    last = name_of(1, per - 1, size)
-    backup = kept(begin_wal=last, end_wal=name_of(1, per, size), xlog_segment_size=size)
-    assert own_segments(backup) == [last, f"{1:08X}{1:08X}{0:08X}"]
+@pytest.mark.parametrize(
+    ("names", "last", "words"),
+    [
+        # The old timeline went on beside the new one: a recovery leaves it where that branched off.
+        ((one(2), one(3), one(4), one(5), one(6), "00000002.history", one(5, 2)), one(5, 2), "timeline 2"),
+        ((one(2), one(3), one(4), "00000002.history", one(3, 2), one(5, 2)), one(3, 2), f"WAL {one(4, 2)} is missing"),
+        # PostgreSQL looks for the history of 2 first, and ends its search there.
+        ((one(2), one(3), "00000003.history", one(4, 3)), one(3), ""),
+        # It branched off before the copy was whole.
+        ((one(2), one(3), one(4), "00000002.history", one(2, 2), one(3, 2), one(4, 2), one(5, 2)), one(4), ""),
+    ],
+    ids=["both went on", "a gap on the new one", "no history between", "before the copy"],
+)  # fmt: skip
+def test_which_timeline_a_recovery_goes_along(
+    names: tuple[str, ...], last: str, words: str
+) -> None:
+    found = reach(kept(), wals(*names))
+    assert found.last is not None
+    assert found.last.name == last
+    said = show_reach(found, "by somebody's clock")
+    assert words in said
+    assert words or "missing" not in said + str(found.timelines)
+
+
+def test_own_segments_are_counted_over_the_end_of_a_log() -> None:
+    backup = kept(begin_wal=one(0x3F), end_wal=f"{1:08X}{1:08X}{0:08X}", xlog_segment_size=2**26)
+    assert own_segments(backup) == [one(0x3F), f"{1:08X}{1:08X}{0:08X}"]
 
 
 def _catalogue(*backups: dict[str, Any]) -> Catalogue:
@@ -141,7 +158,7 @@ def test_what_a_point_says_of_its_server() -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        {"backup_id": "--help"}, {"backup_id": "../x"}, {"begin_wal": "x"}, {"end_wal": None},
+        {"backup_id": "--help"}, {"backup_id": "../x"}, {"begin_wal": "x"}, {"end_wal": None}, {"end_wal": one(256)},
         {"xlog_segment_size": 3}, {"end_time_iso": "yesterday"}, {"tablespaces": 7},
         {"parent_backup_id": "-rf"},
     ],

@@ -26,6 +26,8 @@ from drbook.providers.targets.kinds import ClusterTarget
 from drbook.providers.targets.pool import ServerPool
 from drbook.testing import opening
 
+pytestmark = pytest.mark.xdist_group("basebackup")  # one worker makes what all of them read, once
+
 
 @pytest.fixture(scope="module")
 def world(tools: tuple[PgTools, ...]) -> Iterator[tuple[Archiving, Path]]:

@@ -17,7 +17,7 @@ from drbook.core.capture import BEHIND, Pace, behind
 from drbook.core.errors import Cancelled, CouldNotVerify
 from drbook.core.signals import Milestone, Progress
 from drbook.core.targets import DatabaseRef
-from drbook.providers import pgload
+from drbook.providers import pgload, pgsession
 from drbook.providers.cancel import CancelToken
 from drbook.providers.postgres import PostgresReader
 
@@ -172,8 +172,14 @@ def test_a_login_that_may_share_no_snapshot_counts_alone(
     [(timedelta(seconds=1.5), "statement timeout"), (timedelta(minutes=5), "lock timeout")],
 )
 def test_a_table_that_cannot_be_had_is_unknown_and_the_rest_goes_on(
-    many: DatabaseRef, postgres: Postgres, reader: PostgresReader, timeout: timedelta, said: str
+    many: DatabaseRef,
+    postgres: Postgres,
+    reader: PostgresReader,
+    monkeypatch: pytest.MonkeyPatch,
+    timeout: timedelta,
+    said: str,
 ) -> None:
+    monkeypatch.setattr(pgsession, "LOCK_SECONDS", 2)
     with locked(postgres, "t07"):
         counts = drain(reader.count(many, pace=Pace(statement_timeout=timeout)))
     found = counts.by_name()
@@ -185,9 +191,10 @@ def test_a_table_that_cannot_be_had_is_unknown_and_the_rest_goes_on(
 
 
 def test_counted_tables_are_let_go(
-    many: DatabaseRef, postgres: Postgres, reader: PostgresReader
+    many: DatabaseRef, postgres: Postgres, reader: PostgresReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever alters a table must not wait for the end of the whole count."""
+    monkeypatch.setattr(pgsession, "LOCK_SECONDS", 1)
     pace = Pace(jobs=1, statement_timeout=timedelta(seconds=20))
     with locked(postgres, "t00"):  # the smallest is counted last
         work = reader.count(many, pace=pace)

@@ -15,6 +15,7 @@ from support.pg import Postgres
 
 from drbook.core.baseline import Place
 from drbook.providers import pgidentity
+from drbook.providers.pgcontrol import system_identifier_in
 from drbook.providers.pgidentity import (
     answer,
     boot_id,
@@ -23,7 +24,6 @@ from drbook.providers.pgidentity import (
     pinned,
     place_of,
     server_place,
-    system_identifier_in,
 )
 
 SYSTEM = 7_300_000_000_000_000_001

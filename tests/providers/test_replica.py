@@ -30,6 +30,8 @@ from drbook.providers.postgres import PostgresReader
 
 __all__ = ["site"]
 
+pytestmark = pytest.mark.xdist_group("site")  # one worker makes what all of them read, once
+
 
 @pytest.fixture(scope="module", autouse=True)
 def business(site: Site) -> None:

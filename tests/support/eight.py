@@ -38,7 +38,7 @@ backups:
   - {id: attic, kind: borg, repository: ROOT/borg, passphrase: env:BORG_WORD, domain: {provider: far, account: b, resource: r5, credentials: [writer]}}
   - {id: vault, kind: restic, repository: ROOT/restic, password: env:RESTIC_WORD, domain: {provider: far, account: b, resource: r6, credentials: [writer]}}
   - {id: disk, kind: directory, path: ROOT/disk, domain: {provider: far, account: b, resource: r7, credentials: [writer]}}
-  - {id: mute, kind: s3, bucket: mute, endpoint: "TARPIT", region: us-east-1, access_key: env:KEY, secret_key: env:SECRET, timeout: 3s, domain: {provider: far, account: b, resource: mute, credentials: [writer]}}
+  - {id: mute, kind: s3, bucket: mute, endpoint: "TARPIT", region: us-east-1, access_key: env:KEY, secret_key: env:SECRET, timeout: 1s, domain: {provider: far, account: b, resource: mute, credentials: [writer]}}
 steps:
   - {id: locate, phase: locate, do: backups.locate}
   - {id: restore, phase: restore, do: postgres.restore, with: {point: "${{ steps.locate.point }}", target: {kind: cluster, dbname: rental}}}

@@ -11,7 +11,7 @@ import psycopg
 
 from drbook.core.points import ByteFact, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Working
-from drbook.providers.pgidentity import system_identifier_in
+from drbook.providers.pgcontrol import system_identifier_in
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
 from drbook.providers.process import complete

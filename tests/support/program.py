@@ -75,6 +75,24 @@ def heeding_permissions(drbook: Drbook) -> Drbook:
     return made
 
 
+_HURRIED = """
+import importlib, runpy, sys
+for setting in sys.argv.pop(1).split(","):
+    place, value = setting.split("=")
+    module, name = place.split(":")
+    setattr(importlib.import_module(module), name, int(value))
+runpy.run_module("drbook", run_name="__main__", alter_sys=True)
+"""
+
+
+def hurried(drbook: Drbook, *seconds: str) -> Drbook:
+    """The same program with less patience, as in `drbook.app.steps:GRACE=3`: what is shown is that a wait ends
+    and what is said then, not how long it is."""
+    made = Drbook(drbook.home)
+    made.program = [sys.executable, "-c", _HURRIED, ",".join(seconds)]
+    return made
+
+
 class PeakMemory:
     """The most memory that a process has held resident, by the kernel's own account."""
 

@@ -25,18 +25,21 @@ class Terminal:
 
     def read(self, seconds: float = 0.2) -> None:
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                # Textual asks terminals for modes in ways that the emulator does not know.
-                data = self.child.read_nonblocking(65536, timeout=0.1)
-                self.sent += data
-                self._stream.feed(
-                    re.sub(rb"\x1b\[[<>=?][\d;:$]*[a-zA-Z]|\x1b_.*?\x1b\\", b"", data)
-                )
-            except pexpect.TIMEOUT:
-                continue
-            except pexpect.EOF:
-                return
+        while time.monotonic() < deadline and self._take():
+            continue
+
+    def _take(self) -> bool:
+        """What is there, or comes within a tenth of a second; False once nothing can come any more."""
+        try:
+            data = self.child.read_nonblocking(65536, timeout=0.1)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        self.sent += data
+        # Textual asks terminals for modes in ways that the emulator does not know.
+        self._stream.feed(re.sub(rb"\x1b\[[<>=?][\d;:$]*[a-zA-Z]|\x1b_.*?\x1b\\", b"", data))
+        return True
 
     @property
     def title(self) -> str:
@@ -53,8 +56,7 @@ class Terminal:
         while time.monotonic() < deadline:
             if all(word in self.text for word in words):
                 return
-            assert self.child.isalive(), f"it has ended:\n{self.text}"
-            self.read()
+            assert self._take() or self.child.isalive(), f"it has ended:\n{self.text}"
         raise AssertionError(f"{words} not seen:\n{self.text}")
 
     def press(self, keys: str) -> None:

@@ -103,10 +103,13 @@ def s3_bed(s3_server: Any) -> SourceBed:
     )
 
 
-def restic_bed(tmp_path: Path) -> SourceBed:
-    """Two snapshots of a folder that gained a dump; in restic a point is a file of a snapshot."""
+@cache
+def restic_bed(folder: Path) -> SourceBed:
+    """Two snapshots of a folder that gained a dump; in restic a point is a file of a snapshot. Every check
+    leaves it as it was."""
+    tmp_path = folder / "restic"
     where, dumps = tmp_path / "repository", tmp_path / "dumps"
-    dumps.mkdir()
+    dumps.mkdir(parents=True)
     made = Repository(where)
     copies = {}
     for name, data in FILES.items():
@@ -370,9 +373,14 @@ def drawer_bed(tmp_path: Path) -> SourceBed:
     )
 
 
-def installed(program: str) -> Any:
+def together(kind: str, world: str, *marks: pytest.MarkDecorator) -> Any:
+    """A kind whose world is made once: all that ask for it run in one worker."""
+    return pytest.param(kind, marks=[*marks, pytest.mark.xdist_group(world)])
+
+
+def installed(program: str) -> pytest.MarkDecorator:
     missing = shutil.which(program) is None
-    return pytest.param(program, marks=pytest.mark.skipif(missing, reason=f"{program} is missing"))
+    return pytest.mark.skipif(missing, reason=f"{program} is missing")
 
 
 @pytest.fixture(scope="module")
@@ -386,18 +394,13 @@ def aws() -> Iterator[tuple[str, str]]:
         yield endpoint, a_shop(endpoint)
 
 
-PGBACKREST = pytest.param(
-    "pgbackrest", marks=[needs_pgbackrest, pytest.mark.xdist_group("pgbackrest")]
-)
-
-
-WALG = pytest.param("wal-g", marks=pytest.mark.xdist_group("wal-g"))
-
-
 @pytest.fixture(
     params=[
-        "directory", "s3", installed("restic"), installed("borg"), "rclone", PGBACKREST, "basebackup",
-        "barman", WALG, "drawer", "shelf", "desk", "rds", "ebs",
+        "directory", "s3", together("restic", "restic-bed", installed("restic")),
+        together("borg", "borg-bed", installed("borg")), "rclone",
+        together("pgbackrest", "pgbackrest", needs_pgbackrest), together("basebackup", "base-bed"),
+        together("barman", "barman-bed"), together("wal-g", "wal-g"), "drawer", "shelf", "desk", together("rds", "aws-bed"),
+        together("ebs", "aws-bed"),
     ]
 )  # fmt: skip
 def bed(
@@ -420,7 +423,7 @@ def bed(
     if request.param == "shelf":
         return shelf_bed(tmp_path)
     if request.param == "restic":
-        return restic_bed(tmp_path)
+        return restic_bed(request.getfixturevalue("module_path"))
     if request.param == "borg":
         return borg_bed(request.getfixturevalue("module_path"))
     if request.param == "s3":

@@ -15,7 +15,8 @@ from textual.pilot import Pilot
 from drbook.cli.attended import first_of
 from drbook.core.errors import JournalError
 from drbook.tui.app import IncidentApp
-from drbook.tui.opening import First, Opening, Told
+from drbook.tui.first import First, Told
+from drbook.tui.opening import Opening
 
 STEPS = "  - {id: one, phase: detect, do: none, title: Look at it}\n"
 

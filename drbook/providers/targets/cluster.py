@@ -16,7 +16,8 @@ from drbook.core.targets import ADMIN, LOADER, READER, Target, TargetLook
 from drbook.core.textsettings import usual
 from drbook.core.values import plain
 from drbook.providers import private
-from drbook.providers.pgidentity import place_of, system_identifier_in
+from drbook.providers.pgcontrol import system_identifier_in
+from drbook.providers.pgidentity import place_of
 from drbook.providers.pgserver import ClusterServer, private_base, server_user
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database, settings_in

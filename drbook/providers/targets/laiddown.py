@@ -13,7 +13,7 @@ from pathlib import Path
 
 from drbook.core.errors import StepFailed
 from drbook.core.values import plain
-from drbook.providers.pgidentity import system_identifier_in
+from drbook.providers.pgcontrol import system_identifier_in
 
 SET_ASIDE = (
     "postgresql.auto.conf", "recovery.conf", "recovery.signal", "standby.signal", "postmaster.pid",

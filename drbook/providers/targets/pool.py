@@ -12,7 +12,7 @@ from drbook.core.ports import Cancel
 from drbook.core.refusals import refused
 from drbook.core.signals import Working
 from drbook.core.targets import DatabaseRef, Target
-from drbook.providers.pgidentity import system_identifier_in
+from drbook.providers.pgcontrol import system_identifier_in
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
 
