@@ -76,7 +76,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     search = Search(order.environment, keep=order.ask)
     search.run(order.paths, order.here, *referred(order.runbook))
     things = things_of(order.runbook, located, search)
-    told, not_asked = asked_powers(search.held, things, order.runbook, order.askers)
+    told, not_asked = asked_powers(search, things, order.runbook, order.askers)
     address = address_of(order.runbook.document.production.database, search)
     servers = ([address] if address is not None else []) + search.servers
     logins, more = asked_logins(

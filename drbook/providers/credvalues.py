@@ -32,6 +32,8 @@ ASKABLE = frozenset(
     {
         "aws long-lived key",
         "aws session key",
+        "rclone remote",
+        "s3 key",
         "railway account or workspace token",
         "railway login",
         "railway project token",
