@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from drbook.core.bucketfacts import (
     ALWAYS,
+    UNDENIED,
     UNVERSIONED,
     StoreFacts,
     all_denied,
@@ -33,6 +34,7 @@ BUCKET_ACTIONS = (
     "s3:PutLifecycleConfiguration",
     "s3:PutBucketVersioning",
     "s3:PutBucketPolicy",
+    UNDENIED,
     "s3:DeleteBucket",
 )
 WIDER_ACTIONS = (
@@ -198,6 +200,9 @@ def _not_allowed(
     if hanging:
         keys = ", ".join(sorted({key for one in hanging for key in one.depends}))
         return Might.UNKNOWN, f"whether it may {hanging[0].action} hangs on {keys}"
+    denied = any(one.explicit for one in found.decisions if one.action in ways)
+    if UNDENIED in allowed and (denied or store.those(ways, Effect.DENIED)):
+        return Might.UNKNOWN, f"it may not delete there, and may lift what denies it: {UNDENIED}"
     if wider := [one for one in WIDER_ACTIONS if one in allowed]:
         return Might.UNKNOWN, f"it may not delete there itself, and it may {', '.join(wider)}"
     loose = [one for one in found.decisions if one.depends and one.action in WIDER_ACTIONS]

@@ -40,27 +40,37 @@ def ask_store(held: Held, place: S3Place) -> StoreFacts:
     except STORE_ERRORS:
         return StoreFacts()
     try:
-        return ask_bucket(connection.client, place.bucket, place.prefix, Caller())
+        client, bucket = connection.client, place.bucket
+        return ask_bucket(client, bucket, place.prefix, Caller(), policy_of(client, bucket))
     finally:
         connection.close()
 
 
-def ask_bucket(
-    s3: S3Client, bucket: str, prefix: str, caller: Caller, partition: str = "aws"
-) -> StoreFacts:
-    """Everything that the store tells of it. Never raises for what the store answers."""
+def policy_of(s3: S3Client, bucket: str) -> str | None:
+    """The text of a bucket's policy; empty where it has none, None where it was not told or is too long."""
+    text = _asked(lambda: s3.get_bucket_policy(Bucket=bucket)["Policy"], NoSuchBucketPolicy="")
+    return text if isinstance(text, str) and len(text) <= POLICY_BYTES else None
 
-    def read() -> tuple[Ruling, ...] | None:
-        text = _asked(lambda: s3.get_bucket_policy(Bucket=bucket)["Policy"], NoSuchBucketPolicy="")
-        if text is None or len(text) > POLICY_BYTES:
-            return None
-        return rulings(text, caller, bucket, prefix, RULED, partition) if text else ()
+
+def ask_bucket(
+    s3: S3Client,
+    bucket: str,
+    prefix: str,
+    caller: Caller,
+    policy: str | None,
+    partition: str = "aws",
+) -> StoreFacts:
+    """Everything that the store tells of it; `policy` is as `policy_of` gives it. Never raises for what the
+    store answers."""
+    ruled: tuple[Ruling, ...] | None = None
+    if policy is not None:
+        ruled = rulings(policy, caller, bucket, prefix, RULED, partition) if policy else ()
 
     def rules() -> list[Any]:
         return [*s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]]
 
     return StoreFacts(
-        rulings=read(),
+        rulings=ruled,
         public=_asked(
             lambda: s3.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"]
         ),

@@ -25,9 +25,9 @@ from drbook.core.iampowers import (
     Simulated,
 )
 from drbook.core.values import plain
-from drbook.providers.bucketask import POLICY_BYTES, ask_bucket
+from drbook.providers.bucketask import ask_bucket, policy_of
 from drbook.providers.s3answers import CarefulParsers
-from drbook.providers.s3client import STORE_ERRORS, code_of, explain
+from drbook.providers.s3client import STORE_ERRORS, explain
 from drbook.providers.s3guard import ASK_POWERS, guard
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ class Asker:
                 self._who()
             if self._arn.endswith(":root"):
                 return Simulated(account=self._account, root=True)
-            store = ask_bucket(self.s3, bucket, prefix, self._caller(), self._partition)
-            found = self._simulated(bucket, prefix)
+            policy = policy_of(self.s3, bucket)
+            store = ask_bucket(self.s3, bucket, prefix, self._caller(), policy, self._partition)
+            found = self._simulated(bucket, prefix, policy)
         except STORE_ERRORS as error:
             found = Simulated(account=self._account, why=f"{explain(error).reason}{self._hint()}")
         except (KeyError, TypeError, ValueError) as error:
@@ -84,28 +85,20 @@ class Asker:
         # The path of a role is not in its session's name; one with a path is not found, and so unknown.
         self._arn = f"arn:{role[1]}:iam::{role[2]}:role/{role[3]}" if role else arn
 
-    def _simulated(self, bucket: str, prefix: str) -> Simulated:
-        policy, known = self._policy(bucket)
+    def _simulated(self, bucket: str, prefix: str, policy: str | None) -> Simulated:
+        # IAM simulates a resource's policy for users only.
+        known = policy == "" or (policy is not None and ":user/" in self._arn)
+        given = (policy or "") if known else ""
         there = f"arn:{self._partition}:s3:::{bucket}"
         decisions = [
-            *self._decide(OBJECT_ACTIONS, f"{there}/{prefix}drbook", policy),
-            *self._decide(BUCKET_ACTIONS, there, policy),
+            *self._decide(OBJECT_ACTIONS, f"{there}/{prefix}drbook", given),
+            *self._decide(BUCKET_ACTIONS, there, given),
         ]
         if self._wider is None:
             self._wider = tuple(self._decide(WIDER_ACTIONS, "*", ""))
         return Simulated(
             account=self._account, decisions=(*decisions, *self._wider), policy_known=known
         )
-
-    def _policy(self, bucket: str) -> tuple[str, bool]:
-        """The bucket's policy for the simulation, and whether it is known; none is known too."""
-        try:
-            text = self.s3.get_bucket_policy(Bucket=bucket)["Policy"]
-        except STORE_ERRORS as error:
-            return "", code_of(error) == "NoSuchBucketPolicy"
-        # IAM simulates a resource's policy for users only.
-        usable = ":user/" in self._arn and len(text) <= POLICY_BYTES
-        return (text, True) if usable else ("", False)
 
     def _decide(self, actions: Sequence[str], resource: str, policy: str) -> list[Decision]:
         asked: dict[str, Any] = {"PolicySourceArn": self._arn, "ActionNames": list(actions)}
