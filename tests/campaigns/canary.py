@@ -291,10 +291,11 @@ class Leaks:
         self._write(
             "barman.conf",
             f"[barman]\nbarman_home = {self.folder}/barman\nlog_file = {self.folder}/barman.log\n"
-            f"[main]\nssh_command = ssh -o 'ProxyCommand={new('ssh command')} %h'\n"
+            f"[main]\nssh_command = ssh -o 'ProxyCommand={new('ssh command')}'\n"
             f"conninfo = host=nowhere.invalid password={new('conninfo')}\nbackup_method = rsync\n",
         )
-        (self.folder / "barman" / "main").mkdir(parents=True)
+        for each in ("barman/main", "stanza"):
+            (self.folder / each).mkdir(parents=True)
         self._write("credentials", f"[canary]\n{keys}aws_session_token = {new('profile token')}\n")
 
     def _write(self, name: str, text: str) -> Path:
