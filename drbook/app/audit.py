@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from drbook.actions.locate import Locate
-from drbook.app.asking import Askers, asked_powers
-from drbook.app.exposure import credentials_of, referred, things_of
+from drbook.app.asking import Askers, asked_logins, asked_powers
+from drbook.app.exposure import address_of, credentials_of, referred, things_of
 from drbook.app.inspect import Inspection, baselines
 from drbook.app.locks import known
 from drbook.app.opensample import open_samples
@@ -35,6 +35,7 @@ from drbook.core.errors import DrbookError
 from drbook.core.gobag import bag_line
 from drbook.core.kills import kills
 from drbook.core.lockproofs import LockPlan, LockProof, line_of, unplanned
+from drbook.core.logins import Production, Server
 from drbook.core.points import Answer, Basis, Located
 from drbook.core.presets import PRESETS
 from drbook.core.roles import QUERY, RoleFacts, power_of
@@ -75,11 +76,16 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     search = Search(order.environment, keep=order.ask)
     search.run(order.paths, order.here, *referred(order.runbook))
     things = things_of(order.runbook, located, search)
-    told, not_asked = asked_powers(search.held, things, order.runbook, order.askers)
+    told, not_asked = asked_powers(search, things, order.runbook, order.askers)
+    address = address_of(order.runbook.document.production.database, search)
+    servers = ([address] if address is not None else []) + search.servers
+    logins, more = asked_logins(
+        search.held, servers, lambda: _production(address, inspection), order.askers.postgres
+    )
     search.held.clear()
     stated = Stated(
         things=things,
-        told=told,
+        told={**told, **logins},
         credentials=credentials_of(order.runbook),
         asked=_asked(order, inspection) if order.ask else None,
     )
@@ -93,7 +99,7 @@ def audit(order: Order, inspection: Inspection, *, full: bool) -> Report:
     unknown += [
         f"{one.source}: {one.reason}" for one in samples or () if one.answer is Answer.UNKNOWN
     ]
-    unknown += not_asked
+    unknown += not_asked + more
     unknown += known(order.home).doubts
     return Report(
         title=order.runbook.title,
@@ -153,6 +159,17 @@ def _baselines(order: Order) -> tuple[list[datetime], str]:
 
 
 # --- what production's server says -------------------------------------------------------------
+
+
+def _production(address: Server | None, inspection: Inspection) -> Production:
+    """Who production is, asked now and by its own baselines; where nobody says it, nothing."""
+    try:
+        known = inspection.identities()
+    except DrbookError:
+        return Production(address=address)
+    live = next((one.identity for one in known if one.basis == "live"), None)
+    own = [one.identity for one in known if one.proves and one.identity is not None]
+    return Production(live=live, proven=tuple(own), address=address)
 
 
 def _asked(order: Order, inspection: Inspection) -> Power | None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from drbook.core.copyset import usable
 from drbook.core.credentials import PRODUCTION, Thing
+from drbook.core.logins import Server
 from drbook.core.points import (
     Answer,
     Basis,
@@ -26,6 +27,7 @@ from drbook.providers.awsaccess import AwsAccess
 from drbook.providers.credfiles import Search
 from drbook.providers.credplaces import place
 from drbook.providers.credvalues import in_url
+from drbook.providers.pgplaces import login_in
 
 
 def things_of(runbook: Runbook, located: Located, search: Search) -> list[Thing]:
@@ -97,6 +99,29 @@ def _database_marks(database: DatabaseRef | None, search: Search) -> frozenset[s
     if database.host is not None:
         marks.add(f"pg:{database.host.lower()}")
     return frozenset(marks)
+
+
+def address_of(database: DatabaseRef | None, search: Search) -> Server | None:
+    """Production's server as the runbook writes it; None where it does not, or only a program tells."""
+    if database is None:
+        return None
+    if database.host is not None:
+        port = str(database.port or "")
+        given = {"host": database.host, "port": port, "database": database.dbname or ""}
+        mode = {"sslmode": database.sslmode} if database.sslmode else {}
+        return Server(**given, user=database.user or "", options=mode)
+    if database.service is not None:
+        return next((one for one in search.servers if one.name == database.service), None)
+    kind, _, rest = (database.dsn or "").partition(":")
+    value: str | None = None
+    if kind == "env":
+        value = search.environment.get(rest)
+    elif kind == "file":
+        value = search.read_reference(place(rest))
+    login = login_in(value.strip()) if value else None
+    if login is None or not login.host:
+        return None
+    return Server(**login.model_dump(exclude={"open"}))
 
 
 def _store_marks(store: AwsAccess, search: Search) -> frozenset[str]:

@@ -37,7 +37,9 @@ WIDTH = 80
     "--quick", is_flag=True, help="Look at sizes and first bytes only; download nothing whole."
 )
 @click.option(
-    "--ask", is_flag=True, help="Ask production's server what the login may do; read-only."
+    "--ask",
+    is_flag=True,
+    help="Ask servers, stores, AWS and Railway what the found credentials may do; read-only.",
 )
 @click.option(
     "--open-sample",

@@ -13,10 +13,11 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from drbook.core.credentials import Found
+from drbook.core.logins import Server
 from drbook.core.values import plain
 from drbook.providers import credparse
 from drbook.providers.credplaces import (
@@ -60,6 +61,8 @@ class Search:
     keep: bool = False
     """True where credentials will be asked about themselves: those that can be are held for it."""
     held: list[Held] = field(default_factory=list, repr=False)
+    servers: list[Server] = field(default_factory=list)
+    """What service files name, for entries of password files that leave the server open."""
     _values: list[str] = field(default_factory=list, repr=False)
     _bytes: int = 0
     _seen: set[tuple[int, int]] = field(default_factory=set)
@@ -132,7 +135,9 @@ class Search:
         ]
         for one in spotted:
             marks = (f"env:{one.name}", *one.marks)
-            self._add(one, ENVIRONMENT, "every process of this user, and what it starts", marks)
+            self._add(
+                _for_any(one), ENVIRONMENT, "every process of this user, and what it starts", marks
+            )
 
     # --- files -------------------------------------------------------------------------------
 
@@ -205,6 +210,8 @@ class Search:
         self.read.append(shown)
         try:
             spotted = list(parser(text))
+            if parser is credparse.services:
+                self.servers += credparse.servers(text)
         except Exception as error:  # noqa: BLE001 - its message may quote the file, and others are left
             self._leave(path, f"it could not be understood ({type(error).__name__})")
             return
@@ -223,13 +230,12 @@ class Search:
             return
         self._values.append(one.value)
         fingerprint = self.print_of(one.value)
-        if (
-            self.keep
-            and one.kind in ASKABLE
-            and not any(each.fingerprint == fingerprint for each in self.held)
-        ):
-            parts = map(Secret, (one.value, one.key_id, one.token))
-            self.held.append(Held(fingerprint, one.kind, *parts))
+        known = any(
+            (each.fingerprint, each.login) == (fingerprint, one.login) for each in self.held
+        )
+        if self.keep and (one.kind in ASKABLE or one.login is not None) and not known:
+            value, key_id, token = map(Secret, (one.value, one.key_id, one.token))
+            self.held.append(Held(fingerprint, one.kind, value, key_id, token, one.login))
         if one.token:
             self._values.append(one.token)
         prints = [
@@ -285,6 +291,13 @@ def _readers(status: os.stat_result) -> str:
     if status.st_mode & stat.S_IROTH:
         who = ["everybody"]
     return " and ".join(who)
+
+
+def _for_any(one: Spotted) -> Spotted:
+    """libpq gives this process's `PGPASSWORD` to whatever server it opens, so any that is known may be it."""
+    if one.name != "PGPASSWORD" or one.login is None:
+        return one
+    return replace(one, login=one.login.model_copy(update={"open": True}))
 
 
 def _path(path: Path) -> str:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from drbook.core.logins import Server
 from drbook.providers.credvalues import (
     NAME,
     UNTOLD,
@@ -17,6 +18,7 @@ from drbook.providers.credvalues import (
     is_placeholder,
     variables,
 )
+from drbook.providers.pgplaces import login_of_entry, login_of_fields
 
 _ASSIGNED = re.compile(
     r"^\s*(?:export\s+|-\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,79})\s*[=:]\s*(.*?)\s*$", re.ASCII
@@ -93,8 +95,18 @@ def services(text: str) -> Iterator[Spotted]:
         if fields.get("password"):
             host = fields.get("host", "").lower()
             marks = (f"service:{section}", *((f"pg:{host}",) if host else ()))
-            line = lines["password"]
-            yield Spotted("postgres password", section, fields["password"], line, UNTOLD, "", marks)
+            line, login = lines["password"], login_of_fields(fields)
+            yield Spotted(
+                "postgres password", section, fields["password"], line, UNTOLD, "", marks, "", login
+            )
+
+
+def servers(text: str) -> Iterator[Server]:
+    """The servers that `pg_service.conf` names, with a password or without."""
+    for section, fields, _ in ini(text):
+        login = login_of_fields(fields)
+        if login.host:
+            yield Server(name=section, **login.model_dump(exclude={"open"}))
 
 
 def pgpass(text: str) -> Iterator[Spotted]:
@@ -106,7 +118,8 @@ def pgpass(text: str) -> Iterator[Spotted]:
         if len(fields) == 5 and fields[4]:
             password = re.sub(r"\\(.)", r"\1", fields[4])
             marks = (f"pg:{fields[0].lower()}",) if fields[0] else ()
-            yield Spotted("postgres password", "", password, number, UNTOLD, "", marks)
+            login = login_of_entry([re.sub(r"\\(.)", r"\1", each) for each in fields[:4]])
+            yield Spotted("postgres password", "", password, number, UNTOLD, "", marks, "", login)
 
 
 def netrc(text: str) -> Iterator[Spotted]:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
+from drbook.core.logins import Login
 from drbook.providers.hiding import Secret
+from drbook.providers.pgplaces import login_in, login_of_variables
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,16 @@ class Spotted:
     marks: tuple[str, ...] = ()
     token: str = field(default="", repr=False)
     """The session token that goes with a secret key."""
+    login: Login | None = None
+    """Of a password of PostgreSQL: which server and user it is for, as far as its place says it."""
 
 
 ASKABLE = frozenset(
     {
         "aws long-lived key",
         "aws session key",
+        "rclone remote",
+        "s3 key",
         "railway account or workspace token",
         "railway login",
         "railway project token",
@@ -45,6 +51,7 @@ class Held:
     value: Secret = field(repr=False)
     key_id: Secret = field(repr=False)
     token: Secret = field(repr=False)
+    login: Login | None = None
 
 
 UNTOLD = "its shape does not tell what it may do"
@@ -108,6 +115,7 @@ RAILWAY: Mapping[str, tuple[str, str]] = {
 }
 _BY_NAME: Mapping[str, str] = {
     "PGPASSWORD": "postgres password",
+    "POSTGRES_PASSWORD": "postgres password",
     "RESTIC_PASSWORD": "restic password",
     "BORG_PASSPHRASE": "borg passphrase",
 }
@@ -155,12 +163,15 @@ def in_url(text: str, name: str, line: int | None) -> Spotted | None:
         # With a bare @ in the password, what looks like the host is a part of it, so it is only compared.
         bare = (host.rpartition(":")[0] or host).lower()
         marks = (f"pg:{bare}" if postgres else f"host:{host.lower()}",) if bare else ()
-        return Spotted(kind, name, unquote(password), line, UNTOLD, marks=marks)
+        login = login_in(text[url.start() :]) if postgres else None
+        value = unquote(password)
+        return Spotted(kind, name, value, line, UNTOLD, marks=marks, login=login)
     conninfo, host_is = _CONNINFO.search(text), _HOST.search(text)
     if conninfo is not None and host_is is not None:
         password = conninfo.group(1).strip("'")
         marks = (f"pg:{host_is.group(1).lower()}",)
-        return Spotted("postgres password", name, password, line, UNTOLD, marks=marks)
+        login = login_in(text)
+        return Spotted("postgres password", name, password, line, UNTOLD, "", marks, login=login)
     return None
 
 
@@ -178,6 +189,8 @@ def variables(
             kind, scope = aws_kind(key_id)
             token = _session_token(name, values)
             found = Spotted(kind, name, found.value, found.line, scope, key_id, token=token)
+        elif found.kind == "postgres password" and found.login is None:
+            found = replace(found, login=login_of_variables(name, values))
         yield found
 
 

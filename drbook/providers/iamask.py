@@ -1,4 +1,5 @@
-"""Asking AWS what a credential may do: whose it is, and IAM's simulation of its policies. Only read.
+"""Asking AWS what a credential may do: whose it is, IAM's simulation of its policies, and what the bucket says
+itself. Only read.
 
 The session is guarded: it can ask these questions and nothing else. AccessDenied is an answer, *unknown*.
 """
@@ -14,6 +15,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from drbook.core.bucketfacts import StoreFacts
+from drbook.core.bucketpolicy import Caller
 from drbook.core.iampowers import (
     BUCKET_ACTIONS,
     OBJECT_ACTIONS,
@@ -22,8 +25,9 @@ from drbook.core.iampowers import (
     Simulated,
 )
 from drbook.core.values import plain
+from drbook.providers.bucketask import ask_bucket, policy_of
 from drbook.providers.s3answers import CarefulParsers
-from drbook.providers.s3client import STORE_ERRORS, code_of, explain
+from drbook.providers.s3client import STORE_ERRORS, explain
 from drbook.providers.s3guard import ASK_POWERS, guard
 
 if TYPE_CHECKING:
@@ -32,8 +36,6 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
 _ROLE = re.compile(r"arn:(aws[a-z-]*):sts::([0-9]{12}):assumed-role/([^/]+)/.+")
-_POLICY_BYTES = 32 * 1024
-"""What IAM takes of a resource policy is less."""
 
 
 @dataclass(slots=True)
@@ -45,53 +47,58 @@ class Asker:
     s3: S3Client
     _arn: str = field(default="", init=False)
     _account: str = field(default="", init=False)
+    _session: str = field(default="", init=False)
     _wider: tuple[Decision, ...] | None = field(default=None, init=False)
 
     def ask(self, bucket: str, prefix: str) -> Simulated:
         """What it may do to a bucket's objects under a prefix. Never raises for what AWS answers."""
+        store: StoreFacts | None = None
         try:
             if not self._arn:
                 self._who()
             if self._arn.endswith(":root"):
                 return Simulated(account=self._account, root=True)
-            return self._simulated(bucket, prefix)
+            policy = policy_of(self.s3, bucket)
+            store = ask_bucket(self.s3, bucket, prefix, self._caller(), policy, self._partition)
+            found = self._simulated(bucket, prefix, policy)
         except STORE_ERRORS as error:
-            return Simulated(account=self._account, why=f"{explain(error).reason}{self._hint()}")
+            found = Simulated(account=self._account, why=f"{explain(error).reason}{self._hint()}")
         except (KeyError, TypeError, ValueError) as error:
-            return Simulated(
+            found = Simulated(
                 account=self._account, why=f"its answer cannot be read ({type(error).__name__})"
             )
+        return found.model_copy(update={"store": store})
+
+    def _caller(self) -> Caller:
+        arns = (self._arn, self._session) if self._session != self._arn else (self._arn,)
+        return Caller(account=self._account, arns=arns)
+
+    @property
+    def _partition(self) -> str:
+        return self._arn.split(":")[1]
 
     def _who(self) -> None:
         told = self.sts.get_caller_identity()
         self._account, arn = told["Account"], told["Arn"]
+        self._session = arn
         role = _ROLE.fullmatch(arn)
         # The path of a role is not in its session's name; one with a path is not found, and so unknown.
         self._arn = f"arn:{role[1]}:iam::{role[2]}:role/{role[3]}" if role else arn
 
-    def _simulated(self, bucket: str, prefix: str) -> Simulated:
-        policy, known = self._policy(bucket)
-        partition = self._arn.split(":")[1]
-        there = f"arn:{partition}:s3:::{bucket}"
+    def _simulated(self, bucket: str, prefix: str, policy: str | None) -> Simulated:
+        # IAM simulates a resource's policy for users only.
+        known = policy == "" or (policy is not None and ":user/" in self._arn)
+        given = (policy or "") if known else ""
+        there = f"arn:{self._partition}:s3:::{bucket}"
         decisions = [
-            *self._decide(OBJECT_ACTIONS, f"{there}/{prefix}drbook", policy),
-            *self._decide(BUCKET_ACTIONS, there, policy),
+            *self._decide(OBJECT_ACTIONS, f"{there}/{prefix}drbook", given),
+            *self._decide(BUCKET_ACTIONS, there, given),
         ]
         if self._wider is None:
             self._wider = tuple(self._decide(WIDER_ACTIONS, "*", ""))
         return Simulated(
             account=self._account, decisions=(*decisions, *self._wider), policy_known=known
         )
-
-    def _policy(self, bucket: str) -> tuple[str, bool]:
-        """The bucket's policy for the simulation, and whether it is known; none is known too."""
-        try:
-            text = self.s3.get_bucket_policy(Bucket=bucket)["Policy"]
-        except STORE_ERRORS as error:
-            return "", code_of(error) == "NoSuchBucketPolicy"
-        # IAM simulates a resource's policy for users only.
-        usable = ":user/" in self._arn and len(text) <= _POLICY_BYTES
-        return (text, True) if usable else ("", False)
 
     def _decide(self, actions: Sequence[str], resource: str, policy: str) -> list[Decision]:
         asked: dict[str, Any] = {"PolicySourceArn": self._arn, "ActionNames": list(actions)}
@@ -122,6 +129,7 @@ def _decision(each: Mapping[str, Any]) -> Decision:
     return Decision(
         action=each["EvalActionName"],
         allowed=each["EvalDecision"] == "allowed",
+        explicit=each["EvalDecision"] == "explicitDeny",
         depends=tuple(plain(key, 60) for key in each.get("MissingContextValues", ())),
         boundary=boundary.get("AllowedByPermissionsBoundary", True)
         and organization.get("AllowedByOrganizations", True),

@@ -113,7 +113,22 @@ def connect(
 ) -> Connection:
     """Open a connection. Raises psycopg.OperationalError as libpq says it, UsageError for its input."""
     given, hidden = parameters(ref, environment)
-    with libpq_environment(ignored=ref.ignore_environment):
+    return dial(
+        given, hidden, ignored=ref.ignore_environment, autocommit=autocommit, read_only=read_only
+    )
+
+
+def dial(
+    given: Mapping[str, str],
+    hidden: Mapping[str, Secret],
+    *,
+    ignored: bool,
+    autocommit: bool = False,
+    read_only: bool = True,
+) -> Connection:
+    """Open a connection by libpq's parameters. `ignored` are then its environment variables. Raises
+    psycopg.Error as libpq says it."""
+    with libpq_environment(ignored=ignored):
         try:
             connection = psycopg.connect(
                 **given,  # type: ignore[arg-type]

@@ -87,7 +87,12 @@ ASK_POWERS: Allowed = frozenset(
     {
         ("iam", "ListAttachedUserPolicies"),
         ("iam", "SimulatePrincipalPolicy"),
+        ("s3", "GetBucketAcl"),
+        ("s3", "GetBucketLifecycleConfiguration"),
         ("s3", "GetBucketPolicy"),
+        ("s3", "GetBucketPolicyStatus"),
+        ("s3", "GetBucketVersioning"),
+        ("s3", "GetObjectLockConfiguration"),
         ("sts", "GetCallerIdentity"),
     }
 )

@@ -52,7 +52,8 @@ class Graph:
 def graph(report: Report) -> Graph:
     """Equal fingerprints are one node: first what alone takes all, then what destroys most. What a credential
     cannot destroy has no line."""
-    takes_all = {kill.fingerprints[0] for kill in report.kills if kill.what == "one credential"}
+    alone = [kill for kill in report.kills if kill.what == "one credential"]
+    takes_all = {kill.fingerprints[0] for kill in alone}
     names: dict[str, str] = {}
     worst: dict[tuple[str, str], Might] = {}
     for one in report.credentials:
@@ -65,6 +66,8 @@ def graph(report: Report) -> Graph:
             key = (found.fingerprint, power.thing)
             if power.might is not Might.CANNOT and worst.get(key) is not Might.DESTROYS:
                 worst[key] = power.might
+    for kill in alone:  # also what it reaches by another credential that lies where it can read
+        worst.update({(kill.fingerprints[0], thing): Might.DESTROYS for thing in kill.things})
     ordered = sorted(names, key=lambda one: _rank(one, takes_all, worst))
     rows = {fingerprint: TOP + ROW * at for at, fingerprint in enumerate(ordered)}
     things = {thing: TOP + ROW * at for at, thing in enumerate(report.things)}

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -181,6 +181,9 @@ exit 3
 CUT = 'printf %s "$SECRET"; head -c 65520 /dev/zero | tr "\\0" x'
 
 
+ARN = "arn:aws:rds:us-east-1:111122223333:db:shop"
+
+
 class Leaks:
     """Everything around the runbook of leaks, and the runbook."""
 
@@ -280,6 +283,19 @@ class Leaks:
         )
         self._write("passfile", f"127.0.0.1:{self.liar.port}:rental:other:{new('passfile')}\n")
         keys = f"aws_access_key_id = {new('profile key')}\naws_secret_access_key = {new('profile secret')}\n"
+        self._write(
+            "backrest.conf",
+            f"[global]\nrepo1-path={self.folder}/stanza\nrepo1-cipher-type=aes-256-cbc\n"
+            f"repo1-cipher-pass={new('cipher in a config')}\n[main]\npg1-path=/nowhere\n",
+        )
+        self._write(
+            "barman.conf",
+            f"[barman]\nbarman_home = {self.folder}/barman\nlog_file = {self.folder}/barman.log\n"
+            f"[main]\nssh_command = ssh -o 'ProxyCommand={new('ssh command')}'\n"
+            f"conninfo = host=nowhere.invalid password={new('conninfo')}\nbackup_method = rsync\n",
+        )
+        for each in ("barman/main", "stanza"):
+            (self.folder / each).mkdir(parents=True)
         self._write("credentials", f"[canary]\n{keys}aws_session_token = {new('profile token')}\n")
 
     def _write(self, name: str, text: str) -> Path:
@@ -302,6 +318,10 @@ class Leaks:
             "OFFSITE_SECRET": owner[1],
             "VAULT_PASSWORD": self.vault,
             "ATTIC_WORD": self.passphrase,
+            "STANZA_WORD": new("repository's cipher"),
+            "CLOUD_KEY_ID": new("cloud's key"),
+            "CLOUD_SECRET": new("cloud's secret"),
+            "CLOUD_TOKEN": new("cloud's token"),
             "LIAR_KEY_ID": new("liar's key"),
             "LIAR_SECRET": new("liar's secret"),
             "LIAR_TOKEN": new("liar's token"),
@@ -360,15 +380,47 @@ class Leaks:
                 {"id": "cold", "kind": "rclone", "remote": "cold:", "config": str(self.remotes)}
                 | {"environment": {"RCLONE_CONFIG_PASS": "env:OFFSITE_SECRET"}}
                 | {"domain": {**domain, "resource": "f"}},
+                *self._others(endpoint, domain),
             ],
             "steps": [{"needs": [], "on_failure": "continue", **step} for step in self._steps()],
         }
+
+    def _others(self, endpoint: str, domain: Mapping[str, object]) -> Iterator[dict[str, object]]:
+        """pgBackRest, Barman and AWS, at places that refuse and repeat."""
+        stanza = {"kind": "pgbackrest", "stanza": "main"}
+        yield {"id": "stanza", **stanza, "repository": str(self.folder / "stanza")} | {
+            "cipher_password": "env:STANZA_WORD",
+            "domain": {**domain, "resource": "g"},
+        }
+        yield {"id": "config", **stanza, "config": str(self.folder / "backrest.conf")} | {
+            "domain": {**domain, "resource": "h"}
+        }
+        yield {"id": "barman", "kind": "barman", "server": "main"} | {
+            "config": str(self.folder / "barman.conf"),
+            "domain": {**domain, "resource": "i"},
+        }
+        keys = {"access_key": "env:CLOUD_KEY_ID", "secret_key": "env:CLOUD_SECRET"}
+        keys |= {"session_token": "env:CLOUD_TOKEN", "endpoint": endpoint}
+        yield {"id": "cloud", "kind": "barman-cloud", "server": "main", "bucket": "offsite"} | {
+            **keys,
+            "domain": {**domain, "resource": "j"},
+        }
+        for kind, more in (
+            ("rds", {"instances": ["shop"]}),
+            ("ebs", {"volumes": ["vol-0123456789abcdef0"]}),
+            ("aws-backup", {"vault": "kept", "resources": [ARN]}),
+        ):
+            yield {"id": kind, "kind": kind, "regions": ["us-east-1"], **keys, **more} | {
+                "domain": {**domain, "resource": kind}
+            }
 
     def _steps(self) -> Iterator[dict[str, object]]:
         yield {"id": "loss", "phase": "detect", "do": "postgres.probe"}
         yield self._step("locate", "backups.locate", sources=["offsite"])
         yield self._step("liars", "backups.locate", sources=["liar", "profile"], check="quick")
         yield self._step("vault", "backups.locate", sources=["vault", "attic", "cold"])
+        others = ["stanza", "config", "barman", "cloud", "rds", "ebs", "aws-backup"]
+        yield self._step("others", "backups.locate", sources=others, check="quick")
         server = {"host": str(self.server.socket), "user": "app", "dbname": "postgres"}
         server["password"] = "env:GIVEN_PASSWORD"
         given = {"kind": "database", "server": server}

@@ -43,7 +43,7 @@ def test_all_are_found_and_all_powers_are_right_or_unknown(planted: Planted) -> 
     ran = audit(planted, "--json")
     document = json.loads(ran.stdout)
     assert powers(document) == planted.powers
-    assert len(planted.powers) >= 12
+    assert len(planted.powers) >= 22
     assert ran.return_value == document["exit_code"] == 1
 
 

@@ -198,18 +198,35 @@ def test_marks_are_in_no_document() -> None:
     assert "env:" not in repr(found("DEPLOY"))
 
 
-NOTHING = dict.fromkeys(RoleFacts.model_fields, False)
+FACTS = [name for name in RoleFacts.model_fields if name != "database"]
+NOTHING = dict.fromkeys(FACTS, False)
+DEADLY = ("superuser", "owns_database", "runs_programs", "writes_files", "owns_schemas")
+DEADLY += ("owns_tables", "truncates", "writes_tables")
 
 
 def test_a_role_that_may_do_nothing_is_the_only_harmless_one() -> None:
     assert power_of(RoleFacts(**NOTHING)).might is NO
     for name in NOTHING:
-        assert power_of(RoleFacts(**(NOTHING | {name: True}))).might is not NO
-    for name in ("superuser", "owns_database", "owns_tables", "writes_tables"):
-        assert power_of(RoleFacts(**(NOTHING | {name: True}))).might is YES
+        told = power_of(RoleFacts(**(NOTHING | {name: True}))).might
+        assert told is (YES if name in DEADLY else NO if name == "creates_databases" else DUNNO)
 
 
-@pytest.mark.parametrize("rows", [[], [["t"] * 7 + [None]], [["t"] * 8, ["t"] * 8], [["yes"] * 8]])
+MANY = len(FACTS)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [[]],
+        [["shop"] + ["t"] * (MANY - 1) + [None]],
+        [["shop"] + ["t"] * (MANY - 1)],
+        [["shop"] + ["t"] * MANY] * 2,
+        [["shop"] + ["yes"] * MANY],
+    ],
+)
 def test_an_answer_that_is_none(rows: list[list[str | None]]) -> None:
     with pytest.raises(ValueError, match="one row of booleans"):
-        RoleFacts.read(list(NOTHING), rows)
+        RoleFacts.read(["database", *FACTS], rows)
+    with pytest.raises(ValueError, match="one row of booleans"):
+        RoleFacts.read([*FACTS, "database"], [["t"] * MANY + ["shop"]])

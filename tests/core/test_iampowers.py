@@ -2,6 +2,8 @@
 
 import pytest
 
+from drbook.core.bucketfacts import RULED, StoreFacts
+from drbook.core.bucketpolicy import Effect, Ruling
 from drbook.core.credentials import Might
 from drbook.core.iampowers import (
     BUCKET_ACTIONS,
@@ -90,3 +92,65 @@ def test_a_boundary_that_stops_it_is_said() -> None:
     told = power_of("offsite", found, account="1", versioned=KEPT, lock=Answer.FAIL)
     assert told.might is NO
     assert "boundary" in told.reason
+
+
+def store(*denied: str, allowed: tuple[str, ...] = (), **more: object) -> StoreFacts:
+    rulings = tuple(
+        Ruling(
+            action=each, effect=Effect.DENIED if each in denied else Effect.SILENT, why="it says"
+        )
+        if each not in allowed
+        else Ruling(action=each, effect=Effect.ALLOWED, why="it says")
+        for each in RULED
+    )
+    return StoreFacts.model_validate({"rulings": rulings, "writers": ()} | more)
+
+
+WAYS = ("s3:DeleteObjectVersion", "s3:PutLifecycleConfiguration", "s3:PutBucketPolicy")
+REMOVAL = "s3:DeleteBucketPolicy"
+SILENT = Simulated(account="111122223333", why="access is denied")
+
+
+@pytest.mark.parametrize(
+    ("found", "told", "versioned", "might"),
+    [
+        (simulated(), store(), KEPT, NO),
+        (simulated(), store(writers=None), KEPT, DUNNO),
+        (simulated(), store(writers=("AllUsers",)), KEPT, DUNNO),
+        (simulated(policy_known=False), store(), KEPT, NO),
+        (simulated(policy_known=False), store(rulings=None), KEPT, DUNNO),
+        (simulated("s3:PutObject"), store(versioned=KEPT), OPEN, NO),
+        (simulated("s3:PutObject"), store(versioned=UNKEPT), OPEN, YES),
+        (simulated("s3:PutObject"), store(versioned=UNKEPT), KEPT, NO),
+        (simulated("s3:DeleteObject"), store(hidden_days=3), KEPT, DUNNO),
+        (simulated("s3:DeleteObject"), store(hidden_days=3), UNKEPT, YES),
+        (simulated(WAYS[0]), store(*WAYS, REMOVAL), KEPT, NO),
+        (simulated(WAYS[0]), store(*WAYS), KEPT, NO),  # each way that IAM allows is denied
+        (simulated(WAYS[0], REMOVAL), store(*WAYS), KEPT, DUNNO),  # and it may lift that
+        (simulated(REMOVAL), store(), KEPT, NO),  # nothing is denied that this would lift
+        (simulated(*WAYS), store(WAYS[0]), KEPT, YES),
+        (simulated("sts:AssumeRole"), store(*WAYS, REMOVAL), KEPT, DUNNO),
+        (SILENT, store(*WAYS, REMOVAL), KEPT, DUNNO),  # denied to it alone
+        (SILENT, store(allowed=WAYS[:1]), KEPT, YES),
+        (SILENT, store(allowed=("s3:PutObject",)), KEPT, DUNNO),
+        (SILENT, store(allowed=("s3:PutObject",)), UNKEPT, YES),
+        (SILENT, store(), KEPT, DUNNO),
+        (Simulated(account="1", root=True), store(*WAYS, REMOVAL), KEPT, DUNNO),
+        (Simulated(account="111122223333", root=True), store(*WAYS, REMOVAL), KEPT, YES),
+    ],
+)
+def test_with_what_the_bucket_says_itself(
+    found: Simulated, told: StoreFacts, versioned: Answer, might: Might
+) -> None:
+    asked = found.model_copy(update={"store": told})
+    power = power_of(
+        "offsite", asked, account="111122223333", versioned=versioned, lock=Answer.FAIL
+    )
+    assert power.might is might, power.reason
+
+
+def test_another_accounts_bucket_is_not_given_by_its_policy_alone() -> None:
+    asked = SILENT.model_copy(update={"store": store(allowed=WAYS)})
+    for account in (None, "444455556666"):
+        told = power_of("offsite", asked, account=account, versioned=KEPT, lock=Answer.FAIL)
+        assert told.might is DUNNO

@@ -58,6 +58,28 @@ def test_what_the_server_says_of_each_login(audit, logins: Shop) -> None:  # typ
     assert told["asked"]["might"] == "unknown", "a function with its owner's rights may delete"
 
 
+def test_a_login_that_lies_beside_the_runbooks_own_is_asked_at_productions_server(
+    audit, shop: Shop
+) -> None:  # type: ignore[no-untyped-def]
+    """One that opens another database there is asked about production's own."""
+    words = {"keeper": f"{PASSWORD}-1", "looker": f"{PASSWORD}-2"}
+    for name, word in words.items():
+        shop.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{word}'")
+    shop.execute("GRANT TRUNCATE ON orders TO keeper")
+    told = audit(
+        "--quick",
+        "--ask",
+        KEEPER_URL=f"postgresql://keeper:{words['keeper']}@/postgres?host={shop.server.socket}",
+        LOOKER_URL=f"postgresql://looker:{words['looker']}@/shop?host={shop.server.socket}",
+        PROD_DSN=f"{shop.dsn}&password={PASSWORD}",
+    )
+    found = {one["found"]["name"]: one["powers"][0] for one in told["credentials"]}
+    assert found["KEEPER_URL"]["might"] == "destroys"
+    assert "can empty tables of the database shop" in found["KEEPER_URL"]["reason"]
+    assert found["LOOKER_URL"]["might"] == "cannot", found["LOOKER_URL"]["reason"]
+    assert "can read only" in found["LOOKER_URL"]["reason"]
+
+
 def test_a_server_that_is_not_asked_or_does_not_answer_is_unknown(audit, shop: Shop) -> None:  # type: ignore[no-untyped-def]
     dsn = f"postgresql://reader:{PASSWORD}@/shop?host={shop.folder}/nowhere"
     for more, asked in (((), None), (("--ask",), "unknown")):

@@ -16,6 +16,7 @@ from drbook.providers.iamask import Asker, open_asker
 ACCOUNT = "111122223333"
 USER = f"arn:aws:iam::{ACCOUNT}:user/ops/writer"
 BUCKET = "acme-offsite"
+OWN = {"Grantee": {"ID": "me", "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}
 POLICY = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
@@ -32,11 +33,24 @@ class Bed:
         told = {"Account": ACCOUNT, "Arn": arn, "UserId": "AIDA" + "Q" * 17}
         self.sts.add_response("get_caller_identity", told, {})
 
-    def policy(self, text: str | None = None, code: str = "NoSuchBucketPolicy") -> None:
+    def policy(
+        self, text: str | None = None, code: str = "NoSuchBucketPolicy", grants: Any = ()
+    ) -> None:
+        """The bucket's policy, and what it says beside that: it keeps versions, and has nothing else."""
         if text is None:
             self.s3.add_client_error("get_bucket_policy", code, http_status_code=404)
         else:
             self.s3.add_response("get_bucket_policy", {"Policy": text}, {"Bucket": BUCKET})
+        self.s3.add_client_error("get_bucket_policy_status", "NoSuchBucketPolicy")
+        self.s3.add_response("get_bucket_versioning", {"Status": "Enabled"})
+        lock, life = "ObjectLockConfigurationNotFoundError", "NoSuchLifecycleConfiguration"
+        self.s3.add_client_error("get_object_lock_configuration", lock)
+        self.s3.add_client_error("get_bucket_lifecycle_configuration", life)
+        if grants is None:
+            self.s3.add_client_error("get_bucket_acl", "AccessDenied")
+        else:
+            told = {"Owner": {"ID": "me"}, "Grants": [OWN, *grants]}
+            self.s3.add_response("get_bucket_acl", told)
 
     def simulate(
         self, arn: str = USER, policy: str = "", decided: dict[str, Any] | None = None
@@ -133,11 +147,74 @@ def test_a_bucket_policy_that_cannot_be_read_leaves_it_unknown(bed: Bed) -> None
     assert "policy could not be read" in reason
 
 
-def test_a_role_is_asked_by_its_own_name_and_its_buckets_policy_is_not(bed: Bed) -> None:
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/backup"
+
+
+def says(effect: str, principal: str, **more: object) -> str:
+    statement = {"Effect": effect, "Principal": {"AWS": principal}, "Action": "s3:*"}
+    return json.dumps({"Statement": [statement | {"Resource": "*", "Sid": "Kept"} | more]})
+
+
+MFA = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
+
+
+@pytest.mark.parametrize(
+    ("policy", "might", "words"),
+    [
+        (POLICY, Might.CANNOT, "IAM denies"),
+        (says("Deny", ROLE), Might.CANNOT, "statement “Kept” of the bucket's policy denies it"),
+        (says("Deny", ROLE, Condition=MFA), Might.UNKNOWN, "denies it under a condition"),
+        (says("Allow", ROLE), Might.UNKNOWN, "IAM does not allow it, and statement “Kept”"),
+    ],
+)
+def test_of_a_role_its_buckets_policy_is_read_here(
+    bed: Bed, policy: str, might: Might, words: str
+) -> None:
+    """IAM simulates a resource's policy for users only; a role is asked by its own name."""
     bed.is_(f"arn:aws:sts::{ACCOUNT}:assumed-role/backup/me")
-    bed.policy(POLICY)
-    bed.simulate(arn=f"arn:aws:iam::{ACCOUNT}:role/backup")
-    assert bed.might()[0] is Might.UNKNOWN
+    bed.policy(policy)
+    bed.simulate(arn=ROLE)
+    told, reason = bed.might()
+    assert told is might, reason
+    assert words in reason
+
+
+@pytest.mark.parametrize(
+    ("policy", "might", "words"),
+    [
+        (says("Deny", "*"), Might.CANNOT, "to everybody"),
+        (says("Deny", USER), Might.UNKNOWN, "AccessDenied"),  # who it may become, nobody says
+        (says("Allow", USER), Might.DESTROYS, "“Kept” of the bucket's policy allows it"),
+        (says("Allow", ACCOUNT), Might.UNKNOWN, "AccessDenied"),
+        (says("Allow", USER, Condition=MFA), Might.UNKNOWN, "AccessDenied"),
+    ],
+)
+def test_where_iam_does_not_answer_the_bucket_may(
+    bed: Bed, policy: str, might: Might, words: str
+) -> None:
+    bed.is_(USER)
+    bed.policy(policy)
+    bed.iam.add_client_error("simulate_principal_policy", "AccessDenied", http_status_code=403)
+    bed.iam.add_client_error("list_attached_user_policies", "AccessDenied", http_status_code=403)
+    told, reason = bed.might()
+    assert told is might, reason
+    assert words in reason
+
+
+ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
+ANYBODY = {"Grantee": {"URI": ALL_USERS, "Type": "Group"}, "Permission": "WRITE"}
+
+
+@pytest.mark.parametrize(("grants", "words"), [([ANYBODY], "AllUsers"), (None, "not be read")])
+def test_an_access_list_that_lets_others_write_or_is_hidden_leaves_it_unknown(
+    bed: Bed, grants: Any, words: str
+) -> None:
+    bed.is_(USER)
+    bed.policy(grants=grants)
+    bed.simulate()
+    told, reason = bed.might()
+    assert told is Might.UNKNOWN
+    assert words in reason
 
 
 def test_the_root_user_is_not_simulated(bed: Bed) -> None:

@@ -222,7 +222,7 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
         return "environment of drbook"
     if program in ("pg_restore", "psql"):
         return "environment of `pg_restore` and `psql`"
-    if program in ("restic", "borg", "rclone"):
+    if program in ("restic", "borg", "rclone", "pgbackrest"):
         return f"environment of `{program}`"
     if b"credential-helper" in text:
         return "environment of a `cmd:` program"

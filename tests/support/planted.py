@@ -91,7 +91,7 @@ class Planted:
 
 
 def plant(root: Path) -> Planted:
-    """Twelve credentials and more. The backups are one small file that begins like a dump."""
+    """Twenty credentials and more. The backups are one small file that begins like a dump."""
     made = Planted(root)
     home, repo = made.home, made.repo
     deploy = made.value("deploy")
@@ -119,7 +119,28 @@ def plant(root: Path) -> Planted:
         + "Q" * 16
         + f"\naws_secret_access_key={made.value('session')}\n",
     )
-    made.put(home / ".pgpass", f"# mine\ndb.example:5432:shop:ops:{made.value('pgpass')}\n", 0o644)
+    made.put(
+        home / ".pgpass",
+        f"# mine\ndb.example:5432:shop:ops:{made.value('pgpass')}\n"
+        f"*:*:*:night:{made.value('anywhere', hard=True)}\n"
+        f"far.example:5432:*:ops:{made.value('nowhere')}\n",
+        0o644,
+    )
+    made.put(
+        repo / "app" / ".env.railway",
+        f"DATABASE_URL=postgresql://postgres:{made.value('proxied')}@proxy.example:7777/railway\n"
+        "PGHOST=db.example\nPGPORT=1\nPGUSER=app\nPGDATABASE=shop\n"
+        f"PGPASSWORD='{made.value('beside-host', hard=True)}'\n",
+    )
+    made.put(
+        repo / "app" / ".env.container",
+        f"POSTGRES_USER=postgres\nPOSTGRES_PASSWORD={made.value('container')}\n"
+        f"DSN=host=old.example user=ops dbname=shop password={made.value('conninfo')}\n",
+    )
+    made.put(
+        repo / "app" / ".env.store",
+        f"STORE_KEY_ID=store-writer\nSTORE_SECRET={made.value('store')}\n",
+    )
     made.put(
         root / "services.conf",
         f"[shop-prod]\nhost=db.example\nport=1\nuser=ops\npassword={made.value('service')}\n",
@@ -149,6 +170,13 @@ def plant(root: Path) -> Planted:
         ("aws long-lived key", "credentials:3"): (NO, YES),
         ("aws session key", "config:3"): (DUNNO, DUNNO),
         ("postgres password", ".pgpass:2"): (DUNNO, DUNNO),
+        ("postgres password", ".pgpass:3"): (DUNNO, DUNNO),
+        ("postgres password", ".pgpass:4"): (DUNNO, DUNNO),
+        ("postgres password", ".env.railway:1"): (DUNNO, DUNNO),
+        ("postgres password", ".env.railway:6"): (DUNNO, DUNNO),
+        ("postgres password", ".env.container:2"): (DUNNO, DUNNO),
+        ("postgres password", ".env.container:3"): (DUNNO, DUNNO),
+        ("s3 key", ".env.store:2"): (DUNNO, DUNNO),
         ("postgres password", "services.conf:5"): (DUNNO, DUNNO),
         ("railway login", "config.json"): (YES, NO),
         ("netrc password", ".netrc:1"): (DUNNO, DUNNO),
