@@ -22,6 +22,9 @@ class Way(Frozen):
     """It loses that much or more."""
     ready_seconds: int | None = None
     """Until it answers, by what earlier restores here took for as many bytes; None where none tells."""
+    ready_note: str = ""
+    """Why nothing has to be brought anywhere, in words; a way with it counts as ready sooner than any that
+    moves bytes."""
     proof: str
     """What proves that it works."""
     risk: str
@@ -33,6 +36,8 @@ class Way(Frozen):
         return f"{'at least ' if self.at_least else ''}{show_duration(timedelta(seconds=self.loss_seconds))}"
 
     def ready(self) -> str:
+        if self.ready_note:
+            return self.ready_note
         if self.ready_seconds is None:
             return "unknown"
         return f"about {show_duration(timedelta(seconds=self.ready_seconds))}"

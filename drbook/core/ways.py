@@ -8,6 +8,7 @@ from statistics import median
 
 from drbook.core.points import Answer, Criterion, Judgement, RecoveryPoint, Verdict
 from drbook.core.proofs import Pace, Proofs, proof_of
+from drbook.core.standby import FOREIGN, holds_loss, promotion
 from drbook.core.values import counted, plain, show_size, show_time
 from drbook.core.way import Kind, Way
 
@@ -28,7 +29,7 @@ def ways(
     good = [each for each in ordered if each.verdict is Verdict.INDEPENDENT]
     found: list[Way] = []
     for each in ordered:
-        if each.verdict is Verdict.RECOVERABLE:
+        if each.verdict is Verdict.RECOVERABLE and not each.point.standby:
             found.append(_undelete(each, proofs, occurred))
             break
     rolling = [each for each in good if each.point.rolls_to is not None]
@@ -42,7 +43,8 @@ def ways(
         for each in proved[:1]
         if each.point.key not in taken
     ]
-    if standby:
+    found += [_promote(each, occurred) for each in ordered if _promotable(each, occurred)]
+    if standby and not any(way.kind == "promote" for way in found):
         found.append(
             Way(
                 kind="promote",
@@ -59,7 +61,7 @@ def _order(way: Way) -> tuple[bool, int, bool, int]:
     return (
         way.loss_seconds is None,
         way.loss_seconds or 0,
-        way.ready_seconds is None,
+        way.ready_seconds is None and not way.ready_note,
         way.ready_seconds or 0,
     )
 
@@ -89,6 +91,31 @@ def _undelete(each: Judgement, proofs: Proofs, occurred: datetime | None) -> Way
         at_least=point.dated_late,
         proof="nothing: it cannot be read as it is",
         risk=f"it goes for good when its time is over; to bring it back: {each.recoverable}",
+    )
+
+
+def _promotable(each: Judgement, occurred: datetime | None) -> bool:
+    """A standby that does not hold the loss, and is production's as far as anybody knows. Whose domain it lies
+    in does not matter here: it is taken as it is, at once."""
+    if each.replay is None or each.verdict in (Verdict.DAMAGED, Verdict.DESTROYED):
+        return False
+    foreign = any(reason.startswith(FOREIGN) for reason in each.reasons)
+    return not foreign and not holds_loss(each.replay, occurred)
+
+
+def _promote(each: Judgement, occurred: datetime | None) -> Way:
+    point, replay = each.point, each.replay
+    assert replay is not None
+    return Way(
+        kind="promote",
+        what=f"{point.source}: {plain(point.location, 200)}, replayed to {show_time(point.taken_at)}",
+        key=point.key,
+        loss_seconds=_loss(point, occurred),
+        ready_note="no transfer: one restart",
+        proof="it answers; nobody has compared its rows",
+        risk="promoting cannot be taken back, and production has to be fenced first, or two servers take "
+        "writes; pg_promote() is not the way, for it first replays all that was received, the loss with it, "
+        f"through a pause and a delay. drbook does not do it: {promotion(replay)}",
     )
 
 
