@@ -152,8 +152,8 @@ def alarm(replay: Replay, occurred: datetime | None) -> str:
             "nothing comes to it now, and the loss may come with the next WAL: pause its replay now"
         )
     if arrives is None:
-        after = f"{show_duration(replay.delay)} after" if replay.delay_ms else "as soon as"
-        return f"a loss reaches it {after} it was committed in production: pause its replay now"
+        when = f"{show_duration(replay.delay)} after it was" if replay.delay_ms else "as soon as it is"
+        return f"a loss reaches it {when} committed in production: pause its replay now"
     left = arrives - replay.asked_at
     if left <= timedelta(0):
         return f"the loss may have reached it at {show_time(arrives)}"
