@@ -3,7 +3,9 @@ a copy that stands still. Pure.
 
 A delayed standby holds every commit back until the standby's own clock shows production's commit time plus
 the delay (PostgreSQL, `recovery_min_apply_delay`). While it waits so, a pause is only *requested*: it takes
-hold when the wait is over, and before that commit is applied (`xlogrecovery.c`, PerformWalRecovery).
+hold when the wait is over, and before that commit is applied (`xlogrecovery.c`, PerformWalRecovery). The
+lock of a DROP, TRUNCATE or rewrite is replayed before its commit: while that one waits, nobody can read the
+table there.
 """
 
 from collections.abc import Set
@@ -47,6 +49,8 @@ class Replay(Frozen):
     """State of its WAL receiver, `running` where a login may see no more; empty where none runs."""
     server_version: int
     database_bytes: int | None = None
+    locked: tuple[str, ...] = ()
+    """Tables of its database that replay holds against every reader."""
     unknown: tuple[str, ...] = ()
     """What could not be asked, each with the reason."""
 
@@ -87,6 +91,10 @@ class Replay(Frozen):
             )
         else:
             parts.append(f"WAL receiver {plain(self.receiver, 40)}")
+        if self.locked:
+            parts.append(
+                f"locked by replay: {', '.join(plain(each, 100) for each in self.locked[:5])}"
+            )
         parts += [f"unknown: {plain(each, 200)}" for each in self.unknown]
         return "; ".join(parts)
 
@@ -129,6 +137,19 @@ def unproven(replay: Replay, systems: Set[str]) -> str:
     return ""
 
 
+def unreadable(replay: Replay) -> str:
+    """Why it cannot be dumped whole although it stands; empty where it can."""
+    if not replay.locked:
+        return ""
+    names = ", ".join(plain(each, 100) for each in replay.locked[:5])
+    more = f" and {len(replay.locked) - 5} more" if len(replay.locked) > 5 else ""
+    return (
+        f"replay holds {names}{more} locked: the commit that comes next there drops, empties or rewrites it, "
+        "and until then nobody can read it, so that no dump of it is whole; promoted to where it stands, that "
+        "commit never happens (see the ways back)"
+    )
+
+
 def coupling(replay: Replay) -> tuple[bool, str]:
     """Whether deletes in production come here, and how that is said: replication is no backup."""
     if replay.held:
@@ -152,7 +173,10 @@ def alarm(replay: Replay, occurred: datetime | None) -> str:
             "nothing comes to it now, and the loss may come with the next WAL: pause its replay now"
         )
     if arrives is None:
-        when = f"{show_duration(replay.delay)} after it was" if replay.delay_ms else "as soon as it is"
+        when = (
+            f"{show_duration(replay.delay)} after it was" if replay.delay_ms else "as soon as it is"
+        )
+        when = when if replay.delay_ms is not None else "after a delay that is unknown, once it is"
         return f"a loss reaches it {when} committed in production: pause its replay now"
     left = arrives - replay.asked_at
     if left <= timedelta(0):

@@ -26,6 +26,13 @@ _PLACE = """
 SELECT pg_last_wal_receive_lsn()::text, pg_last_wal_replay_lsn()::text, pg_last_xact_replay_timestamp(),
        clock_timestamp()
 """
+_LOCKED = """
+SELECT DISTINCT c.oid::regclass::text FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+ WHERE l.mode = 'AccessExclusiveLock' AND l.granted AND c.relkind IN ('r', 'p', 'm')
+   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ ORDER BY 1 LIMIT 1000
+"""
+"""While a server recovers, nobody but its replay can hold this kind of lock."""
 _SINGLE: Mapping[str, str] = {
     "system_identifier": "SELECT system_identifier::text FROM pg_control_system()",
     "checkpoint": "SELECT checkpoint_time FROM pg_control_checkpoint()",
@@ -57,6 +64,7 @@ def replay_of(connection: Connection, ref: DatabaseRef, cancel: Cancel) -> Repla
         if version >= SAYS_PAUSED:
             (paused,) = _row(connection, "SELECT pg_get_wal_replay_pause_state()")
         received, replayed, transaction, asked = _row(connection, _PLACE)
+        locked = tuple(str(row[0]) for row in connection.execute(_LOCKED.encode()))
         single = {name: _single(connection, name, unknown) for name in _SINGLE}
     except psycopg.Error as error:
         raise broke_off(connection, error, cancel, "said how its replay stands") from None
@@ -79,6 +87,7 @@ def replay_of(connection: Connection, ref: DatabaseRef, cancel: Cancel) -> Repla
             "pause": paused,
             "delay_ms": delay,
             "server_version": version,
+            "locked": locked,
             "unknown": tuple(unknown),
         }
     )

@@ -18,7 +18,7 @@ from drbook.core.points import (
     SourceFacts,
 )
 from drbook.core.signals import Output, Progress, Signal, Working
-from drbook.core.standby import Replay, coupling
+from drbook.core.standby import Replay, coupling, unreadable
 from drbook.core.values import plain, show_time
 from drbook.providers.hiding import Secret, scrub
 from drbook.providers.pgdump import connect_string
@@ -122,6 +122,8 @@ class StandbyReader:
             fact = ByteFact(state="unknown", reason="a standby is one copy, and this is not its id")
         try:
             replay = self._ask()
+            if still and (why := unreadable(replay)):
+                fact = ByteFact(state="unknown", reason=why)
         except DrbookError as error:
             fact = ByteFact(state="unknown", reason=error.what)
         return PointFacts(
@@ -183,6 +185,8 @@ class StandbyReader:
                 "its replay is not paused, and what it shows changes: run the step "
                 "`postgres.pause_replay`, then look for recovery points again"
             )
+        if why := unreadable(replay):
+            raise _not_now(why)
 
     def _dumped(self, into: Path, where: str, password: str, major: int) -> Working[None]:
         tools = choose(find_tools(), server=False, major=major, at_least=major)[0]
