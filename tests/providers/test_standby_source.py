@@ -20,7 +20,7 @@ from drbook.actions.restore import Restore
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core.actions import Finished, StepContext
-from drbook.core.errors import CouldNotVerify, NotExercised, Refused, StepFailed
+from drbook.core.errors import CouldNotVerify, Refused, StepFailed
 from drbook.core.events import Mode, StepEnd
 from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.results import RestoreResult
@@ -32,7 +32,7 @@ from drbook.language.load import load
 from drbook.providers.cancel import CancelToken
 from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import find_tools
-from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
+from drbook.providers.targets.kinds import ClusterTarget
 
 pytestmark = pytest.mark.xdist_group("standby")  # one worker makes the servers, once
 
@@ -399,15 +399,6 @@ def test_a_restore_refuses_what_the_loss_is_in(site: Pair, world: World) -> None
     assert caught.value.code == "standby-has-loss"
 
 
-@pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.DRILL])
-def test_only_a_live_incident_pauses_anything(site: Pair, world: World, mode: Mode) -> None:
-    late = site.standby("late", "1h")
-    world.mode = mode
-    with world.open(world.document(world.source(late))) as ports, pytest.raises(NotExercised):
-        ports.standbys.pause("late")
-    assert value(late, "SELECT pg_get_wal_replay_pause_state()") == "not paused"
-
-
 def test_a_dry_run_asks_no_strong_login(site: Pair, world: World) -> None:
     late = site.standby("late", "1h")
     world.mode = Mode.DRY_RUN
@@ -422,11 +413,3 @@ def test_control_has_to_lead_to_the_same_server(site: Pair, world: World) -> Non
         ports.standbys.pause("late")
     assert caught.value.code == "another-server"
     assert value(other, "SELECT pg_get_wal_replay_pause_state()") == "not paused"
-
-
-def test_a_standby_is_never_a_target(site: Pair, world: World) -> None:
-    late = site.standby("late", "1h")
-    target = DatabaseTarget(server=site.ref(late))
-    with world.open(world.document(world.source(late))) as ports, pytest.raises(Refused) as caught:
-        drain(ports.targets.create(target, "x", ()))
-    assert caught.value.code in ("target-is-standby", "production-unknown", "identity-unknown")
