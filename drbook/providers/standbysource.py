@@ -7,7 +7,7 @@ the end of what was replayed, which never goes back: it is the same before and a
 from collections.abc import Sequence
 from pathlib import Path
 
-from drbook.core.errors import CouldNotVerify, DrbookError, Interrupted, Refused, StepFailed
+from drbook.core.errors import Cancelled, CouldNotVerify, DrbookError, Refused, StepFailed
 from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import (
     ByteFact,
@@ -164,9 +164,11 @@ class StandbyReader:
                 major = connection.info.server_version // 10000
             yield from self._dumped(into, where, password, major)
             self._must_stand(point, self._ask())
-        except (CouldNotVerify, Refused, Interrupted) as error:
+        except Cancelled:
+            raise
+        except DrbookError as error:
             self._cancel.raise_if_requested()
-            raise _not_now(error.what) from None
+            raise _not_now(f"{error.what} {error.next}") from None
 
     def _must_stand(self, point: RecoveryPoint, replay: Replay) -> None:
         """Raises Spoilt where a dump would be of another moment than the one that was chosen."""

@@ -370,13 +370,20 @@ def test_one_that_hangs_is_unknown_after_its_time(site: Pair, world: World) -> N
 # --- the guard ---------------------------------------------------------------------------------
 
 
-def test_a_dump_is_refused_where_it_moved_or_goes_on(site: Pair, world: World) -> None:
+def test_a_dump_is_refused_where_it_moved_or_goes_on(
+    site: Pair, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     late = site.standby("late", "1h")
     rows_of(late, PAUSE)
     until(lambda: value(late, "SELECT pg_get_wal_replay_pause_state()") == "paused")
     text = world.document(world.source(late))
     located, _, _ = world.located(text, check="quick")
     assert located.point is not None
+    with monkeypatch.context() as patched, world.open(text) as ports:
+        patched.setattr("drbook.providers.standbysource.find_tools", lambda: ())
+        fact, copy = drain(ports.backups.fetch(located.point))
+        assert (fact.state, copy) == ("unknown", None)
+        assert "Install your distribution's postgresql" in fact.reason
     rows_of(late, RESUME)
     with world.open(text) as ports:
         fact, copy = drain(ports.backups.fetch(located.point))
