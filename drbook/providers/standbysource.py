@@ -174,6 +174,11 @@ class StandbyReader:
         """Raises Spoilt where a dump would be of another moment than the one that was chosen."""
         if point.id != POINT:
             raise _not_now("a standby is one copy, and this is not its id")
+        if not replay.held:
+            raise _not_now(
+                "its replay is not paused, and what it shows changes: run the step "
+                "`postgres.pause_replay`, then look for recovery points again"
+            )
         seen = f"{replay.timeline} {replay.replayed}"
         if seen != point.seen:
             raise _not_now(
@@ -182,11 +187,6 @@ class StandbyReader:
             )
         if replay.system_identifier != point.system_identifier:
             raise _not_now("another system answers there than the one that was listed")
-        if not replay.held:
-            raise _not_now(
-                "its replay is not paused, and what it shows changes: run the step "
-                "`postgres.pause_replay`, then look for recovery points again"
-            )
         if why := unreadable(replay):
             raise _not_now(why)
 

@@ -379,6 +379,9 @@ def test_a_dump_is_refused_where_it_moved_or_goes_on(
     text = world.document(world.source(late))
     located, _, _ = world.located(text, check="quick")
     assert located.point is not None
+    with world.open(text) as ports:
+        moved = located.point.model_copy(update={"seen": "1 0/1"})
+        assert "replayed on since" in drain(ports.backups.fetch(moved))[0].reason
     with monkeypatch.context() as patched, world.open(text) as ports:
         patched.setattr("drbook.providers.standbysource.find_tools", lambda: ())
         fact, copy = drain(ports.backups.fetch(located.point))
@@ -389,8 +392,6 @@ def test_a_dump_is_refused_where_it_moved_or_goes_on(
         fact, copy = drain(ports.backups.fetch(located.point))
         assert (fact.state, copy) == ("unknown", None)
         assert "not paused" in fact.reason
-        moved = located.point.model_copy(update={"seen": "1 0/1"})
-        assert "replayed on since" in drain(ports.backups.fetch(moved))[0].reason
         assert not list((world.folder / "copies").iterdir())
 
 
