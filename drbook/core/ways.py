@@ -9,7 +9,7 @@ from statistics import median
 from drbook.core.points import Answer, Criterion, Judgement, RecoveryPoint, Verdict
 from drbook.core.proofs import Pace, Proofs, proof_of
 from drbook.core.standby import FOREIGN, holds_loss, promotion
-from drbook.core.values import counted, plain, show_size, show_time
+from drbook.core.values import counted, plain, show_time
 from drbook.core.way import Kind, Way
 
 
@@ -156,9 +156,7 @@ def _risk(each: Judgement) -> str:
     if point.needs:
         parts.append(f"it needs {counted(len(point.needs), 'other copy', 'other copies')}")
     if point.format == "pg_dump":
-        parts.append(
-            f"indexes are built anew, and roles come from elsewhere ({show_size(point.size)})"
-        )
+        parts.append(f"indexes are built anew, and roles come from elsewhere ({point.sized})")
     if each.finding(Criterion.BYTES).answer is not Answer.PASS:
         parts.append("its bytes are not proven")
     return "; ".join(parts) or "none that is known"
