@@ -30,7 +30,7 @@ def state(server: ClusterServer) -> object:
 
 @pytest.mark.parametrize("mode", [Mode.DRY_RUN, Mode.DRILL])
 def test_only_a_live_incident_pauses_a_standby(site: Pair, world: World, mode: Mode) -> None:
-    late = site.standby("late", "1h")
+    late = site.shared()
     text = world.document(world.source(late, "postgres"))
     world.mode = mode
     with world.open(text) as ports, pytest.raises(NotExercised):
@@ -43,7 +43,7 @@ def test_only_a_live_incident_pauses_a_standby(site: Pair, world: World, mode: M
 
 
 def test_what_is_read_and_dumped_leaves_a_standby_as_it_was(site: Pair, world: World) -> None:
-    late = site.standby("late", "1h")
+    late = site.shared()
     rows_of(late, PAUSE)
     world.occurred = site.loss()
     site.received(late)
@@ -56,7 +56,7 @@ def test_what_is_read_and_dumped_leaves_a_standby_as_it_was(site: Pair, world: W
 
 
 def test_a_standby_is_never_a_target(site: Pair, world: World) -> None:
-    late = site.standby("late", "1h")
+    late = site.shared()
     before = state(late)
     with world.open(world.document(world.source(late))) as ports:
         identity = ports.databases.probe(site.ref(site.production)).identity
@@ -70,7 +70,7 @@ def test_a_standby_is_never_a_target(site: Pair, world: World) -> None:
 
 def test_what_stays_possible_is_a_pause_by_a_query(site: Pair, world: World) -> None:
     """A function with an effect, for a login that may call it; a dry run refuses such a login."""
-    late = site.standby("late", "1h")
+    late = site.shared()
     second = timedelta(seconds=1)
     text = world.document(world.source(late))
     with world.open(text) as ports:

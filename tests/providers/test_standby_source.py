@@ -208,10 +208,10 @@ def test_an_undelayed_standby_already_holds_the_loss(site: Pair, world: World) -
 
 def test_without_a_pause_it_is_never_independent(site: Pair, world: World) -> None:
     """In calm times too, when nobody has said that anything was lost."""
-    late = site.standby("late", "8h")
+    late = site.shared()
     located, _, _ = world.located(world.document(world.source(late)), require=["resource"])
     assert only(located).verdict is Verdict.RECOVERABLE
-    assert "8 h 00 m after it was committed" in only(located).recoverable
+    assert "1 h 00 m after it was committed" in only(located).recoverable
 
 
 def test_what_replay_holds_locked_is_told_and_promoted_to_where_it_stands(
@@ -271,7 +271,7 @@ def test_production_itself_is_no_standby(site: Pair, world: World) -> None:
 def test_a_standby_of_another_system_is_never_taken(
     site: Pair, world: World, tmp_path: Path
 ) -> None:
-    late = site.standby("late", "1h")
+    late = site.shared()
     rows_of(late, PAUSE)
     stranger = ClusterServer(late.tools, site.folder / "stranger", name="stranger")
     stranger.make_folder()
@@ -373,9 +373,8 @@ def test_one_that_hangs_is_unknown_after_its_time(site: Pair, world: World) -> N
 def test_a_dump_is_refused_where_it_moved_or_goes_on(
     site: Pair, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = site.standby("late", "1h")
+    late = site.shared()
     rows_of(late, PAUSE)
-    until(lambda: value(late, "SELECT pg_get_wal_replay_pause_state()") == "paused")
     text = world.document(world.source(late))
     located, _, _ = world.located(text, check="quick")
     assert located.point is not None
@@ -396,7 +395,7 @@ def test_a_dump_is_refused_where_it_moved_or_goes_on(
 
 
 def test_a_restore_refuses_what_the_loss_is_in(site: Pair, world: World) -> None:
-    late = site.standby("late", "1h")
+    late = site.shared()
     rows_of(late, PAUSE)
     text = world.document(world.source(late))
     located, _, _ = world.located(text, check="quick")
@@ -408,14 +407,14 @@ def test_a_restore_refuses_what_the_loss_is_in(site: Pair, world: World) -> None
 
 
 def test_a_dry_run_asks_no_strong_login(site: Pair, world: World) -> None:
-    late = site.standby("late", "1h")
+    late = site.shared()
     world.mode = Mode.DRY_RUN
     located, _, _ = world.located(world.document(world.source(late, "postgres")))
     assert "superuser, and this is a dry run" in located.unreachable[0].why_unreachable
 
 
 def test_control_has_to_lead_to_the_same_server(site: Pair, world: World) -> None:
-    late, other = site.standby("late", "1h"), site.standby("second", "1h")
+    late, other = site.shared(), site.standby("second", "1h")
     text = world.document(world.source(late, more=f"control: {reach(site.ref(other))}, "))
     with world.open(text) as ports, pytest.raises(Refused) as caught:
         ports.standbys.pause("late")

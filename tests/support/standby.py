@@ -38,6 +38,8 @@ class Pair:
     production: ClusterServer
     folder: Path
     made: list[ClusterServer] = field(default_factory=list)
+    kept: ClusterServer | None = None
+    """One that is an hour late, for tests that change nothing but its pause."""
 
     def standby(self, name: str, delay: str = "0", **settings: str) -> ClusterServer:
         """A new one, which has replayed all that production holds before it is late."""
@@ -50,6 +52,16 @@ class Pair:
         self.made.append(server)
         drain(server.start({"fsync": "off", "recovery_min_apply_delay": delay} | settings))
         return server
+
+    def shared(self) -> ClusterServer:
+        """That one, replaying: it shows what there was when it was made."""
+        if self.kept is None:
+            self.kept = self.standby("shared", "1h")
+            self.made.remove(self.kept)
+            # At this commit it waits, and so before every lock that a later one takes.
+            rows_of(self.production, "CREATE TABLE IF NOT EXISTS waited_for ()")
+        rows_of(self.kept, "SELECT pg_wal_replay_resume()")
+        return self.kept
 
     def ref(self, server: ClusterServer, user: str = "postgres") -> DatabaseRef:
         return server.ref("rental").model_copy(update={"user": user})
@@ -70,7 +82,7 @@ class Pair:
         until(lambda: value(server, f"SELECT pg_last_wal_receive_lsn() >= '{end}'") is True)
 
     def stop(self) -> None:
-        for server in (*self.made, self.production):
+        for server in (*self.made, *([self.kept] if self.kept else []), self.production):
             server.stop()
 
 
