@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
+from drbook.actions.known import known_production
 from drbook.actions.settling import Judging, settle
-from drbook.actions.survey import survey
+from drbook.actions.survey import Found, survey
 from drbook.actions.widening import again, narrowed
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.costs import dates_wanted, point_costs
@@ -88,7 +89,8 @@ class Locate(Action[LocateParams]):
             for config in configs:
                 ports.backups.widen(config.id)
         found, unreachable = yield from survey(configs, context, ports)
-        judging = Judging(params, context, ports.clock.now(), proofs := ports.earlier())
+        systems = yield from _systems(found, context, ports)
+        judging = Judging(params, context, ports.clock.now(), proofs := ports.earlier(), systems)
         found, name, digest = yield from settle(found, judging, ports)
         if judging.best(found) is None and (narrow := narrowed(configs, unreachable, ports)):
             found, unreachable = yield from again(narrow, found, unreachable, context, ports)
@@ -123,6 +125,18 @@ BASELINES_SHOWN = 100
 def _standby(document: RunbookDocument) -> str:
     replica = document.production.replica
     return replica.show() if replica is not None else ""
+
+
+def _systems(found: Sequence[Found], context: StepContext, ports: Ports) -> Working[frozenset[str]]:
+    """Production's system identifiers, where a standby has to be held to them."""
+    if not any(each.facts.replay is not None for each in found):
+        return frozenset()
+    known = yield from known_production(context, ports)
+    return frozenset(
+        each.identity.system_identifier
+        for each in known
+        if each.identity is not None and each.proves
+    )
 
 
 def _with_costs(result: Located, context: StepContext, ports: Ports) -> Working[Located]:
@@ -172,9 +186,11 @@ def _warned(judgements: Sequence[Judgement], occurred: datetime | None) -> Worki
         )
     back = [each for each in judgements if each.verdict is Verdict.RECOVERABLE]
     held = [each for each in back if each.reasons[0].startswith(HELD)]
+    moving = [each for each in back if each.point.standby]
     cold = [each for each in back if each.readable_in is not None]
     gone = [each for each in back if is_going(each)]
     for words, those in (
+        ("a standby that replays, to be paused first", moving),
         ("only its provider can restore", held),
         ("in an archive tier", cold),
         ("gone but recoverable", gone),
@@ -266,6 +282,11 @@ def _next(result: Located, occurred: datetime | None) -> str:
     if not back:
         return "Read the reasons: an *unknown* may be answered in the runbook."
     newest = max(back, key=lambda each: each.point.holds_to(occurred))
+    if newest.point.standby:
+        return (
+            f"{plain(newest.point.location, 200)} shows what was until "
+            f"{show_time(newest.point.taken_at)}: {newest.recoverable}. Then run this step again."
+        )
     return (
         f"{plain(newest.point.location, 200)} can be brought back, and holds what was until "
         f"{show_time(newest.point.holds_to(occurred))}: {newest.recoverable}. Then name what came of it "

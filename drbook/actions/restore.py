@@ -10,17 +10,16 @@ from typing import Annotated, Any
 from pydantic import Field, create_model
 
 from drbook.actions.beside import BesideWish, plan_beside, restore_beside
+from drbook.actions.known import known_production
 from drbook.actions.recovering import plan_physical, restore_physical
 from drbook.actions.snapshots import plan_snapshot, refuse_snapshot
 from drbook.actions.verify import Verify
 from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.archiverows import shown_rows
-from drbook.core.baseline import Identity
-from drbook.core.errors import CouldNotVerify, StepFailed
+from drbook.core.errors import StepFailed
 from drbook.core.events import Effect, Plan
-from drbook.core.freshness import of_this_production
 from drbook.core.points import RecoveryPoint
-from drbook.core.ports import Ports, ProductionIdentity
+from drbook.core.ports import Ports
 from drbook.core.preflight import stop
 from drbook.core.preflightrules import settled
 from drbook.core.purging import pause, purgers
@@ -29,6 +28,11 @@ from drbook.core.results import RestoreResult
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import TargetSpec
 from drbook.core.values import Frozen, counted, plain, show_size, show_time
+
+DUMPS = (
+    "dumps the standby, which has to stand still where it was listed, and reads the dump to its end; or uses "
+    "the checked dump that is already here"
+)
 
 
 class RestoreParams(Frozen):
@@ -95,13 +99,15 @@ class Restore(Action[RestoreParams]):
         return Plan(
             does=(
                 *(pause(source, job) for source, job in purgers(context.document, (point.source,))),
-                f"downloads {show_size(point.size)} and checks it ({digest}), "
-                "or uses the checked copy that is already here",
+                DUMPS
+                if point.standby
+                else f"downloads {show_size(point.size)} and checks it "
+                f"({digest}), or uses the checked copy that is already here",
                 target.making,
                 load,
             ),
             runs=target.runs(context.resource_name, shlex.quote(plain(Path(point.id).name, 200))),
-            source=f"{point.source} · {plain(point.id, 200)} · {show_size(point.size)} · "
+            source=f"{point.source} · {plain(point.id, 200)} · {point.sized} · "
             f"taken {show_time(point.taken_at)}",
             into=f"{target.into(context.resource_name)}  (fresh; not production)",
             touches=target.touches,
@@ -137,6 +143,7 @@ class Restore(Action[RestoreParams]):
                     params.point, params.target, params.to, identities, context, ports
                 )
             )
+        _no_loss_in(params.point, context)
         facts, copy = yield from ports.backups.fetch(params.point)
         if params.to is not None:
             raise StepFailed(
@@ -198,47 +205,14 @@ class Restore(Action[RestoreParams]):
         )
 
 
-LOOKED_AT = 10
-"""How many of the newest baselines are asked who production is."""
-
-
-def known_production(context: StepContext, ports: Ports) -> Working[list[ProductionIdentity]]:
-    """Everything that is known about production's identity: asked now, and from its baselines."""
-    known: list[ProductionIdentity] = []
-    production = context.document.production
-    dialled = ""
-    if production.database is not None:
-        volume = Path(production.volume) if production.volume else None
-        probe = ports.databases.probe(production.database, volume=volume)
-        dialled = probe.dialled
-        if probe.identity is not None:
-            shown = f"{production.database.show()}, asked now"
-            known.append(ProductionIdentity("live", shown, probe.identity))
-        if probe.volume_place is not None:
-            shown = f"production.volume {production.volume}"
-            known.append(ProductionIdentity("declared", shown, directory=probe.volume_place))
-    resource = production.domain.named()
-    try:
-        listed = ports.baselines.listed()[:LOOKED_AT]
-    except CouldNotVerify as error:
-        yield Milestone(f"no baseline says who production is: {error.what}")
-        return known
-    for name, _ in listed:
-        try:
-            identity = ports.baselines.load(name).counts.identity
-        except CouldNotVerify as error:
-            yield Milestone(f"a baseline does not say who production is: {error.what}")
-            continue
-        ours = of_this_production(identity, dialled, resource)
-        if not any(one.basis == "baseline" and _alike(one, identity, ours) for one in known):
-            known.append(ProductionIdentity("baseline", f"baseline {name}", identity, ours))
-    return known
-
-
-def _alike(known: ProductionIdentity, identity: Identity, ours: bool) -> bool:
-    """Whether an older baseline says nothing new about who production is."""
-    if known.identity is None or known.ours != ours:
-        return False
-    both = (known.identity, identity)
-    first, second = ((one.system_identifier, one.started_at, one.place) for one in both)
-    return first == second
+def _no_loss_in(point: RecoveryPoint, context: StepContext) -> None:
+    """A standby is chosen before it is dumped, and the moment of the loss may have been mended since."""
+    lost = context.occurred
+    if point.standby and lost is not None and point.taken_at >= lost:
+        raise StepFailed(
+            f"{plain(point.location, 300)} has replayed up to {show_time(point.taken_at)}, and the loss was at "
+            f"{show_time(lost)}.",
+            means="What happened is in it. Nothing was dumped, and nothing was created.",
+            next="Run the locate step again, and restore another copy.",
+            code="standby-has-loss",
+        )

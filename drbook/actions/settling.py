@@ -1,6 +1,6 @@
 """Which copy is the best, and how closely it has to be looked at before that is known."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal, Protocol
@@ -34,10 +34,19 @@ class Policy(Protocol):
 class Judging:
     """Facts to judgements, by this step's policy."""
 
-    def __init__(self, params: Policy, context: StepContext, now: datetime, proofs: Proofs) -> None:
+    def __init__(
+        self,
+        params: Policy,
+        context: StepContext,
+        now: datetime,
+        proofs: Proofs,
+        systems: Set[str] = frozenset(),
+    ) -> None:
+        """`systems` are production's system identifiers, as far as they are known."""
         self.now = now
         self._params = params
         self._proofs = proofs
+        self._systems = systems
         self.full = params.check == "full"
         self._occurred = context.occurred
         self._production = context.document.production.domain
@@ -63,6 +72,7 @@ class Judging:
             observed_only=frozenset(self._params.observed),
             stated=found.config,
             proofs=self._proofs,
+            systems=self._systems,
         )
 
     def all(self, found: Sequence[Found]) -> list[Judgement]:

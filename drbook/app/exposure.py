@@ -28,24 +28,26 @@ from drbook.providers.credfiles import Search
 from drbook.providers.credplaces import place
 from drbook.providers.credvalues import in_url
 from drbook.providers.pgplaces import login_in
+from drbook.providers.sources.standby import StandbySource
 
 
 def things_of(runbook: Runbook, located: Located, search: Search) -> list[Thing]:
     document = runbook.document
     marks = _database_marks(document.production.database, search)
-    near = frozenset(mark for mark in marks if mark.startswith("pg:") or mark == "env:PGPASSWORD")
+    near = _near(marks)
     things = [Thing(PRODUCTION, document.production.domain, uses=marks - near, near=near)]
     for source in runbook.sources:
         own = [
             each for each in located.judgements if each.point.source == source.id and usable(each)
         ]
         independent = [each for each in own if each.verdict is Verdict.INDEPENDENT]
+        uses, beside = _opens(source, search)
         things.append(
             Thing(
                 source.id,
                 source.domain,
-                uses=_store_marks(source, search) if isinstance(source, AwsAccess) else frozenset(),
-                near=_store_near(source) if isinstance(source, AwsAccess) else frozenset(),
+                uses=uses,
+                near=beside,
                 independent=bool(independent),
                 versioned=_versioned([each.finding(Criterion.VERSIONED) for each in own]),
                 lock=_lock([each.finding(Criterion.LOCK_OUTLIVES) for each in independent or own]),
@@ -122,6 +124,22 @@ def address_of(database: DatabaseRef | None, search: Search) -> Server | None:
     if login is None or not login.host:
         return None
     return Server(**login.model_dump(exclude={"open"}))
+
+
+def _opens(source: object, search: Search) -> tuple[frozenset[str], frozenset[str]]:
+    """Marks of what opens a source, and of the server or store that holds it."""
+    if isinstance(source, AwsAccess):
+        return _store_marks(source, search), _store_near(source)
+    if not isinstance(source, StandbySource):
+        return frozenset(), frozenset()
+    both = (source.database, source.control)
+    marks = frozenset(mark for each in both for mark in _database_marks(each, search))
+    near = _near(marks)
+    return marks - near, near
+
+
+def _near(marks: frozenset[str]) -> frozenset[str]:
+    return frozenset(mark for mark in marks if mark.startswith("pg:") or mark == "env:PGPASSWORD")
 
 
 def _store_marks(store: AwsAccess, search: Search) -> frozenset[str]:

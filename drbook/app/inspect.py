@@ -13,8 +13,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from drbook.actions.detect import CompareBaseline, CompareParams
+from drbook.actions.known import known_production
 from drbook.actions.locate import Locate, LocateParams
-from drbook.actions.restore import known_production
 from drbook.app.capture import Captured, CaptureOrder, capture
 from drbook.app.inputs import occurred_in, read_input
 from drbook.app.locks import tried

@@ -9,6 +9,7 @@ from drbook.actions.findloss import FindLoss
 from drbook.actions.general import Ask, Assert, Choose, Manual, Note, Wait
 from drbook.actions.locate import Locate
 from drbook.actions.outside import Http, Shell, Sql
+from drbook.actions.replay import PauseReplay
 from drbook.actions.restore import Restore
 from drbook.actions.verify import Verify
 from drbook.core.actions import Action, AnyAction
@@ -29,6 +30,7 @@ BUILT_IN = (
     Locate,
     Manual,
     Note,
+    PauseReplay,
     ProbeDatabase,
     Shell,
     Sql,

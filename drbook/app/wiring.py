@@ -141,6 +141,7 @@ class Wiring:
         """The doors of one attempt, or of one of `shares` pieces of its work; closed with the block."""
         # These libraries load when a step first needs a door, not when drbook starts.
         from drbook.providers.http import HttpSender
+        from drbook.providers.standbydoor import StandbyDoor
 
         live, dry = self._mode is Mode.LIVE, self._mode is Mode.DRY_RUN
         backups = self.backups(cancel)
@@ -159,6 +160,9 @@ class Wiring:
                     self._runbook.document.hosts, self._environment, cancel, reads_only=not live
                 ),
                 artifacts=ArtifactFolder(self._folder),
+                standbys=StandbyDoor(
+                    self._runbook.sources, self.secret, cancel, may_pause=live, readers_only=dry
+                ),
                 earlier=self._earlier,
                 apart=lambda shares: self._apart(context, cancel, shares),
             )
@@ -216,6 +220,7 @@ class Wiring:
             secrets=self.secret,
             check_structure=check,
             tried=self._tried,
+            readers_only=self._mode is Mode.DRY_RUN,
         )
 
     def baselines(self) -> Baselines:

@@ -1,5 +1,6 @@
 """Everything that a criterion of independence may look at, and the shape of its answer."""
 
+from collections.abc import Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -26,3 +27,5 @@ class Case:
     now: datetime
     stated: Stated = field(default_factory=Stated)
     proofs: Proofs = field(default_factory=Proofs)
+    systems: Set[str] = frozenset()
+    """Production's system identifiers, as far as they are known."""

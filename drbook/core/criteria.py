@@ -20,6 +20,7 @@ from drbook.core.points import (
     Observed,
 )
 from drbook.core.reach import same_account, same_name
+from drbook.core.standby import coupling
 from drbook.core.values import plain, show_time
 
 GONE = "it is not there any more"
@@ -185,6 +186,9 @@ def _visible(case: Case) -> Answered:
 
 
 def _replication(case: Case) -> Answered:
+    if case.facts.replay is not None:
+        coupled, reason = coupling(case.facts.replay)
+        return Answer.FAIL if coupled else Answer.PASS, Basis.OBSERVED, reason
     # A place cannot see who replicates *into* it, so a pass claims no more than that.
     return _yes_no(
         case.source.deletes_replicated,

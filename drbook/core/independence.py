@@ -28,6 +28,7 @@ from drbook.core.points import (
 from drbook.core.proofs import Proofs
 from drbook.core.reach import Reach, leaked_credentials
 from drbook.core.snapshots import way_back
+from drbook.core.standby import coupling, foreign, holds_loss, unproven
 from drbook.core.values import plain, show_duration
 
 WAY_BACK = "gone but recoverable; to bring it back: "
@@ -36,6 +37,8 @@ COLD = "it cannot be read yet: "
 """How it begins where an archive tier must give it first."""
 HELD = "only its provider can read it; to bring it back: "
 """How it begins where the copy is there, and is a snapshot."""
+MOVING = "it is a standby that replays, and no copy until that stands; "
+"""How it begins where a loss may still come to it."""
 PREFERRED = "preferred: "
 """How a reason begins that speaks for a copy, though nothing requires it."""
 
@@ -62,6 +65,7 @@ def judge(
     observed_only: Set[Criterion] = frozenset(),
     stated: Stated = NOTHING_STATED,
     proofs: Proofs = NOT_LOOKED_AT,
+    systems: Set[str] = frozenset(),
 ) -> Judgement:
     """Answer every criterion for one point and draw the verdict from the required ones.
 
@@ -71,9 +75,10 @@ def judge(
     `declared` is what the runbook says about the source, `production` the domain that was hit. For
     criteria in `observed_only` a pass that rests on declared facts counts as unknown. `occurred` is
     the moment of the loss: a copy taken after it holds what happened, and is not independent of it.
-    `stated` is what else the source's entry says, `proofs` what earlier drills restored.
+    `stated` is what else the source's entry says, `proofs` what earlier drills restored, `systems`
+    production's system identifiers, to which a standby is held.
     """
-    case = Case(facts, source, declared, production, reach, now, stated, proofs)
+    case = Case(facts, source, declared, production, reach, now, stated, proofs, systems)
     findings = []
     for criterion in Criterion:
         if criterion not in (*require, *prefer) and not applies(criterion, case):
@@ -85,20 +90,32 @@ def judge(
                 f"only declared, and the policy asks for proof: {reason}",
             )
         findings.append(Finding(criterion=criterion, answer=answer, basis=basis, reason=reason))
-    verdict, reasons = _verdict(case, findings, require, occurred)
+    barred = _barred(case, occurred)
+    back = "" if barred else plain(way_back(facts, occurred), WAY)
+    verdict, reasons = _verdict(case, findings, require, occurred, barred, back)
     disagreements, agreed = held_against(case)
     remarks = _remarks(verdict, findings, require, prefer)
     return Judgement(
         point=facts.point,
         verdict=verdict,
-        reasons=(*reasons, *remarks, *_disagree(disagreements), *_notes(facts.point)),
+        reasons=(*reasons, *remarks, *_disagree(disagreements), *_notes(case)),
         findings=tuple(findings),
         disagreements=disagreements,
         agreed=agreed,
         pause=to_pause(case),
-        recoverable=plain(way_back(facts, occurred), WAY),
+        recoverable=back,
         readable_in=facts.readable_in,
+        replay=facts.replay,
     )
+
+
+def _barred(case: Case, occurred: datetime | None) -> list[str]:
+    """Why a standby is of no use, paused or not."""
+    replay = case.facts.replay
+    if replay is None:
+        return []
+    found = (foreign(replay, case.systems), holds_loss(replay, occurred))
+    return [reason for reason in found if reason]
 
 
 def _verdict(
@@ -106,21 +123,22 @@ def _verdict(
     findings: Sequence[Finding],
     require: Sequence[Criterion],
     occurred: datetime | None,
+    barred: Sequence[str],
+    back: str,
 ) -> tuple[Verdict, list[str]]:
     by_name = {finding.criterion: finding for finding in findings}
     resource = by_name[Criterion.RESOURCE]
     if case.facts.bytes.state == "damaged":
         return Verdict.DAMAGED, [by_name[Criterion.BYTES].reason]
-    back = plain(way_back(case.facts, occurred), WAY)
     if resource.answer is Answer.FAIL and (not back or not case.facts.still_there):
         return Verdict.DESTROYED, [resource.reason]
     needed = [by_name[criterion] for criterion in dict.fromkeys(require)]
-    failed = [finding.reason for finding in needed if finding.answer is Answer.FAIL]
+    failed = [*barred, *(each.reason for each in needed if each.answer is Answer.FAIL)]
     unsure = [finding.reason for finding in needed if finding.answer is Answer.UNKNOWN]
     if case.facts.bytes.state == "unknown":
         unsure.append(by_name[Criterion.BYTES].reason)
     point = case.facts.point
-    if occurred is not None and point.taken_at > occurred:
+    if case.facts.replay is None and occurred is not None and point.taken_at > occurred:
         late = f"dated {show_duration(point.taken_at - occurred)} after the loss"
         if point.taken_by in ("manifest", "tool"):
             failed.append(f"{late}: what happened is in it")
@@ -129,6 +147,7 @@ def _verdict(
     if back:
         begins = HELD if case.facts.recoverable is None else WAY_BACK
         begins = COLD if case.facts.readable_in is not None else begins
+        begins = MOVING if point.standby else begins
         return Verdict.RECOVERABLE, [f"{begins}{back}", *failed, *unsure]
     if failed:
         return Verdict.SHARED, failed + unsure
@@ -168,8 +187,13 @@ def _disagree(found: Sequence[Disagreement]) -> list[str]:
     return [f"the runbook and the place disagree on {each.words}" for each in found]
 
 
-def _notes(point: RecoveryPoint) -> list[str]:
-    return [plain(point.taken_note, 300)] if point.taken_note else []
+def _notes(case: Case) -> list[str]:
+    """What is to be known beside: whose word its date is, and of a standby why it is no backup by itself."""
+    point, replay = case.facts.point, case.facts.replay
+    notes = [plain(point.taken_note, 300)] if point.taken_note else []
+    if replay is not None:
+        notes += [coupling(replay)[1], unproven(replay, case.systems), replay.show()]
+    return [note for note in notes if note]
 
 
 # --- the choice ------------------------------------------------------------------------------

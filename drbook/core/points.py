@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.holding import NO_KEY, Disagreement, KeyFact, SnapshotFact, Stated, VaultFact
+from drbook.core.standby import Replay
 from drbook.core.values import Duration, Frozen, Json, UtcTime, plain, show_size, show_time
 from drbook.core.way import Way
 
@@ -51,8 +52,9 @@ Format = Literal["pg_dump", "physical", "snapshot"]
 server's data directory, which is started and rolled forward instead of being loaded; `snapshot` for a copy
 whose bytes nobody but its provider can read, who restores it into a new instance or volume."""
 
-Clock = Literal["manifest", "tool", "store", "name", "file"]
-"""Whose clock says when a recovery point was taken, the most trusted first."""
+Clock = Literal["manifest", "production", "tool", "store", "name", "file"]
+"""Whose clock says when a recovery point was taken, the most trusted first. `production`: the commit time
+of the last transaction in it."""
 
 
 class RecoveryPoint(Frozen):
@@ -91,7 +93,8 @@ class RecoveryPoint(Frozen):
     encrypted: bool | None = None
     """Whether the place says that it holds the bytes encrypted; None where it does not say."""
     database_bytes: int | None = None
-    """Of a physical copy: what its data directory and tablespaces take, laid down."""
+    """Of a physical copy: what its data directory and tablespaces take, laid down; of a standby: what its
+    database takes."""
     server_version: int | None = None
     """Of the server that it was taken from, like 150004 or, where only that is known, 150000."""
     system_identifier: str | None = None
@@ -103,6 +106,9 @@ class RecoveryPoint(Frozen):
     """Whose word `rolls_to` is, and what speaks against it."""
     wal_from: str | None = None
     """Of a physical copy: the first segment of WAL that it needs, with which reading its archive begins."""
+    standby: bool = False
+    """It is what a running standby shows: the dump of it is made when it is fetched, and `seen` is the end of
+    what was replayed."""
     restored_by: str = ""
     """Of a snapshot: the commands by which its provider restores it into something new, for a person. A name
     in them derives from the copy's, and is never production's."""
@@ -111,7 +117,8 @@ class RecoveryPoint(Frozen):
     def sized(self) -> str:
         """Its size for a person; one that is not known is no size of 0."""
         if self.size_is == "unknown":
-            return "size unknown"
+            there = self.database_bytes
+            return "size unknown" if there is None else f"a database of {show_size(there)}"
         return show_size(self.size) + (" allocated" if self.size_is == "allocated" else "")
 
     def holds_to(self, occurred: datetime | None) -> datetime:
@@ -220,6 +227,8 @@ class Judgement(Frozen):
     """The way back, in words, where it cannot be read as it is."""
     readable_in: int | None = None
     """Seconds until an archive tier gives it, once it was asked for; None where it lies in none."""
+    replay: Replay | None = None
+    """Of a standby: how its replay stood when it was judged."""
 
     def finding(self, criterion: Criterion) -> Finding:
         """Its answer; unknown where the criterion was not asked, as in records of before it was known."""
@@ -320,6 +329,8 @@ class PointFacts(Frozen):
     vault: VaultFact = VaultFact()
     snapshot: SnapshotFact = SnapshotFact()
     bytes: ByteFact = ByteFact()
+    replay: Replay | None = None
+    """Of a standby: how its replay stands; None for what is no standby, or did not say."""
 
 
 class PointCost(Frozen):

@@ -7,7 +7,7 @@ where the incident is wired, never in a step.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
@@ -24,6 +24,7 @@ from drbook.core.proofs import Proofs
 from drbook.core.ranges import Ranges
 from drbook.core.recovery import RecoveryAim, RecoveryReport
 from drbook.core.signals import Working
+from drbook.core.standby import Replay
 from drbook.core.structure import Depth
 from drbook.core.targets import (
     DatabaseProbe,
@@ -266,6 +267,28 @@ class Targets(Protocol):
     def look(self, spec: TargetSpec, name: str) -> TargetLook: ...
 
 
+class Standbys(Protocol):
+    """Sources of `kind: standby`. Nothing but their replay is ever touched."""
+
+    def look(self, source: str) -> Replay:
+        """How its replay stands. Raises CouldNotVerify where it does not answer or is no standby (any more),
+        UsageError where the runbook has no such standby."""
+
+    def pause(self, source: str) -> None:
+        """Ask it to pause its replay; whether that has taken hold is asked with `look`. Raises Refused where
+        it is no standby, StepFailed where the login may not."""
+
+
+class NoStandbys:
+    """Where nothing was wired: there is no standby to ask."""
+
+    def look(self, source: str) -> Replay:
+        raise UsageError("No standby is known here.", code="no-such-source")
+
+    def pause(self, source: str) -> None:
+        self.look(source)
+
+
 class Processes(Protocol):
     """The one place that starts a process."""
 
@@ -334,6 +357,7 @@ class Ports:
     processes: Processes
     http: Http
     artifacts: Artifacts
+    standbys: Standbys = field(default_factory=NoStandbys)
     earlier: Callable[[], Proofs] = Proofs
     """What records of earlier drills and incidents prove of copies; reading them may take seconds."""
     apart: Callable[[int], AbstractContextManager[Apart]] = not_apart

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from drbook.core.points import PointFacts, RecoveryPoint
+from drbook.core.standby import to_hold
 
 MOMENT = "A-MOMENT-BEFORE-THE-LOSS"
 """Stands in a command for the moment to restore to, until somebody has said when the loss was."""
@@ -12,6 +13,8 @@ BY_ITS_PROVIDER = "have its provider restore it into a new instance or volume"
 
 def way_back(facts: PointFacts, occurred: datetime | None) -> str:
     """The step that brings a copy back which cannot be read as it is; empty for one that can be."""
+    if facts.replay is not None:
+        return to_hold(facts.replay, occurred)
     if facts.recoverable:
         return at_moment(facts.recoverable, facts.point, occurred)
     if facts.point.format != "snapshot":

@@ -25,6 +25,9 @@ class Way(Frozen):
     tier takes; None where nothing tells."""
     ready_at_least: bool = False
     """It takes that long or longer: only the archive tier's part of it is known."""
+    ready_note: str = ""
+    """Why nothing has to be brought anywhere, in words; a way with it counts as ready sooner than any that
+    moves bytes."""
     proof: str
     """What proves that it works."""
     risk: str
@@ -36,6 +39,8 @@ class Way(Frozen):
         return f"{'at least ' if self.at_least else ''}{show_duration(timedelta(seconds=self.loss_seconds))}"
 
     def ready(self) -> str:
+        if self.ready_note:
+            return self.ready_note
         if self.ready_seconds is None:
             return "unknown"
         about = "at least" if self.ready_at_least else "about"

@@ -8,7 +8,8 @@ from statistics import median
 
 from drbook.core.points import Answer, Criterion, Judgement, RecoveryPoint, Verdict
 from drbook.core.proofs import Pace, Proofs, proof_of
-from drbook.core.values import counted, plain, show_size, show_time
+from drbook.core.standby import FOREIGN, holds_loss, promotion
+from drbook.core.values import counted, plain, show_time
 from drbook.core.way import Kind, Way
 
 
@@ -27,7 +28,9 @@ def ways(
     ordered = sorted(judgements, key=lambda each: each.point.holds_to(occurred), reverse=True)
     good = [each for each in ordered if each.verdict is Verdict.INDEPENDENT]
     found: list[Way] = []
-    back = [each for each in ordered if each.verdict is Verdict.RECOVERABLE]
+    back = [
+        each for each in ordered if each.verdict is Verdict.RECOVERABLE and not each.point.standby
+    ]
     warm = [each for each in back if each.readable_in is None]
     cold = [each for each in back if each.readable_in is not None]
     found += [_undelete(each, proofs, occurred) for each in warm[:1]]
@@ -43,7 +46,8 @@ def ways(
         for each in proved[:1]
         if each.point.key not in taken
     ]
-    if standby:
+    found += [_promote(each, occurred) for each in ordered if _promotable(each, occurred)]
+    if standby and not any(way.kind == "promote" for way in found):
         found.append(
             Way(
                 kind="promote",
@@ -60,7 +64,7 @@ def _order(way: Way) -> tuple[bool, int, bool, int]:
     return (
         way.loss_seconds is None,
         way.loss_seconds or 0,
-        way.ready_seconds is None,
+        way.ready_seconds is None and not way.ready_note,
         way.ready_seconds or 0,
     )
 
@@ -107,6 +111,31 @@ def _thaw(each: Judgement, proofs: Proofs, occurred: datetime | None) -> Way:
     )
 
 
+def _promotable(each: Judgement, occurred: datetime | None) -> bool:
+    """A standby that does not hold the loss, and is production's as far as anybody knows. Whose domain it lies
+    in does not matter here: it is taken as it is, at once."""
+    if each.replay is None or each.verdict in (Verdict.DAMAGED, Verdict.DESTROYED):
+        return False
+    foreign = any(reason.startswith(FOREIGN) for reason in each.reasons)
+    return not foreign and not holds_loss(each.replay, occurred)
+
+
+def _promote(each: Judgement, occurred: datetime | None) -> Way:
+    point, replay = each.point, each.replay
+    assert replay is not None
+    return Way(
+        kind="promote",
+        what=f"{point.source}: {plain(point.location, 200)}, replayed to {show_time(point.taken_at)}",
+        key=point.key,
+        loss_seconds=_loss(point, occurred),
+        ready_note="no transfer: one restart",
+        proof="it answers; nobody has compared its rows",
+        risk="promoting cannot be taken back, and production has to be fenced first, or two servers take "
+        "writes; pg_promote() is not the way, for it first replays all that was received, the loss with it, "
+        f"through a pause and a delay. drbook does not do it: {promotion(replay)}",
+    )
+
+
 def _loss(point: RecoveryPoint, occurred: datetime | None) -> int | None:
     if occurred is None:
         return None
@@ -146,9 +175,7 @@ def _risk(each: Judgement) -> str:
     if point.needs:
         parts.append(f"it needs {counted(len(point.needs), 'other copy', 'other copies')}")
     if point.format == "pg_dump":
-        parts.append(
-            f"indexes are built anew, and roles come from elsewhere ({show_size(point.size)})"
-        )
+        parts.append(f"indexes are built anew, and roles come from elsewhere ({point.sized})")
     if each.finding(Criterion.BYTES).answer is not Answer.PASS:
         parts.append("its bytes are not proven")
     return "; ".join(parts) or "none that is known"

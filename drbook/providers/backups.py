@@ -21,8 +21,8 @@ from drbook.core.ports import Cancel
 from drbook.core.signals import Working
 from drbook.core.values import plain
 from drbook.core.walread import WalRead
-from drbook.providers.contained import no_facts
-from drbook.providers.copies import Copies, Fetched, remove
+from drbook.providers.contained import Contained, no_facts
+from drbook.providers.copies import Copies, Fetched, remove, sha256_of
 from drbook.providers.download import Received, download
 from drbook.providers.opened import OpenSources
 from drbook.providers.sealed import SEALED, Unsealer, unsealer_of
@@ -46,6 +46,8 @@ _WRITTEN_AGAIN = (
 ONLY_RESTORED = "only its provider reads a snapshot, and nothing but restoring it verifies it"
 _SAME = "its SHA-256 is the one that its manifest states"
 _OTHER = "its SHA-256 is not the one that its manifest states"
+MADE = ".made"
+"""Ends the name of a dump that is still being made or read."""
 _NOT_AS_STORED = "its SHA-256 is not the store's own"
 
 
@@ -54,7 +56,7 @@ class BackupCatalog:
 
     `folder` is the incident's; nothing outside its `copies/` is written. `secrets` resolves a
     reference to its value, `check_structure` reads a dump to its end, `tried` tells what is on record of
-    a place's locks.
+    a place's locks; with `readers_only` databases are asked by readers' logins alone.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class BackupCatalog:
         secrets: Secrets,
         check_structure: CheckStructure,
         tried: Tried = not_tried,
+        readers_only: bool = False,
     ) -> None:
         self._order = tuple(configs)
         self._folder = folder
@@ -73,7 +76,7 @@ class BackupCatalog:
         self._secrets = secrets
         self._check = check_structure
         self._tried = tried
-        self._open = OpenSources(configs, secrets, cancel)
+        self._open = OpenSources(configs, secrets, cancel, readers_only=readers_only)
         self._copies = Copies(folder, cancel)
 
     def close(self) -> None:
@@ -193,6 +196,8 @@ class BackupCatalog:
         if here is not None:
             return here
         source = self._open(point.source)
+        if point.standby:
+            return (yield from self._make(source, point, target))
         try:
             manifest = source.manifest(point)
         except CouldNotVerify:
@@ -214,6 +219,23 @@ class BackupCatalog:
             if target.exists():
                 remove(target)
             return error.fact, None
+
+    def _make(self, source: Contained, point: RecoveryPoint, target: Path) -> Working[Fetched]:
+        """A copy that is no file until it is dumped; the dump is checked as any other."""
+        made = target.with_name(target.name + MADE)
+        made.unlink(missing_ok=True)
+        try:
+            yield from source.dump(point, made)
+            size, digest = made.stat().st_size, sha256_of(made)
+            fact, proven = yield from self._by_structure(made, same=False)
+            if fact.state == "damaged":
+                return fact, None
+            made.replace(target)
+        except Spoilt as error:
+            return error.fact, None
+        finally:
+            made.unlink(missing_ok=True)
+        return self._copies.keep(point, fact, target, size, digest, proven)
 
     def _fetch_file(
         self, point: RecoveryPoint, blob: Blob, target: Path, manifest: Manifest | None

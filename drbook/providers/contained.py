@@ -19,11 +19,13 @@ from drbook.core.values import plain
 from drbook.providers.hiding import scrub
 from drbook.providers.sources.base import (
     Blob,
+    MadeSource,
     OpenableSource,
     Opening,
     PhysicalSource,
     Place,
     Source,
+    Spoilt,
     WalArchive,
 )
 
@@ -93,6 +95,19 @@ class Contained:
                 next="Set its `format` in the runbook to what it holds.",
             )
         return ContainedPhysical(self._id, self._source)
+
+    def dump(self, point: RecoveryPoint, into: Path) -> Working[None]:
+        """Raises Spoilt where this copy is not to be had, CouldNotVerify where it makes none."""
+        if not isinstance(self._source, MadeSource):
+            raise _wrong(self._id, "it listed a standby, and cannot dump one")
+        spoilt: Spoilt | None = None
+        with _only_ours(self._id):
+            try:
+                yield from self._source.dump(point, into)
+            except Spoilt as error:
+                spoilt = error
+        if spoilt is not None:
+            raise spoilt
 
     def close(self) -> None:
         self._source.close()

@@ -136,6 +136,13 @@ class Copies:
         return digest.hexdigest()
 
 
+def sha256_of(path: Path) -> str:
+    """Of one file that was just written; it is synced to the disk. Raises OSError."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def remove(path: Path) -> None:
     """A file, or a folder with all that is in it."""
     if path.is_dir() and not path.is_symlink():

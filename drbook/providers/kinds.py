@@ -21,6 +21,7 @@ from drbook.providers.sources.pgbackrest import PgBackRestSource
 from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
+from drbook.providers.sources.standby import StandbySource
 from drbook.providers.sources.walg import WalGSource
 from drbook.providers.targets.base import OpenableTarget
 from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
@@ -40,6 +41,7 @@ def SOURCES() -> Mapping[str, type[SourceConfig]]:
         "barman-cloud": BarmanCloudSource,
         "pgbackrest": PgBackRestSource,
         "wal-g": WalGSource,
+        "standby": StandbySource,
         "rds": RdsSource,
         "ebs": EbsSource,
         "aws-backup": AwsBackupSource,

@@ -16,9 +16,17 @@ from drbook.providers.sources.base import OpenableSource, Opening
 class OpenSources:
     """One source's opening, however long it takes, holds up nobody who asks another one."""
 
-    def __init__(self, configs: Sequence[SourceConfig], secrets: Secrets, cancel: Cancel) -> None:
+    def __init__(
+        self,
+        configs: Sequence[SourceConfig],
+        secrets: Secrets,
+        cancel: Cancel,
+        *,
+        readers_only: bool = False,
+    ) -> None:
         self._configs = {config.id: config for config in configs}
         self._secrets = secrets
+        self._readers_only = readers_only
         self._switches = {config.id: BranchToken(cancel) for config in configs}
         self._lock = threading.Lock()
         self._opened: dict[str, Contained] = {}
@@ -41,7 +49,8 @@ class OpenSources:
         if found is not None:
             return found
         config = self.config(source)
-        made = Contained.open(config, Opening(self._secrets, self._switches[source]))
+        opening = Opening(self._secrets, self._switches[source], self._readers_only)
+        made = Contained.open(config, opening)
         with self._lock:
             closed = self._closed
             kept = made if closed else self._opened.setdefault(source, made)

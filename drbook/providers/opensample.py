@@ -139,6 +139,10 @@ def _look(
         return _unknown(id, "it opened, and holds no copy on which its key could be tried")
     if config.format == "physical":
         return _physical(id, points)
+    if any(point.standby for point in points):
+        return _passed(
+            id, "nothing-to-decrypt", "the standby answered to its login; nothing was dumped"
+        )
     chosen = _chosen(config, source, points)
     if chosen is None:
         return _unknown(

@@ -26,6 +26,8 @@ from drbook.providers import secrets
 from drbook.providers.hiding import KNOWN, Secret, scrub
 
 Connection = psycopg.Connection[TupleRow]
+Lookup = Mapping[str, str] | secrets.Secrets
+"""Where a reference to a secret leads: the environment that it is looked up in, or what resolves it."""
 
 LOCK_SECONDS = 5
 """How long a read waits for a lock before it is left: it must not queue up before production's own."""
@@ -45,14 +47,16 @@ SECRET_PARAMETERS = frozenset(
 """libpq's parameters whose values are never shown (PostgreSQL 18, section 32.1.2)."""
 
 
-def parameters(
-    ref: DatabaseRef, environment: Mapping[str, str]
-) -> tuple[dict[str, str], dict[str, Secret]]:
+def _value(reference: str, lookup: Lookup) -> Secret:
+    return lookup(reference) if callable(lookup) else secrets.resolve(reference, lookup)
+
+
+def parameters(ref: DatabaseRef, lookup: Lookup) -> tuple[dict[str, str], dict[str, Secret]]:
     """libpq's connection parameters: the open ones and the secret ones. Raises UsageError."""
     found: dict[str, str] = dict(KEEPALIVE)
     hidden: dict[str, Secret] = {}
     if ref.dsn is not None:
-        for name, value in _from_dsn(ref.dsn, environment).items():
+        for name, value in _from_dsn(ref.dsn, lookup).items():
             if name in SECRET_PARAMETERS:
                 hidden[name] = Secret(value)
             else:
@@ -68,15 +72,15 @@ def parameters(
     }
     found.update({name: value for name, value in given.items() if value is not None})
     if ref.password is not None:
-        hidden["password"] = secrets.resolve(ref.password, environment)
+        hidden["password"] = _value(ref.password, lookup)
     for name in _OURS:
         found.pop(name, None)
     found["connect_timeout"] = str(max(2, int(ref.connect_timeout.total_seconds())))
     return found, hidden
 
 
-def _from_dsn(reference: str, environment: Mapping[str, str]) -> dict[str, str]:
-    text = secrets.resolve(reference, environment).reveal()
+def _from_dsn(reference: str, lookup: Lookup) -> dict[str, str]:
+    text = _value(reference, lookup).reveal()
     try:
         found = conninfo.conninfo_to_dict(text)
     except psycopg.Error:
@@ -106,13 +110,13 @@ _OURS = ("application_name", "client_encoding")
 
 def connect(
     ref: DatabaseRef,
-    environment: Mapping[str, str],
+    lookup: Lookup,
     *,
     autocommit: bool = False,
     read_only: bool = True,
 ) -> Connection:
     """Open a connection. Raises psycopg.OperationalError as libpq says it, UsageError for its input."""
-    given, hidden = parameters(ref, environment)
+    given, hidden = parameters(ref, lookup)
     return dial(
         given, hidden, ignored=ref.ignore_environment, autocommit=autocommit, read_only=read_only
     )
@@ -179,7 +183,7 @@ def libpq_environment(*, ignored: bool) -> Iterator[None]:
 @contextmanager
 def guarded(
     ref: DatabaseRef,
-    environment: Mapping[str, str],
+    lookup: Lookup,
     cancel: Cancel,
     *,
     timeout: timedelta,
@@ -193,7 +197,7 @@ def guarded(
     `snapshot`, it sees what the session saw that exported it; psycopg.Error where it cannot.
     """
     try:
-        connection = connect(ref, environment)
+        connection = connect(ref, lookup)
     except psycopg.OperationalError as error:
         raise no_connection(ref, error) from None
     with connection:

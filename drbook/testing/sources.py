@@ -17,11 +17,13 @@ from drbook.providers.cancel import CancelToken
 from drbook.providers.secrets import reader
 from drbook.providers.sources.base import (
     Blob,
+    MadeSource,
     OpenableSource,
     Opening,
     PhysicalSource,
     Place,
     Source,
+    Spoilt,
 )
 
 
@@ -40,6 +42,9 @@ class SourceBed:
     """Everything that the place holds, in a form that can be compared."""
     environment: Mapping[str, str]
     """In which the entry's secrets are set."""
+    one: bool = False
+    """The place is itself the one copy that it holds, which is dumped when it is fetched: a standby, whose
+    replay is paused."""
     unanswered: frozenset[str] = frozenset()
     """What the kind claims to observe and this very place cannot answer; it has to say why."""
 
@@ -78,7 +83,7 @@ def _physical(bed: SourceBed, source: Source) -> PhysicalSource | None:
 
 
 def _files(bed: SourceBed, source: Source, point: RecoveryPoint) -> Sequence[tuple[str, Blob]]:
-    return source.files(point) if bed.config.format == "pg_dump" else ()
+    return source.files(point) if bed.config.format == "pg_dump" and not bed.one else ()
 
 
 def _whole(blob: Blob, offset: int = 0) -> bytes:
@@ -95,7 +100,7 @@ def every_copy_is_listed_once(bed: SourceBed) -> None:
 def the_newest_comes_first(bed: SourceBed) -> None:
     with _opened(bed) as source:
         times = [point.taken_at for point in _points(source)]
-    assert len(set(times)) > 1, "the bed has to hold copies of different times"
+    assert len(set(times)) > 1 or bed.one, "the bed has to hold copies of different times"
     assert times == sorted(times, reverse=True)
 
 
@@ -119,8 +124,8 @@ def a_copy_says_where_it_is_and_whose(bed: SourceBed) -> None:
 
 
 def the_very_bytes_are_handed_out(bed: SourceBed) -> None:
-    if bed.config.format != "pg_dump":
-        return  # `a_physical_copy_has_no_files_to_fetch`, `a_snapshot_says_who_restores_it`
+    if bed.config.format != "pg_dump" or bed.one:
+        return  # the checks of physical copies, snapshots and standbys
     with _opened(bed) as source:
         for point in _points(source):
             files = source.files(point)
@@ -264,6 +269,34 @@ def _refused(source: Source, point: RecoveryPoint) -> str:
     return ""
 
 
+def a_standby_is_dumped_where_it_was_listed(bed: SourceBed) -> None:
+    if not bed.one:
+        return
+    with tempfile.TemporaryDirectory(prefix="drbook-check-") as folder, _opened(bed) as source:
+        assert isinstance(source, MadeSource), "nothing dumps it"
+        (point,) = _points(source)
+        assert point.standby, "it does not say that it is a standby"
+        assert point.seen, "nothing tells what it shows now from what it shows later"
+        replay = source.facts(point).replay
+        assert replay is not None, "it does not say how its replay stands"
+        assert replay.held, "the bed's standby has to be paused"
+        assert _refused(source, point) == "standby", "a running server is no file to fetch"
+        into = Path(folder) / "dump"
+        finish(source.dump(point, into))
+        assert into.stat().st_size > 0, "the dump is empty"
+        for change in ({"seen": "elsewhere"}, {"id": f"{point.id}-gone"}):
+            other = point.model_copy(update=change)
+            assert _spoilt(source, other, Path(folder) / "other"), f"dumped although {change}"
+
+
+def _spoilt(source: MadeSource, point: RecoveryPoint, into: Path) -> bool:
+    try:
+        finish(source.dump(point, into))
+    except Spoilt:
+        return True
+    return False
+
+
 def a_snapshot_says_who_restores_it(bed: SourceBed) -> None:
     if bed.config.format != "snapshot":
         return
@@ -344,6 +377,7 @@ SOURCE_CHECKS: tuple[Callable[[SourceBed], None], ...] = (
     a_cancel_ends_the_list,
     nothing_is_changed_and_closing_twice_is_nothing,
     a_physical_copy_has_no_files_to_fetch,
+    a_standby_is_dumped_where_it_was_listed,
     a_snapshot_says_who_restores_it,
     a_good_physical_copy_is_found_good,
     a_physical_copy_is_laid_down_in_its_place_only,

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from support.pg import signals_of
 
-from drbook.actions.restore import LOOKED_AT, known_production
+from drbook.actions.known import LOOKED_AT, known_production
 from drbook.core.actions import StepContext
 from drbook.core.baseline import Baseline, Identity, Place, TableCounts
 from drbook.core.errors import CouldNotVerify

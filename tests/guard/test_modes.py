@@ -129,6 +129,7 @@ ATTEMPTS: dict[str, Attempt] = {
     "Processes.run the target": lambda p, w: drain(
         p.processes.run(["/bin/sh", "-c", "touch never"], declared="target")
     ),
+    "Standbys.pause": lambda p, w: p.standbys.pause("late"),
     "Http.send POST": lambda p, w: sent(p, "POST", w.url()),
     "Http.send DELETE": lambda p, w: sent(p, "DELETE", w.url()),
     "Http.send elsewhere": lambda p, w: sent(p, "GET", "http://127.0.0.1:9/"),
@@ -205,6 +206,7 @@ READING = {
     "Databases.probe",
     "Databases.query",
     "Databases.stretches",
+    "Standbys.look",
     "Targets.foresee",
     "Targets.globals",
     "Targets.look",
@@ -217,6 +219,7 @@ incident's folder, which the dry run below shows."""
 def test_every_verb_of_every_door_is_attacked_or_only_reads() -> None:
     """A new verb makes this fail until somebody says what it may do in which mode."""
     names = {"Databases", "Backups", "Baselines", "Targets", "Processes", "Http", "Artifacts"}
+    names |= {"Standbys"}
     verbs = {
         f"{name}.{verb}"
         for name in names

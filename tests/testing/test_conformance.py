@@ -4,10 +4,11 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -19,6 +20,7 @@ from support.pgbackrest import Business, needs_pgbackrest, picture
 from support.pgbackrest import source as pgbackrest_source
 from support.physical import archiving
 from support.restic import PASSWORD, Repository
+from support.standby import Pair, pair, rows_of, until, value
 from support.walg import ENVIRONMENT as WALG_ENVIRONMENT
 from support.walg import World, program
 
@@ -26,18 +28,22 @@ from drbook.core.capabilities import Capabilities, table
 from drbook.core.errors import StepFailed
 from drbook.core.points import ByteFact, Observed, PointFacts, RecoveryPoint
 from drbook.core.signals import Working
+from drbook.core.standby import PAUSE, Replay
 from drbook.providers.kinds import SOURCES
+from drbook.providers.pgserver import PORT
 from drbook.providers.pgtools import find_tools
 from drbook.providers.sources.aws import AwsSnapshots, EbsSource, RdsSource
-from drbook.providers.sources.base import OpenableSource, Opening, Place, WalArchive
+from drbook.providers.sources.base import OpenableSource, Opening, Place, Spoilt, WalArchive
 from drbook.providers.sources.basebackup import BaseBackupSource
 from drbook.providers.sources.borg import BorgSource
 from drbook.providers.sources.directory import DirectorySource
 from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.sources.restic import ResticSource
 from drbook.providers.sources.s3 import S3Source
+from drbook.providers.sources.standby import StandbySource
 from drbook.testing import SOURCE_CHECKS, SourceBed
 
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 README = Path(__file__).parents[2] / "README.md"
 FIRST = b"PGDMP\x01\x10" + bytes(range(256)) * 40
 SECOND = b"PGDMP\x01\x10" + bytes(range(256)) * 50
@@ -228,6 +234,42 @@ def walg_bed(world: World, absent: Path) -> SourceBed:
 
 
 @cache
+def standby_bed(folder: Path) -> SourceBed:
+    """A standby whose replay is paused; it is left running for the other checks."""
+    folder /= "standby"
+    folder.mkdir()
+    tools = next(one for one in find_tools() if one.origin == "extra")
+    made = pair(tools, folder)
+    PAIRS.append(made)
+    late = made.standby("late", "1h")
+    rows_of(late, PAUSE)
+    until(lambda: value(late, "SELECT pg_get_wal_replay_pause_state()") == "paused")
+
+    def config(port: int) -> StandbySource:
+        database = made.ref(late, "watcher").model_copy(update={"port": port})
+        return StandbySource(id="late", database=database)
+
+    def picture() -> object:
+        return rows_of(
+            late,
+            "SELECT pg_is_in_recovery(), pg_get_wal_replay_pause_state(), pg_last_wal_replay_lsn()::text,"
+            " (SELECT count(*) FROM bookings)",
+        )
+
+    return SourceBed(
+        config=config(PORT),
+        absent=config(9),
+        copies={"as-replayed": {}},
+        picture=picture,
+        environment={},
+        one=True,
+    )
+
+
+PAIRS: list[Pair] = []
+
+
+@cache
 def aws_bed(endpoint: str, volume: str, kind: str) -> SourceBed:
     """Two snapshots of a volume and of an instance, in moto; what it does not have is left out aloud."""
     ec2, rds = operator(endpoint, "ec2"), operator(endpoint, "rds")
@@ -361,6 +403,59 @@ def shelf_bed(tmp_path: Path) -> SourceBed:
     )
 
 
+class LateSource(OpenableSource):
+    """The newest file of a folder as what a standby shows: the least that such a kind can be."""
+
+    can: ClassVar[Capabilities] = DirectorySource.can
+    kind: Literal["late"] = "late"
+    path: str
+
+    def open(self, opening: Opening) -> Any:
+        return Late(DirectorySource(id=self.id, path=self.path).open(opening))
+
+
+class Late:
+    """Lists one copy of what a directory source lists, and copies it as if it were dumped."""
+
+    def __init__(self, behind: Any) -> None:
+        self.behind = behind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.behind, name)
+
+    def points(self) -> Working[Any]:
+        found = yield from self.behind.points()
+        return [found[0].model_copy(update={"standby": True})]
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        return self.behind.facts(point).model_copy(update={"replay": STANDS})
+
+    def files(self, point: RecoveryPoint) -> Any:
+        raise StepFailed("It is a server.", code="standby")
+
+    def dump(self, point: RecoveryPoint, into: Path) -> Working[None]:
+        if [point] != (yield from self.points()):
+            raise Spoilt(ByteFact(state="unknown"))
+        into.write_bytes(FIRST)
+
+
+STANDS = Replay(
+    replayed="0/1", moment=NOON, asked_at=NOON, pause="paused", delay_ms=0, server_version=180000
+)
+
+
+def late_bed(tmp_path: Path) -> SourceBed:
+    bed = directory_bed(tmp_path)
+    where = bed.config.path  # type: ignore[attr-defined]
+    return replace(
+        bed,
+        config=LateSource(id="late", path=where),
+        absent=LateSource(id="late", path=where + "-no"),
+        copies={"new-2026-01-03T03-04-05Z.dump": {}},
+        one=True,
+    )
+
+
 def drawer_bed(tmp_path: Path) -> SourceBed:
     """README's example, over a folder."""
     drawer = example()["DrawerSource"]
@@ -389,6 +484,14 @@ def module_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def servers_path() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="drbook-test-") as folder:
+        yield Path(folder)
+        while PAIRS:
+            PAIRS.pop().stop()
+
+
+@pytest.fixture(scope="module")
 def aws() -> Iterator[tuple[str, str]]:
     with moto() as endpoint:
         yield endpoint, a_shop(endpoint)
@@ -399,8 +502,9 @@ def aws() -> Iterator[tuple[str, str]]:
         "directory", "s3", together("restic", "restic-bed", installed("restic")),
         together("borg", "borg-bed", installed("borg")), "rclone",
         together("pgbackrest", "pgbackrest", needs_pgbackrest), together("basebackup", "base-bed"),
-        together("barman", "barman-bed"), together("wal-g", "wal-g"), "drawer", "shelf", "desk", together("rds", "aws-bed"),
-        together("ebs", "aws-bed"),
+        together("barman", "barman-bed"), together("wal-g", "wal-g"),
+        together("standby", "standby-bed"), "drawer", "shelf", "desk", "late",
+        together("rds", "aws-bed"), together("ebs", "aws-bed"),
     ]
 )  # fmt: skip
 def bed(
@@ -414,10 +518,14 @@ def bed(
         return pgbackrest_bed(request.getfixturevalue("business"))
     if request.param == "basebackup":
         return basebackup_bed(request.getfixturevalue("module_path"))
+    if request.param == "standby":
+        return standby_bed(request.getfixturevalue("servers_path"))
     if request.param == "barman":
         return barman_bed(request.getfixturevalue("module_path"))
     if request.param in ("rds", "ebs"):
         return aws_bed(*request.getfixturevalue("aws"), request.param)
+    if request.param == "late":
+        return late_bed(tmp_path)
     if request.param == "desk":
         return desk_bed(tmp_path)
     if request.param == "shelf":
@@ -537,6 +645,9 @@ WRONG: dict[str, dict[str, Callable[..., Any]]] = {
     },
     "a_cancel_ends_the_list": {"points": lambda found: iter(())},
     "a_physical_copy_has_no_files_to_fetch": {"files": lambda found, point: []},
+    "a_standby_is_dumped_where_it_was_listed": {
+        "dump": lambda found, point, into: said(into.write_bytes(FIRST))
+    },
     "a_snapshot_says_who_restores_it": {
         "points": listed(lambda found: copied(found, restored_by=""))
     },
@@ -558,7 +669,9 @@ def test_each_check_notices_what_it_is_there_for(
     check = next(one for one in SOURCE_CHECKS if one.__name__ == name)
     physical = "_physical_copy_" in name
     snapshot = "_snapshot_" in name
-    good = (shelf_bed if physical else desk_bed if snapshot else directory_bed)(tmp_path)
+    server = "_standby_" in name
+    bed = shelf_bed if physical else desk_bed if snapshot else late_bed if server else directory_bed
+    good = bed(tmp_path)
     check(good)
     kind = type(good.config)
     opened = kind.open

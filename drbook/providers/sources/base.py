@@ -152,12 +152,27 @@ class PhysicalSource(Source, Protocol):
         `scratch` exists, is empty and does not stay. Raises DrbookError where it cannot be opened."""
 
 
+@runtime_checkable
+class MadeSource(Source, Protocol):
+    """A source whose copies (`standby` in a recovery point) are no files: each is dumped when it is fetched.
+    Its `files` raise StepFailed `standby`."""
+
+    def dump(self, point: RecoveryPoint, into: Path) -> Working[None]:
+        """Write a dump of the very copy that was listed to `into`, which does not exist.
+
+        Raises Spoilt where that is not to be had (any more), Cancelled on request; what is at `into` then is
+        no copy.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What a source is opened with."""
 
     secrets: Secrets
     cancel: Cancel
+    readers_only: bool = False
+    """In a dry run: a database's login that is, or may become, more than a reader is refused."""
 
 
 class OpenableSource(SourceConfig):
