@@ -18,6 +18,7 @@ from drbook.core.errors import Interrupted, StepFailed
 from drbook.core.ports import Cancel
 from drbook.core.signals import Signal, Working, finish
 from drbook.core.values import plain
+from drbook.providers import tool
 from drbook.providers.child import Environment
 from drbook.providers.hiding import Secret, scrub
 from drbook.providers.pgtools import ENGLISH, installed
@@ -41,17 +42,12 @@ _OPTIONS = {
 """What a configuration file may say otherwise and must not here."""
 
 
-class Failed(Exception):
-    """pgBackRest did not do what it was asked."""
+class Failed(tool.Failed):
+    """pgBackRest did not do what it was asked; `code` is its own exit code, where it ran."""
 
     def __init__(self, why: str, advice: str, code: int | None = None) -> None:
-        super().__init__(why)
-        self.why = why
-        self.advice = advice
+        super().__init__(why, advice)
         self.code = code
-
-    def show(self) -> str:
-        return f"{self.why}; {self.advice[0].lower()}{self.advice[1:]}".rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Output, Progress, Working, finish
 from drbook.core.values import plain
-from drbook.core.walnames import HISTORY, SEGMENT
 from drbook.providers.barmanlist import (
     Catalogue,
     Kept,
@@ -31,7 +30,7 @@ from drbook.providers.barmanlist import (
     own_segments,
 )
 from drbook.providers.barmanpoints import lacks, listed
-from drbook.providers.barmanprogram import READING, Failed, Program, explained
+from drbook.providers.barmanprogram import READING, Program, explained
 from drbook.providers.barmantar import CannotRead, NotWhole, read_tar
 from drbook.providers.child import Environment
 from drbook.providers.hiding import Secret
@@ -42,7 +41,6 @@ from drbook.providers.physicalcopy import (
     not_whole,
     unlisted,
     unread,
-    wal_failed,
 )
 from drbook.providers.s3blob import S3Blob
 from drbook.providers.s3client import STORE_ERRORS, S3Connection, explain
@@ -58,6 +56,8 @@ from drbook.providers.sources.base import (
     Unreachable,
     WalArchive,
 )
+from drbook.providers.tool import Failed
+from drbook.providers.walfetch import FetchedWal
 
 if TYPE_CHECKING:
     from drbook.providers.sources.barman import BarmanCloudSource
@@ -304,8 +304,8 @@ class CloudReader:
         except Failed as error:
             raise no_archive(point, error) from None
 
-    def _archive(self, kept: Kept) -> CloudWal:
-        return CloudWal(self, kept.segment)
+    def _archive(self, kept: Kept) -> FetchedWal:
+        return FetchedWal(self.fetch_wal, kept.segment)
 
     def fetch_wal(self, name: str, into: Path) -> bool:
         """False where the bucket has none of that name. Raises Failed.
@@ -322,38 +322,6 @@ class CloudReader:
             return False
         if done.code != 0:
             raise explained(done.code, done.complaints)
-        return True
-
-
-class CloudWal:
-    """Implements `WalArchive`."""
-
-    def __init__(self, reader: CloudReader, segment: int) -> None:
-        self._reader = reader
-        self._segment = segment
-
-    def close(self) -> None:
-        """The reader holds what there is to close."""
-
-    def get(self, name: str, into: Path) -> bool:
-        if not (SEGMENT.fullmatch(name) or HISTORY.fullmatch(name)):
-            raise wal_failed(name, Failed("it is no name of a WAL file", "See who asks for it"))
-        part = into.with_name(into.name + ".part")
-        try:
-            if not self._reader.fetch_wal(name, part):
-                return False
-            size = part.stat().st_size
-            if SEGMENT.fullmatch(name) and size != self._segment:
-                why = f"it has {size} bytes, where {self._segment} are a whole one"
-                raise Failed(why, "Another copy's archive may have it")
-            part.rename(into)
-        except Failed as error:
-            raise wal_failed(name, error) from None
-        except OSError as error:
-            why = f"{into.name} cannot be written: {error.strerror or error}"
-            raise wal_failed(name, Failed(why, "Make room there")) from None
-        finally:
-            part.unlink(missing_ok=True)
         return True
 
 

@@ -20,6 +20,7 @@ from drbook.providers.child import Environment
 from drbook.providers.hiding import scrub
 from drbook.providers.pgtools import ENGLISH, find_tools, installed
 from drbook.providers.process import Take, run
+from drbook.providers.tool import Failed
 
 ANSWER = timedelta(minutes=5)
 """For what reads a catalogue, or one file of WAL."""
@@ -57,18 +58,6 @@ _MEANINGS: tuple[tuple[str, str, str], ...] = (
     ),
     (r"NoSuchBucket", "there is no such bucket", "Check bucket and endpoint"),
 )
-
-
-class Failed(Exception):
-    """Barman did not do what it was asked."""
-
-    def __init__(self, why: str, advice: str) -> None:
-        super().__init__(why)
-        self.why = why
-        self.advice = advice
-
-    def show(self) -> str:
-        return f"{self.why}; {self.advice[0].lower()}{self.advice[1:]}".rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)

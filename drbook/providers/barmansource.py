@@ -14,7 +14,6 @@ from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Output, Progress, Working, finish
 from drbook.core.values import counted, plain
-from drbook.core.walnames import HISTORY, SEGMENT
 from drbook.providers.barmanlist import (
     Catalogue,
     Kept,
@@ -22,7 +21,7 @@ from drbook.providers.barmanlist import (
     own_segments,
 )
 from drbook.providers.barmanpoints import forget_archive, lacks, listed
-from drbook.providers.barmanprogram import READING, Failed, Program, explained, lacks_program
+from drbook.providers.barmanprogram import READING, Program, explained, lacks_program
 from drbook.providers.physicalcopy import (
     no_archive,
     no_files,
@@ -30,9 +29,10 @@ from drbook.providers.physicalcopy import (
     not_whole,
     unlisted,
     unread,
-    wal_failed,
 )
 from drbook.providers.sources.base import Blob, Opening, Place, WalArchive
+from drbook.providers.tool import Failed
+from drbook.providers.walfetch import FetchedWal
 
 if TYPE_CHECKING:
     from drbook.providers.sources.barman import BarmanSource
@@ -258,9 +258,25 @@ class BarmanReader:
         except Failed as error:
             raise no_archive(point, error) from None
 
-    def _wal(self, kept: Kept) -> BarmanWal:
+    def _wal(self, kept: Kept) -> FetchedWal:
+        """A segment that Barman is still receiving is given as far as it goes (`-P`): there the last commits
+        are."""
         argv = self._argv("get-wal", "-P", self._config.server)
-        return BarmanWal(self._program, argv, kept.segment)
+
+        def fetch(name: str, into: Path) -> bool:
+            with into.open("xb") as stream:
+
+                def take(chunk: bytes) -> None:
+                    stream.write(chunk)
+
+                done = finish(self._program.work([*argv, name], take=take))
+            if done.code != 0 and _NO_WAL.search(done.complaints):
+                return False
+            if done.code != 0 or lacks_program(done.complaints):
+                raise explained(done.code, done.complaints)
+            return True
+
+        return FetchedWal(fetch, kept.segment)
 
     def _restore(self, kept: Kept, place: Place) -> list[str]:
         options = ["--get-wal"]
@@ -307,44 +323,3 @@ def verdict(id: str, printed: bytes, complaints: str) -> ByteFact:
         return ByteFact(state="unknown", reason=f"backup {id} has no manifest to verify it by")
     why = plain("; ".join(lines), 300) or "Barman says neither that it is whole nor that it is not"
     return ByteFact(state="unknown", reason=f"backup {id} could not be verified: {why}")
-
-
-class BarmanWal:
-    """Implements `WalArchive`. A segment that Barman is still receiving is given as far as it goes (`-P`):
-    there the last commits are."""
-
-    def __init__(self, program: Program, argv: Sequence[str], segment: int) -> None:
-        self._program = program
-        self._argv = argv
-        self._segment = segment
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-    def get(self, name: str, into: Path) -> bool:
-        if not (SEGMENT.fullmatch(name) or HISTORY.fullmatch(name)):
-            raise wal_failed(name, Failed("it is no name of a WAL file", "See who asks for it"))
-        part = into.with_name(into.name + ".part")
-        try:
-            with part.open("xb") as stream:
-
-                def take(chunk: bytes) -> None:
-                    stream.write(chunk)
-
-                done = finish(self._program.work([*self._argv, name], take=take))
-            if done.code != 0 and _NO_WAL.search(done.complaints):
-                return False
-            if done.code != 0 or lacks_program(done.complaints):
-                raise explained(done.code, done.complaints)
-            if SEGMENT.fullmatch(name) and part.stat().st_size != self._segment:
-                why = f"it has {part.stat().st_size} bytes, where {self._segment} are a whole one"
-                raise Failed(why, "Look at Barman's disk; another copy's archive may have it")
-            part.rename(into)
-        except Failed as error:
-            raise wal_failed(name, error) from None
-        except OSError as error:
-            why = f"{into.name} cannot be written: {error.strerror or error}"
-            raise wal_failed(name, Failed(why, "Make room there")) from None
-        finally:
-            part.unlink(missing_ok=True)
-        return True

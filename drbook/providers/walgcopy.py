@@ -13,13 +13,13 @@ from drbook.core.errors import StepFailed
 from drbook.core.points import ByteFact
 from drbook.core.signals import Progress, Signal, Working
 from drbook.core.values import plain
-from drbook.core.walnames import HISTORY, SEGMENT
+from drbook.core.walnames import segment as segment_of
 from drbook.providers.barmantar import NotWhole, read_tar
 from drbook.providers.basetar import map_tablespaces
-from drbook.providers.physicalcopy import wal_failed
 from drbook.providers.sources.base import Place, Spoilt, Unreachable
 from drbook.providers.tool import Failed
 from drbook.providers.toolblob import Reading, ToolBlob
+from drbook.providers.walfetch import FetchedWal
 from drbook.providers.walglist import (
     Kept,
     Sentinel,
@@ -258,45 +258,21 @@ def lay_down(program: WalG, kept: Kept, needs: Sequence[str], place: Place) -> W
 # --- its WAL -------------------------------------------------------------------------------------------
 
 
-class WalGWal:
-    """Implements `WalArchive`. What was listed and is not given any more is no end of the WAL: WAL-G calls a
-    folder that is gone an archive without that file."""
+def wal_of(program: WalG, lines: Sequence[Line], segment: int) -> FetchedWal:
+    """What was listed and is not given any more is no end of the WAL: WAL-G calls a folder that is gone an archive
+    without that file."""
 
-    def __init__(self, program: WalG, lines: Sequence[Line], segment: int) -> None:
-        self._program = program
-        self._lines = lines
-        self._segment = segment
-
-    def close(self) -> None:
-        """The reader holds what there is to close."""
-
-    def get(self, name: str, into: Path) -> bool:
-        if not (SEGMENT.fullmatch(name) or HISTORY.fullmatch(name)):
-            raise wal_failed(name, Failed("it is no name of a WAL file", "See who asks for it"))
-        part = into.with_name(into.name + ".part")
+    def fetch(name: str, into: Path) -> bool:
         try:
-            try:
-                self._program.fetch_wal(name, part)
-            except NoFile:
-                if SEGMENT.fullmatch(name) and self._listed(name):
-                    why = "WAL-G listed it a while ago, and does not give it now"
-                    raise Failed(why, "Look at the store, and whether its disk is there") from None
-                return False
-            size = part.stat().st_size
-            if SEGMENT.fullmatch(name) and size != self._segment:
-                why = f"it has {size} bytes, where {self._segment} are a whole one"
-                raise Failed(why, "Another copy's archive may have it")
-            part.rename(into)
-        except Failed as error:
-            raise wal_failed(name, error) from None
-        except OSError as error:
-            why = f"{into.name} cannot be written: {error.strerror or error}"
-            raise wal_failed(name, Failed(why, "Make room there")) from None
-        finally:
-            part.unlink(missing_ok=True)
+            program.fetch_wal(name, into)
+        except NoFile:
+            found = segment_of(name, segment)
+            if found is not None and any(
+                each.id == found.timeline and each.holds(found.number) for each in lines
+            ):
+                why = "WAL-G listed it a while ago, and does not give it now"
+                raise Failed(why, "Look at the store, and whether its disk is there") from None
+            return False
         return True
 
-    def _listed(self, name: str) -> bool:
-        per_log = 2**32 // self._segment
-        number = int(name[8:16], 16) * per_log + int(name[16:], 16)
-        return any(each.id == int(name[:8], 16) and each.holds(number) for each in self._lines)
+    return FetchedWal(fetch, segment)

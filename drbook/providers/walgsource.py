@@ -27,7 +27,7 @@ from drbook.providers.physicalcopy import (
 from drbook.providers.sources.base import Blob, Opening, Place, WalArchive
 from drbook.providers.sources.walg import UNTRIED
 from drbook.providers.tool import Failed
-from drbook.providers.walgcopy import WalGWal, lay_down, read_copy, stored
+from drbook.providers.walgcopy import lay_down, read_copy, stored, wal_of
 from drbook.providers.walglist import Kept, backups_in, bare, chain
 from drbook.providers.walgpoints import Seen, lacks, point_of
 from drbook.providers.walgprogram import WAL, WalG
@@ -218,11 +218,11 @@ class WalGReader:
             raise not_laid(point, error.why, error.advice) from None
         if why := not_whole(place):
             raise not_laid(point, why, "Take another copy")
-        return WalGWal(self._program, seen.lines or (), seen.segment)
+        return wal_of(self._program, seen.lines or (), seen.segment)
 
     def wal(self, point: RecoveryPoint, scratch: Path) -> WalArchive | None:
         try:
             seen, _ = self._kept(point)
         except Failed as error:
             raise no_archive(point, error) from None
-        return WalGWal(self._program, seen.lines or (), seen.segment)
+        return wal_of(self._program, seen.lines or (), seen.segment)

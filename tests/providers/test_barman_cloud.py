@@ -25,10 +25,10 @@ from support.s3 import S3Server
 from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.points import RecoveryPoint
 from drbook.core.signals import ProcessStarted
-from drbook.providers.barmancloud import CloudWal
 from drbook.providers.barmantar import CannotRead, NotWhole, read_tar
 from drbook.providers.pgtools import PgTools, choose, find_tools
 from drbook.providers.sources.base import PhysicalSource
+from drbook.providers.walfetch import FetchedWal
 
 pytestmark = pytest.mark.xdist_group("barman-cloud")  # one worker makes the backup, once
 
@@ -112,7 +112,7 @@ def test_damage_is_found(cloud: Cloud, tmp_path: Path) -> None:
     read = drain(source.check(found))
     assert read.state == "damaged"
     assert "data.tar.gz: it " in read.reason
-    archive = CloudWal(source, 16 * 2**20)  # type: ignore[arg-type]
+    archive = FetchedWal(source.fetch_wal, 16 * 2**20)
     with pytest.raises(StepFailed, match="where 16777216 are a whole one"):
         archive.get(last.rpartition("/")[2], tmp_path / "wal")
     broken.drop(space)
