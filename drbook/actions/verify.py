@@ -6,24 +6,25 @@ from datetime import datetime
 from pydantic import Field, ValidationError
 
 from drbook.actions.baselines import baseline_for
+from drbook.actions.verified import UNREAD, ended
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.archiverows import expected_of
 from drbook.core.assertions import Assertion, judge, unanswered
 from drbook.core.baseline import Manifest, TableCounts
-from drbook.core.comparison import ARCHIVE, Comparison, TableVerdict, compare
+from drbook.core.comparison import Comparison, compare
 from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
-from drbook.core.events import Plan, StepEnd
+from drbook.core.events import Plan
 from drbook.core.explaining import Side, explained, wanted
-from drbook.core.pages import PAGES, not_read, page_remarks
+from drbook.core.pages import not_read, page_remarks
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports
 from drbook.core.recovered import compare_recovered
 from drbook.core.recovery import RecoveryReport
-from drbook.core.remarks import Question, Remark
+from drbook.core.remarks import Remark
 from drbook.core.results import RestoreResult, VerifyResult
 from drbook.core.signals import Milestone, Progress, Working
 from drbook.core.targets import Target
-from drbook.core.values import Duration, Frozen, counted, parse_duration, plain
+from drbook.core.values import Duration, Frozen, parse_duration, plain
 
 
 class VerifyWish(Frozen):
@@ -158,9 +159,7 @@ class Verify(Action[VerifyParams]):
             consistent_at=consistent,
             loss_replayed=repeats,
         )
-        return _finish(
-            result, comparison, no_loss_told, unread=manifest_note if not manifest else ""
-        )
+        return ended(result, comparison, no_loss_told, unread=manifest_note if not manifest else "")
 
 
 def _consistent_at(
@@ -231,96 +230,6 @@ def _pages(
     return tuple(page_remarks(pages)), not_read(pages)
 
 
-_UNREAD = "the manifest could not be read: "
-
-
-def _finish(
-    result: VerifyResult, comparison: Comparison, no_loss_told: str, *, unread: str = ""
-) -> Finished:
-    """`no_loss_told`: why nobody knows what users have lost, where a baseline was asked for; `unread`: what
-    is said of a manifest that says nothing."""
-    total = len(comparison.tables)
-    if comparison.verdict is TableVerdict.PASS:
-        beside = _beside(comparison)
-        unknown = ""
-        if no_loss_told:
-            unknown = f"; what users have lost is unknown: {no_loss_told.rstrip('.')}"
-        if comparison.reference == "manifest":
-            equal = "equal what" if comparison.content_compared else "hold as many rows as"
-            reason = f"{total} tables {equal} the backup held (manifest){beside}"
-        elif comparison.reference == ARCHIVE:
-            reason = (
-                f"{total} tables hold as many rows as the archive that was loaded{beside}; their "
-                "content is unproven, for the backup has no manifest"
-            )
-        else:
-            reason = (
-                f"{total} tables hold as many rows as the baseline says{beside}; what the backup "
-                "itself held is unknown, for it has no manifest"
-            )
-        return Finished(result, reason=reason + unknown)
-    failed = _those(comparison, TableVerdict.FAIL)
-    if failed:
-        return Finished(
-            result,
-            StepEnd.FAILED,
-            f"{_how_many(comparison, TableVerdict.FAIL)} not as they should be: {_first(failed)}",
-            means="The restored database is not what the backup says it held, or is not sound.",
-            next="Do not send users to it. Restore another recovery point into another target.",
-        )
-    unsure = _those(comparison, TableVerdict.COULD_NOT_VERIFY)
-    if unread.startswith(_UNREAD):
-        return Finished(
-            result,
-            StepEnd.COULD_NOT_VERIFY,
-            f"{unread} {_how_many(comparison, TableVerdict.COULD_NOT_VERIFY)} could not be verified",
-            means="It may say what these should be; nobody could ask. Nothing is known to be wrong or right.",
-            next="Give what it needs (a secret that is not set, a network), then run this step again.",
-        )
-    return Finished(
-        result,
-        StepEnd.COULD_NOT_VERIFY,
-        f"{_how_many(comparison, TableVerdict.COULD_NOT_VERIFY)} could not be verified, "
-        f"{comparison.count(TableVerdict.PASS)} tables are equal: {_first(unsure)}",
-        means="Nothing says what these should be, or they could not be looked at.",
-        next="See the reasons in the table list; go on only with a recorded decision.",
-    )
-
-
-def _those(comparison: Comparison, verdict: TableVerdict) -> list[str]:
-    """Everything with this verdict, in words, tables first."""
-    tables = [f"{row.table}: {row.reason}" for row in comparison.tables if row.verdict is verdict]
-    return tables + [
-        f"{one.check} {one.subject}: {one.words}"
-        for one in comparison.remarks
-        if one.verdict is verdict and one.question is not Question.LOSS
-    ]
-
-
-def _how_many(comparison: Comparison, verdict: TableVerdict) -> str:
-    """`2 of 41 tables and 1 other thing`; tables are named even where none is among them."""
-    others = len(_those(comparison, verdict)) - comparison.count(verdict)
-    more = f" and {counted(others, 'other thing')}" if others else ""
-    return f"{comparison.count(verdict)} of {counted(len(comparison.tables), 'table')}{more}"
-
-
-def _first(said: list[str]) -> str:
-    more = f"; {len(said) - 5} more" if len(said) > 5 else ""
-    return "; ".join(said[:5]) + more
-
-
-def _beside(comparison: Comparison) -> str:
-    """What else was compared, and what was not."""
-    asserted = len(comparison.of(Question.ASSERTION))
-    said = [f", {counted(asserted, 'assertion')} hold"] if asserted else []
-    if not any(one.startswith("structure") for one in comparison.not_compared):
-        said.append(", structure too")
-    if any(one.check == PAGES for one in comparison.remarks):
-        said.append(", pages too")
-    left = "; ".join(comparison.not_compared)
-    return "".join(said) + (f"; not compared: {left}" if left else "")
-
-
 def restored_point(target: Target, context: StepContext) -> RecoveryPoint | None:
     """The copy that a restore step of this incident loaded into the target."""
     restored = restored_from(target, context)
@@ -346,7 +255,7 @@ def _manifest(point: RecoveryPoint | None, ports: Ports) -> tuple[Manifest | Non
     try:
         manifest = ports.backups.manifest(point)
     except DrbookError as error:
-        return None, f"{_UNREAD}{error.what}"
+        return None, f"{UNREAD}{error.what}"
     if manifest is None:
         return None, "this copy has no manifest: nothing says what it held"
     if manifest.counts is None:
