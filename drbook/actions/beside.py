@@ -97,7 +97,9 @@ class _Runner:
             with self._work.ports.apart(self._work.shares) as self._doors:
                 yield from self._run(self._doors.ports)
         except (Cancelled, Interrupted) as error:
-            self.ended, self.words = "stopped", plain(error.what, 300)
+            others = self._asked_at is not None and not self._work.ports.cancel.requested
+            self.words = "another was verified before it" if others else plain(error.what, 300)
+            self.ended = "stopped"
         except DrbookError as error:
             self.words = plain(f"{error.what} {error.means}".strip(), 500)
         except Exception as error:  # noqa: BLE001 - a defect in one must not end the others

@@ -90,7 +90,11 @@ def _first(said: list[str]) -> str:
 def _beside(comparison: Comparison) -> str:
     """What else was compared, and what was not."""
     asserted = len(comparison.of(Question.ASSERTION))
-    said = [f", {counted(asserted, 'assertion')} hold"] if asserted else []
+    said = (
+        [f", {counted(asserted, 'assertion')} {'holds' if asserted == 1 else 'hold'}"]
+        if asserted
+        else []
+    )
     if not any(one.startswith("structure") for one in comparison.not_compared):
         said.append(", structure too")
     if any(one.check == PAGES for one in comparison.remarks):

@@ -10,7 +10,7 @@ from datetime import datetime
 from drbook.core.criteria import GONE
 from drbook.core.independence import PREFERRED, seconds_lost
 from drbook.core.points import Answer, Criterion, Judgement, Located, Verdict
-from drbook.core.results import read_result
+from drbook.core.results import RestoreResult, read_result
 from drbook.core.values import Json
 
 
@@ -78,6 +78,25 @@ def against(judgement: Judgement) -> tuple[str, ...]:
 def standing(judgement: Judgement) -> str:
     """What is not known of a copy, in words: whether it is independent, and whether it was read."""
     return "; ".join((f"its verdict is {judgement.verdict.value}", *against(judgement)))
+
+
+def restored_instead(located: Located, restored: RestoreResult | None) -> Located:
+    """What was located, with the copy that was verified first where several were restored side by side: that is
+    the one that counts from then on."""
+    if restored is None or not restored.beside or located.point is None:
+        return located
+    if restored.point.key == located.point.key:
+        return located
+    return located.model_copy(
+        update={
+            "point": restored.point,
+            "loss_seconds": seconds_lost(
+                restored.point.holds_to(located.occurred), located.occurred
+            ),
+            "local_copy": None,
+            "local_digest": None,
+        }
+    )
 
 
 def chosen_instead(result: Json, which: Which, occurred: datetime | None) -> Json:

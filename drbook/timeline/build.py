@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from drbook.core import events as ev
-from drbook.core.choosing import Which, chosen_instead, judgement_of, standing
+from drbook.core.choosing import Which, chosen_instead, judgement_of, restored_instead, standing
 from drbook.core.clocks import loss
 from drbook.core.events import Record, StepEnd
 from drbook.core.losing import LossFound
@@ -112,9 +112,9 @@ class _Builder:
         known = [end for end in ends if end is not None]
         return max(known) if known and len(known) == len(ends) else None
 
-    def verified_stale(self) -> str:
-        """Why the latest verification's result no longer holds."""
-        step, _ = self.results.get(VERIFY, ("", None))
+    def stale(self, action: str) -> str:
+        """Why the latest result of an action no longer holds."""
+        step, _ = self.results.get(action, ("", None))
         attempt = self.latest().get(step)
         if attempt is None:
             return ""
@@ -293,8 +293,10 @@ def build(
     first, opened = builder.opened
     located = builder.result(LOCATE, Located)
     restored = builder.result(RESTORE, RestoreResult)
+    if located is not None and not builder.stale(RESTORE):
+        located = restored_instead(located, restored)
     verified = builder.result(VERIFY, VerifyResult)
-    verified_stale = builder.verified_stale()
+    verified_stale = builder.stale(VERIFY)
     counts = None if verified_stale else verified
     verified_at = builder.verified_at()
     closed = builder.closed

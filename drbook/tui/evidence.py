@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drbook.app.model import Snapshot
+from drbook.core.choosing import restored_instead
 from drbook.core.clocks import loss
 from drbook.core.losing import LossFound
 from drbook.core.points import Judgement, Located
@@ -54,7 +55,11 @@ def _latest(snapshot: Snapshot, action: str, model: type[R]) -> R | None:
 
 
 def located_in(snapshot: Snapshot) -> Located | None:
-    return _latest(snapshot, "backups.locate", Located)
+    located = _latest(snapshot, "backups.locate", Located)
+    restored = _latest_run(snapshot, "postgres.restore", RestoreResult)
+    if located is None or restored is None or restored[0].state is StepState.STALE:
+        return located
+    return restored_instead(located, restored[1])
 
 
 def located_step(snapshot: Snapshot) -> str | None:

@@ -15,6 +15,7 @@ from drbook.core.choosing import (
     chosen_instead,
     judgement_of,
     needs_break_glass,
+    restored_instead,
     standing,
     why_not,
 )
@@ -22,7 +23,10 @@ from drbook.core.criteria import GONE
 from drbook.core.events import IllegalEvent
 from drbook.core.fold import evolve
 from drbook.core.points import Answer, Basis, Criterion, Finding, Judgement, Located, Verdict
+from drbook.core.results import RestoreResult
 from drbook.core.state import IncidentState, StepRun, StepState
+from drbook.core.targets import Target
+from drbook.core.tried import Tried
 from drbook.core.values import Json
 
 NEWEST, BROKEN, GOOD, OLDER = located().judgements
@@ -157,3 +161,19 @@ ILLEGAL: list[tuple[StepState, ev.PointChosen]] = [
 def test_choices_that_cannot_stand_on_record(state: StepState, event: ev.PointChosen) -> None:
     with pytest.raises(IllegalEvent):
         evolve(state_with(state, located().model_dump(mode="json")), record(2, event))
+
+
+def test_the_copy_that_won_side_by_side_is_the_one_that_counts() -> None:
+    first, second = GOOD.point, OLDER.point
+    one = Tried(
+        source=second.source, location=second.location, taken_at=second.taken_at,
+        comes_to=second.taken_at, target="t", ended="verified", seconds=1,
+    )  # fmt: skip
+    target = Target.model_construct()
+    won = RestoreResult.model_construct(point=second, target=target, beside=(one,))
+    alone = RestoreResult.model_construct(point=second, target=target, beside=())
+    found_by_locate = located().model_copy(update={"point": first, "local_copy": "x"})
+    found = restored_instead(found_by_locate, won)
+    assert (found.point, found.local_copy) == (second, None)
+    assert restored_instead(found_by_locate, alone) == found_by_locate
+    assert restored_instead(found_by_locate, None) == found_by_locate

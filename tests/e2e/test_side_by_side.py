@@ -87,6 +87,7 @@ def test_the_first_that_is_verified_is_handed_on(  # type: ignore[no-untyped-def
     assert ends[restored.point.source] == "verified"
     assert len({one.target for one in restored.beside}) == 3
     assert restored.target.name in {one.name for one in state.resources}
+    assert Path(told["chosen"]["point"]["location"]).parent.name == restored.point.source
     page = drbook("timeline", told["incident"], "--format", "md").out
     assert "Restored side by side" in page
     assert "every booking" in page
