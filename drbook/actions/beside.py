@@ -258,9 +258,7 @@ def plan_beside(
         lines[0] += (
             f" (those that would lose less may take {show_duration(wish.wait_for_less_loss)} longer)"
         )
-    for number, one in enumerate((point, *wish.points), start=1):
+    for one in (point, *wish.points):
         comes = show_time(one.holds_to(occurred))
-        lines.append(
-            f"{number}. {plain(one.source, 60)}: {plain(one.location, 200)}, comes to {comes}"
-        )
+        lines.append(f"{plain(one.source, 60)}: {plain(one.location, 200)}, which comes to {comes}")
     return tuple(lines)

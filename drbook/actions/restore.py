@@ -81,7 +81,8 @@ class Restore(Action[RestoreParams]):
         return plan.model_copy(
             update={
                 "does": beside + first,
-                "into": f"{plan.into}, and one more beside it for each",
+                "source": f"{plan.source}; and {counted(len(params.beside.points), 'other copy', 'other copies')}",
+                "into": f"{plan.into}, and one more for each other copy that is begun",
                 "expects": "a running database that is verified, of whichever copy comes to that first",
             }
         )

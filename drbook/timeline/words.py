@@ -315,12 +315,13 @@ def rejected(timeline: Timeline) -> tuple[tuple[str, str, str, tuple[str, ...]],
         for source in located.unreachable
     ]
     key = located.point.key if located.point else None
+    raced = timeline.restored is not None and bool(timeline.restored.beside)
     others: list[tuple[str, str, str, tuple[str, ...]]] = [
         (
             each.point.source,
             each.point.location,
             each.verdict.value,
-            (*_beside_chosen(each, located), *each.reasons),
+            (*_beside_chosen(each, located, raced), *each.reasons),
         )
         for each in located.judgements
         if each.point.key != key
@@ -337,12 +338,14 @@ def pauses(timeline: Timeline) -> tuple[str, ...]:
     )
 
 
-def _beside_chosen(each: Judgement, located: Located) -> tuple[str, ...]:
-    """An independent copy was not wrong; it was older, or a person chose otherwise."""
+def _beside_chosen(each: Judgement, located: Located, raced: bool) -> tuple[str, ...]:
+    """An independent copy was not wrong; it was older, another was verified first, or a person chose otherwise."""
     if each.verdict is not Verdict.INDEPENDENT:
         return ()
     if located.point is None or located.comes_to(each.point) <= located.comes_to(located.point):
         return ("older than the chosen copy",)
+    if raced:
+        return ("newer than the chosen copy, which was verified first (see the target)",)
     return ("newer than the chosen copy: a person chose otherwise",)
 
 

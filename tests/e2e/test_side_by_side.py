@@ -91,3 +91,5 @@ def test_the_first_that_is_verified_is_handed_on(  # type: ignore[no-untyped-def
     page = drbook("timeline", told["incident"], "--format", "md").out
     assert "Restored side by side" in page
     assert "every booking" in page
+    assert "which was verified first" in page
+    assert "a person chose otherwise" not in page
