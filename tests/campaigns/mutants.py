@@ -89,6 +89,11 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/providers/test_postgres_reader.py",
         "tests/guard/test_sql.py",
     ),
+    "drbook.providers.pgcontrol": (
+        "tests/providers/test_pgidentity.py",
+        "tests/providers/test_postgres_reader.py",
+        "tests/actions/test_restore_identity.py",
+    ),
     "drbook.providers.pgidentity": (
         "tests/providers/test_pgidentity.py",
         "tests/providers/test_postgres_reader.py",

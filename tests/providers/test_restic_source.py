@@ -548,6 +548,7 @@ def test_a_snapshot_that_was_forgotten_is_gone(world: World) -> None:
 @pytest.mark.parametrize(
     ("data", "state", "words"),
     [(DUMP, "unread", "matches"), (DUMP[:-9], "damaged", "cut short"), (b"", "damaged", "empty")],
+    ids=["whole", "cut", "empty"],
 )
 def test_quick_looks(world: World, data: bytes, state: str, words: str) -> None:
     made = world.made()
