@@ -26,7 +26,10 @@ w (oid, name) AS (
  SELECT r.oid, r.rolname FROM pg_roles r WHERE EXISTS (SELECT FROM b WHERE pg_has_role(b.oid, r.oid, 'USAGE'))),
 c AS (
  SELECT c.oid, c.relkind, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_OWN})
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_OWN}),
+adds AS (
+ SELECT FROM c, b WHERE c.relkind IN ('r', 'p', 'v', 'f')
+  AND (has_table_privilege(b.oid, c.oid, 'INSERT') OR has_any_column_privilege(b.oid, c.oid, 'INSERT')))
 SELECT current_database() AS database,
  EXISTS (SELECT FROM b JOIN pg_roles r USING (oid) WHERE r.rolsuper) AS superuser,
  EXISTS (SELECT FROM pg_database d JOIN w ON w.oid = d.datdba
@@ -54,7 +57,26 @@ SELECT current_database() AS database,
                     AND has_schema_privilege(b.oid, n.oid, 'CREATE'))
          OR EXISTS (SELECT FROM c WHERE c.relkind IN ('r', 'p', 'v', 'f')
                     AND has_table_privilege(b.oid, c.oid, 'TRIGGER'))) AS lays_code,
- EXISTS (SELECT FROM pg_largeobject_metadata) AS large_objects,
+ EXISTS (SELECT FROM pg_shdepend s JOIN w ON w.oid = s.refobjid
+         WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'o'
+         AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())) AS owns_things,
+ EXISTS (SELECT FROM adds) AND (
+  EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+          WHERE NOT t.tgisinternal AND p.prosecdef)
+  OR EXISTS (SELECT FROM pg_rewrite r JOIN c ON c.oid = r.ev_class WHERE r.ev_type <> '1')) AS starts_code,
+ EXISTS (SELECT FROM pg_foreign_server f, b WHERE has_server_privilege(b.oid, f.oid, 'USAGE'))
+  OR EXISTS (SELECT FROM pg_foreign_data_wrapper f, b
+             WHERE has_foreign_data_wrapper_privilege(b.oid, f.oid, 'USAGE')) AS reaches_servers,
+ EXISTS (SELECT FROM pg_shdepend s WHERE s.classid = to_regclass('pg_catalog.pg_parameter_acl')
+         AND s.refclassid = 'pg_authid'::regclass AND s.deptype = 'a'
+         AND s.refobjid IN (SELECT oid FROM w UNION SELECT oid FROM b)) AS sets_server,
+ EXISTS (SELECT FROM pg_largeobject_metadata l WHERE current_setting('lo_compat_privileges') = 'on'
+         OR EXISTS (SELECT FROM aclexplode(l.lomacl) a WHERE a.privilege_type = 'UPDATE'
+                    AND (a.grantee = 0 OR a.grantee IN (SELECT oid FROM w)))) AS large_objects,
+ EXISTS (SELECT FROM adds) AS adds_rows,
+ EXISTS (SELECT FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace, b
+         WHERE s.relkind = 'S' AND {_OWN}
+         AND has_sequence_privilege(b.oid, s.oid, 'UPDATE')) AS moves_sequences,
  EXISTS (SELECT FROM b JOIN pg_roles r USING (oid) WHERE r.rolcreatedb) AS creates_databases"""
 """One row about the login that asks, `session_user`: a database's name, and booleans."""
 
@@ -84,8 +106,19 @@ class RoleFacts(Frozen):
     """It may call functions of others that run with their owner's rights, or connections by the server."""
     lays_code: bool
     """It may create functions or triggers where others with more rights may run them."""
+    owns_things: bool
+    """Of any kind: with a type, domain or extension goes every column that is of it (DROP … CASCADE)."""
+    starts_code: bool
+    """It may add rows, and there are triggers or rules that run with others' rights."""
+    reaches_servers: bool
+    """It may use foreign servers, with whatever logins are kept for them."""
+    sets_server: bool
+    """It was granted settings of the server that only a superuser changes otherwise; what is granted to PUBLIC
+    is not seen."""
     large_objects: bool
-    """There are large objects, of whose rights nothing is told here."""
+    """It may overwrite some."""
+    adds_rows: bool
+    moves_sequences: bool
     creates_databases: bool
     """New ones: that destroys nothing."""
 
@@ -123,6 +156,7 @@ class RoleFacts(Frozen):
             (self.owns_tables, f"can drop tables of {named}, which it owns"),
             (self.truncates, f"can empty tables of {named} (TRUNCATE)"),
             (self.writes_tables, f"can delete or change rows of {named}"),
+            (self.large_objects, f"can overwrite large objects of {named}"),
         ):
             if true:
                 return words
@@ -139,9 +173,16 @@ class RoleFacts(Frozen):
             (self.borrows_rights, "can call functions that run with others' rights"),
             (self.lays_code, "can leave code that others run with their own rights"),
             (
-                self.large_objects,
-                "changes no table; who may change large objects was not asked",
+                self.owns_things,
+                "owns things there (types, functions, extensions or others), and what is dropped with them was "
+                "not asked",
             ),
+            (self.starts_code, "can add rows, which start triggers or rules with others' rights"),
+            (
+                self.reaches_servers,
+                "can use foreign servers, and so the logins that are kept for them",
+            ),
+            (self.sets_server, "was granted settings that only a superuser may change otherwise"),
         ):
             if true:
                 return words
@@ -149,8 +190,18 @@ class RoleFacts(Frozen):
 
     @property
     def harmless(self) -> str:
-        more = ", and create new databases" if self.creates_databases else ""
-        return f"can read only{more}: it owns nothing there and may change no row"
+        more = [
+            words
+            for true, words in (
+                (self.adds_rows, "add rows"),
+                (self.moves_sequences, "move sequences"),
+                (self.creates_databases, "create new databases"),
+            )
+            if true
+        ]
+        if not more:
+            return "can read only: it owns nothing there and may change no row"
+        return f"can read and {' and '.join(more)}: it owns nothing there, and changes and removes no row"
 
 
 def power_of(facts: RoleFacts) -> Power:

@@ -118,7 +118,7 @@ def test_which_server_is_production(asked: Asked, known: Production, same: bool 
     ("asked", "known", "might", "words"),
     [
         (told(), LIVE, NO, "can read only"),
-        (told(creates_databases=True), LIVE, NO, "and create new databases"),
+        (told(creates_databases=True), LIVE, NO, "can read and create new databases"),
         (told(superuser=True), LIVE, YES, "can drop every database there"),
         (told(owns_database=True), LIVE, YES, "can drop the database shop, which it owns"),
         (told(truncates=True), LIVE, YES, "can empty tables of the database shop"),

@@ -51,7 +51,41 @@ ROLES = {
     "seer": ("BYPASSRLS", "", DUNNO, "BYPASSRLS"),
     "layer": ("", "GRANT TRIGGER ON items TO layer", DUNNO, "leave code"),
     "signals": ("", "GRANT pg_signal_backend TO signals", DUNNO, "may become a role"),
-    "founder": ("CREATEDB", "", NO, "can read only, and create new databases"),
+    "setter": ("", "GRANT ALTER SYSTEM ON PARAMETER archive_command TO setter", DUNNO, "settings"),
+    "extender": (
+        "",
+        "GRANT CREATE ON DATABASE orders TO extender; SET ROLE extender; CREATE EXTENSION citext SCHEMA public; "
+        "RESET ROLE; REVOKE CREATE ON DATABASE orders FROM extender",
+        DUNNO,
+        "owns things",
+    ),
+    "typist": (
+        "",
+        "CREATE TYPE mood AS ENUM ('so'); ALTER TYPE mood OWNER TO typist",
+        DUNNO,
+        "owns",
+    ),
+    "foreigner": (
+        "",
+        "CREATE EXTENSION postgres_fdw; CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw; "
+        "GRANT USAGE ON FOREIGN SERVER other TO foreigner",
+        DUNNO,
+        "foreign servers",
+    ),
+    "blobber": (
+        "",
+        "SELECT lo_create(4711); GRANT UPDATE ON LARGE OBJECT 4711 TO blobber",
+        YES,
+        "can overwrite large objects",
+    ),
+    "adder": ("", "GRANT INSERT ON items TO adder", NO, "can read and add rows: it owns nothing"),
+    "mover": (
+        "",
+        "CREATE SEQUENCE own_ids; GRANT UPDATE ON SEQUENCE own_ids TO mover",
+        NO,
+        "move sequences",
+    ),
+    "founder": ("CREATEDB", "", NO, "can read and create new databases"),
     "reader": ("", "GRANT pg_read_all_data TO reader", NO, "can read only"),
 }
 HBA = "local all postgres trust\nlocal all banned reject\nlocal all all scram-sha-256\n"
@@ -148,6 +182,33 @@ def test_nothing_of_this_machine_opens_it_instead(
     asked = ask_login(login(server, "reader"), Secret(WORD))
     assert asked.facts is not None
     assert not asked.facts.destroys
+
+
+RULED = "CREATE RULE empties AS ON INSERT TO items DO ALSO DELETE FROM own"
+TRIGGERED = (
+    "CREATE FUNCTION empty_it() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS "
+    "$$ BEGIN DELETE FROM own; RETURN NEW; END $$; REVOKE EXECUTE ON FUNCTION empty_it FROM PUBLIC; "
+    "CREATE TRIGGER empties BEFORE INSERT ON items EXECUTE FUNCTION empty_it()"
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "gone"),
+    [(RULED, "DROP RULE empties ON items"), (TRIGGERED, "DROP FUNCTION empty_it CASCADE")],
+    ids=["rule", "trigger"],
+)
+def test_rows_that_start_what_runs_with_others_rights_are_not_harmless(
+    server: ClusterServer, made: str, gone: str
+) -> None:
+    execute(server, made)
+    try:
+        asked = ask_login(login(server, "adder"), Secret(WORD))
+    finally:
+        execute(server, gone)
+    assert asked.facts is not None
+    assert "can add rows, which start" in asked.facts.doubts
+    known = Production(address=Server(host=str(server.socket), database="orders"))
+    assert power_of(asked, known).might is DUNNO
 
 
 def test_productions_own_database_is_asked_too(server: ClusterServer) -> None:
