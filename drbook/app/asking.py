@@ -22,6 +22,8 @@ from drbook.providers.s3config import S3Place
 
 MOST = 20
 """Credentials that are asked; each takes some requests."""
+MOST_SESSIONS = 100
+"""Sessions that are opened with logins of PostgreSQL; a server that does not answer costs one."""
 
 AskAws = Callable[[Held, Sequence[S3Place]], Sequence[Simulated]]
 AskStore = Callable[[Held, S3Place], StoreFacts]
@@ -135,10 +137,10 @@ def _marks(search: Search, held: Held) -> frozenset[str]:
 
 @dataclass(slots=True)
 class Sessions:
-    """The sessions of one audit. A server that did not answer is not asked again, nor more than MOST."""
+    """The sessions of one audit. A server that did not answer is not asked again, nor more than MOST_SESSIONS."""
 
     ask: AskPostgres
-    left: int = MOST
+    left: int = MOST_SESSIONS
     unasked: int = 0
     _silent: dict[str, str] = field(default_factory=dict)
 
@@ -148,7 +150,8 @@ class Sessions:
             return Asked(login=login, outcome="unknown", why=self._silent[at])
         if self.left <= 0:
             self.unasked += 1
-            return Asked(login=login, outcome="unknown", why=f"only {MOST} logins are asked")
+            why = f"no more than {MOST_SESSIONS} logins are; name fewer paths, and search again"
+            return Asked(login=login, outcome="unasked", why=why)
         self.left -= 1
         asked = self.ask(login, password)
         if asked.outcome == "unknown" and asked.silent:

@@ -102,7 +102,7 @@ class Asked(Frozen):
     """What came of one session with a login."""
 
     login: Login
-    outcome: Literal["told", "refused", "unknown"]
+    outcome: Literal["told", "refused", "unknown", "unasked"]
     """Refused only where the server itself says that it does not let this login in."""
     why: str = ""
     silent: bool = False
@@ -172,6 +172,8 @@ def _judged(asked: Asked, known: Production, inside: Asked | None) -> tuple[Migh
     where, facts = asked.login.where, asked.facts
     if asked.outcome == "refused":
         return Might.CANNOT, f"does not open {where}: {asked.why}"
+    if asked.outcome == "unasked":
+        return Might.UNKNOWN, f"{where} was not asked: {asked.why}"
     if asked.outcome == "unknown" or facts is None:
         return Might.UNKNOWN, f"{where} was asked, and: {asked.why or 'it told nothing'}"
     is_it = is_production(asked, known)

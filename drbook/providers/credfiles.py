@@ -28,6 +28,7 @@ from drbook.providers.credplaces import (
     parser_of,
     place,
     plain_text,
+    text_of,
     whole_or_lines,
 )
 from drbook.providers.credvalues import ASKABLE, UNTOLD, Held, Spotted, variables
@@ -202,16 +203,22 @@ class Search:
         self._parse(place(path), data, status, parser)
 
     def _parse(self, path: Path, data: bytes, status: os.stat_result, parser: Parser) -> None:
-        text = data.decode("utf-8", "replace")
+        text, odd = text_of(data)
+        if odd:
+            self._leave(path, odd)
         if parser is not credparse.railway and any(len(line) > LINE for line in text.splitlines()):
             self._leave(path, f"lines of more than {LINE} characters were read to there only")
             text = "\n".join(line[:LINE] for line in text.splitlines())
         shown = _path(path)
         self.read.append(shown)
+        spotted: list[Spotted] = []
         try:
-            spotted = list(parser(text))
+            for each in parser(text):
+                spotted.append(each)
             if parser is credparse.services:
                 self.servers += credparse.servers(text)
+        except credparse.Broken as error:
+            self._leave(path, str(error))
         except Exception as error:  # noqa: BLE001 - its message may quote the file, and others are left
             self._leave(path, f"it could not be understood ({type(error).__name__})")
             return

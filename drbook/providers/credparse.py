@@ -1,7 +1,7 @@
 """Credentials in texts: variables, INI sections, `.pgpass`, JSON, YAML by lines, and shell history.
 
 Each parser takes a text and yields what it spotted. They understand as much of a format as says where a
-value is; none raises for a text that is something else, and none quotes it.
+value is; for a text of which they understand a part only they raise Broken behind that, and none quotes it.
 """
 
 import json
@@ -21,23 +21,46 @@ from drbook.providers.credvalues import (
 from drbook.providers.pgplaces import login_of_entry, login_of_fields
 
 _ASSIGNED = re.compile(
-    r"^\s*(?:export\s+|-\s+)?([A-Za-z_][A-Za-z0-9_.-]{0,79})\s*[=:]\s*(.*?)\s*$", re.ASCII
+    r"^\s*(?:export\s+|-\s+)?[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,79})[\"']?\s*[=:]\s*(.*?)\s*$",
+    re.ASCII,
 )
+_FLOW = re.compile(
+    r"[{,]\s*[\"']?([A-Za-z_][A-Za-z0-9_.-]{0,79})[\"']?\s*:\s*('[^']*'|\"(?:[^\"\\]|\\.)*\"|[^\s,}]+)",
+    re.ASCII,
+)
+"""A YAML mapping in one line."""
+_BLOCK = re.compile(r"[>|][+-]?")
+
+
+class Broken(Exception):
+    """A part of a text that was not understood, in words that quote nothing of it."""
 
 
 def assignments(text: str) -> Iterator[Spotted]:
     """`NAME=value` and `NAME: value` by lines, as dotenv and CI files have them."""
     values: dict[str, str] = {}
     lines: dict[str, int] = {}
+    under, deep = "", 0
     for number, line in enumerate(text.splitlines(), 1):
+        indent = len(line) - len(line.lstrip())
+        if under and (indent > deep or not line.strip()):
+            values[under] = f"{values[under]} {line.strip()}".strip()
+            continue
+        under = ""
+        flow = {name: _unquoted(value) for name, value in _FLOW.findall(line)}
+        yield from variables(flow, dict.fromkeys(flow, number))
         assigned = _ASSIGNED.match(line)
         if assigned is None:
-            if (found := in_url(line, "", number)) is not None:
+            if not flow and (found := in_url(line, "", number)) is not None:
                 yield found
             continue
         name, value = assigned.group(1), _unquoted(assigned.group(2))
         if name in values:  # what was said before is still readable there
             yield from variables({name: values[name]}, lines)
+        if flow and value.startswith("{"):
+            continue
+        if _BLOCK.fullmatch(value):  # YAML: it follows in the lines below
+            under, deep, value = name, indent, ""
         values[name], lines[name] = value, number
     yield from variables(values, lines)
 
@@ -111,15 +134,19 @@ def servers(text: str) -> Iterator[Server]:
 
 def pgpass(text: str) -> Iterator[Spotted]:
     """`host:port:database:user:password`, where `\\` quotes `:` and `\\`."""
+    odd = 0
     for number, line in enumerate(text.splitlines(), 1):
         if line.startswith("#"):
             continue
+        odd = odd or (number if line.strip() and len(re.findall(r"(?<!\\):", line)) < 4 else 0)
         fields = re.split(r"(?<!\\):", line, maxsplit=4)
         if len(fields) == 5 and fields[4]:
             password = re.sub(r"\\(.)", r"\1", fields[4])
             marks = (f"pg:{fields[0].lower()}",) if fields[0] else ()
             login = login_of_entry([re.sub(r"\\(.)", r"\1", each) for each in fields[:4]])
             yield Spotted("postgres password", "", password, number, UNTOLD, "", marks, "", login)
+    if odd:
+        raise Broken(f"line {odd} is no entry of a password file, and was not understood")
 
 
 def netrc(text: str) -> Iterator[Spotted]:
@@ -157,20 +184,25 @@ def kube(text: str) -> Iterator[Spotted]:
             yield Spotted("kubernetes login", found.group(1), value, number, UNTOLD)
 
 
+_CLI = "the login of the CLI's user: all that this user can do"
+_JSON_TOKEN = re.compile(r'"([A-Za-z_]{0,40}token)"\s*:\s*"([^"\\]{8,})"', re.ASCII | re.IGNORECASE)
+
+
 def railway(text: str) -> Iterator[Spotted]:
     """Railway's CLI keeps the login of its user in JSON, whatever the fields around it are called."""
     try:
         waiting: list[object] = [json.loads(text)]
     except (ValueError, RecursionError):
-        return
+        for name, value in _JSON_TOKEN.findall(text):
+            yield Spotted("railway login", name, value, None, _CLI)
+        raise Broken("it is no whole JSON, so there may be more in it") from None
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict):
             for name, value in one.items():
                 if isinstance(value, str) and value and name.lower().endswith("token"):
-                    scope = "the login of the CLI's user: all that this user can do"
                     shown = name if NAME.fullmatch(name) else ""
-                    yield Spotted("railway login", shown, value, None, scope)
+                    yield Spotted("railway login", shown, value, None, _CLI)
                 else:
                     waiting.append(value)
         elif isinstance(one, list):
@@ -184,6 +216,9 @@ _OPTION = re.compile(
     r"--?(password|passwd|pass|token|secret|api-key|secret-key)[= ]('[^']*'|\"[^\"]*\"|[^\s;&|]+)",
     re.I,
 )
+_BEARER = re.compile(r"\bauthorization:\s*(?:bearer|basic|token)\s+([^\s'\"]{8,})", re.IGNORECASE)
+_CONFIGURED = re.compile(r"\baws\s+configure\s+set\s+\S*(secret\w*|session_token)\s+(\S{8,})")
+_MYSQL = re.compile(r"\bmysql(?:dump)?\s(?:[^|;&]*\s)?-p('[^']+'|\"[^\"]+\"|[^\s'\"|;&]{3,})")
 
 
 def history(text: str) -> Iterator[Spotted]:
@@ -195,7 +230,10 @@ def history(text: str) -> Iterator[Spotted]:
         for found in variables(typed, dict.fromkeys(typed, number)):
             if url is None or found.value != url.value:
                 yield found
-        for option, value in _OPTION.findall(line):
+        options = [(f"--{option.lower()}", value) for option, value in _OPTION.findall(line)]
+        options += [("authorization", value) for value in _BEARER.findall(line)]
+        options += _CONFIGURED.findall(line)
+        options += [("-p", value) for value in _MYSQL.findall(line)]
+        for name, value in options:
             if not is_placeholder(_unquoted(value)):
-                name = f"--{option.lower()}"
                 yield Spotted("secret in a command", name, _unquoted(value), number, UNTOLD)

@@ -1,5 +1,6 @@
 """Where credentials usually lie, and which parser reads each place."""
 
+import codecs
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,6 +10,15 @@ from drbook.providers import credparse
 from drbook.providers.credvalues import UNTOLD, Spotted, private_keys
 
 Parser = Callable[[str], Iterable[Spotted]]
+
+
+def text_of(data: bytes) -> tuple[str, str]:
+    """A file's text, and what is odd about it: some programs write UTF-16, with a mark in front."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace"), ""
+    text = data.decode("utf-8", "replace")
+    odd = "it is no text, or in an encoding that is not read here" if "\0" in text else ""
+    return text, odd
 
 
 def plain_text(text: str) -> Iterator[Spotted]:

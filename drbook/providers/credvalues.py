@@ -59,7 +59,7 @@ UNTOLD = "its shape does not tell what it may do"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,79}", re.ASCII)
 _SECRET_NAME = re.compile(
     r"(?:^|[_.-])(?:\w*pass(?:word|wd|phrase)?|pgpassword|pwd|secrets?|tokens?|credentials?|dsn|pat|jwt"
-    r"|api_?key|access_?key|secret_?key|private_?key|auth_?key|account_?key|encryption_?key|key)$",
+    r"|api_?key|access_?key|\w*secretaccesskey|secret_?key|private_?key|auth_?key|account_?key|encryption_?key|key)$",
     re.IGNORECASE,
 )
 _NO_SECRET = re.compile(
@@ -72,6 +72,11 @@ _URL = re.compile(
     r"\b([a-z][a-z0-9+.-]{1,30})://[^\s/?#:@'\"]*:([^\s'\"]{1,512})@([^\s/?#'\"@]{0,255})", re.I
 )
 _POSTGRES = ("postgres", "postgresql")
+_IN_QUERY = re.compile(
+    r"\bpostgres(?:ql)?://([^\s'\"?]{0,512})\?(?:[^\s'\"]{0,512}&)?password=([^\s&'\"]{1,512})",
+    re.I,
+)
+"""libpq takes every parameter behind the `?` of a URL, a password too."""
 _CONNINFO = re.compile(r"\bpassword\s*=\s*('(?:[^'\\]|\\.)*'|[^\s'\"]+)", re.IGNORECASE)
 _HOST = re.compile(r"\bhost\s*=\s*'?([^\s'\"]+)", re.IGNORECASE)
 _AWS_ID = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{16}", re.ASCII)
@@ -80,6 +85,7 @@ _SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"glpat-[A-Za-z0-9_-]{15,}", re.ASCII), "gitlab token"),
     (re.compile(r"[sr]k_live_[A-Za-z0-9]{10,}", re.ASCII), "stripe live key"),
     (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"), "private key"),
+    (re.compile(r"\bAccountKey=[A-Za-z0-9+/=]{20,}", re.ASCII), "azure storage key"),
 )
 _PLACEHOLDER = re.compile(r"^(?:\$.*|<.*>|\*+|x+|true|false|null|none|\d{1,3})$", re.I)
 
@@ -166,6 +172,13 @@ def in_url(text: str, name: str, line: int | None) -> Spotted | None:
         login = login_in(text[url.start() :]) if postgres else None
         value = unquote(password)
         return Spotted(kind, name, value, line, UNTOLD, marks=marks, login=login)
+    query = _IN_QUERY.search(text)
+    if query is not None:
+        login = login_in(text[query.start() :])
+        host = login.host.lower() if login is not None else ""
+        marks = (f"pg:{host}",) if host else ()
+        value = unquote(query.group(2))
+        return Spotted("postgres password", name, value, line, UNTOLD, marks=marks, login=login)
     conninfo, host_is = _CONNINFO.search(text), _HOST.search(text)
     if conninfo is not None and host_is is not None:
         password = conninfo.group(1).strip("'")

@@ -33,6 +33,15 @@ FORMATS: list[tuple[str, Parser, str, list[tuple[str, str, int | None]]]] = [
     ("railway", credparse.railway, '{"projects": {"p": {"name": "n"}}, "user": {"accessToken": "t"}}', [("accessToken", "t", None)]),
     ("railway, no JSON", credparse.railway, "{", []),
     ("railway, nested deeply", credparse.railway, "[" * 200_000, []),
+    ("railway, cut", credparse.railway, '{"user": {"accessToken": "abcdefghij"}, "x', [("accessToken", "abcdefghij", None)]),
+    ("yaml in a line", credparse.assignments, "env: {RAILWAY_TOKEN: abcdefgh, DB: 'postgres://u:p%40ss@h:1/d'}", [("RAILWAY_TOKEN", "abcdefgh", 1), ("DB", "p@ss", 1)]),
+    ("yaml over lines", credparse.assignments, "a:\n  API_TOKEN: >-\n    abcdefgh\n  x: y\n", [("API_TOKEN", "abcdefgh", 2)]),
+    ("json by lines", credparse.assignments, '{\n  "secretAccessKey": "abcdefgh",\n', [("secretAccessKey", "abcdefgh", 2)]),
+    ("url, password behind it", credparse.assignments, "U=postgres://u@h/d?sslmode=prefer&password=abc%20d", [("U", "abc d", 1)]),
+    ("azure", credparse.assignments, "X_STRING=DefaultEndpointsProtocol=https;AccountKey=" + "a" * 30, [("X_STRING", "DefaultEndpointsProtocol=https;AccountKey=" + "a" * 30, 1)]),
+    ("history, a header", credparse.history, "curl -H 'Authorization: Bearer abcdefgh'", [("authorization", "abcdefgh", 1)]),
+    ("history, aws", credparse.history, "aws configure set aws_secret_access_key abcdefgh", [("secret_access_key", "abcdefgh", 1)]),
+    ("history, mysql", credparse.history, "mysql -u root -pabcdef shop", [("-p", "abcdef", 1)]),
     ("history", credparse.history, ": 17:0;PGPASSWORD=abc psql", [("PGPASSWORD", "abc", 1)]),
     ("history, an option", credparse.history, "x --token=abc --name y", [("--token", "abc", 1)]),
     ("history, a variable is no value", credparse.history, "x --token=$T --password \"$P\"", []),
@@ -46,7 +55,7 @@ FORMATS: list[tuple[str, Parser, str, list[tuple[str, str, int | None]]]] = [
 def test_format(
     why: str, parser: Parser, text: str, expected: list[tuple[str, str, int | None]]
 ) -> None:
-    assert [(one.name, one.value, one.line) for one in parser(text)] == expected
+    assert [(one.name, one.value, one.line) for one in taken(parser, text)[0]] == expected
 
 
 @pytest.mark.parametrize("parser", dict.fromkeys(row[1] for row in FORMATS))
@@ -54,7 +63,40 @@ def test_format(
     "text", ["", "\0" * 50, "=\n:\n[\n]\n[]", "\ufffd" * 99, "a=b" * 999, "[x" * 999]
 )
 def test_nothing_is_found_in_noise_and_nothing_raises(parser: Parser, text: str) -> None:
-    assert list(parser(text)) == []
+    assert taken(parser, text)[0] == []
+
+
+def taken(parser: Parser, text: str) -> tuple[list[Spotted], str]:
+    """What it spotted, and what it says of the rest."""
+    found: list[Spotted] = []
+    try:
+        for each in parser(text):
+            found.append(each)
+    except credparse.Broken as error:
+        return found, str(error)
+    return found, ""
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "found", "words"),
+    [
+        (".railway/config.json", b'{"user": {"token": "abcdefghij"}, "projects": ', 1, "no whole JSON"),
+        (".env", "DATABASE_URL=postgres://u:topsecret@h/d".encode("utf-16"), 1, ""),
+        (".env", b"API_TOKEN=abcdefgh\n\0\0\0", 1, "it is no text"),
+        (".pgpass", b"h:1:d:u:topsecret\nno entry\n", 1, "line 2 is no entry of a password file"),
+        (".pgpass", b"h:1:d:u:topsecret\n\n# c\n", 1, ""),
+    ],
+)  # fmt: skip
+def test_what_is_understood_in_part_is_found_and_the_rest_is_said(
+    tmp_path: Path, name: str, data: bytes, found: int, words: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    search = Search({"HOME": str(tmp_path)})
+    search.run([], tmp_path)
+    assert len(search.found) == found
+    assert any(words in each for each in search.left_out) if words else not search.left_out
 
 
 ORDINARY = [
