@@ -101,7 +101,8 @@ class _Runner:
             self.words = "another was verified before it" if others else plain(error.what, 300)
             self.ended = "stopped"
         except DrbookError as error:
-            self.words = plain(f"{error.what} {error.means}".strip(), 500)
+            said = (part.rstrip(".") for part in (error.what, error.means) if part)
+            self.words = plain(". ".join(said), 500)
         except Exception as error:  # noqa: BLE001 - a defect in one must not end the others
             self.words, self.defect = f"drbook itself failed: {type(error).__name__}", error
         finally:
@@ -219,7 +220,8 @@ def _end(runners: Sequence[_Runner], tried: Sequence[Tried]) -> Finished:
         raise defects[0]  # the attempt keeps its traceback; what became of the others is on record
     if chosen is None:
         raise StepFailed(
-            "None of the copies could be restored. " + " ".join(f"{one.show()}." for one in tried),
+            "None of the copies could be restored. "
+            + " ".join(f"{one.show().rstrip('.')}." for one in tried),
             means="Each had a fresh target of its own; what is half-filled is never used again.",
             next="Mend what it says, or choose other copies. Where the disk was too small for several at a "
             "time, restore one alone: leave `beside` out.",
@@ -232,9 +234,14 @@ def _end(runners: Sequence[_Runner], tried: Sequence[Tried]) -> Finished:
     others = outcome(tried, chosen)
     others = f"; {others}" if others else ""
     if won.ended == "verified":
+        several = sum(one.ended == "verified" for one in tried) > 1
+        how = (
+            "was verified, and comes furthest of those that were"
+            if several
+            else "was verified first"
+        )
         return Finished(
-            result,
-            reason=f"{won.source} was verified first: {restored.reason}; {won.words}{others}",
+            result, reason=f"{won.source} {how}: {restored.reason}; {won.words}{others}"
         )
     return Finished(
         result,

@@ -10,7 +10,7 @@ from drbook.actions.survey import Found, survey
 from drbook.actions.widening import again, narrowed
 from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.costs import dates_wanted, point_costs
-from drbook.core.errors import DrbookError, StepFailed
+from drbook.core.errors import Cancelled, DrbookError, Interrupted, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.independence import HELD, is_going, located
 from drbook.core.lookingback import all_late, damaged
@@ -131,7 +131,13 @@ def _systems(found: Sequence[Found], context: StepContext, ports: Ports) -> Work
     """Production's system identifiers, where a standby has to be held to them."""
     if not any(each.facts.replay is not None for each in found):
         return frozenset()
-    known = yield from known_production(context, ports)
+    try:
+        known = yield from known_production(context, ports)
+    except (Cancelled, Interrupted):
+        raise
+    except DrbookError as error:
+        yield Milestone(f"no standby can be held to production's identity: {error.what}")
+        return frozenset()
     return frozenset(
         each.identity.system_identifier
         for each in known

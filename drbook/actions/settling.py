@@ -9,7 +9,14 @@ from drbook.actions.survey import LOOKED_AT, Found, look
 from drbook.core.actions import StepContext
 from drbook.core.archiverows import shown_rows
 from drbook.core.independence import choose, judge, leaked_credentials
-from drbook.core.points import Criterion, Judgement, RecoveryPoint, Verdict
+from drbook.core.points import (
+    ByteFact,
+    Criterion,
+    Judgement,
+    PointFacts,
+    RecoveryPoint,
+    Verdict,
+)
 from drbook.core.ports import Ports
 from drbook.core.proofs import Proofs
 from drbook.core.signals import Milestone, Working
@@ -146,19 +153,33 @@ def _check(found: Sequence[Found], judging: Judging, ports: Ports) -> Working[Se
     looked = yield from _look(found, judging, ports)
     while (point := judging.best(looked)) is not None:
         index = next(n for n, each in enumerate(looked) if each.facts.point.key == point.key)
+        if looked[index].facts.bytes.rolls_less:
+            return looked, None, None  # it was read before, and nothing comes further after all
         yield Milestone(f"checking {plain(point.location, 200)}, taken {show_time(point.taken_at)}")
         fact, copy = yield from ports.backups.check(point)
-        looked[index] = replace(
-            looked[index], facts=looked[index].facts.model_copy(update={"bytes": fact})
-        )
+        looked[index] = replace(looked[index], facts=_read(looked[index].facts, fact))
         read = fact.state in ("intact", "structure")
         if read and copy is not None:
             if copy.held is not None:
                 yield Milestone(f"read to its end: {shown_rows(copy.held)}")
             return looked, copy.name, copy.sha256
+        if read and fact.rolls_less:
+            yield Milestone(f"read where it lies: {plain(fact.reason, 300)}")
+            continue  # it loses more than its list said: another may lose less now
         if read and point.format == "physical":
             yield Milestone(f"read where it lies: {plain(fact.reason, 300)}")
             return looked, None, None
         yield Milestone(f"passed over: {plain(fact.reason, 300)}")
         looked = yield from _look(looked, judging, ports)
     return looked, None, None
+
+
+def _read(facts: PointFacts, fact: ByteFact) -> PointFacts:
+    """With what reading its bytes showed, how far its WAL leads among it."""
+    update: dict[str, object] = {"bytes": fact}
+    if fact.rolls_less:
+        point, note = facts.point, "its WAL was read, and leads no further"
+        note = "; ".join(part for part in (note, point.rolls_note) if part)
+        cut = {"rolls_to": fact.rolls_to, "rolls_note": note}
+        update["point"] = point.model_copy(update=cut)
+    return facts.model_copy(update=update)

@@ -271,6 +271,10 @@ class ByteFact(Frozen):
     reason: str = ""
     held: ArchiveFacts | None = None
     """What was in it, where it was read to its end."""
+    rolls_less: bool = False
+    """Of a physical copy: reading its archive of WAL found damage, and it leads to `rolls_to` at most (to the
+    copy's own end where that is None), whatever the list of its files promised."""
+    rolls_to: UtcTime | None = None
 
 
 class SourceFacts(Frozen):

@@ -25,7 +25,7 @@ from drbook.core.signals import Milestone, Progress, Signal, Working, finish
 from drbook.core.values import counted, plain
 from drbook.providers.backrestlist import Archive, Backup, details_in
 from drbook.providers.backrestprogram import ANSWER, Failed, PgBackRest
-from drbook.providers.sources.base import Place
+from drbook.providers.sources.base import WAL_DAMAGED, Place
 
 PROCESSES = 8
 """At most; pgBackRest itself takes one where nobody says more."""
@@ -66,17 +66,16 @@ class ArchivedWal:
             done = finish(self._program.working(argv, timeout=ANSWER, good=(0, NOT_THERE)))
         except Failed as error:
             into.unlink(missing_ok=True)  # it leaves what it had written
-            raise _no_wal(name, error.why, f"{error.advice}.") from None
+            if name not in self._archive.segments:
+                raise _no_wal(name, error.why, f"{error.advice}.") from None
+            # Its words do not tell a damaged file from a place that does not answer: the bytes do.
+            return ReadWal(self._program, "", self._archive).get(name, into)
         if done.exit_code == NOT_THERE:
             return False
         stored = self._archive.segments.get(name)
         if stored is not None and _sha1(into) != stored.sha1:
             into.unlink()
-            raise _no_wal(
-                name,
-                "its bytes are others than when it was archived",
-                "Recover to a moment before it, or take a copy that was taken after it.",
-            )
+            raise _no_wal(name, _OTHER_BYTES, _BEFORE, code=WAL_DAMAGED)
         return True
 
 
@@ -114,11 +113,10 @@ class ReadWal:
         except (OSError, EOFError, zstandard.ZstdError) as error:
             into.unlink(missing_ok=True)
             why = f"it cannot be unpacked: {plain(str(error), 200)}"
-            raise _no_wal(name, why, "Aim at a moment before it.") from None
+            raise _no_wal(name, why, _BEFORE, code=WAL_DAMAGED) from None
         if stored is not None and _sha1(into) != stored.sha1:
             into.unlink()
-            why = "its bytes are others than when it was archived"
-            raise _no_wal(name, why, "Aim at a moment before it.")
+            raise _no_wal(name, _OTHER_BYTES, _BEFORE, code=WAL_DAMAGED)
         return True
 
     def _fetch(self, path: str, into: Path) -> None:
@@ -150,12 +148,16 @@ _UNPACK: dict[str, Callable[[Path], Any]] = {
 }
 
 
-def _no_wal(name: str, why: str, advice: str) -> StepFailed:
+_OTHER_BYTES = "its bytes are others than when it was archived"
+_BEFORE = "Recover to a moment before it, or take a copy that was taken after it."
+
+
+def _no_wal(name: str, why: str, advice: str, code: str = "wal") -> StepFailed:
     return StepFailed(
         f"The WAL file {name} cannot be had from the archive: {why}.",
         means="This is not the end of the WAL: what is in it and after it is not recovered.",
         next=advice,
-        code="wal",
+        code=code,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,13 @@ from drbook.providers.backrestlist import (
     Backup,
     Stanza,
     archives_in,
+    details_in,
     folders_in,
     newest_first,
     stanza_in,
 )
 from drbook.providers.backrestprogram import LISTING, Failed, Lies, PgBackRest, status
-from drbook.providers.backrestverify import Damage, damage_in, judged, verified
+from drbook.providers.backrestverify import Damage, damage_in, judged, segments, verified
 from drbook.providers.backrestwal import (
     alone,
     missing_of_its_own,
@@ -38,6 +39,10 @@ from drbook.providers.sources.base import Blob, Opening, Place
 if TYPE_CHECKING:
     from drbook.providers.sources.pgbackrest import PgBackRestSource
 
+_NO_LIST = (
+    "its files verify, and pgBackRest tells nothing of where they go: its backup.manifest is missing. It may "
+    "restore it by the copy of that: `pgbackrest --set={} --type=immediate restore`, by hand, into an empty folder"
+)
 _GONE = "the repository does not list it any more"
 _DAMAGES = 1000
 """Damaged files that are remembered by name."""
@@ -301,7 +306,40 @@ class PgBackRestReader:
             raise _not_verified(point, Failed(f"pgBackRest says: {found.stopped}", "Look again"))
         size = seen.size(one)
         missing = missing_of_its_own(one, seen.archive(one), size)
-        return judged(one, found, damages, missing=missing, archive=archive, size=size)
+        fact = judged(one, found, damages, missing=missing, archive=archive, size=size)
+        if fact.state == "intact" and not self._listed(one):
+            return ByteFact(state="unknown", reason=_NO_LIST.format(one.label))
+        bad = segments(damages, archive)
+        return self._cut(fact, one, seen, bad) if bad and fact.state == "intact" else fact
+
+    def _listed(self, one: Backup) -> bool:
+        """Whether pgBackRest says where its tablespaces and links go, without which nothing is laid down here.
+        Raises StepFailed."""
+        try:
+            details_in(
+                self._program.ask("info", f"--set={one.label}", "--output=json", timeout=LISTING)
+            )
+        except ValueError:
+            return False
+        except Failed as error:
+            raise StepFailed(
+                f"{one.label} was verified, and its list of files cannot be asked: {error.why}.",
+                means="Whether it can be laid down is not known.",
+                next=f"{error.advice}.",
+                code="copy-unread",
+            ) from None
+        return True
+
+    def _cut(self, fact: ByteFact, one: Backup, seen: _Seen, bad: Sequence[str]) -> ByteFact:
+        """How far it rolls without its damaged segments, where that is less than with them."""
+        size, archive = seen.size(one), seen.archive(one)
+        spans, _ = self._spans(one, seen, size)
+        there = {name: each for name, each in archive.segments.items() if name not in bad}
+        far = reach(one, archive, spans, size)
+        left = reach(one, replace(archive, segments=there), spans, size)
+        if left.last == far.last:
+            return fact
+        return fact.model_copy(update={"rolls_less": True, "rolls_to": left.at})
 
     def lay_down(self, point: RecoveryPoint, place: Place) -> Working[ArchivedWal]:
         """See `PhysicalSource`."""

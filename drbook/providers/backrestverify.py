@@ -92,7 +92,7 @@ def judged(
             state="unknown",
             reason=f"pgBackRest verified {found.valid} of its {counted(found.checked, 'file')}",
         )
-    bad = _segments(damages, archive)
+    bad = segments(damages, archive)
     own = [name for name in bad if _is_own(name, backup, size)]
     if own:
         return _damaged(f"WAL that it cannot become consistent without is damaged: {own[0]}")
@@ -127,7 +127,7 @@ def _why(backup: Backup, found: Verified, damages: Sequence[Damage]) -> str:
     )
 
 
-def _segments(damages: Sequence[Damage], archive: str) -> list[str]:
+def segments(damages: Sequence[Damage], archive: str) -> list[str]:
     found = (_SEGMENT.match(one.file) for one in damages)
     return sorted({match["name"] for match in found if match and match["id"] == archive})
 

@@ -112,7 +112,7 @@ class Tars:
     ) -> Working[tuple[set[str], list[str]]]:
         seen, wrong, done = set[str](), list[str](), 0
         for stem, path in self._archives().items():
-            with _opened(path) as tar:
+            with _whole(path) as tar:
                 for member in tar:
                     if not member.isreg():
                         continue
@@ -205,6 +205,16 @@ def _place(stem: str, name: str) -> str:
     if stem == "pg_wal":
         return f"pg_wal/{name}"
     return f"pg_tblspc/{stem}/{name}" if stem.isdecimal() else name
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[tarfile.TarFile]:
+    """The same, read on to the end behind the last member: what it is packed by ends with a checksum of all."""
+    with _opened(path) as tar:
+        yield tar
+        rest: Any = tar.fileobj
+        while rest.read(_PIECE):
+            pass
 
 
 @contextmanager

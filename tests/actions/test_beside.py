@@ -169,7 +169,7 @@ def test_where_one_fails_the_next_begins() -> None:
     assert winner(done)[0] == "c"
     assert ends(done) == {"a": "not restored", "b": "stopped", "c": "verified", "d": "not begun"}
     assert "d" not in world.begun
-    assert "a not restored: The disk is too small." in done.reason
+    assert "a not restored: The disk is too small; " in done.reason
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,7 @@ def test_one_that_loses_less_may_take_its_while() -> None:
     done, _ = world.run(wish("b", hours=-5, wait_for_less_loss=timedelta(seconds=20)))
     assert winner(done)[0] == "a"
     assert ends(done) == {"a": "verified", "b": "verified"}
+    assert done.reason.startswith("a was verified, and comes furthest of those that were")
 
 
 def test_the_while_ends() -> None:

@@ -17,7 +17,14 @@ from drbook.actions.restore import Restore
 from drbook.actions.survey import Found, survey
 from drbook.app.wiring import SystemClock
 from drbook.core.actions import Finished, StepContext
-from drbook.core.errors import Cancelled, CouldNotVerify, DrbookError, JournalError, StepFailed
+from drbook.core.errors import (
+    Cancelled,
+    CouldNotVerify,
+    DrbookError,
+    JournalError,
+    StepFailed,
+    UsageError,
+)
 from drbook.core.events import Mode, StepEnd
 from drbook.core.points import (
     ByteFact,
@@ -34,6 +41,7 @@ from drbook.core.ports import Ports
 from drbook.core.proofs import Proofs
 from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Milestone, Output, ProcessStarted, Progress, Signal, Working
+from drbook.core.standby import Replay
 from drbook.core.targets import LocalCopy
 from drbook.providers.cancel import CancelToken
 from drbook.providers.kinds import TARGETS
@@ -514,3 +522,82 @@ def test_jobs_that_remove_copies_are_told_before_anything_and_when_it_is_done() 
     restore = Restore(TARGETS())
     params = restore.params.model_validate({"point": point("shelf")})
     assert restore.plan(params, at).does[0] == told
+
+
+class Physical(Fakes):
+    """Copies that roll forward, of which reading finds damaged WAL behind the first."""
+
+    def __init__(self, leads: int | None, **sources: Fake) -> None:
+        super().__init__(**sources)
+        self.leads = leads
+        self.read: list[str] = []
+
+    def check(self, point: RecoveryPoint) -> Working[tuple[ByteFact, None]]:
+        self.read.append(point.source)
+        fact = ByteFact(state="intact", reason="read")
+        if point.source == "first":
+            to = None if self.leads is None else AT + timedelta(hours=self.leads)
+            fact = fact.model_copy(update={"rolls_less": True, "rolls_to": to})
+        return fact, None
+        yield
+
+
+def rolling(source: str, hours: int) -> RecoveryPoint:
+    update = {"format": "physical", "rolls_to": AT + timedelta(hours=hours)}
+    return point(source).model_copy(update=update)
+
+
+@pytest.mark.parametrize(
+    ("leads", "read", "chosen"),
+    [
+        (8, ["first"], "first"),
+        (3, ["first", "second"], "second"),
+        (None, ["first", "second"], "second"),
+    ],
+)
+def test_wal_that_is_found_damaged_counts_for_what_it_still_leads_to(
+    leads: int | None, read: list[str], chosen: str
+) -> None:
+    fakes = Physical(leads, first=Fake([rolling("first", 9)]), second=Fake([rolling("second", 5)]))
+    result, _ = found_by(fakes, config("first"), config("second"))
+    assert result.point is not None
+    assert (fakes.read, result.point.source) == (read, chosen)
+    (first,) = (each.point for each in result.judgements if each.point.source == "first")
+    assert first.rolls_to == (None if leads is None else AT + timedelta(hours=leads))
+    assert first.rolls_note.startswith("its WAL was read, and leads no further")
+
+
+class Late(Fakes):
+    """A standby, whose identity would be held to production's."""
+
+    def facts(self, point: RecoveryPoint) -> PointFacts:
+        replay = Replay(
+            replayed="0/1",
+            moment=AT,
+            asked_at=AT,
+            pause="paused",
+            delay_ms=1,
+            server_version=180000,
+        )
+        standing = replay if point.source == "late" else None
+        return PointFacts(point=point, lock=LockFact(), replay=standing)
+
+
+def test_production_that_cannot_be_asked_hides_no_copy() -> None:
+    """Its DSN may have gone with it: a standby is then held to nothing, and the others are as they were."""
+
+    def unset() -> None:
+        raise UsageError("The secret env:PROD cannot be read.")
+
+    fakes = Late(late=Fake([point("late")]), disk=Fake([point("disk", "new", 1)]))
+    ports: Any = _with(doors(fakes), config("late"), config("disk"))
+    ports.baselines = SimpleNamespace(listed=unset)
+    params = LocateParams.model_validate({"check": "quick"})
+    done, said = signals_of(Locate().perform(params, context(), ports))
+    assert isinstance(done.result, Located)
+    assert done.result.point is not None
+    assert done.result.point.source == "disk"
+    assert {each.point.source for each in done.result.judgements} == {"late", "disk"}
+    assert any(
+        "no standby can be held to production's identity" in each for each in milestones(said)
+    )

@@ -207,6 +207,17 @@ def test_damage_of_an_archive_is_found(spoilt: Path, damage: Callable[[Path], No
     assert fact.state == "damaged", fact
 
 
+def test_what_an_archive_is_packed_by_is_held_to_its_own_checksum(spoilt: Path) -> None:
+    """It stands behind all that the archive holds: whoever stops at its last file never sees it."""
+    packed = spoilt / "base" / "3-tar" / "base.tar.gz"
+    data = bytearray(packed.read_bytes())
+    data[-6] ^= 1
+    packed.write_bytes(data)
+    source = opened(spoilt)
+    fact = drain(source.check(points(source)["3-tar"]))
+    assert (fact.state, "CRC" in fact.reason) == ("damaged", True), fact
+
+
 def test_a_usual_tar_is_proven_when_it_is_laid_down(spoilt: Path, world) -> None:
     """Its checksums are CRC-32C, which only pg_verifybackup compares."""
     made, _ = world

@@ -292,6 +292,28 @@ def test_a_good_copy_beside_a_damaged_one_is_good(
     assert finish(copied.check(found[business.differential])).state == "intact"
 
 
+def test_damaged_wal_behind_a_copy_cuts_how_far_it_leads(
+    copied: PhysicalSource, tmp_path: Path
+) -> None:
+    newest = points(copied)[0]
+    assert not finish(copied.check(newest)).rolls_less
+    spoil(segments(tmp_path / "r")[-1])
+    fact = finish(copied.check(newest))
+    assert (fact.state, fact.rolls_less) == ("intact", True), fact
+    assert newest.rolls_to is not None
+    assert fact.rolls_to is None or fact.rolls_to < newest.rolls_to
+
+
+def test_a_copy_of_which_nothing_tells_where_its_files_go_is_not_chosen(
+    business: Business, copied: PhysicalSource, tmp_path: Path
+) -> None:
+    newest = points(copied)[0]
+    (_labels(tmp_path / "r", newest.id) / "backup.manifest").unlink()
+    fact = finish(copied.check(newest))
+    assert fact.state == "unknown", fact
+    assert "its backup.manifest is missing" in fact.reason
+
+
 def test_one_file_of_an_encrypted_copy_is_found_damaged(business: Business, tmp_path: Path) -> None:
     shutil.copytree(business.sealed, tmp_path / "r", symlinks=True)
     reader = opened(sealed(business, repository=str(tmp_path / "r")))
@@ -461,7 +483,7 @@ def test_wal_that_cannot_be_had_is_not_its_end(business: Business, tmp_path: Pat
         spoil(segments(tmp_path / "r")[-1])
         with pytest.raises(StepFailed) as raised:
             archive.get(names[-1], tmp_path / "got")
-        assert raised.value.code == "wal"
+        assert raised.value.code == "wal-damaged"
         assert not (tmp_path / "got").exists()
         shutil.rmtree(tmp_path / "r")
         with pytest.raises(StepFailed, match="cannot be had"):

@@ -24,7 +24,7 @@ from drbook.providers.cancel import CancelToken
 from drbook.providers.kinds import TARGETS
 from drbook.providers.pgserver import server_user
 from drbook.providers.pgtools import PgTools, choose
-from drbook.providers.sources.base import PhysicalSource
+from drbook.providers.sources.base import WAL_DAMAGED, PhysicalSource
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.fresh import FreshTargets
 from drbook.providers.targets.kinds import ClusterTarget, DatabaseTarget
@@ -259,6 +259,27 @@ def test_an_aim_that_broken_wal_never_comes_to_says_so(tmp_path: Path, tools, lo
     site = Site(tmp_path, tools, Trees(folder, Folder(wal)))
     with pytest.raises(StepFailed, match="not known to be all of the WAL: the archive holds"):
         site.recover(point, RecoveryAim(name="never made"))
+    site.pool.close()
+
+
+@pytest.mark.parametrize("end", [False, True], ids=["to a time", "to the end"])
+def test_what_lies_before_wal_that_is_surely_damaged_is_taken_and_said(
+    tmp_path: Path, tools, long_row, end: bool
+) -> None:
+    """An archive that knows its file's digest hands nothing out; all before it is worth having."""
+    made, folder, point = long_row
+    bad = segments_of(made)[-4].name
+
+    def fails(name: str) -> None:
+        if name == bad:
+            raise StepFailed(f"The WAL file {name} is damaged.", code=WAL_DAMAGED)
+
+    site = Site(tmp_path, tools, Trees(folder, Folder(made.wal, fails=fails)))
+    later = RecoveryAim(time=point.taken_at + timedelta(days=1))
+    target, report = site.recover(point, RecoveryAim(end=True) if end else later)
+    assert set(ids(site, target)) < {1, 2, 3, 4}
+    assert report.broken == f"The WAL file {bad} is damaged"
+    assert "NOT rolled forward to its aim" in report.show()
     site.pool.close()
 
 

@@ -106,6 +106,11 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
+WAL_DAMAGED = "wal-damaged"
+"""The code of what `WalArchive.get` raises for a file that the archive gave and that is damaged for sure: nothing
+behind it can be replayed, and asking again changes nothing."""
+
+
 class WalArchive(Protocol):
     """The log of changes that a source keeps beside its physical copies."""
 

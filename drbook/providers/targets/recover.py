@@ -238,6 +238,8 @@ def _not_rolled(facts: LogFacts, aim: RecoveryAim, error: StepFailed, broken: st
 
 def _broken(facts: LogFacts, door: WalDoor) -> str:
     """Why the WAL did not end where the server found its end; empty where nothing speaks against it."""
+    if door.damaged:
+        return door.damaged.rstrip(".")
     try:
         name = door.behind()
     except DrbookError as error:

@@ -20,7 +20,7 @@ from drbook.core.signals import Progress
 from drbook.core.values import plain
 from drbook.core.walnames import SEGMENT, USUAL, Segment, segment
 from drbook.providers.hiding import scrub
-from drbook.providers.sources.base import WalArchive
+from drbook.providers.sources.base import WAL_DAMAGED, WalArchive
 
 LOOKED_BEHIND = 4
 """Segments behind the last one that are asked for: more than one in a row is seldom missing."""
@@ -60,6 +60,8 @@ class WalDoor:
         self.last = ""
         self.error: DrbookError | None = None
         """Why the archive could not be asked, where it could not: the recovery ends by it."""
+        self.damaged = ""
+        """Which file of WAL is damaged for sure: all that can be had ends before it, and is taken."""
         self._archive = archive
         self._folder = folder
         self._owner = owner
@@ -142,6 +144,9 @@ class WalDoor:
             self.error = error
             return "error"
         except DrbookError as error:
+            if error.code == WAL_DAMAGED:
+                self.damaged = error.what
+                return "no"
             if not self._needed:
                 return "no"
             self.error = error
