@@ -13,7 +13,7 @@ from drbook.core.costs import dates_wanted, point_costs
 from drbook.core.errors import Cancelled, DrbookError, Interrupted, StepFailed
 from drbook.core.events import Plan, StepEnd
 from drbook.core.independence import HELD, is_going, located
-from drbook.core.lookingback import all_late, damaged
+from drbook.core.lookingback import all_late, damaged, newest_of
 from drbook.core.points import (
     Criterion,
     Judgement,
@@ -264,7 +264,7 @@ def _finish(result: Located, occurred: datetime | None) -> Finished:
     return Finished(
         result,
         StepEnd.FAILED,
-        f"There is no independent copy ({words or 'no copies at all'}{gone}{_broken(result)}).",
+        f"There is no independent copy ({words or 'no copies at all'}{gone}{_broken(result)}{_why(result)}).",
         means="Every copy that was found is damaged, inside the blast radius, or nobody knows."
         if words
         else "The places answered, and under the names that the runbook gives there is nothing.",
@@ -281,6 +281,15 @@ def _broken(result: Located) -> str:
     """The newest damaged copies with their reasons; a count alone tells nobody what to mend."""
     found = damaged(result.judgements)
     return f"; damaged: {'; '.join(found)}" if found else ""
+
+
+def _why(result: Located) -> str:
+    """Why the newest of the others was not taken: whoever has no screen reads it nowhere else."""
+    said = ""
+    for verdict in (Verdict.UNKNOWN, Verdict.SHARED):
+        if found := newest_of(result.judgements, verdict):
+            said += f"; {verdict.value}: {found[0]}"
+    return said
 
 
 def _next(result: Located, occurred: datetime | None) -> str:
@@ -312,4 +321,6 @@ def _costs(result: Located, occurred: datetime | None) -> str:
     if judged is not None and judged.verdict is Verdict.RECOVERABLE:
         where = plain(newest.location, 200)
         return f"; {where} is {older} newer, and has to be brought back first: {judged.recoverable}"
-    return f"; the newest copy that could be seen is {older} newer, and not independent"
+    return f"; the newest copy that could be seen is {older} newer, and not independent" + (
+        f": {judged.reasons[0]}" if judged is not None and judged.reasons else ""
+    )

@@ -7,12 +7,17 @@ from drbook.core.points import Judgement, Located, Verdict
 from drbook.core.values import counted, plain, show_time
 
 NAMED = 3
-"""Damaged copies that are named; the others are counted."""
+"""Copies of one verdict that are named; the others are counted."""
 
 
 def damaged(judgements: Sequence[Judgement]) -> tuple[str, ...]:
     """The newest damaged copies, each with its reason, and how many more there are."""
-    found = [each for each in judgements if each.verdict is Verdict.DAMAGED]
+    return newest_of(judgements, Verdict.DAMAGED)
+
+
+def newest_of(judgements: Sequence[Judgement], verdict: Verdict) -> tuple[str, ...]:
+    """The newest copies of that verdict, each with its first reason, and how many more there are."""
+    found = [each for each in judgements if each.verdict is verdict]
     found.sort(key=lambda each: each.point.taken_at, reverse=True)
     named = [
         f"{plain(each.point.location, 200)}: {plain('; '.join(each.reasons[:1]), 200)}"

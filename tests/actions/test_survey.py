@@ -601,3 +601,13 @@ def test_production_that_cannot_be_asked_hides_no_copy() -> None:
     assert any(
         "no standby can be held to production's identity" in each for each in milestones(said)
     )
+
+
+def test_why_the_newest_copy_is_of_no_use_stands_in_the_reason() -> None:
+    fakes = Fakes(shelf=Fake([point("shelf", "new", 1), point("shelf", "old")]))
+    ports = _with(doors(fakes), config("shelf"))
+    params = LocateParams.model_validate({"require": ["locked"], "check": "quick"})
+    done, _ = signals_of(Locate().perform(params, context(), ports))
+    assert done.state is StepEnd.FAILED
+    (first, _) = done.result.judgements  # type: ignore[attr-defined]
+    assert f"{first.verdict.value}: shelf/new: {first.reasons[0]}" in done.reason
