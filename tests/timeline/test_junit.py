@@ -58,9 +58,13 @@ def test_an_older_result_does_not_outlive_the_start_of_a_run(tmp_path: Path) -> 
     path = tmp_path / "r.xml"
     path.write_text("<old/>")
     with pytest.raises(UsageError), reported(path, "T"):
-        assert b"not-ended" in path.read_bytes()
-        raise UsageError("it could not be opened")
+        _refuse(path)
     assert "it could not be opened" in path.read_text()
     assert xml.fromstring(no_result("\x00", "\x1b", "\ud800")).find(".//error") is not None
     with pytest.raises(UsageError), reported(tmp_path / "none" / "r.xml", "T"):
         raise AssertionError
+
+
+def _refuse(path: Path) -> None:
+    assert b"not-ended" in path.read_bytes()
+    raise UsageError("it could not be opened")
