@@ -82,7 +82,7 @@ def _start(
     ended: Ended = lambda snapshot, outcome: None  # noqa: E731
     if junit is not None:
         ended = stack.enter_context(reported(junit, loaded.title))
-    if mode is not Mode.LIVE:
+    if mode is Mode.DRILL:  # a dry run writes nothing but its incident
         stack.enter_context(one_rehearsal(home(), loaded.title))
     given = read_settings(loaded, settings)
     if not headless:
