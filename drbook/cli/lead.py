@@ -4,7 +4,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -39,11 +39,12 @@ def lead(
     responder: Responder | None = None,
     kept: bool = True,
     settle: Sequence[Resolve] = (),
+    ended_as: Callable[[Snapshot, Outcome], None] = lambda snapshot, ended: None,
 ) -> int:
     """Lead the incident of a session; the exit code says how it stands.
 
     `kept` is False where its folder is removed afterwards. `settle` are steps in doubt that somebody has
-    looked at; without a screen alone.
+    looked at, and `ended_as` is told how it ended; both without a screen alone.
     """
     if not headless:
         state = session.driver.state
@@ -59,6 +60,7 @@ def lead(
     with session:
         ended = _unattended(session, responder or Nobody(), settle)
         final = _final(session)
+        ended_as(final, ended)
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
 

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("audit", "Readiness: copies, their age, and the credentials on this machine."),
     "pack": ("pack", "The go-bag: what one needs when everything else is gone."),
     "baseline": ("baseline", "Capture, show or compare known-good figures."),
+    "drills": ("drills", "How past rehearsals went, and whether the newest is worse."),
     "incidents": ("incidents", "The incidents of this machine."),
     "timeline": ("timeline", "Export an incident: html, md, json or csv."),
     "status": ("status", "Draft a status text for customers."),
@@ -84,7 +85,8 @@ def cli(context: click.Context) -> None:
     Start with `drbook demo`: a rental business loses its database, and you get it back.
 
     Exit codes: 0 done and verified, 1 failed, 2 usage or invalid runbook, 3 aborted,
-    4 refused by a guard, 5 could not verify, 6 in doubt, 7 needs a human, 70 internal error.
+    4 refused by a guard, 5 could not verify, 6 in doubt, 7 needs a human,
+    8 another rehearsal of the runbook runs, 70 internal error.
     """
     if context.invoked_subcommand is None:
         from drbook.cli.home import show_home

@@ -1,5 +1,7 @@
 """`drbook rehearse`: the same runbook in calm times."""
 
+from pathlib import Path
+
 import click
 
 from drbook.cli.run import start
@@ -16,11 +18,28 @@ from drbook.core.events import Mode
     "--headless", is_flag=True, help="No screen; stops with exit code 7 where a person is needed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.xml",
+    help="With --headless: write a test case per step as JUnit XML.",
+)
 def command(
-    runbook: str, dry_run: bool, settings: tuple[str, ...], headless: bool, as_json: bool
+    runbook: str,
+    dry_run: bool,
+    settings: tuple[str, ...],
+    headless: bool,
+    as_json: bool,
+    junit: Path | None,
 ) -> int:
     """Rehearse RUNBOOK as a drill: it restores and verifies for real, into fresh targets only."""
     mode = Mode.DRY_RUN if dry_run else Mode.DRILL
     return start(
-        runbook, mode, settings, headless=headless, as_json=as_json, called="drbook rehearse"
+        runbook,
+        mode,
+        settings,
+        headless=headless,
+        as_json=as_json,
+        called="drbook rehearse",
+        junit=junit,
     )

@@ -1,14 +1,20 @@
 """`drbook run`: open an incident and lead through it."""
 
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from drbook.app.drilllock import one_rehearsal
+from drbook.app.junit import Ended, reported
 from drbook.app.places import home
 from drbook.app.shipped import open_runbook
 from drbook.cli.attended import attend, need_terminal
 from drbook.cli.settings import ask_missing, read_settings
+from drbook.core.errors import UsageError
 from drbook.core.events import Mode
+from drbook.core.runbook import Runbook
 from drbook.core.values import plain
 from drbook.tui.first import First
 
@@ -47,11 +53,37 @@ def start(
     headless: bool,
     as_json: bool,
     called: str,
+    junit: Path | None = None,
 ) -> int:
     """Load, open, lead; at a terminal the screen is there before the clients are loaded."""
     if not headless:
+        if junit is not None:
+            raise UsageError(
+                "--junit goes with --headless.",
+                means="Nothing was started.",
+                next="Export the incident from the screen (e), or add --headless.",
+            )
         need_terminal(f"{called} {runbook}")
     loaded = open_runbook(runbook)
+    with ExitStack() as stack:
+        return _start(loaded, mode, settings, headless, as_json, junit, stack)
+
+
+def _start(
+    loaded: Runbook,
+    mode: Mode,
+    settings: tuple[str, ...],
+    headless: bool,
+    as_json: bool,
+    junit: Path | None,
+    stack: ExitStack,
+) -> int:
+    """A rehearsal holds its lock, and an unattended run its file, until it has ended."""
+    ended: Ended = lambda snapshot, outcome: None  # noqa: E731
+    if junit is not None:
+        ended = stack.enter_context(reported(junit, loaded.title))
+    if mode is Mode.DRILL:  # a dry run writes nothing but its incident
+        stack.enter_context(one_rehearsal(home(), loaded.title))
     given = read_settings(loaded, settings)
     if not headless:
         given |= ask_missing(loaded, given)
@@ -66,4 +98,4 @@ def start(
         return attend(lambda _: opened(), first=first, as_json=as_json)
     from drbook.cli.lead import lead
 
-    return lead(opened(), headless=True, as_json=as_json)
+    return lead(opened(), headless=True, as_json=as_json, ended_as=ended)

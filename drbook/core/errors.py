@@ -12,6 +12,7 @@ DrbookError
 ├── CouldNotVerify        5   a check did not run to its end
 ├── InDoubt               6   nobody knows whether an effect happened
 ├── NeedsHuman            7   an unattended run met a step for a person
+├── Rehearsed             8   another rehearsal of the same runbook runs on this machine
 ├── NotExercised          0   a dry run planned it and did not do it
 └── JournalError          70  the record cannot be written or read; 4 where another drbook writes it,
                               or where another machine has taken over
@@ -39,6 +40,7 @@ class ExitCode(IntEnum):
     COULD_NOT_VERIFY = 5
     IN_DOUBT = 6
     NEEDS_HUMAN = 7
+    REHEARSED = 8
     INTERNAL = 70
 
 
@@ -126,6 +128,13 @@ class InDoubt(DrbookError):
 class NeedsHuman(DrbookError):
     code = "needs-human"
     exit_code = ExitCode.NEEDS_HUMAN
+
+
+class Rehearsed(DrbookError):
+    """Another rehearsal of the same runbook runs on this machine; nothing was started."""
+
+    code = "rehearsed"
+    exit_code = ExitCode.REHEARSED
 
 
 class NotExercised(DrbookError):
