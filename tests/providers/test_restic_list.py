@@ -264,6 +264,7 @@ WORDS = {
         "the disk is on fire",
         None,
     ),
+    "cut before it": (f"Load({PACK}, 932223, 1067958) failed: EOF\n", "restic cannot", "damaged"),
     "retries alone": (RETRY, f"Load({PACK}, 1069135, 0) failed: unexpected EOF", "damaged"),
     "retries, then a reason": (RETRY + "Fatal: out of luck\n", "out of luck", None),
     "nothing": ("", "ended with exit code 1 and said nothing", None),
