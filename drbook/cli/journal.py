@@ -8,6 +8,7 @@ import click
 
 from drbook.app.against import bring, held_against
 from drbook.app.places import JOURNAL, find_incident, home, incident_of
+from drbook.cli.bundle import check_bundle, is_bundle
 from drbook.cli.output import print_json, say, tell
 from drbook.core.errors import ExitCode, UsageError
 from drbook.core.values import Json, counted, parse_duration, plain
@@ -32,11 +33,25 @@ def command() -> None:
     "variables and files) or a directory. May be given several times.",
 )
 @click.option("--mirrors", is_flag=True, help="Every mirror that the incident's own runbook names.")
+@click.option(
+    "--signers",
+    type=click.Path(path_type=Path),
+    metavar="ALLOWED_SIGNERS",
+    help="For a bundle: who may sign it, in the format of ssh-keygen(1).",
+)
+@click.option("--identity", metavar="NAME", help="For a bundle: which of them has to be it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def verify_command(
-    path: str | None, head: str | None, against: tuple[str, ...], mirrors: bool, as_json: bool
+    path: str | None,
+    head: str | None,
+    against: tuple[str, ...],
+    mirrors: bool,
+    signers: Path | None,
+    identity: str | None,
+    as_json: bool,
 ) -> int:
-    """Check the chain of PATH: a journal file, an incident's folder or its id; absent: the newest.
+    """Check the chain of PATH: a journal file, an incident's folder or its id; absent: the newest. Or a
+    bundle, FILE.zip: every byte of it, its journal, and the signature beside it.
 
     The chain alone finds a line that was changed. Lines cut off at the end, or a chain that was
     written anew, show only against something kept elsewhere: a head, or a mirror.
@@ -44,11 +59,24 @@ def verify_command(
     \b
     Exit code 0: whole, and the same as every mirror that was asked for.
     1: changed, damaged, cut off or another incident's, here or in a mirror.
-    5: a mirror cannot be read, is empty, or lacks the newest records (it is behind).
+    4: a bundle is signed by nobody who is accepted, or not at all where a signer was asked for.
+    5: a mirror cannot be read, is empty, or lacks the newest records (it is behind); or a signature
+    could not be checked.
 
     A torn last line, left by a crash, is said and does not count as tampering.
     """
     head = noted_head(head, means="Nothing was looked at.") if head is not None else None
+    if path is not None and is_bundle(path):
+        if against or mirrors:
+            raise UsageError(
+                "A bundle is held against no mirror.",
+                next="Give the incident, or --head and --signers.",
+            )
+        return check_bundle(Path(path), head, signers, identity, as_json=as_json)
+    if signers is not None or identity is not None:
+        raise UsageError(
+            "Only a bundle is signed.", next="Name a FILE.zip that `drbook bundle` wrote."
+        )
     journal = _journal(path)
     found = verify(journal, head, incident_of(journal.parent))
     compared = held_against(journal, against) if against else []

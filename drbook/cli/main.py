@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "drills": ("drills", "How past rehearsals went, and whether the newest is worse."),
     "incidents": ("incidents", "The incidents of this machine."),
     "timeline": ("timeline", "Export an incident: html, md, json or csv."),
+    "bundle": ("bundle", "The evidence of an incident as one file, signed."),
     "status": ("status", "Draft a status text for customers."),
     "journal": ("journal", "Check a record for tampering."),
     "lint": ("lint", "Check runbooks; every problem at once."),

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -122,6 +123,12 @@ def records(path: Path) -> Iterator[tuple[Record, str]]:
     with _opened(path) as stream:
         for record, line_digest, _ in _chained(path, stream, (), FIRST):
             yield record, line_digest
+
+
+def read_lines(path: Path, count: int) -> list[tuple[Record, str, bytes]]:
+    """The first so many records, each with the digest of its line and the line with its end."""
+    with _opened(path) as stream:
+        return list(islice(_chained(path, stream, (), FIRST), count))
 
 
 def _chained(

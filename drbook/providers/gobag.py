@@ -3,7 +3,6 @@
 A zip's bytes are a function of what is put in: names in order, times from the pack's own, no machine's.
 """
 
-import hashlib
 import os
 import stat
 import zipfile
@@ -17,33 +16,15 @@ from drbook.core.errors import StepFailed, UsageError
 from drbook.core.gobag import MANIFEST, RUNBOOK, Looked, Manifest, Packed
 from drbook.core.values import plain
 from drbook.providers import private
+from drbook.providers.contents import LARGEST as LARGEST
+from drbook.providers.contents import Content as Content
+from drbook.providers.contents import measured, pieces
+from drbook.providers.contents import packed as packed
 from drbook.providers.download import sync_folder
 
-Content = bytes | Path
-"""A file's bytes, or the file that they are taken from."""
-LARGEST = 1024 * 1024 * 1024
-"""Bytes of one file; a wheel is far below that."""
 MANY = 2000
 """Files of one go-bag; wheels are about fifty."""
 MANIFEST_LARGEST = 4 * 1024 * 1024
-_PIECE = 1024 * 1024
-
-
-def packed(content: Content) -> Packed:
-    """Size and digest. Raises OSError."""
-    if isinstance(content, bytes):
-        return Packed(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
-    with content.open("rb") as stream:
-        return _measured(stream)
-
-
-def _measured(stream: IO[bytes], most: int = LARGEST) -> Packed:
-    """Of at most one byte more than `most`: what is longer is another file anyway."""
-    digest, size = hashlib.sha256(), 0
-    while size <= most and (piece := stream.read(min(_PIECE, most + 1 - size))):
-        digest.update(piece)
-        size += len(piece)
-    return Packed(sha256=digest.hexdigest(), size=size)
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -113,7 +94,7 @@ def _zip(path: Path, files: Mapping[str, Content], at: datetime) -> None:
                     len(content) if isinstance(content, bytes) else content.stat().st_size
                 )
                 with archive.open(info, "w") as into:
-                    for piece in _pieces(content):
+                    for piece in pieces(content):
                         into.write(piece)
         stream.flush()
         os.fsync(stream.fileno())
@@ -124,19 +105,10 @@ def _folder(path: Path, files: Mapping[str, Content]) -> None:
     for name in sorted(files):
         private.folders((path / name).parent)
         with private.replace_bytes(path / name) as stream:
-            for piece in _pieces(files[name]):
+            for piece in pieces(files[name]):
                 stream.write(piece)
             stream.flush()
             os.fsync(stream.fileno())
-
-
-def _pieces(content: Content) -> Iterator[bytes]:
-    if isinstance(content, bytes):
-        yield content
-        return
-    with content.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            yield piece
 
 
 def _remove(path: Path) -> None:
@@ -236,7 +208,7 @@ def _differs(name: str, stated: Packed, names: list[str], read: _Reader) -> str:
         return "is missing"
     try:
         with read(name) as stream:
-            found = _measured(stream, min(stated.size, LARGEST))
+            found = measured(stream, min(stated.size, LARGEST))
     except Exception as error:  # noqa: BLE001 - see `look`
         return f"cannot be read: {_why(error)}"
     if found.size != stated.size:
