@@ -10,6 +10,7 @@ from drbook.core.values import counted, plain, show_time
 from drbook.timeline.build import when
 from drbook.timeline.model import Attempt, Entry, Timeline
 from drbook.timeline.words import (
+    LINED,
     MODES,
     against,
     as_of,
@@ -82,6 +83,9 @@ def markdown(timeline: Timeline) -> str:
         _outputs(timeline),
         _entries("Decisions", timeline, "decision"),
         _entries("Notes", timeline, "note"),
+        _entries(
+            "External entries: the word of other systems, not of drbook", timeline, "external"
+        ),
         _entries("Deviations", timeline, "deviation"),
         _everything(timeline),
         _record(timeline),
@@ -371,7 +375,7 @@ class _Markdown(str):
 
 def _said(entry: Entry) -> str:
     """A note keeps its lines; what went past a protection is said loudly."""
-    said = _lines(entry.text) if entry.kind == "note" else text(entry.text)
+    said = _lines(entry.text) if entry.kind in LINED else text(entry.text)
     return _Markdown(f"**{said}**" if entry.urgent else said)
 
 
