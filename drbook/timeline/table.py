@@ -33,7 +33,10 @@ def table(timeline: Timeline) -> str:
                 " / ".join(entry.text.splitlines()) if entry.kind in LINED else entry.text,
             )
         )
-    head = f"{MODES[timeline.mode]}; {headline(timeline)}; journal head {timeline.journal.head}"
+    head = (
+        f"{MODES[timeline.mode]}; {headline(timeline)}; incident {timeline.incident}; "
+        f"journal head {timeline.journal.head}"
+    )
     last = timeline.records[-1]
     at = format_time(last.at)
     writer.writerow([str(last.seq), at, at, timeline.mode, "drbook", "", "journal", _cell(head)])
