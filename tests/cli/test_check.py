@@ -95,6 +95,11 @@ def row_less(text: str) -> str:
     return f"{head}verything, in order{body}"
 
 
+def other_head(text: str) -> str:
+    begin, mark, end = text.rpartition("head <code>")
+    return f"{begin}{mark}{'1' if end[0] == '0' else '0'}{end[1:]}"
+
+
 SPOILT: list[tuple[str, Callable[[str], str], str]] = [
     ("json", lambda text: without(text, "carol"), "record 6"),
     ("json", lambda text: text.replace("carol", "karol"), "record 6"),
@@ -115,7 +120,7 @@ SPOILT: list[tuple[str, Callable[[str], str], str]] = [
     ("md", row_less, "record 6"),
     ("md", lambda text: text[: text.rindex("head `")], "head, is missing"),
     ("html", row_less, "record 6"),
-    ("html", lambda text: re.sub("head <code>[0-9a-f]", "head <code>0", text), "no record of the journal has"),
+    ("html", other_head, "no record of the journal has"),
 ]  # fmt: skip
 
 
