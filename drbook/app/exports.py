@@ -22,8 +22,9 @@ from drbook.timeline.model import JournalFacts, Timeline
 from drbook.timeline.status import draft
 
 
-def timeline_of(folder: Path) -> Timeline:
-    """From the journal on disk. Raises JournalError where it cannot be read as a whole."""
+def timeline_of(folder: Path, count: int | None = None) -> Timeline:
+    """From the journal on disk, or from its first `count` records. Raises JournalError where it cannot be
+    read as a whole."""
     path = folder / JOURNAL
     found = verify(path)
     if not found.intact:
@@ -33,12 +34,14 @@ def timeline_of(folder: Path) -> Timeline:
             next="Compare it with a copy of the journal from before; keep this one as evidence.",
             code="journal-damaged",
         )
-    records = read(path)
+    records, head = read(path), found.head
+    if count is not None and count < len(records):
+        records, head = records[:count], records[count].prev
     try:
         runbook: Runbook | None = stored_runbook(folder, fold(records).runbook_sha256)
     except DrbookError:
         runbook = None  # the record alone still tells everything but titles and phases
-    facts = JournalFacts(str(path), found.head, found.intact, found.problem)
+    facts = JournalFacts(str(path), head, found.intact, found.problem)
     return build_with(records, facts, runbook)
 
 
@@ -68,7 +71,7 @@ def status_text(snapshot: Snapshot, now: datetime) -> str:
 def kind_of(path: Path) -> str:
     """The format that a file's name asks for. Raises UsageError for one that is none."""
     kind = path.suffix.lstrip(".").lower()
-    kind = {"markdown": "md", "jsonl": "json", "htm": "html"}.get(kind, kind)
+    kind = {"markdown": "md", "jsonl": "json", "ndjson": "json", "htm": "html"}.get(kind, kind)
     if kind not in FORMATS:
         raise UsageError(
             f"Nobody knows what format {plain(path.name, 200)!r} should have.",

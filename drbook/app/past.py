@@ -66,13 +66,18 @@ class Recall:
 
 
 def past_of(
-    runbook: Runbook, folder: Path, stopped: Callable[[], bool] = lambda: False
+    runbook: Runbook,
+    folder: Path,
+    stopped: Callable[[], bool] = lambda: False,
+    *,
+    earlier: bool = False,
 ) -> Mapping[str, Past]:
-    """What the incidents beside this one say of the same runbook's steps. What is damaged, or cannot
-    be read, is left out: it says nothing that could be relied on."""
+    """What the incidents beside this one say of the same runbook's steps; `earlier`: only those that were
+    opened before it. What is damaged, or cannot be read, is left out: it says nothing that could be relied
+    on."""
     actions = {step.id: step.step.do for step in runbook.steps}
     timed: dict[str, list[_Timed]] = {}
-    for journal in _alike(runbook, folder, stopped):
+    for journal in _alike(runbook, folder, stopped, earlier):
         if stopped():
             break
         for step, one in _times(journal, actions).items():
@@ -89,11 +94,13 @@ def _past(found: list[_Timed]) -> Past:
     )
 
 
-def _alike(runbook: Runbook, folder: Path, stopped: Callable[[], bool]) -> Iterator[Path]:
+def _alike(
+    runbook: Runbook, folder: Path, stopped: Callable[[], bool], earlier: bool
+) -> Iterator[Path]:
     """Journals of the newest incidents of the same runbook: of its title, or of the same steps."""
     steps = tuple(step.id for step in runbook.steps)
     found, room = 0, LARGEST
-    for journal in unhurried(_journals(folder)[:LOOKED_INTO]):
+    for journal in unhurried(_journals(folder, earlier)[:LOOKED_INTO]):
         if stopped() or found == NEWEST:
             return
         try:
@@ -109,11 +116,16 @@ def _alike(runbook: Runbook, folder: Path, stopped: Callable[[], bool]) -> Itera
             yield journal
 
 
-def _journals(folder: Path) -> list[Path]:
+def _journals(folder: Path, earlier: bool) -> list[Path]:
     """Of the other incidents, the newest first: their names begin with the time."""
     try:
         names = sorted(
-            (one for one in os.listdir(folder.parent) if one != folder.name), reverse=True
+            (
+                one
+                for one in os.listdir(folder.parent)
+                if one != folder.name and not (earlier and one > folder.name)
+            ),
+            reverse=True,
         )
     except OSError:
         return []

@@ -62,6 +62,12 @@ def _by_a_person(record: Record) -> str:
         return f"{event.step}: stale, {plain(event.because, 200)}"
     if isinstance(event, ev.InputChanged):
         return f"input {plain(event.name, 80)} is now {plain(str(event.value), 200)} ({actor})"
+    if isinstance(event, ev.ExternalFileTaken):
+        return f"external entries from {plain(event.name, 200)}, taken by {actor}"
+    if isinstance(event, ev.ExternalEntryAdded):
+        who = f"{plain(event.source, 80)} ({plain(event.author or 'nobody named', 80)})"
+        said = plain(" / ".join(event.text.splitlines()), 300)
+        return f"EXTERNAL, {who}, {show_time(event.happened_at)}: {said}"
     if isinstance(event, ev.HandedOver):
         comment = plain(event.comment, 300)
         return f"handed over by {actor} to {plain(event.to, 80)}. {comment}".rstrip()

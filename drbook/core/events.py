@@ -219,6 +219,37 @@ class NoteAdded(Event):
     kind: NoteKind = NoteKind.NOTE
 
 
+class ExternalFileTaken(Event):
+    """A file of somebody else's entries was taken into the record; its entries follow, one by one."""
+
+    name: str
+    """As it was called where it was read."""
+    sha256: str
+    artifacts: tuple[str, ...]
+    """The file itself, as it was."""
+    entries: int
+    """How many of it follow."""
+    known: int = 0
+    """How many were on record already, or twice in the file, and do not follow."""
+
+
+class ExternalEntryAdded(Event):
+    """One entry of somebody else's log, chat or alerts: their word, and none of drbook's own."""
+
+    happened_at: UtcTime
+    """By the clock of the source."""
+    author: str = ""
+    """Whom the source names; empty where it names nobody."""
+    text: str
+    source: str
+    file: str
+    """SHA-256 of the file that it stands in."""
+    line: int
+    """In that file, from 1."""
+    digest: str
+    """SHA-256 of time, author, text and source: the same entry is not taken twice."""
+
+
 class PointChosen(StepEvent):
     """A person chose another recovery point than the one that `backups.locate` proposed."""
 
@@ -293,6 +324,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         StepInvalidated,
         DecisionRecorded,
         NoteAdded,
+        ExternalFileTaken,
+        ExternalEntryAdded,
         PointChosen,
         StepDoneElsewhere,
         ShellOpened,

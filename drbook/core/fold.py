@@ -77,6 +77,8 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
         state = _next(state, notes=appended(state.notes, note))
         told = note.kind is ev.NoteKind.MESSAGE
         return _next(state, messages=appended(state.messages, note)) if told else state
+    if isinstance(event, ev.ExternalFileTaken | ev.ExternalEntryAdded):
+        return state
     if state.closed_at is not None:
         raise illegal(record, "the incident is closed; only notes may follow")
     if isinstance(event, ev.StepEvent):

@@ -49,7 +49,7 @@ class Recovered:
         named = (
             record.event.artifacts
             for record in self.records
-            if isinstance(record.event, ev.StepFinished)
+            if isinstance(record.event, ev.StepFinished | ev.ExternalFileTaken)
         )
         return tuple(dict.fromkeys(name for names in named for name in names))
 

@@ -39,7 +39,9 @@ _DAMAGE = re.compile(
     r"|hash (?:mismatch|does not match)|<data/.*(?:no such file|does not exist|NoSuchKey)",
     re.IGNORECASE,
 )
-_BROKEN = re.compile(r"<(?:data|snapshot)/.*(?:unexpected EOF|: EOF\b|input/output error)|Unmarshal")
+_BROKEN = re.compile(
+    r"<(?:data|snapshot)/.*(?:unexpected EOF|: EOF\b|input/output error)|Unmarshal"
+)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""One timeline, four formats."""
+"""One timeline, four formats; `cloudevents` is what `json` is, by the name of its specification."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,6 +13,7 @@ FORMATS: Mapping[str, Callable[[Timeline], str]] = {
     "md": markdown,
     "json": json_lines,
     "csv": table,
+    "cloudevents": json_lines,
 }
 
 

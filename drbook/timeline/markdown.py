@@ -10,6 +10,7 @@ from drbook.core.values import counted, plain, show_time
 from drbook.timeline.build import when
 from drbook.timeline.model import Attempt, Entry, Timeline
 from drbook.timeline.words import (
+    LINED,
     MODES,
     against,
     as_of,
@@ -82,6 +83,9 @@ def markdown(timeline: Timeline) -> str:
         _outputs(timeline),
         _entries("Decisions", timeline, "decision"),
         _entries("Notes", timeline, "note"),
+        _entries(
+            "External entries: the word of other systems, not of drbook", timeline, "external"
+        ),
         _entries("Deviations", timeline, "deviation"),
         _everything(timeline),
         _record(timeline),
@@ -119,9 +123,9 @@ def _times(timeline: Timeline) -> str:
     ]
     return (
         "## Times\n\n"
-        + _table(("moment", "UTC"), rows)
+        + grid(("moment", "UTC"), rows)
         + "\n\n"
-        + _table(("objective", "stated", "measured", ""), objectives)
+        + grid(("objective", "stated", "measured", ""), objectives)
     )
 
 
@@ -130,7 +134,7 @@ def _telling(timeline: Timeline) -> str:
     if not rows:
         return ""
     head = ("what was to be told", "when", "until (UTC)", "what the record says")
-    return "## Updates and notifications\n\n" + _table(head, rows)
+    return "## Updates and notifications\n\n" + grid(head, rows)
 
 
 def _backups(timeline: Timeline) -> str:
@@ -166,10 +170,10 @@ def _backups(timeline: Timeline) -> str:
             for way in timeline.located.ways
         ]
         lines.append("Ways back:")
-        lines.append(_table(("way", "from", "loses", "ready in", "proof", "risk"), found))
+        lines.append(grid(("way", "from", "loses", "ready in", "proof", "risk"), found))
     if rows:
         lines.append("Not chosen:")
-        lines.append(_table(("verdict", "source", "copy", "why"), rows))
+        lines.append(grid(("verdict", "source", "copy", "why"), rows))
     return "\n\n".join(lines)
 
 
@@ -221,7 +225,7 @@ def _preflight(timeline: Timeline) -> str:
         for item in page.items
     ]
     head = ("verdict", "what", "found", "wanted", "what it means")
-    return "## Before loading\n\n" + _table(head, rows)
+    return "## Before loading\n\n" + grid(head, rows)
 
 
 def _tables(timeline: Timeline) -> str:
@@ -246,7 +250,7 @@ def _tables(timeline: Timeline) -> str:
         + (f"**{text(stale(timeline))}**\n\n" if timeline.verified_stale else "")
         + f"{signed(comparison.verdict.value)}: {counted(len(rows), 'table')}, against the "
         + f"{text(comparison.reference)}{content_said(comparison)}. {text(as_of(comparison.baseline_at))}\n\n"
-        + _table(head, rows, right=(2, 3, 4, 5))
+        + grid(head, rows, right=(2, 3, 4, 5))
         + _places(comparison)
         + _beside_rows(comparison)
     )
@@ -257,14 +261,14 @@ def _beside_rows(comparison: Comparison) -> str:
     if not rows:
         return "\n\nBeside the rows nothing differs, and nothing is flawed."
     head = ("verdict", "held against", "kind", "name", "what")
-    return "\n\n### Beside the rows\n\n" + _table(head, rows)
+    return "\n\n### Beside the rows\n\n" + grid(head, rows)
 
 
 def _places(comparison: Comparison) -> str:
     rows = places(comparison)
     if not rows:
         return ""
-    return "\n\n### Where they differ\n\n" + _table(("held against", "table", "where"), rows)
+    return "\n\n### Where they differ\n\n" + grid(("held against", "table", "where"), rows)
 
 
 def _living(timeline: Timeline) -> str:
@@ -272,10 +276,10 @@ def _living(timeline: Timeline) -> str:
         return ""
     found = timeline.compared.difference
     head = ("verdict", "table", "rows, restored and production", "what", "where")
-    parts = ["## Restored against production as it is now", _table(head, compared_tables(found))]
+    parts = ["## Restored against production as it is now", grid(head, compared_tables(found))]
     if rows := compared_rows(found):
         names = ("table", "change", "key", "restored", "production")
-        parts += ["### Some of these rows", _table(names, rows)]
+        parts += ["### Some of these rows", grid(names, rows)]
     return "\n\n".join(parts)
 
 
@@ -285,7 +289,7 @@ def _sought(timeline: Timeline) -> str:
         return ""
     head = ("", "commit", "transaction", "what it did", "stopping before it leaves out")
     notes = "\n".join(f"- {text(each)}" for each in sought_notes(found))
-    parts = ["## The moment of the loss, by the WAL", _table(head, sought_rows(found)), notes]
+    parts = ["## The moment of the loss, by the WAL", grid(head, sought_rows(found)), notes]
     return "\n\n".join(parts)
 
 
@@ -327,7 +331,7 @@ def _steps(timeline: Timeline) -> str:
         for attempt in timeline.attempts
     ]
     head = ("phase", "step", "state", "started", "took", "what happened", "plan digest")
-    return "## Steps\n\n" + _table(head, rows)
+    return "## Steps\n\n" + grid(head, rows)
 
 
 def _outputs(timeline: Timeline) -> str:
@@ -344,7 +348,7 @@ def _output(part: Part) -> list[str]:
     if not isinstance(part, Rows):
         return [text(part.label), *([_fenced(part.lines)] if part.lines else [])]
     rows, left = part.shown()
-    table = [_table([text(name) for name in part.columns], rows)] if part.columns else []
+    table = [grid([text(name) for name in part.columns], rows)] if part.columns else []
     return [text(part.label), *table, *([rows_left(left)] if left else [])]
 
 
@@ -362,7 +366,7 @@ def _entries(title: str, timeline: Timeline, kind: str) -> str:
     ]
     if not rows:
         return ""
-    return f"## {title}\n\n" + _table(("when", "who", "step", "what"), rows)
+    return f"## {title}\n\n" + grid(("when", "who", "step", "what"), rows)
 
 
 class _Markdown(str):
@@ -371,7 +375,7 @@ class _Markdown(str):
 
 def _said(entry: Entry) -> str:
     """A note keeps its lines; what went past a protection is said loudly."""
-    said = _lines(entry.text) if entry.kind == "note" else text(entry.text)
+    said = _lines(entry.text) if entry.kind in LINED else text(entry.text)
     return _Markdown(f"**{said}**" if entry.urgent else said)
 
 
@@ -388,7 +392,7 @@ def _everything(timeline: Timeline) -> str:
         for entry in timeline.entries
     ]
     head = ("#", "happened", "recorded", "who", "step", "what")
-    return "## Everything, in order\n\n" + _table(head, rows)
+    return "## Everything, in order\n\n" + grid(head, rows)
 
 
 def _record(timeline: Timeline) -> str:
@@ -404,7 +408,8 @@ def _record(timeline: Timeline) -> str:
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+def grid(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """A table; its cells are text from outside, its header is not. `right` names columns of numbers."""
     marks = ["---:" if index in right else "---" for index in range(len(header))]
     lines = ["| " + " | ".join(header) + " |", "| " + " | ".join(marks) + " |"]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]

@@ -134,7 +134,7 @@ class Entry:
     actor: str
     step: str
     kind: str
-    """`step`, `decision`, `note`, `resource`, `deviation` or `incident`."""
+    """`step`, `decision`, `note`, `external`, `resource`, `deviation` or `incident`."""
     text: str
     urgent: bool = False
     """Shown in red, or said loudly: somebody went past what protects data."""

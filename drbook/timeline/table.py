@@ -5,7 +5,7 @@ import io
 
 from drbook.core.values import format_time, plain
 from drbook.timeline.model import Timeline
-from drbook.timeline.words import MODES, headline
+from drbook.timeline.words import LINED, MODES, headline
 
 HEADER = ("seq", "happened_at", "recorded_at", "mode", "actor", "step", "kind", "text")
 
@@ -30,10 +30,13 @@ def table(timeline: Timeline) -> str:
                 entry.actor,
                 entry.step,
                 entry.kind,
-                " / ".join(entry.text.splitlines()) if entry.kind == "note" else entry.text,
+                " / ".join(entry.text.splitlines()) if entry.kind in LINED else entry.text,
             )
         )
-    head = f"{MODES[timeline.mode]}; {headline(timeline)}; journal head {timeline.journal.head}"
+    head = (
+        f"{MODES[timeline.mode]}; {headline(timeline)}; incident {timeline.incident}; "
+        f"journal head {timeline.journal.head}"
+    )
     last = timeline.records[-1]
     at = format_time(last.at)
     writer.writerow([str(last.seq), at, at, timeline.mode, "drbook", "", "journal", _cell(head)])

@@ -40,6 +40,10 @@ def told(record: Record) -> Told | None:
     if isinstance(event, ev.NoteAdded):
         kind = "" if event.kind is NoteKind.NOTE else f"{event.kind.value}: "
         return Told("note", kind + event.text, happened_at=event.happened_at)
+    if isinstance(event, ev.ExternalFileTaken):
+        return Told("incident", external_file(event))
+    if isinstance(event, ev.ExternalEntryAdded):
+        return Told("external", external(event), happened_at=event.happened_at)
     if isinstance(event, ev.HandedOver):
         return Told("decision", f"handed over to {event.to}. {event.comment}".rstrip())
     if isinstance(event, ev.ShellOpened):
@@ -49,6 +53,21 @@ def told(record: Record) -> Told | None:
         text = f"suspended to a shell for {show_duration(away)} (exit {event.exit_code})"
         return Told("deviation", f"{text}; what was done there is not on record")
     return None
+
+
+def external(event: ev.ExternalEntryAdded) -> str:
+    """Somebody else's entry, which says so before it says anything."""
+    author = event.author or "nobody named"
+    where = f"line {event.line} of file {event.file[:12]}…"
+    return f"EXTERNAL, {event.source}, {author} ({where}): {event.text}"
+
+
+def external_file(event: ev.ExternalFileTaken) -> str:
+    known = (
+        f"; {counted(event.known, 'entry', 'entries')} of it known already" if event.known else ""
+    )
+    taken = counted(event.entries, "external entry", "external entries")
+    return f"{taken} taken from {event.name}, SHA-256 {event.sha256}{known}"
 
 
 def _of_step(event: ev.StepEvent) -> Told | None:

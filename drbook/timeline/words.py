@@ -21,6 +21,8 @@ MODES = {
     "drill": "REHEARSAL (drill): production was not touched",
     "dry-run": "DRY RUN: nothing was restored",
 }
+LINED = frozenset({"note", "external"})
+"""Kinds of entries whose text keeps its lines."""
 SIGNS = {
     "succeeded": "✓",
     "succeeded by hand": "✎",

@@ -101,6 +101,11 @@ def _by_a_person(record: Record) -> tuple[str, str]:
         without = f", WITHOUT {' and '.join(event.without)}" if event.without else ""
         said = f"✎ {event.state.value} by hand, says {record.actor}{without}: {event.reason}"
         return said, URGENT if event.without else WARN
+    if isinstance(event, ev.ExternalFileTaken):
+        return f"external entries from {event.name}, taken by {record.actor}", DIM
+    if isinstance(event, ev.ExternalEntryAdded):
+        said = " / ".join(event.text.splitlines())
+        return f"EXTERNAL, {event.source} ({event.author or 'nobody named'}): {said}", DIM
     if isinstance(event, ev.HandedOver):
         return f"handed over by {record.actor} to {event.to}. {event.comment}".rstrip(), STRONG
     if isinstance(event, ev.ShellOpened):
