@@ -32,10 +32,13 @@ from drbook.providers.contents import Content, packed
 from drbook.providers.download import sync_folder
 from drbook.providers.sshsign import sign
 from drbook.timeline.controlmap import markdown_map, readme
-from drbook.timeline.export import FORMATS, export
+from drbook.timeline.export import export
 from drbook.timeline.model import JournalFacts
 
 _ARTIFACT = re.compile(r"artifacts/([0-9a-f]{64})(\.[a-z0-9]{1,10}){0,2}", re.ASCII)
+
+EXPORTED = ("html", "md", "json", "csv")
+"""The formats of the timeline that lie in a bundle; the JSON one is CloudEvents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +239,7 @@ def _exports(
         {step.id: step.step.phase.value for step in runbook.steps} if runbook is not None else {}
     )
     controls = control_map(records, phases, head)
-    texts = {f"timeline.{kind}": export(timeline, kind) for kind in FORMATS}
+    texts = {f"timeline.{kind}": export(timeline, kind) for kind in EXPORTED}
     texts[f"{bundle.CONTROLS}.md"] = markdown_map(controls)
     texts[f"{bundle.CONTROLS}.json"] = bundle.written(controls)
     texts[bundle.VERSIONS] = bundle.written(bundle.versions(records, head))
