@@ -76,8 +76,8 @@ def write_bundle(folder: Path, path: Path, *, key: Path | None, rows: bool) -> D
                 _store(signed, sign(stream, key, bundle.NAMESPACE))
                 made.append(signed)
         sha256 = packed(fresh).sha256
-        os.link(fresh, path)  # never over another file
-        fresh.unlink()
+        _name(fresh, path)
+        made.append(path)
         sync_folder(path.parent)
     except BaseException as error:
         for one in made:
@@ -110,6 +110,18 @@ def _may_write(path: Path, signed: Path, key: Path | None) -> None:
             next="Name a private key's file, or the public file of a key that an agent holds.",
             code="bundle-key",
         )
+
+
+def _name(fresh: Path, path: Path) -> None:
+    """Give it its name, never over another file; a stick's file system may have no links. Raises OSError."""
+    try:
+        os.link(fresh, path)
+    except OSError:
+        if os.path.lexists(path):
+            raise
+        fresh.rename(path)
+    else:
+        fresh.unlink()
 
 
 def _store(path: Path, data: bytes) -> None:

@@ -117,6 +117,7 @@ NEVER = (
 
 _ENDS = {LOCATE: "copies", RESTORE: "restored", VERIFY: "verified", COMPARE: "reconciled"}
 _PHASES = {"reconcile": "reconciled", "protect": "protected"}
+_OPENINGS = ("rehearsed", "live")
 _DECISIONS = (ev.DecisionRecorded, ev.PointChosen, ev.ConfirmationGiven, ev.ApprovalGiven)
 _GOOD = frozenset({"", "succeeded", "succeeded, by a person's word"})
 
@@ -170,8 +171,8 @@ def _line(clause: Clause, said: Iterable[Speaks]) -> Line:
     lacks = []
     for kind in clause.kinds:
         found = [one for one in own if one.kind == kind]
-        if kind in ("rehearsed", "live"):
-            continue  # it is one of the two
+        if kind in _OPENINGS and clause.kinds[:2] == _OPENINGS:
+            continue  # an incident is one of the two
         if not found:
             lacks.append(f"No record: {KINDS[kind]}.")
         elif not any(one.state in _GOOD for one in found):

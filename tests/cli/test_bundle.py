@@ -597,3 +597,15 @@ def test_the_recipe_checks_the_same(signed: Signed) -> None:
 
 def test_gathering_twice_is_the_same(made: Signed) -> None:
     assert gathered(made.folder, rows=True)[0] == gathered(made.folder, rows=True)[0]
+
+
+def test_on_a_file_system_without_links(
+    made: Signed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    write_bundle(made.folder, tmp_path / "a.zip", key=None, rows=False)
+    assert (tmp_path / "a.zip").read_bytes() == made.data
+    assert [one.name for one in tmp_path.iterdir()] == ["a.zip"]
