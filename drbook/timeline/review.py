@@ -90,20 +90,20 @@ def _moments(timeline: Timeline) -> Iterator[tuple[str, str, str, str]]:
         ("declared", timeline.declared),
     ):
         recorded, seq = _said(timeline, name, at)
-        yield name, when(at), when(recorded) if at else "", f"#{seq}" if at else ""
+        yield name, when(at), when(recorded) if at else "", str(seq) if at else ""
     end = verified_end(timeline)
     if end is None or end.ended_at is None:
         yield "verified", "not verified", "", ""
     else:
         ended = show_time(end.ended_at)
-        yield "verified", ended, ended, f"#{end_of(timeline, end)}"
+        yield "verified", ended, ended, str(end_of(timeline, end))
     closed = next(
         (one for one in timeline.records if isinstance(one.event, ev.IncidentClosed)), None
     )
     if closed is None:
         yield "closed", "not closed", "", ""
     else:
-        yield "closed", show_time(closed.at), show_time(closed.at), f"#{closed.seq}"
+        yield "closed", show_time(closed.at), show_time(closed.at), str(closed.seq)
 
 
 def _said(timeline: Timeline, name: str, at: datetime | None) -> tuple[datetime, int]:
@@ -172,7 +172,7 @@ def _short(timeline: Timeline) -> str:
         shown = decided[:LINES]
         left, entries = len(entries) - len(shown), shown
     rows = [
-        (f"#{one.seq}", when(one.happened_at), when(one.recorded_at), one.actor, one.step, one.text)
+        (str(one.seq), when(one.happened_at), when(one.recorded_at), one.actor, one.step, one.text)
         for one in entries
     ]
     lines = ["## Timeline", grid(("record", "happened", "recorded", "who", "step", "what"), rows)]
@@ -211,7 +211,7 @@ def _actions(bad: list[Finding]) -> str:
     for one in bad:
         actions.setdefault(one.action, []).append(one.seq)
     rows = [
-        (action, "owner: ____", "date: ____", ", ".join(f"#{seq}" for seq in sorted(set(seqs))))
+        (action, "owner: ____", "date: ____", ", ".join(str(seq) for seq in sorted(set(seqs))))
         for action, seqs in actions.items()
     ]
     return "## Open actions\n\n" + grid(("action", "owner", "date", "from record"), rows)
