@@ -57,6 +57,7 @@ class Judging:
         self.full = params.check == "full"
         self._occurred = context.occurred
         self._production = context.document.production.domain
+        self._volume = context.document.production.volume or ""
         self._reach = leaked_credentials(
             self._production, context.document.credentials, params.leaked
         )
@@ -80,6 +81,7 @@ class Judging:
             stated=found.config,
             proofs=self._proofs,
             systems=self._systems,
+            volume=self._volume,
         )
 
     def all(self, found: Sequence[Found]) -> list[Judgement]:

@@ -29,3 +29,5 @@ class Case:
     proofs: Proofs = field(default_factory=Proofs)
     systems: Set[str] = frozenset()
     """Production's system identifiers, as far as they are known."""
+    volume: str = ""
+    """Production's own directory, as the runbook states it."""

@@ -43,6 +43,9 @@ def _resource(case: Case) -> Answered:
     observed, declared = case.source.resource, case.declared.resource
     shown = plain(lost, 200)
     apart = _differ(case.production.provider, case.declared.provider)
+    if observed and case.volume and observed.startswith("/") and _inside(observed, case.volume):
+        reason = f"it lies in {plain(case.volume, 200)}, production's own directory"
+        return Answer.FAIL, Basis.OBSERVED, reason
     if lies_in(case.declared, case.production):
         return Answer.FAIL, Basis.DECLARED, f"it lies in {shown}, which was destroyed"
     if observed and _inside(observed, lost) and not apart:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from drbook.core.case import MARGIN, Answered, Case
 from drbook.core.points import Answer, Basis, Criterion, FailureDomain
 from drbook.core.proofs import proof_of
-from drbook.core.reach import same_account, same_name
+from drbook.core.reach import same_account, same_name, same_place
 from drbook.core.values import counted, plain, show_duration, show_time
 
 PROVED_WITHIN = timedelta(days=90)
@@ -100,9 +100,9 @@ def _kept(name: str, case: Case) -> tuple[Answer, str]:
     left = [place for place in places if not _destroyed(place, case.production)]
     if not left:
         return Answer.FAIL, f"{shown} is kept only in what was destroyed"
-    apart = [place for place in left if same_name(place) not in case.reach.readable]
+    apart = [place for place in left if same_place(place) not in case.reach.readable]
     if not apart:
-        way = case.reach.readable[same_name(left[0])]
+        way = case.reach.readable[same_place(left[0])]
         return (
             Answer.UNKNOWN,
             f"{shown} is left only in {way}: nobody knows whether it is still there",

@@ -66,6 +66,7 @@ def judge(
     stated: Stated = NOTHING_STATED,
     proofs: Proofs = NOT_LOOKED_AT,
     systems: Set[str] = frozenset(),
+    volume: str = "",
 ) -> Judgement:
     """Answer every criterion for one point and draw the verdict from the required ones.
 
@@ -76,9 +77,10 @@ def judge(
     criteria in `observed_only` a pass that rests on declared facts counts as unknown. `occurred` is
     the moment of the loss: a copy taken after it holds what happened, and is not independent of it.
     `stated` is what else the source's entry says, `proofs` what earlier drills restored, `systems`
-    production's system identifiers, to which a standby is held.
+    production's system identifiers, to which a standby is held, `volume` its directory: what lies in it went
+    with it.
     """
-    case = Case(facts, source, declared, production, reach, now, stated, proofs, systems)
+    case = Case(facts, source, declared, production, reach, now, stated, proofs, systems, volume)
     findings = []
     for criterion in Criterion:
         if criterion not in (*require, *prefer) and not applies(criterion, case):

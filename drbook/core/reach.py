@@ -5,6 +5,7 @@ reach is never read as *no reach*. Names are compared without regard to case or 
 the same characters, since `Railway-Token` and `railway-token` are one credential to whoever found it.
 """
 
+import posixpath
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,16 @@ from drbook.core.values import plain
 def same_name(text: str) -> str:
     """The form in which two names are compared: NFKC, case-folded, without surrounding space."""
     return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def same_place(text: str) -> str:
+    """The form in which places are compared. Whoever reads a file reads each line of it, however its path is
+    written: `file:/etc/app#KEY`, `/etc/app` and `file:/etc/x/../app` are one place."""
+    name = same_name(text)
+    path = name.removeprefix("file:").partition("#")[0].strip()
+    if not path.startswith(("/", "~/")):
+        return name
+    return f"file:{posixpath.normpath(path)}".replace("file://", "file:/")
 
 
 def same_account(text: str) -> str:
@@ -109,7 +120,7 @@ def leaked_credentials(
 def _read(readable: dict[str, str], places: Iterable[str], how: str) -> None:
     """Note places as readable; the first way in is kept, being the shortest."""
     for place in places:
-        readable.setdefault(same_name(place), f"{plain(place, 100)}, {how}")
+        readable.setdefault(same_place(place), f"{plain(place, 100)}, {how}")
 
 
 def _spread(
@@ -123,15 +134,17 @@ def _spread(
     for name, place in places.items():
         if name in leaked:
             continue
-        way = next(
-            (
-                readable[same_name(where)]
-                for where in place.stored_in or ()
-                if same_name(where) in readable
-            ),
-            None,
-        )
-        if way is not None:
+        way = ""
+        for where in place.stored_in or ():
+            # Somebody may write a credential for the place that it opens.
+            by = leaked.get(same_name(where))
+            if same_place(where) in readable:
+                way = readable[same_place(where)]
+            elif by is not None:
+                way = f"what {plain(where, 100)} opens; {by}"
+            if way:
+                break
+        if way:
             leaked[name] = f"{shown[name]} is stored in {way}"
             waiting.append(name)
     return bool(waiting)

@@ -17,6 +17,9 @@ _OTHERS = (
     " 'pg_signal_backend', 'pg_checkpoint', 'pg_create_subscription'"
 )
 
+_FIRST_OWN = 16384
+"""Objects with a lower oid came with the server (`FirstNormalObjectId`)."""
+
 QUERY = f"""WITH RECURSIVE b (oid) AS (
  SELECT oid FROM pg_roles WHERE rolname = session_user
  UNION
@@ -26,7 +29,7 @@ w (oid, name) AS (
  SELECT r.oid, r.rolname FROM pg_roles r WHERE EXISTS (SELECT FROM b WHERE pg_has_role(b.oid, r.oid, 'USAGE'))),
 c AS (
  SELECT c.oid, c.relkind, c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND {_OWN}),
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND ({_OWN} OR c.oid >= {_FIRST_OWN})),
 adds AS (
  SELECT FROM c, b WHERE c.relkind IN ('r', 'p', 'v', 'f')
   AND (has_table_privilege(b.oid, c.oid, 'INSERT') OR has_any_column_privilege(b.oid, c.oid, 'INSERT')))
@@ -49,9 +52,19 @@ SELECT current_database() AS database,
  EXISTS (SELECT FROM b JOIN pg_roles r USING (oid) WHERE r.rolreplication) AS replicates,
  EXISTS (SELECT FROM b JOIN pg_roles r USING (oid) WHERE r.rolbypassrls) AS bypasses_rls,
  EXISTS (SELECT FROM w WHERE name IN ({_OTHERS})) AS strong_role,
- EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, b
-         WHERE {_OWN} AND (p.prosecdef OR p.proname LIKE 'dblink%')
+ EXISTS (SELECT FROM pg_proc p, b WHERE (p.prosecdef OR p.proname LIKE 'dblink%')
          AND has_function_privilege(b.oid, p.oid, 'EXECUTE')) AS borrows_rights,
+ EXISTS (SELECT FROM pg_proc p, aclexplode(p.proacl) a
+         WHERE p.oid < {_FIRST_OWN} AND a.privilege_type = 'EXECUTE'
+         AND (a.grantee IN (SELECT oid FROM w UNION SELECT oid FROM b) OR a.grantee = 0)
+         AND EXISTS (SELECT FROM pg_init_privs i WHERE i.objoid = p.oid AND i.classoid = 'pg_proc'::regclass)
+         AND NOT EXISTS (SELECT FROM pg_init_privs i, aclexplode(i.initprivs) x
+                         WHERE i.objoid = p.oid AND i.classoid = 'pg_proc'::regclass
+                         AND x.grantee = a.grantee AND x.privilege_type = 'EXECUTE')) AS calls_server,
+ EXISTS (SELECT FROM pg_default_acl d, aclexplode(d.defaclacl) a
+         WHERE d.defaclobjtype IN ('r', 'n', 'S') AND a.privilege_type NOT IN ('SELECT', 'USAGE')
+         AND (a.grantee = 0 OR a.grantee IN (SELECT oid FROM w UNION SELECT oid FROM b))
+         AND a.grantee <> d.defaclrole) AS gets_rights,
  EXISTS (SELECT FROM b WHERE has_database_privilege(b.oid, current_database(), 'CREATE')
          OR EXISTS (SELECT FROM pg_namespace n WHERE {_OWN}
                     AND has_schema_privilege(b.oid, n.oid, 'CREATE'))
@@ -59,7 +72,8 @@ SELECT current_database() AS database,
                     AND has_table_privilege(b.oid, c.oid, 'TRIGGER'))) AS lays_code,
  EXISTS (SELECT FROM pg_shdepend s JOIN w ON w.oid = s.refobjid
          WHERE s.refclassid = 'pg_authid'::regclass AND s.deptype = 'o'
-         AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())) AS owns_things,
+         AND (s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+              OR s.classid = 'pg_subscription'::regclass)) AS owns_things,
  EXISTS (SELECT FROM adds) AND (
   EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
           WHERE NOT t.tgisinternal AND p.prosecdef)
@@ -104,6 +118,11 @@ class RoleFacts(Frozen):
     """It may become a predefined role whose reach rights on tables do not tell."""
     borrows_rights: bool
     """It may call functions of others that run with their owner's rights, or connections by the server."""
+    calls_server: bool
+    """It was granted functions of the server's own that are kept from others: they read and write its files, or
+    end and promote servers."""
+    gets_rights: bool
+    """Default privileges give it more than reading on what will be made."""
     lays_code: bool
     """It may create functions or triggers where others with more rights may run them."""
     owns_things: bool
@@ -171,6 +190,14 @@ class RoleFacts(Frozen):
             (self.bypasses_rls, "passes row-level security (BYPASSRLS)"),
             (self.strong_role, "may become a role that can do more than rights on tables tell"),
             (self.borrows_rights, "can call functions that run with others' rights"),
+            (
+                self.calls_server,
+                "was granted functions of the server's own that others may not call",
+            ),
+            (
+                self.gets_rights,
+                "gets rights to change what will be made there (default privileges)",
+            ),
             (self.lays_code, "can leave code that others run with their own rights"),
             (
                 self.owns_things,

@@ -14,6 +14,7 @@ import re
 import shutil
 import stat
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ class ReadWal:
         except Failed as error:
             into.unlink(missing_ok=True)
             raise _no_wal(name, error.why, f"{error.advice}.") from None
-        except (OSError, EOFError, zstandard.ZstdError) as error:
+        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
             into.unlink(missing_ok=True)
             why = f"it cannot be unpacked: {plain(str(error), 200)}"
             raise _no_wal(name, why, _BEFORE, code=WAL_DAMAGED) from None

@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import shutil
+import zlib
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,14 +15,18 @@ from typing import Any
 
 import zstandard
 
-from drbook.core.errors import CouldNotVerify
+from drbook.core.errors import CouldNotVerify, StepFailed
 from drbook.core.values import plain, show_time
 from drbook.core.walnames import HISTORY, USUAL, Segment, reach, segment, way_by_names
+from drbook.providers.sources.base import WAL_DAMAGED
 
 PARTIAL = ".partial"
 """What pg_receivewal calls the segment that it still writes. It is of full size, and replayed as far as
 it goes."""
 _PACKED = ("", ".gz", ".zst", ".xz", PARTIAL, ".gz" + PARTIAL)
+_SPOILT = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError)
+"""What unpacking raises for bytes that are not what was packed."""
+_BAD = (OSError, *_SPOILT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,16 @@ class WalFolder:
                 if path.is_file():
                     _unpack(path, into)
                     return True
-        except (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError) as error:
+        except _SPOILT as error:
+            into.unlink(missing_ok=True)
+            raise StepFailed(
+                f"The WAL {plain(name, 60)} in {plain(str(self._folder), 300)} is damaged: it cannot be "
+                f"unpacked ({plain(str(error), 200)}).",
+                means="What is in it and after it cannot be replayed; nobody takes that for the end.",
+                next="Recover to a moment before it, or look for another copy of this file.",
+                code=WAL_DAMAGED,
+            ) from None
+        except OSError as error:
             raise CouldNotVerify(
                 f"The WAL {plain(name, 60)} in {plain(str(self._folder), 300)} cannot be read: "
                 f"{plain(str(error), 200)}.",
@@ -94,7 +108,7 @@ class WalFolder:
             try:
                 with closing(_opened(path)) as stream:
                     return bytes(stream.read(count))
-            except (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError):
+            except _BAD:
                 continue
         return b""
 
@@ -136,5 +150,19 @@ def _opened(path: Path) -> Any:
 
 
 def _unpack(path: Path, into: Path) -> None:
+    if path.name.removesuffix(PARTIAL).endswith(".zst"):
+        _unpack_zst(path, into)
+        return
     with closing(_opened(path)) as packed, into.open("xb") as stream:
         shutil.copyfileobj(packed, stream, 1024 * 1024)
+
+
+def _unpack_zst(path: Path, into: Path) -> None:
+    """Its reader takes a file that is cut for one that ends there. Raises ZstdError, OSError."""
+    unpacker = zstandard.ZstdDecompressor().decompressobj()
+    with path.open("rb") as packed, into.open("xb") as stream:
+        while not unpacker.eof:
+            piece = packed.read(64 * 1024)
+            if not piece:
+                raise zstandard.ZstdError("it ends too early")
+            stream.write(unpacker.decompress(piece))

@@ -485,3 +485,55 @@ def test_what_is_not_known_costs_nothing_that_could_be_counted() -> None:
     assert (never.loss_seconds, never.newest_loss_seconds) == (None, None)
     late = located([judged(at=point(0.5))], require=REQUIRED, asked_at=NOW, occurred=OCCURRED)
     assert (late.point, late.newest_loss_seconds) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("volume", "resource", "verdict"),
+    [
+        ("/srv/pg", "/srv/pg/backups", Verdict.DESTROYED),
+        ("/srv/pg/", "/srv/pg", Verdict.DESTROYED),
+        ("/srv/pg", "/srv/pg2", Verdict.INDEPENDENT),
+        ("/srv/pg", "acme-offsite", Verdict.INDEPENDENT),
+        ("", "/srv/pg/backups", Verdict.INDEPENDENT),
+    ],
+)
+def test_what_lies_in_productions_own_directory_went_with_it(
+    volume: str, resource: str, verdict: Verdict
+) -> None:
+    """Whatever resource the runbook calls it."""
+    found = judge(
+        PointFacts(point=point()),
+        SourceFacts(source="offsite", reachable=True, resource=resource),
+        AWAY,
+        PROD,
+        leaked_credentials(PROD, PLACES),
+        require=(Criterion.RESOURCE,),
+        now=NOW,
+        occurred=OCCURRED,
+        volume=volume,
+    )
+    assert found.verdict is verdict, found.reasons
+
+
+@pytest.mark.parametrize(
+    ("readable", "stored"),
+    [
+        ("file:/etc/x/token", "file:/etc/x/token#KEY"),
+        ("file:/etc/x/token", "/etc/x/token"),
+        ("file:/etc/x/token", "file:/etc/x//token"),
+        ("file:/etc/y/../x/token", "file:/etc/x/token"),
+        ("~/.aws/credentials", "file:~/.aws/credentials#key"),
+        ("Developer Laptops", "developer laptops "),
+    ],
+)
+def test_one_place_written_in_two_ways_is_one(readable: str, stored: str) -> None:
+    places = {"token": place("x", reads=(readable,)), "writer": place(stored)}
+    reach = leaked_credentials(PROD, places, ("token",))
+    assert "writer" in reach.leaked
+
+
+def test_a_credential_that_is_named_as_a_place_leaks_what_it_opens() -> None:
+    places = {"token": place("x"), "writer": place("Token"), "other": place("elsewhere")}
+    reach = leaked_credentials(PROD, places, ("token",))
+    assert set(reach.leaked) == {"token", "writer"}
+    assert "what Token opens" in reach.leaked["writer"]

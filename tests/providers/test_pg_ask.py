@@ -78,6 +78,34 @@ ROLES = {
         YES,
         "can overwrite large objects",
     ),
+    "exporter": (
+        "",
+        "GRANT EXECUTE ON FUNCTION lo_export(oid, text) TO exporter",
+        DUNNO,
+        "server's own",
+    ),
+    "hidden": (
+        "",
+        "SET allow_system_table_mods = on; CREATE FUNCTION pg_catalog.wipe() RETURNS void LANGUAGE sql "
+        "SECURITY DEFINER AS 'SELECT'; REVOKE EXECUTE ON FUNCTION pg_catalog.wipe() FROM PUBLIC; "
+        "GRANT EXECUTE ON FUNCTION pg_catalog.wipe() TO hidden",
+        DUNNO,
+        "others' rights",
+    ),
+    "subscriber": (
+        "",
+        "CREATE SUBSCRIPTION s1 CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false); "
+        "ALTER SUBSCRIPTION s1 OWNER TO subscriber",
+        DUNNO,
+        "owns things",
+    ),
+    "heir_to_come": (
+        "",
+        "ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO heir_to_come",
+        DUNNO,
+        "default privileges",
+    ),
+    "monitor": ("", "GRANT pg_monitor TO monitor", NO, "can read only"),
     "adder": ("", "GRANT INSERT ON items TO adder", NO, "can read and add rows: it owns nothing"),
     "mover": (
         "",

@@ -301,7 +301,7 @@ def test_damaged_wal_behind_a_copy_cuts_how_far_it_leads(
     fact = finish(copied.check(newest))
     assert (fact.state, fact.rolls_less) == ("intact", True), fact
     assert newest.rolls_to is not None
-    assert fact.rolls_to is None or fact.rolls_to < newest.rolls_to
+    assert fact.rolls_to is None or fact.rolls_to <= newest.rolls_to  # by the second
 
 
 def test_a_copy_of_which_nothing_tells_where_its_files_go_is_not_chosen(
