@@ -60,6 +60,12 @@ def _nothing_known_from_other_tests() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _the_tests_keep_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`main` lowers a limit of its process for good, which is here that of all tests."""
+    monkeypatch.setattr("drbook.cli.main._no_memory_on_disk", lambda: None)
+
+
+@pytest.fixture(autouse=True)
 def _incidents_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many tests' incidents have one id, and the tests of other processes are not other writers of it."""
     monkeypatch.setattr(onewriter, "PREFIX", f"drbook-test-{os.getpid()}-")
