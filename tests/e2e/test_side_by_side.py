@@ -82,7 +82,7 @@ def test_the_first_that_is_verified_is_handed_on(  # type: ignore[no-untyped-def
     state = fold(read(folder / JOURNAL))
     restored = RestoreResult.model_validate(state.steps["restore"].result)
     ends = {one.source: one.ended for one in restored.beside}
-    assert ends["newest"] == "failed"
+    assert ends["newest"] in ("failed", "stopped")  # whichever came first
     assert restored.point.source in ("older", "oldest")
     assert ends[restored.point.source] == "verified"
     assert len({one.target for one in restored.beside}) == 3
