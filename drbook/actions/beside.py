@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,11 +11,18 @@ from pydantic import Field
 from drbook.actions.crew import Ended, Late, Said, side_by_side
 from drbook.actions.verify import VerifyParams, VerifyWish
 from drbook.core.actions import MOST_BESIDE, Finished, StepContext
-from drbook.core.errors import Cancelled, DrbookError, Interrupted, StepFailed
+from drbook.core.errors import (
+    Cancelled,
+    DrbookError,
+    Interrupted,
+    NotExercised,
+    Refused,
+    StepFailed,
+)
 from drbook.core.events import StepEnd
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Apart, Clock, Ports
-from drbook.core.results import RestoreResult
+from drbook.core.results import RestoreResult, VerifyResult
 from drbook.core.signals import Milestone, Output, Progress, Signal, Working
 from drbook.core.tried import WORDS, Ending, Tried, best, outcome, worth_waiting
 from drbook.core.values import Duration, Frozen, plain, show_duration, show_time
@@ -68,8 +76,10 @@ class _Runner:
         self.restored: Finished | None = None
         self.ended: Ending = "not begun"
         self.words = ""
-        self.defect: Exception | None = None
-        """What is wrong with drbook, or a plug-in, and not with the copy."""
+        self.error: Exception | None = None
+        """What kept it from being restored or verified, where nobody asked it to stop."""
+        self.comes_to: datetime | None = None
+        """The moment that it was restored to, once that was looked at; before, its list promises one."""
         self._asked_at: float | None = None
         self._begun = self._over = 0.0
         self._work = work
@@ -96,17 +106,28 @@ class _Runner:
         try:
             with self._work.ports.apart(self._work.shares) as self._doors:
                 yield from self._run(self._doors.ports)
-        except (Cancelled, Interrupted) as error:
-            others = self._asked_at is not None and not self._work.ports.cancel.requested
-            self.words = "another was verified before it" if others else plain(error.what, 300)
-            self.ended = "stopped"
         except DrbookError as error:
-            said = (part.rstrip(".") for part in (error.what, error.means) if part)
-            self.words = plain(". ".join(said), 500)
+            self._broke_off(error)
         except Exception as error:  # noqa: BLE001 - a defect in one must not end the others
-            self.words, self.defect = f"drbook itself failed: {type(error).__name__}", error
+            self.words, self.error = f"drbook itself failed: {type(error).__name__}", error
+            self.ended = self._without_proof
         finally:
             self._over = clock.monotonic()
+
+    @property
+    def _without_proof(self) -> Ending:
+        """How it ends where the work on it broke off: what came back is there, and nobody has verified it."""
+        return "could not verify" if self.restored is not None else "not restored"
+
+    def _broke_off(self, error: DrbookError) -> None:
+        all_stop = self._work.ports.cancel.requested
+        if isinstance(error, Cancelled | Interrupted) and (all_stop or self._asked_at is not None):
+            self.ended = "stopped"
+            self.words = plain(error.what, 300) if all_stop else "another was verified before it"
+            return
+        said = (part.rstrip(".") for part in (error.what, error.means) if part)
+        self.words, self.error = plain(". ".join(said), 500), error
+        self.ended = self._without_proof
 
     def _run(self, ports: Ports) -> Working[None]:
         if self._asked_at is not None:
@@ -121,6 +142,8 @@ class _Runner:
             params, replace(self.context, outputs=outputs), ports
         )
         self.ended, self.words = WORDS[verified.state], verified.reason
+        if isinstance(verified.result, VerifyResult):
+            self.comes_to = verified.result.consistent_at
 
     def told(self, clock: Clock, occurred: datetime | None) -> Tried:
         until = clock.monotonic() if self.ended == "left" else self._over
@@ -128,7 +151,7 @@ class _Runner:
             source=plain(self.point.source, 100),
             location=self.point.location,
             taken_at=self.point.taken_at,
-            comes_to=self.point.holds_to(occurred),
+            comes_to=self.comes_to or self.point.holds_to(occurred),
             target=self.context.resource_name,
             ended=self.ended,
             seconds=int(until - self._begun) if self._begun else 0,
@@ -149,22 +172,24 @@ def restore_beside(
     shares = min(len(wanted), wish.at_once)
     work = _Work(restore, verify, wish.verify, ports, shares)
     runners = _runners(wanted, context, work)
-    timer: list[threading.Timer] = []
+    timers: list[threading.Timer] = []
 
     def told(runner: _Runner) -> Tried:
         return runner.told(ports.clock, context.occurred)
 
     try:
-        for runner, said in side_by_side(runners, None, ports.clock, at_once=shares):
-            yield from _heard(runner, said)
-            if isinstance(said, Ended) and runner.ended == "verified":
-                further = [one for one in runners if worth_waiting(told(runner), told(one))]
-                _stop([one for one in runners if one is not runner and one not in further])
-                wait = wish.wait_for_less_loss.total_seconds()
-                timer.append(threading.Timer(wait, _stop, [further]))
-                timer[-1].start()
+        with closing(side_by_side(runners, None, ports.clock, at_once=shares)) as crew:
+            for runner, said in crew:
+                yield from _heard(runner, said)
+                if isinstance(said, Ended) and runner.ended == "verified":
+                    further = [one for one in runners if worth_waiting(told(runner), told(one))]
+                    _stop([one for one in runners if one is not runner and one not in further])
+                    wait = wish.wait_for_less_loss.total_seconds()
+                    timers.append(threading.Timer(wait, _stop, [further]))
+                    timers[-1].daemon = True
+                    timers[-1].start()
     finally:
-        for each in timer:
+        for each in timers:
             each.cancel()
     ports.cancel.raise_if_requested()
     return _end(runners, [told(one) for one in runners])
@@ -215,18 +240,8 @@ def _marked(name: str, said: Signal) -> Signal:
 
 def _end(runners: Sequence[_Runner], tried: Sequence[Tried]) -> Finished:
     chosen = best(tried)
-    defects = [one.defect for one in runners if one.defect is not None]
-    if chosen is None and defects:
-        raise defects[0]  # the attempt keeps its traceback; what became of the others is on record
     if chosen is None:
-        raise StepFailed(
-            "None of the copies could be restored. "
-            + " ".join(f"{one.show().rstrip('.')}." for one in tried),
-            means="Each had a fresh target of its own; what is half-filled is never used again.",
-            next="Mend what it says, or choose other copies. Where the disk was too small for several at a "
-            "time, restore one alone: leave `beside` out.",
-            code="none-restored",
-        )
+        raise _none(runners, tried)
     restored, won = runners[chosen].restored, tried[chosen]
     assert restored is not None
     assert isinstance(restored.result, RestoreResult)
@@ -250,6 +265,26 @@ def _end(runners: Sequence[_Runner], tried: Sequence[Tried]) -> Finished:
         means=f"It is there as {won.target}, with what was until {show_time(won.comes_to)}, and is not "
         "proven to be whole.",
         next="Look at what could not be verified; restore another copy, or go on only with a recorded decision.",
+    )
+
+
+def _none(runners: Sequence[_Runner], tried: Sequence[Tried]) -> Exception:
+    """What ends the step where nothing came back. A defect is raised as it is: the attempt keeps its traceback.
+    So is what all of them ended by for one reason: a mode that makes no target, or a guard that refused each."""
+    errors = [one.error for one in runners if one.error is not None]
+    defects = [error for error in errors if not isinstance(error, DrbookError)]
+    if defects:
+        return defects[0]
+    for kind in (NotExercised, Refused):
+        if errors and all(isinstance(error, kind) for error in errors):
+            return errors[0]
+    return StepFailed(
+        "None of the copies could be restored. "
+        + " ".join(f"{one.show().rstrip('.')}." for one in tried),
+        means="Each had a fresh target of its own; what is half-filled is never used again.",
+        next="Mend what it says, or choose other copies. Where the disk was too small for several at a "
+        "time, restore one alone: leave `beside` out.",
+        code="none-restored",
     )
 
 

@@ -12,16 +12,10 @@ from drbook.core.actions import Action, Finished, StepContext
 from drbook.core.costs import dates_wanted, point_costs
 from drbook.core.errors import Cancelled, DrbookError, Interrupted, StepFailed
 from drbook.core.events import Plan, StepEnd
-from drbook.core.independence import HELD, is_going, located
+from drbook.core.independence import located
+from drbook.core.located import Located
 from drbook.core.lookingback import all_late, damaged, newest_of
-from drbook.core.points import (
-    Criterion,
-    Judgement,
-    Located,
-    RecoveryPoint,
-    SourceConfig,
-    Verdict,
-)
+from drbook.core.points import Back, Criterion, Judgement, RecoveryPoint, SourceConfig, Verdict
 from drbook.core.ports import Ports
 from drbook.core.presets import Requirement
 from drbook.core.purging import pause, purgers
@@ -181,6 +175,14 @@ def _chosen(configured: Sequence[SourceConfig], wanted: Sequence[str] | None) ->
     return [known[name] for name in wanted]
 
 
+_BACK: Sequence[tuple[str, Back]] = (
+    ("a standby that replays, to be paused first", "replay"),
+    ("only its provider can restore", "provider"),
+    ("in an archive tier", "tier"),
+    ("gone but recoverable", "bin"),
+)
+
+
 def _warned(judgements: Sequence[Judgement], occurred: datetime | None) -> Working[None]:
     """What to pause, what disagrees with the runbook and what can be brought back, each said once."""
     said: dict[str, None] = {}
@@ -191,16 +193,8 @@ def _warned(judgements: Sequence[Judgement], occurred: datetime | None) -> Worki
             dict.fromkeys(f"{source}: not as stated: {one.words}" for one in each.disagreements)
         )
     back = [each for each in judgements if each.verdict is Verdict.RECOVERABLE]
-    held = [each for each in back if each.reasons[0].startswith(HELD)]
-    moving = [each for each in back if each.point.standby]
-    cold = [each for each in back if each.readable_in is not None]
-    gone = [each for each in back if is_going(each)]
-    for words, those in (
-        ("a standby that replays, to be paused first", moving),
-        ("only its provider can restore", held),
-        ("in an archive tier", cold),
-        ("gone but recoverable", gone),
-    ):
+    for words, how in _BACK:
+        those = [each for each in back if each.back == how]
         if those:
             newest = max(those, key=lambda each: each.point.holds_to(occurred))
             first = f"{plain(newest.point.location, 200)}: {newest.recoverable}"

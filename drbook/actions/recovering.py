@@ -5,7 +5,8 @@ from datetime import datetime
 from drbook.core.actions import Finished, StepContext
 from drbook.core.errors import StepFailed
 from drbook.core.events import Plan
-from drbook.core.points import Answer, ByteFact, Criterion, Located, RecoveryPoint
+from drbook.core.located import Located
+from drbook.core.points import Answer, ByteFact, Criterion, RecoveryPoint
 from drbook.core.ports import Ports, ProductionIdentity
 from drbook.core.preflight import stop
 from drbook.core.recovery import RecoveryAim

@@ -34,9 +34,10 @@ from drbook.core.credentials import (
 from drbook.core.errors import DrbookError
 from drbook.core.gobag import bag_line
 from drbook.core.kills import kills
+from drbook.core.located import Located
 from drbook.core.lockproofs import LockPlan, LockProof, line_of, unplanned
 from drbook.core.logins import Production, Server
-from drbook.core.points import Answer, Basis, Located
+from drbook.core.points import Answer, Basis
 from drbook.core.presets import PRESETS
 from drbook.core.roles import QUERY, RoleFacts, power_of
 from drbook.core.runbook import Runbook

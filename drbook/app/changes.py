@@ -9,8 +9,8 @@ from drbook.core import events as ev
 from drbook.core.choosing import Which, judgement_of, needs_break_glass, standing, why_not
 from drbook.core.clocks import editable
 from drbook.core.engine import stale_after
+from drbook.core.located import Located
 from drbook.core.moves import running_on, running_with, stale_for_input
-from drbook.core.points import Located
 from drbook.core.results import LOCATE, read_result
 from drbook.core.state import StepState
 from drbook.core.values import parse_time, plain

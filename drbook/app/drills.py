@@ -107,7 +107,7 @@ def drill_of(timeline: Timeline, opened: ev.IncidentOpened, name: str) -> Drill:
         phases=_phases(timeline),
         parts=tuple(_parts(timeline)),
         restored=Restored(restored.point.size, restored.point.format, loading)
-        if restored is not None and loading is not None
+        if restored is not None and loading is not None and not restored.beside
         else None,
         verify_seconds=_seconds_of(timeline, VERIFY),
     )

@@ -10,16 +10,9 @@ from urllib.parse import urlsplit
 
 from drbook.core.copyset import usable
 from drbook.core.credentials import PRODUCTION, Thing
+from drbook.core.located import Located
 from drbook.core.logins import Server
-from drbook.core.points import (
-    Answer,
-    Basis,
-    CredentialPlace,
-    Criterion,
-    Finding,
-    Located,
-    Verdict,
-)
+from drbook.core.points import Answer, Basis, CredentialPlace, Criterion, Finding, Verdict
 from drbook.core.runbook import Runbook
 from drbook.core.targets import DatabaseRef
 from drbook.providers import secrets

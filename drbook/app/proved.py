@@ -55,7 +55,7 @@ def _paces_in(state: IncidentState) -> list[Pace]:
         if not good or run.started_at is None or run.ended_at is None:
             continue
         result = read_result(RestoreResult, run.result)
-        if result is not None:
+        if result is not None and not result.beside:  # side by side each has a share of the machine
             seconds = max(1, int((run.ended_at - run.started_at).total_seconds()))
             point = result.point
             found.append(Pace(format=point.format, bytes=point.size, seconds=seconds))

@@ -12,7 +12,8 @@ from drbook.cli.settings import read_settings
 from drbook.core.actions import Finished
 from drbook.core.errors import ExitCode
 from drbook.core.events import StepEnd
-from drbook.core.points import Judgement, Located
+from drbook.core.located import Located
+from drbook.core.points import Judgement
 from drbook.core.purging import pause
 from drbook.core.values import plain, show_duration, show_time
 

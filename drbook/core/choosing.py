@@ -9,7 +9,8 @@ from datetime import datetime
 
 from drbook.core.criteria import GONE
 from drbook.core.independence import PREFERRED, seconds_lost
-from drbook.core.points import Answer, Criterion, Judgement, Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Answer, Criterion, Judgement, Verdict
 from drbook.core.results import RestoreResult, read_result
 from drbook.core.values import Json
 

@@ -7,7 +7,7 @@ told by *occurred*; what nobody said is unknown, and stays so.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from drbook.core.points import Located
+from drbook.core.located import Located
 from drbook.core.results import VerifyResult
 from drbook.core.runbook import Input, Phase, Runbook
 from drbook.core.state import IncidentState, StepRun, StepState

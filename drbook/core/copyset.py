@@ -10,16 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drbook.core.criteria import GONE
-from drbook.core.independence import is_going
-from drbook.core.points import (
-    Answer,
-    Basis,
-    Criterion,
-    FailureDomain,
-    Judgement,
-    Located,
-    Verdict,
-)
+from drbook.core.located import Located
+from drbook.core.points import Answer, Basis, Criterion, FailureDomain, Judgement, Verdict
 from drbook.core.proofs import Proof, proof_of
 from drbook.core.reach import same_name
 from drbook.core.values import Frozen, counted, plain
@@ -61,11 +53,14 @@ class Facts:
         return tuple(each.source for each in self.located.unreachable if not each.destroyed)
 
 
+_THERE = ("provider", "tier")
+
+
 def usable(judgement: Judgement) -> bool:
     """Whether a copy is there, and not known to be bad. One that its provider must restore, or an archive tier
-    must give first, is there; one in a bin is going."""
+    must give first, is there; one in a bin is going, and a standby that replays is none."""
     bad = judgement.verdict in (Verdict.DAMAGED, Verdict.DESTROYED)
-    bad = bad or (judgement.verdict is Verdict.RECOVERABLE and is_going(judgement))
+    bad = bad or (judgement.verdict is Verdict.RECOVERABLE and judgement.back not in _THERE)
     bytes_ = judgement.finding(Criterion.BYTES)
     hidden = judgement.finding(Criterion.VISIBLE).answer is Answer.FAIL
     return not (bad or hidden or bytes_.answer is Answer.FAIL or GONE in judgement.reasons)

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from drbook.core.baseline import TableCounts
-from drbook.core.points import PointCost, RecoveryPoint
+from drbook.core.located import PointCost
+from drbook.core.points import RecoveryPoint
 
 SHOWN = 12
 """Tables that are named of each copy, those that lose most."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from statistics import median as median_of
 
 from drbook.core.events import Mode
 from drbook.core.values import counted, plain, show_size
@@ -140,7 +141,7 @@ def trend(drills: Sequence[Drill], limit: float, unread: str = "") -> Trend:
             "no earlier drill restored and verified, so that there is nothing to compare with",
             newest.rto.measured,
         )
-    median = middle(known)
+    median = median_of(known)
     remarks = tuple(_changes(newest, before))
     if newest.exit_code == 1:
         why = f"the newest drill failed ({plain(newest.outcome, 60)}), and earlier ones did not"
@@ -176,7 +177,7 @@ def _changes(newest: Drill, before: Sequence[Drill]) -> list[str]:
         )
     sizes = [float(one.restored.bytes) for one in good if one.restored is not None]
     if newest.restored is not None and sizes:
-        usual = middle(sizes)
+        usual = median_of(sizes)
         now = newest.restored.bytes
         if usual and not usual / GREW <= now <= usual * GREW:
             found.append(
@@ -215,7 +216,7 @@ def estimate(drills: Sequence[Drill], today: int | None, format: str = "") -> Es
         )
     totals = sorted(_scaled(one, today) for one in usable)
     return Estimate(
-        middle(totals),
+        median_of(totals),
         totals[0],
         totals[-1],
         len(totals),
@@ -277,15 +278,7 @@ def phases_changed(drills: Sequence[Drill]) -> list[Change]:
 
 def _median_of(before: Sequence[Mapping[str, float | None]], name: str) -> float | None:
     known = [seconds for one in before if (seconds := one.get(name)) is not None]
-    return middle(known) if known else None
-
-
-def middle(values: Sequence[float]) -> float:
-    """The median. Raises ValueError for nothing."""
-    if not values:
-        raise ValueError("nothing has no median")
-    ordered, half = sorted(values), len(values) // 2
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+    return median_of(known) if known else None
 
 
 def together(spans: Sequence[tuple[float, float]]) -> float:

@@ -6,7 +6,7 @@ from drbook.core import events as ev
 from drbook.core.choosing import Which, chosen_instead, judgement_of, needs_break_glass
 from drbook.core.events import IllegalEvent, Record
 from drbook.core.growing import appended, replace
-from drbook.core.points import Located
+from drbook.core.located import Located
 from drbook.core.results import read_result
 from drbook.core.state import (
     DONE_ELSEWHERE,

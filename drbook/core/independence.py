@@ -4,7 +4,7 @@ Pure: facts in, a judgement with its reasons out. Unknown is never independent, 
 somebody's word in the runbook is marked as declared.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
 from drbook.core.case import Case
@@ -12,14 +12,15 @@ from drbook.core.criteria import CRITERIA, lies_in
 from drbook.core.custody import applies, to_pause
 from drbook.core.disagreeing import held_against
 from drbook.core.holding import Disagreement, Stated
+from drbook.core.located import Located
 from drbook.core.points import (
     Answer,
+    Back,
     Basis,
     Criterion,
     FailureDomain,
     Finding,
     Judgement,
-    Located,
     PointFacts,
     RecoveryPoint,
     SourceFacts,
@@ -31,14 +32,13 @@ from drbook.core.snapshots import way_back
 from drbook.core.standby import coupling, foreign, holds_loss, unproven
 from drbook.core.values import plain, show_duration
 
-WAY_BACK = "gone but recoverable; to bring it back: "
+BEGINS: Mapping[Back, str] = {
+    "bin": "gone but recoverable; to bring it back: ",
+    "provider": "only its provider can read it; to bring it back: ",
+    "tier": "it cannot be read yet: ",
+    "replay": "it is a standby that replays, and no copy until that stands; ",
+}
 """How the first reason of a recoverable copy begins."""
-COLD = "it cannot be read yet: "
-"""How it begins where an archive tier must give it first."""
-HELD = "only its provider can read it; to bring it back: "
-"""How it begins where the copy is there, and is a snapshot."""
-MOVING = "it is a standby that replays, and no copy until that stands; "
-"""How it begins where a loss may still come to it."""
 PREFERRED = "preferred: "
 """How a reason begins that speaks for a copy, though nothing requires it."""
 
@@ -106,9 +106,18 @@ def judge(
         agreed=agreed,
         pause=to_pause(case),
         recoverable=back,
+        back=_back(facts) if verdict is Verdict.RECOVERABLE else None,
         readable_in=facts.readable_in,
         replay=facts.replay,
     )
+
+
+def _back(facts: PointFacts) -> Back:
+    if facts.point.standby:
+        return "replay"
+    if facts.readable_in is not None:
+        return "tier"
+    return "provider" if facts.recoverable is None else "bin"
 
 
 def _barred(case: Case, occurred: datetime | None) -> list[str]:
@@ -147,9 +156,7 @@ def _verdict(
         else:
             unsure.append(f"{late}, by a clock that may only show when it was stored")
     if back:
-        begins = HELD if case.facts.recoverable is None else WAY_BACK
-        begins = COLD if case.facts.readable_in is not None else begins
-        begins = MOVING if point.standby else begins
+        begins = BEGINS[_back(case.facts)]
         return Verdict.RECOVERABLE, [f"{begins}{back}", *failed, *unsure]
     if failed:
         return Verdict.SHARED, failed + unsure
@@ -268,11 +275,6 @@ def located(
 
 
 MOST_OTHERS = 10
-
-
-def is_going(judgement: Judgement) -> bool:
-    """Whether a recoverable copy is on its way out: it lies in a bin, and not only where nobody can read it."""
-    return judgement.reasons[0].startswith(WAY_BACK)
 
 
 def _others(ordered: Sequence[Judgement], chosen: Judgement | None) -> tuple[RecoveryPoint, ...]:

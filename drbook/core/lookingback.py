@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from drbook.core.points import Judgement, Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Judgement, Verdict
 from drbook.core.values import counted, plain, show_time
 
 NAMED = 3

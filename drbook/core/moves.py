@@ -22,8 +22,8 @@ from drbook.core.engine import (
 from drbook.core.errors import DrbookError
 from drbook.core.events import Effect, Mode, StepEnd
 from drbook.core.expressions import evaluate
+from drbook.core.located import Located
 from drbook.core.occurred import DATED, outdated
-from drbook.core.points import Located
 from drbook.core.results import LOCATE, read_result
 from drbook.core.runbook import CompiledStep, Runbook
 from drbook.core.state import DONE_ELSEWHERE, IncidentState, StepRun, StepState

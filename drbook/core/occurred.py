@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from drbook.core.independence import seconds_lost
-from drbook.core.points import Located
+from drbook.core.located import Located
 from drbook.core.results import (
     COMPARE_BASELINE,
     FIND_LOSS,

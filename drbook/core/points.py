@@ -10,7 +10,6 @@ from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.holding import NO_KEY, Disagreement, KeyFact, SnapshotFact, Stated, VaultFact
 from drbook.core.standby import Replay
 from drbook.core.values import Duration, Frozen, Json, UtcTime, plain, show_size, show_time
-from drbook.core.way import Way
 
 
 class FailureDomain(Frozen):
@@ -208,6 +207,11 @@ class Finding(Frozen):
     reason: str
 
 
+Back = Literal["bin", "provider", "tier", "replay"]
+"""What a recoverable copy needs first: to be taken out of where it is going, its provider's restore, its archive
+tier's time, or that its standby stands still."""
+
+
 class Judgement(Frozen):
     """The verdict on one recovery point, with every criterion's answer and the reasons in words."""
 
@@ -225,6 +229,8 @@ class Judgement(Frozen):
     or restored."""
     recoverable: str = ""
     """The way back, in words, where it cannot be read as it is."""
+    back: Back | None = None
+    """How, in one word; None for any other verdict, and in records of before it was told."""
     readable_in: int | None = None
     """Seconds until an archive tier gives it, once it was asked for; None where it lies in none."""
     replay: Replay | None = None
@@ -335,57 +341,6 @@ class PointFacts(Frozen):
     bytes: ByteFact = ByteFact()
     replay: Replay | None = None
     """Of a standby: how its replay stands; None for what is no standby, or did not say."""
-
-
-class PointCost(Frozen):
-    """What taking one copy loses in rows, by two baselines; what came after the later one is not in it."""
-
-    key: str
-    """The recovery point's."""
-    rows: int
-    tables: tuple[tuple[str, int], ...]
-    """Those that lose most, with how many."""
-    held_at: UtcTime
-    """The capture that tells what the copy held, the newest before it."""
-    until: UtcTime
-    """The capture that it is held against, the newest before the loss."""
-
-
-class Located(Frozen):
-    """The result of `backups.locate`: what was found, what was chosen and what that costs."""
-
-    point: RecoveryPoint | None
-    """The newest independent recovery point; None where there is none."""
-    newest: RecoveryPoint | None = None
-    """The newest copy that could be seen, whatever its verdict."""
-    judgements: tuple[Judgement, ...] = ()
-    """Newest first."""
-    unreachable: tuple[SourceFacts, ...] = ()
-    require: tuple[Criterion, ...] = ()
-    prefer: tuple[Criterion, ...] = ()
-    asked_at: UtcTime
-    occurred: UtcTime | None = None
-    """When the loss happened, as it was known then: what can be rolled forward comes up to it."""
-    loss_seconds: int | None = None
-    """From the moment that the chosen point comes to to the incident: what goes back to users as lost."""
-    newest_loss_seconds: int | None = None
-    baselines: tuple[UtcTime, ...] = ()
-    """When production was captured, newest first; at most the newest hundred."""
-    others: tuple[RecoveryPoint, ...] = ()
-    """Of each other source the best independent copy, those that lose least first: what may be restored beside
-    the chosen one. At most ten."""
-    costs: tuple[PointCost, ...] = ()
-    """In rows, for the copies that baselines tell of."""
-    ways: tuple[Way, ...] = ()
-    """The ways back beside each other, those that lose least first; empty in records of before they were
-    compared."""
-    local_copy: str | None = None
-    """Name of the checked copy inside the incident folder, where the check downloaded one."""
-    local_digest: str | None = None
-
-    def comes_to(self, point: RecoveryPoint) -> datetime:
-        """The last moment that restoring this copy can bring back."""
-        return point.holds_to(self.occurred)
 
 
 def _a_second(value: timedelta) -> timedelta:

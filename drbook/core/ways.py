@@ -28,11 +28,9 @@ def ways(
     ordered = sorted(judgements, key=lambda each: each.point.holds_to(occurred), reverse=True)
     good = [each for each in ordered if each.verdict is Verdict.INDEPENDENT]
     found: list[Way] = []
-    back = [
-        each for each in ordered if each.verdict is Verdict.RECOVERABLE and not each.point.standby
-    ]
-    warm = [each for each in back if each.readable_in is None]
-    cold = [each for each in back if each.readable_in is not None]
+    back = [each for each in ordered if each.verdict is Verdict.RECOVERABLE]
+    warm = [each for each in back if each.back not in ("tier", "replay")]
+    cold = [each for each in back if each.back == "tier"]
     found += [_undelete(each, proofs, occurred) for each in warm[:1]]
     found += [_thaw(each, proofs, occurred) for each in cold[:1]]
     rolling = [each for each in good if each.point.rolls_to is not None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from drbook.core.holding import NO_SNAPSHOT, NO_VAULT
 from drbook.core.points import ByteFact, LockFact, Observed, PointFacts, RecoveryPoint, SourceFacts
 from drbook.core.signals import Milestone, Output, Progress, Signal, Working
 from drbook.core.values import counted, plain
-from drbook.core.walnames import Way
 from drbook.providers.backrestcopy import ArchivedWal, ReadWal, lay_down
 from drbook.providers.backrestlist import (
     Archive,
@@ -26,13 +24,10 @@ from drbook.providers.backrestlist import (
     stanza_in,
 )
 from drbook.providers.backrestprogram import LISTING, Failed, Lies, PgBackRest, status
+from drbook.providers.backrestseen import Seen, by_names
 from drbook.providers.backrestverify import Damage, damage_in, judged, segments, verified
 from drbook.providers.backrestwal import (
-    alone,
     missing_of_its_own,
-    reach,
-    segment_size,
-    way_of,
 )
 from drbook.providers.sources.base import Blob, Opening, Place
 
@@ -48,28 +43,6 @@ _DAMAGES = 1000
 """Damaged files that are remembered by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What one look at the repository found."""
-
-    stanza: Stanza
-    folders: frozenset[str]
-    archives: dict[str, Archive]
-    histories: dict[tuple[str, int], str]
-    """By cluster and timeline: the history files that were read."""
-
-    def backup(self, label: str) -> Backup | None:
-        return next((one for one in self.stanza.backups if one.label == label), None)
-
-    def archive(self, backup: Backup) -> Archive:
-        return self.archives.get(self.stanza.archive_of(backup), Archive())
-
-    def size(self, backup: Backup) -> int:
-        """Bytes of a segment of its cluster."""
-        same = [one for one in self.stanza.backups if one.database == backup.database]
-        return segment_size(same)
-
-
 class PgBackRestReader:
     """Implements `PhysicalSource`. Nothing is written in the repository, and no lock is taken."""
 
@@ -77,7 +50,7 @@ class PgBackRestReader:
         """Raises UsageError where its secrets cannot be read."""
         self._config = config
         self._program = PgBackRest(config, opening.secrets, opening.cancel)
-        self._seen: _Seen | None = None
+        self._seen: Seen | None = None
         self.left_out: tuple[str, ...] = ()
         """What the last listing could not see, in words."""
 
@@ -145,7 +118,7 @@ class PgBackRestReader:
             raise failed
         return found
 
-    def _look(self) -> _Seen:
+    def _look(self) -> Seen:
         """All there is to see without reading any copy. Raises Failed."""
         self._program.can_be_asked()
         stanza, name = self._stanza(), self._config.stanza
@@ -163,7 +136,7 @@ class PgBackRestReader:
             f"{label}: its folder is there, and it is not listed: it runs, or was broken off"
             for label in sorted(folders - listed)
         )
-        self._seen = _Seen(stanza, folders, archives, self._histories(archives))
+        self._seen = Seen(stanza, folders, archives, self._histories(archives))
         return self._seen
 
     def _histories(self, archives: dict[str, Archive]) -> dict[tuple[str, int], str]:
@@ -183,11 +156,9 @@ class PgBackRestReader:
                 found[id_, newest] = text
         return found
 
-    def _point(self, one: Backup, seen: _Seen, lies: Lies) -> RecoveryPoint:
+    def _point(self, one: Backup, seen: Seen, lies: Lies) -> RecoveryPoint:
         cluster = seen.stanza.cluster_of(one)
-        size, archive = seen.size(one), seen.archive(one)
-        spans, notes = self._spans(one, seen, size)
-        far = reach(one, archive, spans, size)
+        far, notes = seen.reach(one), seen.way(one)[1]
         if far.last:
             notes.insert(
                 0,
@@ -216,25 +187,6 @@ class PgBackRestReader:
             wal_from=one.wal_start or None,
         )
 
-    def _spans(self, one: Backup, seen: _Seen, size: int) -> tuple[Way, list[str]]:
-        """The timelines that it can be rolled along, and what has to be said of them."""
-        archive = seen.archive(one)
-        own = alone(one)
-        if not own or not archive.histories or max(archive.histories) <= own[0].timeline:
-            return own, []
-        newest = max(archive.histories)
-        text = seen.histories.get((seen.stanza.archive_of(one), newest))
-        if text is None:
-            return own, [f"timeline {newest} was not looked at: its history cannot be read"]
-        try:
-            spans = way_of(one, newest, text, size)
-        except ValueError:
-            return own, [f"timeline {newest} was not looked at: its history is none"]
-        if not spans:
-            said = f"timeline {newest} began before this copy ended: it leads along {own[0].timeline} only"
-            return own, [said]
-        return spans, [f"along {' and '.join(f'timeline {each.timeline}' for each in spans)}"]
-
     # --- one point -----------------------------------------------------------------------------
 
     def facts(self, point: RecoveryPoint) -> PointFacts:
@@ -259,7 +211,7 @@ class PgBackRestReader:
                 bytes=fact,
             )
         return PointFacts(
-            point=point, vault=NO_VAULT, snapshot=NO_SNAPSHOT, lock=lock, bytes=_by_names(one, seen)
+            point=point, vault=NO_VAULT, snapshot=NO_SNAPSHOT, lock=lock, bytes=by_names(one, seen)
         )
 
     def manifest(self, point: RecoveryPoint) -> Manifest | None:
@@ -289,7 +241,7 @@ class PgBackRestReader:
             one = seen.backup(point.id)
             if one is None:
                 return ByteFact(state="unknown", reason=_GONE)
-            quick = _by_names(one, seen)
+            quick = by_names(one, seen)
             if quick.state == "damaged":
                 return quick
             count = counted(len(seen.stanza.backups), "backup")
@@ -310,7 +262,7 @@ class PgBackRestReader:
         if fact.state == "intact" and not self._listed(one):
             return ByteFact(state="unknown", reason=_NO_LIST.format(one.label))
         bad = segments(damages, archive)
-        return self._cut(fact, one, seen, bad) if bad and fact.state == "intact" else fact
+        return seen.cut(fact, one, bad) if bad and fact.state == "intact" else fact
 
     def _listed(self, one: Backup) -> bool:
         """Whether pgBackRest says where its tablespaces and links go, without which nothing is laid down here.
@@ -329,17 +281,6 @@ class PgBackRestReader:
                 code="copy-unread",
             ) from None
         return True
-
-    def _cut(self, fact: ByteFact, one: Backup, seen: _Seen, bad: Sequence[str]) -> ByteFact:
-        """How far it rolls without its damaged segments, where that is less than with them."""
-        size, archive = seen.size(one), seen.archive(one)
-        spans, _ = self._spans(one, seen, size)
-        there = {name: each for name, each in archive.segments.items() if name not in bad}
-        far = reach(one, archive, spans, size)
-        left = reach(one, replace(archive, segments=there), spans, size)
-        if left.last == far.last:
-            return fact
-        return fact.model_copy(update={"rolls_less": True, "rolls_to": left.at})
 
     def lay_down(self, point: RecoveryPoint, place: Place) -> Working[ArchivedWal]:
         """See `PhysicalSource`."""
@@ -372,26 +313,6 @@ class PgBackRestReader:
                 code="wal-archive",
             ) from None
         return ReadWal(self._program, seen.stanza.archive_of(one), seen.archive(one))
-
-
-def _by_names(one: Backup, seen: _Seen) -> ByteFact:
-    """What is missing or known to be bad, without reading it."""
-    gone = [label for label in (one.label, *one.needs) if label not in seen.folders]
-    if one.label in gone:
-        return ByteFact(state="damaged", reason="it is listed, and its folder is gone")
-    if gone:
-        return ByteFact(state="damaged", reason=f"what it was made upon is gone: {gone[0]}")
-    missing = missing_of_its_own(one, seen.archive(one), seen.size(one))
-    if missing:
-        count = counted(len(missing), "WAL segment")
-        reason = f"{count} without which it cannot become consistent missing: {missing[0]}"
-        return ByteFact(state="damaged", reason=reason)
-    if one.page_errors:
-        reason = "pages of it had wrong checksums when it was taken, pgBackRest says"
-        return ByteFact(state="damaged", reason=reason)
-    return ByteFact(
-        state="unread", reason="all that it needs is there by name; its bytes are unread"
-    )
 
 
 def _not_verified(point: RecoveryPoint, error: Failed) -> CouldNotVerify:

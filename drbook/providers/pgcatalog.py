@@ -6,16 +6,25 @@ sessions' temporary tables and the server's own.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from psycopg import sql
 
-from drbook.core.baseline import OF_AN_EXTENSION, Aside, TableCount
+from drbook.core.baseline import Aside, TableCount
 from drbook.core.hashes import RECORD, TEXT
-from drbook.core.values import plain
 from drbook.providers import pgnames as names
-from drbook.providers.pgnames import COLUMN_NO_TEXT, NO_TEXT, as_asked
+from drbook.providers.pgnames import as_asked
+from drbook.providers.pgrelation import (
+    Relation,
+    carried_rows,
+    kind_of,
+    lies_in,
+    note_of,
+    shown_names,
+    why_aside,
+    why_not,
+)
 from drbook.providers.pgsession import Connection
 
 _RELATIONS = sql.SQL("""
@@ -84,7 +93,6 @@ FRESHNESS = (
 
 _ONLY = sql.SQL("ONLY ")
 TINY_PAGES = 8
-UNLOGGED = "It is unlogged: a physical copy or a standby does not hold its rows."
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,26 +167,6 @@ class Catalog:
     """What no query can name, and so nobody here can count."""
 
 
-@dataclass(slots=True)
-class _Relation:
-    oid: int
-    schema: str
-    name: str
-    kind: str
-    unlogged: bool
-    populated: bool
-    partition: bool
-    extension: str | None
-    hint: int
-    hinted: bool
-    named: bool = True
-    """Whether a query can name it."""
-    carried: str | None = None
-    """Of an extension's table: the condition on the rows that a dump holds of it; None where it holds none."""
-    leaves: list["_Relation"] = field(default_factory=list)
-    """The relations that hold a partitioned table's rows."""
-
-
 class Method(NamedTuple):
     """How a table's rows are hashed."""
 
@@ -206,16 +194,20 @@ def catalog(
     parents = _parents(connection, found)
     freshness, generated = _particular(connection, version)
     keys = _keys(connection)
-    shown = _shown(found)
+    shown = shown_names(found)
     tables, aside, unnamed = [], [], []
     for each in found.values():
         name = shown[each.oid]
-        if why := _why_aside(each, standby):
+        if why := why_aside(each, standby):
             aside.append(Aside(name=name, kind=why[0], why=why[1]))
-        elif not each.partition and (odd := _why_not(each)):
+        elif not each.partition and (odd := why_not(each)):
             unnamed.append(
                 TableCount(
-                    table=name, rows=None, why_unknown=odd, kind=_kind(each), lies_in=_lies_in(each)
+                    table=name,
+                    rows=None,
+                    why_unknown=odd,
+                    kind=kind_of(each),
+                    lies_in=lies_in(each),
                 )
             )
         elif not each.partition:
@@ -227,16 +219,16 @@ def catalog(
                     each.schema,
                     each.name,
                     each.oid,
-                    _kind(each),
+                    kind_of(each),
                     name,
                     hint,
                     each.hinted and hint <= TINY_PAGES and each.kind == "r",
                     newest,
                     method.name,
                     method.traits,
-                    _note(each, each.oid in parents, method.named),
+                    note_of(each, each.oid in parents, method.named),
                     key_of(keys.get(each.oid), newest),
-                    _carried(each) or _parts(connection, each),
+                    carried_rows(each) or _parts(connection, each),
                     method.columns,
                     generated.get(each.oid, ()),
                     method.named,
@@ -245,14 +237,14 @@ def catalog(
     return Catalog(tables, aside, unnamed)
 
 
-def _relations(connection: Connection, ignore: Sequence[str]) -> dict[int, _Relation]:
+def _relations(connection: Connection, ignore: Sequence[str]) -> dict[int, Relation]:
     query = _RELATIONS(
         schema=sql.SQL(as_asked(connection, "n.nspname")),
         name=sql.SQL(as_asked(connection, "c.relname")),
     )
     found = {}
     for oid, schema, name, *more in connection.execute(query, {"ignored": list(ignore)}):
-        found[oid] = _Relation(oid, names.shown(schema), names.shown(name), *more)
+        found[oid] = Relation(oid, names.shown(schema), names.shown(name), *more)
         found[oid].named = names.is_text((schema, name))
     for oid, condition in connection.execute(_CARRIED):
         if oid in found and found[oid].extension is not None:
@@ -279,7 +271,7 @@ def key_of(primary: tuple[str, bool] | None, newest: str | None) -> Key | None:
     return Key(primary[0], "integer") if primary is not None else None
 
 
-def _parents(connection: Connection, found: Mapping[int, _Relation]) -> frozenset[int]:
+def _parents(connection: Connection, found: Mapping[int, Relation]) -> frozenset[int]:
     """Who has children; every leaf of a partitioned table is handed to the table at the top."""
     above: dict[int, int] = dict(connection.execute(_PARENTS).fetchall())
     for each in found.values():
@@ -313,90 +305,7 @@ def _particular(
     return {oid: FRESHNESS[rank] for oid, rank in best.items()}, generated
 
 
-def _shown(found: Mapping[int, _Relation]) -> dict[int, str]:
-    """`schema.name`; where a dot in a name would make two of them one, both are quoted."""
-    names: dict[str, list[_Relation]] = {}
-    for each in found.values():
-        names.setdefault(f"{each.schema}.{each.name}", []).append(each)
-    return {
-        each.oid: name if len(same) == 1 else sql.Identifier(each.schema, each.name).as_string(None)
-        for name, same in names.items()
-        for each in same
-    }
-
-
-_KINDS = {"p": "partitioned table", "m": "materialized view", "f": "foreign table", "r": "table"}
-
-
-def _lies_in(each: _Relation) -> str:
-    return each.schema if "." in each.schema + each.name or not each.named else ""
-
-
-_STATEMENTS = (";", "--", "/*")
-"""What no condition of an extension's needs, and what would be more than a condition."""
-
-
-def _why_not(each: _Relation) -> str:
-    """Why it cannot be asked for at all; empty where it can."""
-    if not each.named:
-        return NO_TEXT
-    if each.carried and any(mark in each.carried for mark in _STATEMENTS):
-        return "which of its rows a dump holds, its extension says in words that are not asked here"
-    return ""
-
-
-def _carried(each: _Relation) -> tuple[sql.Composable, ...]:
-    """Of an extension's table: the rows that a dump holds, where those are not all."""
-    if not each.carried:
-        return ()
-    table = sql.Identifier(each.schema, each.name)
-    return (sql.SQL("SELECT * FROM ONLY {} {}").format(table, sql.SQL(each.carried)),)
-
-
-def _kind(each: _Relation) -> str:
-    return "unlogged table" if each.unlogged and each.kind == "r" else _KINDS[each.kind]
-
-
-def _why_aside(each: _Relation, standby: bool) -> tuple[str, str] | None:
-    if each.extension is not None and each.carried is None:
-        belongs = f"{OF_AN_EXTENSION}{plain(each.extension, 63)}, which makes it; a dump holds no rows of it."
-        return _kind(each), belongs
-    if each.kind == "f":
-        return "foreign table", "Its rows live on another server; no backup of this one holds them."
-    if each.kind == "m" and not each.populated:
-        return "materialized view", "It is not populated: it holds nothing until it is refreshed."
-    if each.unlogged and standby and not each.partition:
-        return _kind(each), "It is unlogged, and a standby does not hold its rows."
-    return None
-
-
-def _note(each: _Relation, has_children: bool, hashed: bool) -> str:
-    if not hashed:
-        return COLUMN_NO_TEXT
-    if each.unlogged:
-        return UNLOGGED
-    if each.carried is not None:
-        those = "rows that a dump holds" if each.carried else "rows"
-        return f"It belongs to the extension {plain(each.extension or '', 63)}: its {those} were counted."
-    if each.kind == "m":
-        return "Its rows are derived: a restore from a dump computes them again."
-    if each.kind == "p":
-        foreign = sum(leaf.kind == "f" for leaf in each.leaves)
-        unlogged = sum(leaf.unlogged for leaf in each.leaves)
-        notes = [f"{len(each.leaves)} partitions, counted through it."]
-        if foreign:
-            notes.append(f"{foreign} of them are foreign and were not counted.")
-        if unlogged:
-            notes.append(
-                f"{unlogged} of them are unlogged: a physical copy does not hold their rows."
-            )
-        return " ".join(notes)
-    if has_children:
-        return "Only rows of its own; tables that inherit from it are counted by themselves."
-    return ""
-
-
-def _parts(connection: Connection, each: _Relation) -> tuple[sql.Composable, ...]:
+def _parts(connection: Connection, each: Relation) -> tuple[sql.Composable, ...]:
     """Where partitions live on other servers: those that live here, with the parent's columns."""
     if not any(leaf.kind == "f" for leaf in each.leaves):
         return ()

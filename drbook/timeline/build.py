@@ -11,10 +11,10 @@ from drbook.core import events as ev
 from drbook.core.choosing import Which, chosen_instead, judgement_of, restored_instead, standing
 from drbook.core.clocks import loss
 from drbook.core.events import Record, StepEnd
+from drbook.core.located import Located
 from drbook.core.losing import LossFound
 from drbook.core.occurred import dated
 from drbook.core.outputs import parts_of
-from drbook.core.points import Located
 from drbook.core.results import (
     COMPARE,
     FIND_LOSS,

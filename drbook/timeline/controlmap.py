@@ -5,7 +5,7 @@ import textwrap
 from drbook.core.bundle import OPEN, Manifest, ranges
 from drbook.core.controls import ControlMap, Line
 from drbook.core.values import counted, format_time, plain
-from drbook.timeline.markdown import text
+from drbook.timeline.mdtext import text
 
 
 def markdown_map(found: ControlMap) -> str:

@@ -5,7 +5,7 @@ from functools import cache
 from jinja2 import Template
 
 from drbook.core.values import plain_lines, show_size, show_time
-from drbook.timeline import words
+from drbook.timeline import comparing, words
 from drbook.timeline.axis import WIDTH, axis
 from drbook.timeline.build import when
 from drbook.timeline.model import Timeline
@@ -26,12 +26,12 @@ def _template() -> Template:
         declared=words.declared,
         detected=words.detected,
         measured=words.measured,
-        as_of=words.as_of,
-        content_said=words.content_said,
-        beside_rows=words.beside_rows,
-        places=words.places,
-        compared_tables=words.compared_tables,
-        compared_rows=words.compared_rows,
+        as_of=comparing.as_of,
+        content_said=comparing.content_said,
+        beside_rows=comparing.beside_rows,
+        places=comparing.places,
+        compared_tables=comparing.compared_tables,
+        compared_rows=comparing.compared_rows,
         sought_rows=words.sought_rows,
         sought_notes=words.sought_notes,
         took=words.took,

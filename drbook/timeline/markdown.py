@@ -1,28 +1,29 @@
 """The timeline as Markdown, for a ticket or a repository. Text from outside is escaped."""
 
-import re
-from collections.abc import Iterable, Sequence
-
 from drbook.core.comparison import Comparison
 from drbook.core.outputs import Part, Rows
 from drbook.core.results import RestoreResult
-from drbook.core.values import counted, plain, show_time
+from drbook.core.values import counted, show_time
 from drbook.timeline.build import when
+from drbook.timeline.comparing import (
+    as_of,
+    beside_rows,
+    compared_rows,
+    compared_tables,
+    content_said,
+    places,
+)
+from drbook.timeline.mdtext import Markdown, fenced, grid, lines, text
 from drbook.timeline.model import Attempt, Entry, Timeline
 from drbook.timeline.words import (
     LINED,
     MODES,
     against,
-    as_of,
     beside_line,
-    beside_rows,
     by_hand,
     check_command,
     choice,
     chosen,
-    compared_rows,
-    compared_tables,
-    content_said,
     declared,
     detected,
     difference,
@@ -33,7 +34,6 @@ from drbook.timeline.words import (
     moment,
     number,
     pauses,
-    places,
     rejected,
     rolled,
     rows_left,
@@ -45,26 +45,6 @@ from drbook.timeline.words import (
     took,
     warned,
 )
-
-_SPECIAL = re.compile(r"://|www\.|@|#(?=\d)|[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.", re.IGNORECASE)
-_LINKS = {"://": "&#58;//", "@": "&#64;<!-- -->"}
-"""What Markdown makes a link of, and people of, although nobody marked it as one (GitHub's, section
-6.9). Addresses are looked for in the source, where an entity hides them; names behind an @ and numbers
-behind a # in what was made of it, where only something between the two does."""
-
-
-def text(value: object) -> str:
-    """Text from outside in a paragraph or a cell: no markup, no HTML, no links, no line breaks."""
-    return _SPECIAL.sub(_escaped, plain(str(value)))
-
-
-def _escaped(found: re.Match[str]) -> str:
-    sign = found[0]
-    if sign in _LINKS:
-        return _LINKS[sign]
-    if sign == "#" and found.string[found.end() : found.end() + 1].isdigit():
-        return "\\#<!-- -->"
-    return f"{sign[:-1]}&#46;" if len(sign) > 1 else f"\\{sign}"
 
 
 def markdown(timeline: Timeline) -> str:
@@ -305,16 +285,7 @@ def _one_by_hand(attempt: Attempt) -> str:
     evidence = attempt.by_hand.evidence if attempt.by_hand is not None else ""
     if not evidence:
         return head + " No evidence was pasted."
-    return f"{head}\n\n> {_lines(evidence)}"
-
-
-def _lines(value: str) -> str:
-    """Several lines in one of Markdown's; what indents them stays."""
-    lines = []
-    for line in value.splitlines():
-        bare = line.lstrip(" ")
-        lines.append("&nbsp;" * (len(line) - len(bare)) + text(bare))
-    return "<br>".join(lines)
+    return f"{head}\n\n> {lines(evidence)}"
 
 
 def _steps(timeline: Timeline) -> str:
@@ -346,18 +317,10 @@ def _outputs(timeline: Timeline) -> str:
 
 def _output(part: Part) -> list[str]:
     if not isinstance(part, Rows):
-        return [text(part.label), *([_fenced(part.lines)] if part.lines else [])]
+        return [text(part.label), *([fenced(part.lines)] if part.lines else [])]
     rows, left = part.shown()
     table = [grid([text(name) for name in part.columns], rows)] if part.columns else []
     return [text(part.label), *table, *([rows_left(left)] if left else [])]
-
-
-def _fenced(lines: Sequence[str]) -> str:
-    """Lines as they are: nothing in them is markup, nor ends the block (CommonMark 4.5: a fence ends with
-    at least as many backticks as it begins with)."""
-    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return "\n".join([f"{fence}text", *lines, fence])
 
 
 def _entries(title: str, timeline: Timeline, kind: str) -> str:
@@ -369,14 +332,10 @@ def _entries(title: str, timeline: Timeline, kind: str) -> str:
     return f"## {title}\n\n" + grid(("when", "who", "step", "what"), rows)
 
 
-class _Markdown(str):
-    """Text that is Markdown already."""
-
-
 def _said(entry: Entry) -> str:
     """A note keeps its lines; what went past a protection is said loudly."""
-    said = _lines(entry.text) if entry.kind in LINED else text(entry.text)
-    return _Markdown(f"**{said}**" if entry.urgent else said)
+    said = lines(entry.text) if entry.kind in LINED else text(entry.text)
+    return Markdown(f"**{said}**" if entry.urgent else said)
 
 
 def _everything(timeline: Timeline) -> str:
@@ -406,15 +365,3 @@ def _record(timeline: Timeline) -> str:
             f"Check it: `{check_command(timeline)}`",
         ]
     )
-
-
-def grid(header: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """A table; its cells are text from outside, its header is not. `right` names columns of numbers."""
-    marks = ["---:" if index in right else "---" for index in range(len(header))]
-    lines = ["| " + " | ".join(header) + " |", "| " + " | ".join(marks) + " |"]
-    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
-def _cell(value: str) -> str:
-    return value if isinstance(value, _Markdown) else text(value)

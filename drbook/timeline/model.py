@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from drbook.core.events import Plan, Record
+from drbook.core.located import Located
 from drbook.core.losing import LossFound
 from drbook.core.outputs import Part
-from drbook.core.points import Located
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult
 from drbook.core.runbook import Updates
 from drbook.core.timers import Owed

@@ -12,12 +12,12 @@ from drbook.core.comparison import TableComparison
 from drbook.core.remarks import TableVerdict
 from drbook.core.values import counted, show_duration, show_time, time_in
 from drbook.timeline.build import when
+from drbook.timeline.comparing import as_of
 from drbook.timeline.looking import Finding, Past, end_of, verified_end, went_badly, went_well
-from drbook.timeline.markdown import grid, text
+from drbook.timeline.mdtext import grid, text
 from drbook.timeline.model import Entry, Timeline
 from drbook.timeline.words import (
     MODES,
-    as_of,
     check_command,
     duration,
     headline,

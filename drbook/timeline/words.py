@@ -1,16 +1,13 @@
 """Words that all exports share: modes said loudly, states with a sign, unknown as unknown."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from drbook.core.comparison import Comparison
-from drbook.core.difference import Difference
+from drbook.core.located import Located
 from drbook.core.losing import LossFound
-from drbook.core.points import Judgement, Located, Verdict
+from drbook.core.points import Judgement, Verdict
 from drbook.core.purging import pause
 from drbook.core.recovery import RecoveryReport
-from drbook.core.remarks import Question, Remark, TableVerdict
 from drbook.core.timers import Owed
 from drbook.core.tried import Tried
 from drbook.core.values import counted, format_duration, plain, show_duration, show_time
@@ -141,72 +138,6 @@ def _told(one: Owed, last: datetime) -> str:
     return f"{at}, {show_duration(one.told - one.at)} late"
 
 
-def as_of(baseline_at: datetime | None) -> str:
-    """What `lost` rows are counted against."""
-    if baseline_at is None:
-        return "Lost rows are unknown: there is no baseline."
-    return f"Lost rows: against the baseline of {show_time(baseline_at)}; nothing later is counted."
-
-
-def content_said(comparison: Comparison) -> str:
-    """That only numbers of rows were compared, where that is so."""
-    return "" if comparison.content_compared else ", by their numbers of rows; content not compared"
-
-
-QUESTIONS = {
-    Question.FIDELITY: "what the backup held",
-    Question.SOUNDNESS: "sound in itself",
-    Question.ASSERTION: "the runbook's own assertions",
-    Question.LOSS: "what production had",
-}
-"""What each kind of remark was held against."""
-
-
-def beside_rows(comparison: Comparison) -> list[tuple[str, str, str, str, str]]:
-    """Everything that a verification says beside the rows: verdict, held against, kind, name, words."""
-    found = [
-        (_spoken(one), QUESTIONS[one.question], one.check, one.subject, one.words)
-        for one in comparison.remarks
-    ]
-    return found + [
-        (signed("not compared"), QUESTIONS[Question.FIDELITY], "", "", one)
-        for one in comparison.not_compared
-    ]
-
-
-def places(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """Where the tables differ: held against, table, which keys or days."""
-    return [
-        (QUESTIONS[question], row.table, where)
-        for row in comparison.tables
-        for question, lines in ((Question.FIDELITY, row.where), (Question.LOSS, row.lost_where))
-        for where in lines
-    ]
-
-
-def compared_tables(found: Difference) -> list[tuple[str, str, str, str, str]]:
-    """Two living databases: verdict, table, rows of both, what differs, and where."""
-    return [
-        (
-            signed("could-not-verify" if one.why_unknown else "equal" if one.equal else "differs"),
-            one.table,
-            f"{number(one.left)} and {number(one.right)}",
-            one.in_words().removeprefix(f"{one.table}: "),
-            "; ".join(one.where),
-        )
-        for one in found.tables
-    ]
-
-
-def compared_rows(found: Difference) -> list[tuple[str, str, str, str, str]]:
-    """The rows that were kept as a sample: table, change, key, and the values that may be shown."""
-    return [
-        (table.table, row.change, _pairs(row.key), _pairs(row.left), _pairs(row.right))
-        for table in found.tables
-        for row in table.sample
-    ]
-
-
 def sought_rows(found: LossFound) -> list[tuple[str, str, str, str, str]]:
     """The transactions that may be the loss: proposed or not, commit, number, what it did, what stopping costs."""
     return [
@@ -228,19 +159,6 @@ def sought_notes(found: LossFound) -> list[str]:
     notes = [f"{counted(read.segments, 'segment')} read from {read.first} on{ends}; {read.why}"]
     notes += [found.named_by, found.disagreement, *(one.show() for one in found.drops)]
     return [plain(each, 400) for each in notes if each]
-
-
-def _pairs(values: Mapping[str, str | None]) -> str:
-    return ", ".join(
-        f"{name} {'NULL' if value is None else value}" for name, value in values.items()
-    )
-
-
-def _spoken(one: Remark) -> str:
-    """A difference that speaks against nothing is no check that passed; an assertion that holds is."""
-    if one.verdict is TableVerdict.PASS and one.question is not Question.ASSERTION:
-        return "· worth knowing"
-    return signed(one.verdict.value)
 
 
 def headline(timeline: Timeline) -> str:

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from rich.text import Text
 
-from drbook.core.points import Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Verdict
 from drbook.tui.colours import DIM, FAINT, GOOD, PLAIN, URGENT, WARN
 from drbook.tui.copies import VERDICTS, not_seen, why_not_seen
 from drbook.tui.paint import cut

@@ -13,7 +13,8 @@ from drbook.app.model import ChoosePoint, Command, Snapshot
 from drbook.core.choosing import against, needs_break_glass
 from drbook.core.engine import stale_after
 from drbook.core.errors import DrbookError
-from drbook.core.points import Answer, Judgement, Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Answer, Judgement, Verdict
 from drbook.core.purging import pause
 from drbook.core.values import plain, show_duration
 from drbook.tui import axis

@@ -6,7 +6,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from drbook.core.points import Judgement, Located, SourceFacts, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Judgement, SourceFacts, Verdict
 from drbook.core.values import plain, show_duration
 from drbook.tui.colours import DIM, GOOD, PLAIN, SELECTED, STRONG, URGENT, WARN
 from drbook.tui.paint import Column, cut, said, table_of

@@ -9,8 +9,9 @@ from rich.text import Text
 from drbook.app.model import Snapshot
 from drbook.core.choosing import restored_instead
 from drbook.core.clocks import loss
+from drbook.core.located import Located
 from drbook.core.losing import LossFound
-from drbook.core.points import Judgement, Located
+from drbook.core.points import Judgement
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.recovery import RecoveryReport
 from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result

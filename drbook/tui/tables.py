@@ -12,7 +12,7 @@ from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.remarks import Question, Remark
 from drbook.core.results import VerifyResult
 from drbook.core.values import plain, show_duration
-from drbook.timeline.words import as_of
+from drbook.timeline.comparing import as_of
 from drbook.tui.colours import DIM, SELECTED, STRONG, WARN
 from drbook.tui.evidence import verified_in
 from drbook.tui.listing import ListScreen, Look

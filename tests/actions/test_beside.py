@@ -18,11 +18,18 @@ from drbook.actions.verify import VerifyParams
 from drbook.app.wiring import SystemClock
 from drbook.core.actions import Finished, StepContext
 from drbook.core.baseline import Identity
-from drbook.core.errors import Cancelled, StepFailed
+from drbook.core.errors import (
+    Cancelled,
+    CouldNotVerify,
+    DrbookError,
+    NotExercised,
+    Refused,
+    StepFailed,
+)
 from drbook.core.events import Mode, StepEnd
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Apart, Ports
-from drbook.core.results import RestoreResult
+from drbook.core.results import RestoreResult, VerifyResult
 from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Milestone, ResourceIntended, Signal, Working
 from drbook.core.targets import DatabaseRef, Target
@@ -72,6 +79,7 @@ class World:
     verdicts: dict[str, Any]
     until: dict[str, Callable[[Ports], None]] = field(default_factory=dict)
     fails: dict[str, Exception] = field(default_factory=dict)
+    consistent: dict[str, datetime] = field(default_factory=dict)
     begun: list[str] = field(default_factory=list)
     went_on: list[str] = field(default_factory=list)
     shares: list[int] = field(default_factory=list)
@@ -95,7 +103,12 @@ class World:
         self.verified.append(params)
         self.known.append(context.outputs["restore"])
         state = self.verdicts[params.point.source]
-        return Finished(Frozen(), state, reason=f"{state.value} by count")
+        if isinstance(state, Exception):
+            raise state
+        result: Frozen = Frozen()
+        if (at := self.consistent.get(params.point.source)) is not None:
+            result = VerifyResult.model_construct(consistent_at=at)
+        return Finished(result, state, reason=f"{state.value} by count")
         yield
 
     @contextmanager
@@ -253,6 +266,44 @@ def test_a_stop_of_the_step_stops_all_of_them() -> None:
     with pytest.raises(Cancelled):
         world.run(wish("b"))
     assert sorted(world.begun) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "raised"),
+    [
+        ((NotExercised, NotExercised), NotExercised),
+        ((Refused, Refused), Refused),
+        ((Refused, StepFailed), StepFailed),
+        ((NotExercised, StepFailed), StepFailed),
+    ],
+)
+def test_one_reason_for_all_of_them_is_the_step_s_own(
+    kind: tuple[type[DrbookError], ...], raised: type[DrbookError]
+) -> None:
+    """A dry run makes no target, and says so as it does of one."""
+    fails: dict[str, Exception] = {
+        name: each(f"{name} was not made.") for name, each in zip("ab", kind, strict=True)
+    }
+    with pytest.raises(DrbookError) as found:
+        World({}, fails=fails).run(wish("b"))
+    assert type(found.value) is raised
+
+
+def test_what_came_back_and_was_not_looked_at_to_the_end_is_not_lost() -> None:
+    world = World({"a": CouldNotVerify("Its server went away."), "b": BAD})
+    done, _ = world.run(wish("b"))
+    assert (done.state, winner(done)[0]) == (UNSURE, "a")
+    assert ends(done) == {"a": "could not verify", "b": "failed"}
+    assert "Its server went away" in done.reason
+
+
+def test_where_it_came_to_counts_and_not_where_its_list_said() -> None:
+    """WAL that ended early: what was promised to come further came less far."""
+    world = World({"a": GOOD, "b": GOOD}, consistent={"a": AT - timedelta(hours=9)})
+    world.until["b"] = lambda ports: time.sleep(0.3)
+    done, _ = world.run(wish("b", hours=-5, wait_for_less_loss=timedelta(seconds=20)))
+    assert winner(done)[0] == "b"
+    assert ends(done) == {"a": "verified", "b": "verified"}
 
 
 def test_the_same_copy_twice_is_restored_once() -> None:

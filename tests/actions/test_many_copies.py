@@ -14,12 +14,12 @@ from drbook.actions.locate import Locate, LocateParams
 from drbook.app.wiring import SystemClock
 from drbook.core.actions import Finished, StepContext
 from drbook.core.events import Mode, StepEnd
+from drbook.core.located import Located
 from drbook.core.points import (
     ByteFact,
     Criterion,
     FailureDomain,
     Judgement,
-    Located,
     LockFact,
     PointFacts,
     RecoveryPoint,

@@ -26,10 +26,10 @@ from drbook.core.errors import (
     UsageError,
 )
 from drbook.core.events import Mode, StepEnd
+from drbook.core.located import Located
 from drbook.core.points import (
     ByteFact,
     FailureDomain,
-    Located,
     LockFact,
     PointFacts,
     RecoveryPoint,

@@ -17,7 +17,7 @@ from drbook.core import events as ev
 from drbook.core.actions import Empty, Finished, StepContext
 from drbook.core.errors import StepFailed, UsageError
 from drbook.core.events import Mode, NoteKind, Plan, StepEnd
-from drbook.core.points import Located
+from drbook.core.located import Located
 from drbook.core.ports import Ports
 from drbook.core.signals import Working
 from drbook.core.state import StepState

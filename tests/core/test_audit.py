@@ -9,7 +9,7 @@ import pytest
 from drbook.core.audit import audit_copies
 from drbook.core.copyset import Facts
 from drbook.core.holding import Disagreement
-from drbook.core.independence import COLD, HELD, WAY_BACK, judge, leaked_credentials, located
+from drbook.core.independence import judge, leaked_credentials, located
 from drbook.core.points import (
     Answer,
     ByteFact,
@@ -269,10 +269,13 @@ def test_a_copy_that_answers_from_productions_region_is_not_off_site_by_its_regi
     assert off_site.answer is NO
 
 
-@pytest.mark.parametrize(("begins", "answer"), [(WAY_BACK, NO), (HELD, YES), (COLD, YES)])
-def test_a_copy_in_a_bin_is_no_copy_and_one_that_takes_its_time_is(
-    begins: str, answer: Answer
+@pytest.mark.parametrize(
+    ("back", "answer"),
+    [("bin", NO), ("replay", NO), (None, NO), ("provider", YES), ("tier", YES)],
+)
+def test_a_copy_that_takes_its_time_is_one_and_what_goes_or_replays_is_none(
+    back: str | None, answer: Answer
 ) -> None:
-    update = {"verdict": Verdict.RECOVERABLE, "reasons": (f"{begins}do this",)}
+    update = {"verdict": Verdict.RECOVERABLE, "back": back}
     given = facts(GOOD, SECOND.model_copy(update=update))
     assert audit_copies(given)[0].answer is answer

@@ -22,7 +22,8 @@ from drbook.core.choosing import (
 from drbook.core.criteria import GONE
 from drbook.core.events import IllegalEvent
 from drbook.core.fold import evolve
-from drbook.core.points import Answer, Basis, Criterion, Finding, Judgement, Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Answer, Basis, Criterion, Finding, Judgement, Verdict
 from drbook.core.results import RestoreResult
 from drbook.core.state import IncidentState, StepRun, StepState
 from drbook.core.targets import Target

@@ -22,7 +22,7 @@ from core.test_independence import (
 )  # fmt: skip
 
 from drbook.core.holding import NO_SNAPSHOT, NO_VAULT, Claims, SnapshotFact, Stated, VaultFact
-from drbook.core.independence import WAY_BACK, judge, leaked_credentials
+from drbook.core.independence import BEGINS, judge, leaked_credentials
 from drbook.core.points import (
     Answer,
     Basis,
@@ -362,7 +362,7 @@ def test_what_can_be_brought_back_is_a_state_of_its_own(
     assert found.verdict is verdict
     assert found.recoverable == BACK
     if verdict is Verdict.RECOVERABLE:
-        assert found.reasons[0] == WAY_BACK + BACK
+        assert found.reasons[0] == BEGINS["bin"] + BACK
 
 
 def test_the_way_back_of_a_hidden_version_stands_with_it() -> None:

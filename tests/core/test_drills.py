@@ -11,7 +11,6 @@ from drbook.core.drills import (
     Restored,
     Verdict,
     estimate,
-    middle,
     together,
     trend,
 )
@@ -107,7 +106,6 @@ def test_with_fewer_than_two_it_is_unknown(
 def test_what_runs_side_by_side_counts_once() -> None:
     assert together([(0, 10), (5, 12), (20, 21)]) == 13
     assert together([]) == 0
-    assert middle([3, 1, 2, 10]) == 2.5
 
 
 def test_the_picture_fits_80_columns_and_says_what_has_no_figure() -> None:

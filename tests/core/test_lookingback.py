@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from drbook.core.engine import rolled_wrong
+from drbook.core.located import Located
 from drbook.core.lookingback import all_late, damaged
-from drbook.core.points import Judgement, Located, RecoveryPoint, Verdict
+from drbook.core.points import Judgement, RecoveryPoint, Verdict
 from drbook.core.recovery import RecoveryAim, RecoveryReport
 
 NOON = datetime(2026, 4, 24, 12, tzinfo=UTC)

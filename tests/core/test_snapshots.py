@@ -8,7 +8,7 @@ from core.test_custody import judged
 from core.test_independence import NOW, PROD, point
 
 from drbook.core.holding import KeyFact, SnapshotFact, Stated
-from drbook.core.independence import HELD, WAY_BACK, choose
+from drbook.core.independence import BEGINS, choose
 from drbook.core.points import Answer, Criterion, FailureDomain, PointFacts, Verdict
 from drbook.core.snapshots import BY_ITS_PROVIDER, MOMENT, way_back
 
@@ -22,11 +22,11 @@ ROLLS = HELD_AT_AWS.model_copy(update={"rolls_to": HELD_AT_AWS.taken_at + timede
 def test_a_snapshot_is_recoverable_and_never_chosen() -> None:
     found = judged(at=HELD_AT_AWS)
     assert found.verdict is Verdict.RECOVERABLE
-    assert found.reasons[0].startswith(HELD)
-    assert found.recoverable == HELD_AT_AWS.restored_by
+    assert found.reasons[0].startswith(BEGINS["provider"])
+    assert (found.recoverable, found.back) == (HELD_AT_AWS.restored_by, "provider")
     assert choose([found]) is None
     binned = judged(at=HELD_AT_AWS, recoverable="take it out of the bin")
-    assert binned.reasons[0] == f"{WAY_BACK}take it out of the bin"
+    assert binned.reasons[0] == f"{BEGINS['bin']}take it out of the bin"
     assert judged(at=HELD_AT_AWS, still_there=False).verdict is Verdict.DESTROYED
 
 

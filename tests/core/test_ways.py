@@ -77,7 +77,7 @@ def test_what_loses_least_comes_first() -> None:
 
 def test_what_an_archive_tier_must_give_first_says_how_long_that_takes() -> None:
     cold = judged(point("deep", 2), Verdict.RECOVERABLE, back="it lies in DEEP_ARCHIVE")
-    cold = cold.model_copy(update={"readable_in": 12 * 3600})
+    cold = cold.model_copy(update={"readable_in": 12 * 3600, "back": "tier"})
     found = ways([cold, GONE, DUMP], Proofs([], ""), LOSS)
     assert kinds(found) == ["undelete", "thaw", "restore"]
     assert found[1].ready() == "at least 12 h 00 m"

@@ -17,7 +17,8 @@ from drbook.app.wiring import SystemClock
 from drbook.core.actions import Finished, StepContext
 from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.events import StepEnd
-from drbook.core.points import Answer, Located, RecoveryPoint, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Answer, RecoveryPoint, Verdict
 from drbook.core.ports import Ports
 from drbook.core.remarks import Question, TableVerdict
 from drbook.core.results import RestoreResult, VerifyResult

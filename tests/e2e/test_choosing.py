@@ -15,7 +15,8 @@ from drbook.app.places import Home
 from drbook.app.session import Session, open_incident
 from drbook.app.vocabulary import vocabulary
 from drbook.core.events import Mode
-from drbook.core.points import Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Verdict
 from drbook.core.results import RestoreResult
 from drbook.core.state import ENDED, StepState
 from drbook.language.load import load

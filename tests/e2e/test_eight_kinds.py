@@ -10,7 +10,7 @@ from support.pgbackrest import needs_pgbackrest
 from support.s3 import S3Server
 from support.tarpit import Tarpit
 
-from drbook.core.points import Located
+from drbook.core.located import Located
 
 FAR = "provider: far, account: b, resource: r1, credentials: [writer]}}"
 pytestmark = [needs_pgbackrest, pytest.mark.xdist_group("eight")]

@@ -75,10 +75,12 @@ def test_the_first_that_is_verified_is_handed_on(  # type: ignore[no-untyped-def
     path.write_text(RUNBOOK.replace("ROOT", str(tmp_path)))
     assert drbook("lint", str(path)).code == 0
     occurred = f"occurred={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 5))}"
+    dry = drbook("rehearse", str(path), "--dry-run", "--headless", "--json", "--set", occurred)
+    assert (dry.code, dry.json()["outcome"]) == (0, "not-exercised"), dry.err
     ran = drbook("run", str(path), "--headless", "--json", "--set", occurred)
     told = ran.json()
     assert (ran.code, told["outcome"]) == (0, "pass"), ran.err
-    (folder,) = drbook.home.glob("incidents/*")
+    folder = drbook.home / "incidents" / told["incident"]
     state = fold(read(folder / JOURNAL))
     restored = RestoreResult.model_validate(state.steps["restore"].result)
     ends = {one.source: one.ended for one in restored.beside}

@@ -11,7 +11,7 @@ from support.s3 import S3Server
 from support.tarpit import Tarpit
 from support.waiting import eventually
 
-from drbook.core.points import Located
+from drbook.core.located import Located
 
 RUNBOOK = """
 drbook: 1

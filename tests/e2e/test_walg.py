@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.walg import KEY, World, program
 
-from drbook.core.points import Located
+from drbook.core.located import Located
 from drbook.providers.sources.walg import UNTRIED
 
 pytestmark = pytest.mark.xdist_group("wal-g")

@@ -18,7 +18,8 @@ from drbook.app.wiring import NoBaselines, SystemClock
 from drbook.core.actions import Finished, StepContext
 from drbook.core.baseline import Manifest
 from drbook.core.events import Mode, StepEnd
-from drbook.core.points import ByteFact, Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import ByteFact, Verdict
 from drbook.core.ports import Cancel, Ports
 from drbook.core.results import RestoreResult, VerifyResult
 from drbook.core.runbook import RunbookDocument

@@ -22,7 +22,8 @@ from drbook.app.wiring import Wiring
 from drbook.core.actions import Finished, StepContext
 from drbook.core.errors import CouldNotVerify, Refused, StepFailed
 from drbook.core.events import Mode, StepEnd
-from drbook.core.points import Judgement, Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Judgement, Verdict
 from drbook.core.results import RestoreResult
 from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import Milestone

@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
 from drbook.core.baseline import Identity
 from drbook.core.comparison import Comparison, TableComparison, TableVerdict
+from drbook.core.located import Located
 from drbook.core.points import (
     Answer,
     Basis,
     Criterion,
     Finding,
     Judgement,
-    Located,
     RecoveryPoint,
     SourceFacts,
     Verdict,

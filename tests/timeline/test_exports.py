@@ -18,7 +18,7 @@ from drbook.core import events as ev
 from drbook.core.events import Event, Mode, StepEnd
 from drbook.timeline.build import build
 from drbook.timeline.export import FORMATS, export
-from drbook.timeline.markdown import text as markdown_text
+from drbook.timeline.mdtext import text as markdown_text
 from drbook.timeline.model import JournalFacts, Timeline
 
 

@@ -28,7 +28,8 @@ from drbook.core import events as ev
 from drbook.core.comparison import TableComparison, TableVerdict
 from drbook.core.errors import StepFailed
 from drbook.core.events import Effect, Event, Mode, Plan, Record, StepEnd
-from drbook.core.points import Located, Verdict
+from drbook.core.located import Located
+from drbook.core.points import Verdict
 from drbook.core.remarks import Question, Remark
 from drbook.core.values import plain, plain_lines
 from drbook.timeline.build import build
