@@ -252,6 +252,7 @@ _PLACE = [
     ("expires_after_days", Criterion.LIFECYCLE, Observed(value=10**9), YES),
     ("expires_after_days", Criterion.LIFECYCLE, Observed(value=True), DUNNO),
     ("expires_after_days", Criterion.LIFECYCLE, WHY, DUNNO),
+    ("expires_after_days", Criterion.LIFECYCLE, Observed(value=30, why="it broke off"), DUNNO),
     ("policy_limits_deletes", Criterion.POLICY, Observed(value=True), YES),
     ("policy_limits_deletes", Criterion.POLICY, Observed(value=False), NO),
     ("policy_limits_deletes", Criterion.POLICY, WHY, DUNNO),
