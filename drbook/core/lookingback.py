@@ -21,7 +21,8 @@ def newest_of(judgements: Sequence[Judgement], verdict: Verdict) -> tuple[str, .
     found = [each for each in judgements if each.verdict is verdict]
     found.sort(key=lambda each: each.point.taken_at, reverse=True)
     named = [
-        f"{plain(each.point.location, 200)}: {plain('; '.join(each.reasons[:1]), 200)}"
+        f"{plain(each.point.location, 200)}: "
+        f"{plain('; '.join(each.reasons[:1]).removeprefix(f'{verdict.value}: '), 200)}"
         for each in found[:NAMED]
     ]
     more = len(found) - len(named)

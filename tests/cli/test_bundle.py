@@ -41,6 +41,7 @@ from drbook.providers import plainzip, sshsign
 
 ROOT = Path(__file__).parents[2]
 WHO = "ops@example.com"
+pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is missing")
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def test_what_is_in_it(made: Signed) -> None:
     assert (manifest.outcome, manifest.mode.value, manifest.lacks) == ("aborted", "drill", ())
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
     assert str(made.folder).encode() not in made.data
-    with subprocess.Popen(["unzip", "-tqq", made.path]) as process:
-        assert process.wait() == 0
+    with zipfile.ZipFile(made.path) as opened:
+        assert opened.testzip() is None
 
 
 def test_the_control_map_names_records_and_what_is_not_covered(made: Signed) -> None:
@@ -553,6 +554,11 @@ def test_options_that_fit_a_bundle_alone(made: Signed, tmp_path: Path) -> None:
 # --- without drbook ----------------------------------------------------------------------------
 
 
+needs_recipe = pytest.mark.skipif(
+    any(shutil.which(one) is None for one in ("unzip", "jq")), reason="unzip or jq is missing"
+)
+
+
 def recipe(folder: Path) -> subprocess.CompletedProcess[str]:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     script = re.search(r"^```bash\n(ssh-keygen -Y verify.*?)^```", text, re.DOTALL | re.MULTILINE)
@@ -570,6 +576,7 @@ def _sign_anew(signed: Signed) -> None:
     signed.path.with_name("shop.zip.sig").write_bytes(given)
 
 
+@needs_recipe
 def test_the_recipe_checks_the_same(signed: Signed) -> None:
     shutil.copy(signed.signers, signed.path.parent / "allowed_signers")
     whole, folder = signed.data, signed.path.parent
