@@ -136,7 +136,10 @@ def _condition(statement: Mapping[str, Json]) -> bool | None:
     if not condition:
         return True if condition in (None, {}) else None
     bare = {"Bool": {"aws:SecureTransport": ["false"]}}, {"Bool": {"aws:SecureTransport": False}}
-    return False if condition == _NO_TLS or condition in bare else None
+    if condition != _NO_TLS and condition not in bare:
+        return None
+    # A denial of what comes without TLS stops nobody; who is allowed it may come so.
+    return False if statement.get("Effect") == "Deny" else None
 
 
 def _one_of(

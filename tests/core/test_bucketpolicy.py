@@ -92,6 +92,7 @@ def says(
         ({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, SILENT),
         ({"Condition": {"Bool": {"aws:SecureTransport": ["false"]}}}, SILENT),
         ({"Condition": {"Bool": {"aws:SecureTransport": "true"}}}, DUNNO),
+        ({"Effect": "Allow", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}, DUNNO),
         ({"Condition": "odd"}, DUNNO),
         ({"Effect": "Perhaps"}, DUNNO),
         ({"Effect": None}, DUNNO),
