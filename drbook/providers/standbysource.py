@@ -125,6 +125,7 @@ class StandbyReader:
             if still and (why := unreadable(replay)):
                 fact = ByteFact(state="unknown", reason=why)
         except DrbookError as error:
+            self._cancel.raise_if_requested()
             fact = ByteFact(state="unknown", reason=error.what)
         return PointFacts(
             point=point,
