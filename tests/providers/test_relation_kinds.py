@@ -10,6 +10,7 @@ from drbook.core.baseline import TableCount, TableCounts
 from drbook.core.capture import COVERED
 from drbook.core.targets import DatabaseRef
 from drbook.providers.pghashes import Type, reached
+from drbook.providers.pgrelation import Relation, why_aside
 from drbook.providers.postgres import PostgresReader
 
 SCHEMA = r"""
@@ -493,10 +494,8 @@ def test_what_is_hashed_as_text(type: Type, text: bool) -> None:
 
 def test_a_standby_holds_no_unlogged_rows() -> None:
     """Asked of the rule: a real standby is asked in the tests of replicas."""
-    from drbook.providers.pgcatalog import _Relation, _why_aside
-
-    each = _Relation(1, "s", "t", "r", True, True, False, None, 1, True)
-    assert _why_aside(each, standby=False) is None
-    assert "standby" in (_why_aside(each, standby=True) or ("", ""))[1]
+    each = Relation(1, "s", "t", "r", True, True, False, None, 1, True)
+    assert why_aside(each, standby=False) is None
+    assert "standby" in (why_aside(each, standby=True) or ("", ""))[1]
     each.extension = "cron"
-    assert "extension cron" in (_why_aside(each, standby=False) or ("", ""))[1]
+    assert "extension cron" in (why_aside(each, standby=False) or ("", ""))[1]
