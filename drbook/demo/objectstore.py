@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READY_SECONDS = 60.0
+VOLUME_MB = 16
+"""Each bucket takes a volume of its own, and the server makes no more of them than its free disk holds: of
+small ones there are enough where room is scarce."""
+
 ATTEMPTS = 4
 """Another world may take a port between looking and listening."""
 
@@ -147,7 +151,7 @@ class ObjectStore:
             "ip.bind": "127.0.0.1",
             "master.port": master,
             "master.telemetry": "false",
-            "master.volumeSizeLimitMB": 128,
+            "master.volumeSizeLimitMB": VOLUME_MB,
             "volume.port": volume,
             "volume.preStopSeconds": 0,
             "filer.port": filer,
