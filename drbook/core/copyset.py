@@ -82,12 +82,19 @@ def _places(facts: Facts) -> tuple[dict[str, str], list[str]]:
             continue
         # What is only named differently in part may be one place, so the least is compared; where the
         # place answers to another name, it may be either.
-        names = {
-            same_name(name) for name in (domain.resource, *_answered(facts, source, "resource"))
-        }
+        stated = (domain.resource, *_answered(facts, source, "resource"))
+        names = {same_name(name) for name in stated} | _seen(facts, source, domain)
         known = next((places[name] for name in sorted(names) if name in places), source)
         places.update(dict.fromkeys(names, known))
     return places, [one for one in dict.fromkeys(unsure) if one not in places.values()]
+
+
+def _seen(facts: Facts, source: str, domain: FailureDomain) -> set[str]:
+    """The places in which a source's copies were seen: a path of this machine is one place whatever it is
+    called, a bucket is one with its provider, for stores of two may have buckets of one name."""
+    provider = same_name(domain.provider or "")
+    answered = {each.place for each in facts.usable if each.point.source == source and each.place}
+    return {f"seen {'' if one.startswith('/') else provider}: {one}" for one in answered}
 
 
 def _answered(facts: Facts, source: str, fact: str) -> list[str]:

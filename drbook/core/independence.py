@@ -109,6 +109,7 @@ def judge(
         back=_back(facts) if verdict is Verdict.RECOVERABLE else None,
         readable_in=facts.readable_in,
         replay=facts.replay,
+        place=case.source.resource or "",
     )
 
 

@@ -235,6 +235,9 @@ class Judgement(Frozen):
     """Seconds until an archive tier gives it, once it was asked for; None where it lies in none."""
     replay: Replay | None = None
     """Of a standby: how its replay stood when it was judged."""
+    place: str = ""
+    """What its place answered to be: a bucket's name or a path; empty where it answered nothing, and in
+    records of before it was kept."""
 
     def finding(self, criterion: Criterion) -> Finding:
         """Its answer; unknown where the criterion was not asked, as in records of before it was known."""

@@ -259,6 +259,28 @@ def test_two_sources_that_answer_as_one_bucket_are_one_place() -> None:
     assert audit_copies(given)[0].answer is NO
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "provider", "answer"),
+    [
+        ("/mnt/backups", "/mnt/backups", "hetzner", NO),
+        ("/mnt/backups", "/mnt/backups/weekly", "hetzner", YES),
+        ("backups", "backups", "aws", NO),
+        ("backups", "backups", "hetzner", YES),
+        ("", "", "aws", YES),
+    ],
+)
+def test_one_place_under_two_names_is_one(
+    one: str, other: str, provider: str, answer: Answer
+) -> None:
+    """The runbook names the resources differently; where the copies were seen decides."""
+    disk = DISK.model_copy(update={"provider": provider})
+    given = facts(
+        GOOD.model_copy(update={"place": one}), SECOND.model_copy(update={"place": other})
+    )
+    given = replace(given, domains={"offsite": AWAY, "disk": disk})
+    assert audit_copies(given)[0].answer is answer
+
+
 def test_a_copy_that_answers_from_productions_region_is_not_off_site_by_its_region() -> None:
     near = FailureDomain(provider="railway", account="1", region="eu", resource="b")
     given = replace(facts(GOOD), domains={"offsite": near})
