@@ -159,6 +159,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/providers/test_orphans.py",
     ),
     "drbook.providers.http": ("tests/providers/test_http_door.py", "tests/guard/test_http.py"),
+    "drbook.providers.httpline": ("tests/providers/test_http_door.py",),
     "drbook.providers.s3guard": (
         "tests/providers/test_s3_allowed.py",
         "tests/guard/test_s3.py",
