@@ -54,9 +54,12 @@ def tell_all(
     say: Callable[[str], None],
     *,
     environment: Mapping[str, str] = os.environ,
-    longest: float = LONGEST,
+    longest: float | None = None,
 ) -> list[NotificationEnded]:
-    """Send them side by side, each recorded before and after. Never raises for what goes wrong with one."""
+    """Send them side by side, each recorded before and after. Never raises for what goes wrong with one.
+
+    `longest` is how many seconds all of them are waited for, LONGEST where it is not said.
+    """
     if not messages:
         return []
     for each in messages:
@@ -74,7 +77,7 @@ def tell_all(
             target=_send, args=(place, each, environment, arrived), name="notify", daemon=True
         )
         work.start()
-    ended = _collected(messages, arrived, longest)
+    ended = _collected(messages, arrived, LONGEST if longest is None else longest)
     for one in ended:
         say(plain(notified(one), 600))
         _record(one, put, say)

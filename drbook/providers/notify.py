@@ -62,14 +62,16 @@ def send(
     a secret that cannot be read, an address that is none or leads elsewhere, a header that cannot be given."""
     message = _message(config, notice, secrets)
     begun, tries = time.monotonic(), 0
-    while True:
-        tries += 1
-        answer = message.once(each)
-        spent = time.monotonic() - begun
-        wait = pause_before(tries, answer, datetime.now(UTC), spent)
-        if wait is None:
-            return Sent(answer.delivery, answer.status, tries, answer.text)
-        pause(wait)
+    transport = GuardedTransport([config.host], reads_only=False)
+    with httpx.Client(transport=transport, timeout=each.total_seconds(), trust_env=False) as client:
+        while True:
+            tries += 1
+            answer = message.once(client, each)
+            spent = time.monotonic() - begun
+            wait = pause_before(tries, answer, datetime.now(UTC), spent)
+            if wait is None:
+                return Sent(answer.delivery, answer.status, tries, answer.text)
+            pause(wait)
 
 
 def _message(config: NotifyConfig, notice: Notice, secrets: Secrets) -> "_Message":
@@ -137,29 +139,26 @@ class _Message:
         self._config = config
         self._method = method
         self._address = address
-        self._headers = {**headers, "Accept-Encoding": "identity"}
+        # Each try by a connection of its own, which can be cut when its time is up.
+        self._headers = {**headers, "Accept-Encoding": "identity", "Connection": "close"}
         self._body = body
         secrets = tuple(held)
         self._short = any(one.short for one in secrets)
         self._known = Known((one.reveal() for one in secrets), words_too=True)
 
-    def once(self, timeout: timedelta) -> Answer:
+    def once(self, client: httpx.Client, timeout: timedelta) -> Answer:
         """One try. What goes wrong on the way or on the other side is an answer. Raises UsageError where the
         request cannot be made."""
-        transport = GuardedTransport([self._config.host], reads_only=False)
-        with httpx.Client(
-            transport=transport, timeout=timeout.total_seconds(), trust_env=False
-        ) as client:
-            request = self._request(client)
-            with bounded(request, timeout, Line()) as late:
-                try:
-                    with closing(client.send(request, stream=True)) as response:
-                        return self._answered(response)
-                except Refused:  # it would show the host that is asked for, which may be secret
-                    raise _no_address(self._config, "it is read in two ways") from None
-                except (httpx.HTTPError, httpx.StreamError) as error:
-                    said = "timed out" if late.is_set() else str(error) or type(error).__name__
-                    return Answer(None, not isinstance(error, NOT_SENT), self._shown(said))
+        request = self._request(client)
+        with bounded(request, timeout, Line()) as late:
+            try:
+                with closing(client.send(request, stream=True)) as response:
+                    return self._answered(response)
+            except Refused:  # it would show the host that is asked for, which may be secret
+                raise _no_address(self._config, "it is read in two ways") from None
+            except (httpx.HTTPError, httpx.StreamError) as error:
+                said = "timed out" if late.is_set() else str(error) or type(error).__name__
+                return Answer(None, not isinstance(error, NOT_SENT), self._shown(said))
 
     def _request(self, client: httpx.Client) -> httpx.Request:
         try:
