@@ -5,10 +5,11 @@ from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from drbook.core.events import Mode
 from drbook.core.hosts import parse_host
+from drbook.core.secretnames import no_secret_in_headers
 from drbook.core.targets import SecretRef, SecretRefs
 from drbook.core.values import Frozen
 
@@ -133,7 +134,9 @@ class HttpNotify(NotifyConfig):
     kind: Literal["http"] = "http"
     url: SecretRef
     method: Literal["POST", "PUT", "PATCH"] = "POST"
-    headers: Mapping[str, str] = Field(default={}, max_length=20)
+    headers: Annotated[Mapping[str, str], BeforeValidator(no_secret_in_headers)] = Field(
+        default={}, max_length=20
+    )
     secret_headers: SecretRefs = Field(default={}, max_length=20)
 
     @property

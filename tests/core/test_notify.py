@@ -109,6 +109,7 @@ WRONG: list[tuple[type[NotifyConfig], dict[str, object]]] = [
     (PagerDutyNotify, {"routing_key": KEY}),
     (PagerDutyNotify, {}),
     (HttpNotify, {"url": "env:U"}),
+    (HttpNotify, {"url": "env:U", "host": "h", "headers": {"X-Api-Key": "x"}}),
     (HttpNotify, {"url": "env:U", "host": "h", "method": "GET"}),
     (HttpNotify, {"url": "env:U", "host": "h", "body": "{{ x }}"}),
     (HttpNotify, {"url": "env:U", "host": "h", "secret_headers": {"Authorization": "Bearer x"}}),
