@@ -91,13 +91,13 @@ def _collected(
 ) -> list[NotificationEnded]:
     found: dict[int, NotificationEnded] = {}
     until = time.monotonic() + longest
-    why = f"no end of it was seen within {longest:.0f} seconds"
+    why = ""
     try:
         while len(found) < len(messages):
             place, ended = arrived.get(timeout=max(0.0, until - time.monotonic()))
             found[place] = ended
     except queue.Empty:
-        pass  # what has not arrived is told below as not known
+        why = f"no end of it was seen within {longest:.0f} seconds"
     except KeyboardInterrupt:
         why = "it was no longer waited for"
     return [

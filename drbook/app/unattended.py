@@ -12,11 +12,13 @@ from pathlib import Path
 from drbook.app.junit import Ended, reported
 from drbook.app.model import RecordNotification, Snapshot
 from drbook.app.notices import of_end, of_error
-from drbook.app.notifying import tell_all, wanted
+from drbook.app.notifying import Put, tell_all, wanted
 from drbook.app.session import Session
+from drbook.app.work import keep_traceback
 from drbook.core.engine import Outcome
 from drbook.core.errors import JournalError
 from drbook.core.events import Mode, NotificationEnded, NotificationIntended
+from drbook.core.notice import Notice
 from drbook.core.runbook import Runbook
 
 _RECORDED = 60.0
@@ -58,16 +60,27 @@ class Reporting:
             self._junit(snapshot, outcome)
         finally:
             self._told = True
-            tell_all(wanted(snapshot.runbook, of_end(snapshot, outcome)), self._put, self._say)
+            self._tell(snapshot.runbook, lambda: of_end(snapshot, outcome), self._put)
             self._until_shown()
 
     def failed(self, error: Exception) -> None:
         """An error ended the run; there is nobody left who could put on record that it was told."""
-        if self._told or self._runbook is None or self._mode is None:
+        runbook, mode = self._runbook, self._mode
+        if self._told or runbook is None or mode is None:
             return
         incident = self._session.driver.state.incident if self._session is not None else ""
-        notice = of_error(self._runbook, self._mode, error, incident)
-        tell_all(wanted(self._runbook, notice), None, self._say)
+        self._tell(runbook, lambda: of_error(runbook, mode, error, incident), None)
+
+    def _tell(self, runbook: Runbook, notice: Callable[[], Notice], put: Put | None) -> None:
+        """A defect of drbook's own in it is said, and changes nothing of how the run ended."""
+        if not runbook.notify:
+            return
+        try:
+            tell_all(wanted(runbook, notice()), put, self._say)
+        except Exception as error:  # noqa: BLE001 - the run has ended, and its end stands
+            self._say(f"Not everybody was told: drbook itself failed ({type(error).__name__}).")
+            if self._session is not None:
+                keep_traceback(self._session.driver.error_log, "notify", error)
 
     def _put(self, event: NotificationIntended | NotificationEnded) -> None:
         if self._session is None:

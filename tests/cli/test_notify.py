@@ -8,11 +8,13 @@ from xml.etree import ElementTree as xml
 import pytest
 from support.receiver import Receiver, receiving
 
-from drbook.app import notifying
+from drbook.app import notifying, unattended
 from drbook.app.drilllock import one_rehearsal
 from drbook.app.places import home
 from drbook.cli.main import main
 from drbook.core import resend
+from drbook.core.errors import JournalError
+from drbook.providers import notify as door
 
 PATH = "/services/T024BE7LD/kR9sVt2mYp8nLq4wZc6xHb3d"
 KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -204,6 +206,45 @@ def test_who_never_answers_is_left_and_said_to_be_unknown(
     monkeypatch.setattr(notifying, "LONGEST", 0.3)
     assert main(["rehearse", str(book), "--headless"]) == 1
     assert "no end of it was seen" in capsys.readouterr().err
+
+
+def test_a_defect_in_it_changes_nothing_of_the_run(
+    book: Path,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError(f"at {PATH}")
+
+    monkeypatch.setattr(unattended, "wanted", broken)
+    assert main(["rehearse", str(book), "--headless"]) == 1
+    assert "drbook itself failed (RuntimeError)" in capsys.readouterr().err
+    (log,) = (tmp_path / "home" / "incidents").glob("*/errors.log")
+    assert "RuntimeError: at" in log.read_text()
+    monkeypatch.undo()
+    monkeypatch.setenv("DRBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(door, "send", broken)
+    assert main(["rehearse", str(book), "--headless"]) == 1
+    told = capsys.readouterr().err
+    assert "is unknown: drbook itself failed: RuntimeError" in told
+    assert PATH not in told
+
+
+def test_a_record_that_takes_no_more_keeps_nobody_from_being_told(
+    book: Path,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*_: object) -> None:
+        raise JournalError("No space left on the disk.")
+
+    monkeypatch.setattr(unattended.Reporting, "_put", full)
+    assert main(["rehearse", str(book), "--headless"]) == 1
+    assert len(receiver.got) == 2
+    assert "not on record: No space left" in capsys.readouterr().err
 
 
 def test_a_test_says_that_it_is_one(
