@@ -12,12 +12,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from drbook.actions.secretnames import no_secret_in_body, no_secret_in_headers, no_secret_in_url
 from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.errors import UsageError
 from drbook.core.events import Effect, Plan, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.results import SqlResult
+from drbook.core.secretnames import no_secret_in_body, no_secret_in_headers, no_secret_in_url
 from drbook.core.signals import Working, finish
 from drbook.core.targets import DatabaseRef, HttpResult, ProcessResult, SecretRefs, Target
 from drbook.core.values import Duration, Frozen, Json, parse_duration, plain

@@ -103,6 +103,8 @@ class Desk:
                 self._changes.set_input(command, actor)
             case cmd.WriteNote():
                 self._logbook.note(command, actor)
+            case cmd.RecordNotification(event):
+                self._driver.put(event, actor)
             case cmd.HandOver():
                 self._logbook.hand_over(command, actor)
             case cmd.OpenShell(step):

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from drbook.core.engine import Decision, Outcome
-from drbook.core.events import Effect, NoteKind, Plan, Record
+from drbook.core.events import (
+    Effect,
+    NoteKind,
+    NotificationEnded,
+    NotificationIntended,
+    Plan,
+    Record,
+)
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import Json
@@ -254,6 +261,13 @@ class SetInput:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordNotification:
+    """Somebody is told how an unattended run ended; a closed incident takes it, too."""
+
+    event: NotificationIntended | NotificationEnded
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """End the incident with the outcome that its steps have."""
 
@@ -289,6 +303,7 @@ Command = (
     | OpenShell
     | CloseShell
     | SetInput
+    | RecordNotification
     | Close
     | Abort
 )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from drbook.core import events as ev
 from drbook.core.events import Record
 from drbook.core.values import plain, show_duration, show_time
+from drbook.timeline.told import notified
 
 
 def describe(record: Record) -> str:
@@ -68,6 +69,10 @@ def _by_a_person(record: Record) -> str:
         who = f"{plain(event.source, 80)} ({plain(event.author or 'nobody named', 80)})"
         said = plain(" / ".join(event.text.splitlines()), 300)
         return f"EXTERNAL, {who}, {show_time(event.happened_at)}: {said}"
+    if isinstance(event, ev.NotificationIntended):
+        return f"notifying {event.kind} at {plain(event.host, 200)}: {event.outcome}"
+    if isinstance(event, ev.NotificationEnded):
+        return plain(notified(event), 600)
     if isinstance(event, ev.HandedOver):
         comment = plain(event.comment, 300)
         return f"handed over by {actor} to {plain(event.to, 80)}. {comment}".rstrip()

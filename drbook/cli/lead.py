@@ -61,6 +61,7 @@ def lead(
         ended = _unattended(session, responder or Nobody(), settle)
         final = _final(session)
         ended_as(final, ended)
+        final = session.driver.snapshot  # who was told stands behind what they were told of
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
 

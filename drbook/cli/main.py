@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "audit": ("audit", "Readiness: copies, their age, and the credentials on this machine."),
     "pack": ("pack", "The go-bag: what one needs when everything else is gone."),
     "baseline": ("baseline", "Capture, show or compare known-good figures."),
+    "notify": ("notify", "Who is told how an unattended run ended; try it."),
     "drills": ("drills", "How past rehearsals went, and whether the newest is worse."),
     "incidents": ("incidents", "The incidents of this machine."),
     "timeline": ("timeline", "Export an incident: html, md, json or csv; check an export."),

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from drbook.cli.headless import junit_option
 from drbook.cli.run import start
 from drbook.core.events import Mode
 
@@ -18,12 +19,7 @@ from drbook.core.events import Mode
     "--headless", is_flag=True, help="No screen; stops with exit code 7 where a person is needed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
-@click.option(
-    "--junit",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE.xml",
-    help="With --headless: write a test case per step as JUnit XML.",
-)
+@junit_option
 def command(
     runbook: str,
     dry_run: bool,

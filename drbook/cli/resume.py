@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drbook.cli.attended import attend, first_of, need_terminal
+from drbook.cli.headless import junit_option, need_headless
 from drbook.core.errors import UsageError
 from drbook.core.heap import hold
 
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     help="With --settle: what you saw; it goes on record with your name.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
+@junit_option
 def command(
     incident: str | None,
     source: str | None,
@@ -87,6 +89,7 @@ def command(
     without_mirrors: bool,
     settle: tuple[str, ...],
     because: str,
+    junit: Path | None,
 ) -> int:
     """Go on with INCIDENT (an id, its start or end, or a folder); the newest open one where absent.
 
@@ -111,35 +114,53 @@ def command(
             next="At the screen, select the step and press i.",
         )
     if not headless:
+        need_headless(junit)
         need_terminal("drbook resume")
-    if source is not None or reason is not None:
-        from drbook.app.places import home
-        from drbook.app.vouching import Vouch
-        from drbook.cli.lead import lead
-
-        vouch = Vouch(head, runbook, trusted=trust_mirror, unattended=headless)
-        session = _take_over(home(), incident, source, reason, vouch)
-        return lead(session, headless=headless, as_json=as_json, settle=settled)
-    if head or runbook is not None or trust_mirror:
+    taking = source is not None or reason is not None
+    if not taking and (head or runbook is not None or trust_mirror):
         raise UsageError(
             "--head, --runbook and --trust-mirror go with --from PLACE/INCIDENT.",
             means="Nothing was resumed.",
             next="`drbook journal verify --head HEAD` holds a head against the record here.",
         )
-    if not headless:
-        hold()
-        from drbook.tui.first import First
 
-        def opening(told: "Told") -> "Session":
-            return _resumed(incident, amend, without_mirrors, told.say, told.reading)
+    def taken_over() -> "Session":
+        from drbook.app.places import home
+        from drbook.app.vouching import Vouch
 
-        folder = _named(incident)
-        return attend(opening, first=first_of(folder) if folder else First(), as_json=as_json)
-    from drbook.cli.lead import lead
-    from drbook.cli.output import say
+        vouch = Vouch(head, runbook, trusted=trust_mirror, unattended=headless)
+        return _take_over(home(), incident, source, reason, vouch)
 
-    session = _resumed(incident, amend, without_mirrors, say)
-    return lead(session, headless=True, as_json=as_json, settle=settled)
+    if headless:
+        from drbook.app.unattended import reporting
+        from drbook.cli.lead import lead
+        from drbook.cli.output import say
+
+        with reporting(say, junit, incident or source or "resume") as report:
+            session = report.opened(
+                taken_over() if taking else _resumed(incident, amend, without_mirrors, say)
+            )
+            return lead(
+                session, headless=True, as_json=as_json, settle=settled, ended_as=report.ended
+            )
+    if taking:
+        from drbook.cli.lead import lead
+
+        return lead(taken_over(), headless=False, as_json=as_json)
+    return _attended(incident, amend, without_mirrors, as_json=as_json)
+
+
+def _attended(
+    incident: str | None, amend: Path | None, without_mirrors: bool, *, as_json: bool
+) -> int:
+    hold()
+    from drbook.tui.first import First
+
+    def opening(told: "Told") -> "Session":
+        return _resumed(incident, amend, without_mirrors, told.say, told.reading)
+
+    folder = _named(incident)
+    return attend(opening, first=first_of(folder) if folder else First(), as_json=as_json)
 
 
 def _named(incident: str | None) -> Path | None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from drbook.app.drilllock import one_rehearsal
-from drbook.app.junit import Ended, reported
 from drbook.app.places import home
 from drbook.app.shipped import open_runbook
 from drbook.cli.attended import attend, need_terminal
+from drbook.cli.headless import junit_option, need_headless
+from drbook.cli.output import say
 from drbook.cli.settings import ask_missing, read_settings
-from drbook.core.errors import UsageError
 from drbook.core.events import Mode
 from drbook.core.runbook import Runbook
 from drbook.core.values import plain
@@ -20,6 +20,7 @@ from drbook.tui.first import First
 
 if TYPE_CHECKING:
     from drbook.app.session import Session
+    from drbook.app.unattended import Reporting
 
 
 @click.command("run")
@@ -36,12 +37,24 @@ if TYPE_CHECKING:
     "--headless", is_flag=True, help="No screen; stops with exit code 7 where a person is needed."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
+@junit_option
 def command(
-    runbook: str, mode: str, settings: tuple[str, ...], headless: bool, as_json: bool
+    runbook: str,
+    mode: str,
+    settings: tuple[str, ...],
+    headless: bool,
+    as_json: bool,
+    junit: Path | None,
 ) -> int:
     """Open an incident from RUNBOOK, a file or the name of a shipped one."""
     return start(
-        runbook, Mode(mode), settings, headless=headless, as_json=as_json, called="drbook run"
+        runbook,
+        Mode(mode),
+        settings,
+        headless=headless,
+        as_json=as_json,
+        called="drbook run",
+        junit=junit,
     )
 
 
@@ -57,45 +70,53 @@ def start(
 ) -> int:
     """Load, open, lead; at a terminal the screen is there before the clients are loaded."""
     if not headless:
-        if junit is not None:
-            raise UsageError(
-                "--junit goes with --headless.",
-                means="Nothing was started.",
-                next="Export the incident from the screen (e), or add --headless.",
-            )
+        need_headless(junit)
         need_terminal(f"{called} {runbook}")
     loaded = open_runbook(runbook)
     with ExitStack() as stack:
-        return _start(loaded, mode, settings, headless, as_json, junit, stack)
+        if headless:
+            from drbook.app.unattended import reporting
+
+            report = stack.enter_context(reporting(say, junit, loaded.title, loaded, mode))
+            return _unattended(loaded, mode, settings, as_json, stack, report)
+        return _attended(loaded, mode, settings, as_json, stack)
 
 
-def _start(
+def _unattended(
     loaded: Runbook,
     mode: Mode,
     settings: tuple[str, ...],
-    headless: bool,
     as_json: bool,
-    junit: Path | None,
     stack: ExitStack,
+    report: "Reporting",
 ) -> int:
-    """A rehearsal holds its lock, and an unattended run its file, until it has ended."""
-    ended: Ended = lambda snapshot, outcome: None  # noqa: E731
-    if junit is not None:
-        ended = stack.enter_context(reported(junit, loaded.title))
-    if mode is Mode.DRILL:  # a dry run writes nothing but its incident
-        stack.enter_context(one_rehearsal(home(), loaded.title))
+    _lock(loaded, mode, stack)
     given = read_settings(loaded, settings)
-    if not headless:
-        given |= ask_missing(loaded, given)
+    from drbook.app.session import open_incident
+    from drbook.cli.lead import lead
+
+    session = report.opened(open_incident(loaded, mode, home(), given))
+    return lead(session, headless=True, as_json=as_json, ended_as=report.ended)
+
+
+def _attended(
+    loaded: Runbook, mode: Mode, settings: tuple[str, ...], as_json: bool, stack: ExitStack
+) -> int:
+    _lock(loaded, mode, stack)
+    given = read_settings(loaded, settings)
+    given |= ask_missing(loaded, given)
 
     def opened() -> "Session":
         from drbook.app.session import open_incident
 
         return open_incident(loaded, mode, home(), given)
 
-    if not headless:
-        first = First(mode.value, plain(loaded.title, 200))
-        return attend(lambda _: opened(), first=first, as_json=as_json)
-    from drbook.cli.lead import lead
+    first = First(mode.value, plain(loaded.title, 200))
+    return attend(lambda _: opened(), first=first, as_json=as_json)
 
-    return lead(opened(), headless=True, as_json=as_json, ended_as=ended)
+
+def _lock(loaded: Runbook, mode: Mode, stack: ExitStack) -> None:
+    """A rehearsal holds its lock until it has ended; a dry run takes none: it writes nothing but its
+    incident."""
+    if mode is Mode.DRILL:
+        stack.enter_context(one_rehearsal(home(), loaded.title))

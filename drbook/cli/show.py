@@ -45,6 +45,9 @@ def command(runbook: str, as_json: bool) -> None:
         _tell(f"  backups  {source.id} ({source.kind}, {source.format})")
     for mirror in loaded.mirrors:
         _tell(f"  mirror   {mirror.place}")
+    for told in loaded.notify:
+        modes = ", ".join(mode.value for mode in told.modes)
+        _tell(f"  notifies {told.place} of {', '.join(told.on)} ({modes})")
     for name, definition in document.inputs.items():
         _tell(f"  input    {name} ({definition.type}) {definition.prompt}")
     phase = None
@@ -82,6 +85,7 @@ def _document(runbook: Runbook) -> Json:
         "deadlines": [one.model_dump(mode="json", by_alias=True) for one in document.deadlines],
         "contacts": [one.model_dump(mode="json") for one in document.contacts],
         "pack": document.pack.model_dump(mode="json") if document.pack else None,
+        "notify": [one.model_dump(mode="json") for one in runbook.notify],
         "sources": [source.model_dump(mode="json") for source in runbook.sources],
         "inputs": {
             name: definition.model_dump(mode="json") for name, definition in document.inputs.items()

@@ -293,6 +293,30 @@ class HandedOver(Event):
     comment: str = ""
 
 
+class NotificationIntended(Event):
+    """Somebody is about to be told how an unattended run ended; it may follow the end of the incident."""
+
+    number: int
+    """Of the runbook's `notify:` entries, from 1."""
+    kind: str
+    host: str
+    """As the runbook names it: the address is a secret."""
+    outcome: str
+    """What is told."""
+
+
+class NotificationEnded(Event):
+    number: int
+    kind: str
+    host: str
+    delivery: Literal["accepted", "not-accepted", "unknown"]
+    status: int | None = None
+    """Of the last answer; None where there was none."""
+    tries: int = 0
+    said: str = ""
+    """What was answered, or why nothing was; without secrets."""
+
+
 class IncidentClosed(Event):
     outcome: str
     exit_code: int
@@ -331,6 +355,8 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         ShellOpened,
         ShellClosed,
         HandedOver,
+        NotificationIntended,
+        NotificationEnded,
         IncidentClosed,
     )
 }

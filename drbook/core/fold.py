@@ -10,6 +10,14 @@ from drbook.core.occurred import dated
 from drbook.core.state import IncidentState, Note, StepRun, StepState, has_begun
 from drbook.core.values import plain, time_in
 
+_BESIDE = (
+    ev.ExternalFileTaken,
+    ev.ExternalEntryAdded,
+    ev.NotificationIntended,
+    ev.NotificationEnded,
+)
+"""What changes nothing of the incident, and may follow its end."""
+
 
 def fold(records: Iterable[Record], state: IncidentState | None = None) -> IncidentState:
     """The state after all records. Raises IllegalEvent at the first that cannot follow."""
@@ -77,10 +85,13 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
         state = _next(state, notes=appended(state.notes, note))
         told = note.kind is ev.NoteKind.MESSAGE
         return _next(state, messages=appended(state.messages, note)) if told else state
-    if isinstance(event, ev.ExternalFileTaken | ev.ExternalEntryAdded):
+    if isinstance(event, _BESIDE):
         return state
     if state.closed_at is not None:
-        raise illegal(record, "the incident is closed; only notes may follow")
+        raise illegal(
+            record,
+            "the incident is closed; only notes, external entries and notifications may follow",
+        )
     if isinstance(event, ev.StepEvent):
         return step_event(state, record, event)
     if isinstance(event, ev.IncidentResumed):

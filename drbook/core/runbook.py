@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from drbook.core.expressions import Expr, Tree
 from drbook.core.hosts import HostEntry
+from drbook.core.notify import NotifyConfig
 from drbook.core.points import CredentialPlace, FailureDomain, SourceConfig
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import Duration, Frozen, Json, parse_duration
@@ -216,6 +217,8 @@ class RunbookDocument(Frozen):
     """Where baselines are stored, away from production; `kind` and the fields of that kind."""
     mirrors: tuple[Mapping[str, Json], ...] = Field(default=(), max_length=8)
     """Places off this machine that the record is copied to as it is written; `kind` and its fields."""
+    notify: tuple[Mapping[str, Json], ...] = Field(default=(), max_length=8)
+    """Who is told how an unattended run ended; `kind` and its fields."""
     contacts: tuple[Contact, ...] = Field(default=(), max_length=50)
     """Who can be called; they stand in the go-bag."""
     pack: PackPlace | None = None
@@ -264,6 +267,8 @@ class Runbook:
     """`baselines:`, read by its own kind."""
     mirrors: tuple[MirrorConfig, ...] = ()
     """`mirrors:`, each read by its own kind."""
+    notify: tuple[NotifyConfig, ...] = ()
+    """`notify:`, each read by its own kind."""
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
     """Where each step stands, from 0."""
 

@@ -11,6 +11,7 @@ from drbook.core.actions import Actions, AnyAction
 from drbook.core.clocks import PROMPTS
 from drbook.core.errors import Problem
 from drbook.core.expressions import Const, Expr, Filter, Join, Path, Tree, paths
+from drbook.core.notify import NOTIFIERS, NotifyConfig
 from drbook.core.points import SourceConfig
 from drbook.core.runbook import CompiledStep, Input, MirrorConfig, RunbookDocument, Step
 from drbook.core.values import Frozen, Json, parse_moment, plain
@@ -100,6 +101,14 @@ class Checker:
             if any(config.place == other.place for other in found):
                 self._say(("mirrors", index), f"{config.place} a second time", "another place")
             found.append(config)
+        return tuple(found)
+
+    def notify(self) -> tuple[NotifyConfig, ...]:
+        found = []
+        for index, entry in enumerate(self.document.notify):
+            config = self._kind(entry, ("notify", index), NOTIFIERS)
+            if config is not None:
+                found.append(config)
         return tuple(found)
 
     def _kind(

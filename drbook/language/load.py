@@ -35,7 +35,7 @@ def load(data: bytes, file: str, vocabulary: Vocabulary) -> Runbook:
         raise RunbookInvalid(_sorted(problems)) from None
     checker = Checker(source, document, vocabulary, problems)
     sources, store = checker.backups(), checker.baselines()
-    mirrors = checker.mirrors()
+    mirrors, notify = checker.mirrors(), checker.notify()
     checker.deadlines()
     checker.inputs()
     steps = checker.steps()
@@ -50,6 +50,7 @@ def load(data: bytes, file: str, vocabulary: Vocabulary) -> Runbook:
         sources=sources,
         baseline_store=store,
         mirrors=mirrors,
+        notify=notify,
     )
 
 
@@ -66,6 +67,7 @@ def _rest(source: Source, vocabulary: Vocabulary) -> list[Problem]:
     found: list[Problem] = []
     checker = Checker(source, document, vocabulary, found)
     checker.backups(), checker.baselines(), checker.mirrors(), checker.steps()
+    checker.notify()
     checker.deadlines()
     checker.inputs()
     silent = [source.problem(where, "", "").path for where in touched]

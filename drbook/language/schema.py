@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from drbook.core.notify import NOTIFIERS
 from drbook.core.runbook import RunbookDocument
 from drbook.core.values import Json
 from drbook.language.check import Vocabulary
@@ -50,6 +51,16 @@ def schema(vocabulary: Vocabulary) -> Schema:
             "oneOf": [
                 _of_kind(kind, model, "mirrors.", definitions)
                 for kind, model in sorted(vocabulary.mirrors.items())
+            ]
+        },
+    }
+    top["notify"] = {
+        "type": "array",
+        "maxItems": 8,
+        "items": {
+            "oneOf": [
+                _of_kind(kind, model, "notify.", definitions)
+                for kind, model in sorted(NOTIFIERS.items())
             ]
         },
     }

@@ -1,13 +1,11 @@
 """The `http` action's door: one request, only to hosts that the runbook names, no redirects."""
 
 import re
-import socket
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import timedelta
-from typing import Any
 
 import httpx
 
@@ -18,6 +16,7 @@ from drbook.core.targets import HttpResult
 from drbook.core.values import Json, plain, plain_lines
 from drbook.providers.graphqlguard import why_not_reading, writes_by_url
 from drbook.providers.hiding import MARGIN, Known, Secret, scrub
+from drbook.providers.httpline import Line, bounded
 from drbook.providers.secrets import resolve
 from drbook.providers.shell import WITHHELD
 
@@ -175,53 +174,16 @@ class HttpSender:
     def _bounded(self, request: httpx.Request, timeout: timedelta) -> Iterator[threading.Event]:
         """The whole exchange ends with the timeout, which httpx itself takes for each wait by itself, and
         with a cancellation. The event says that it was the timeout."""
-        late = threading.Event()
-        line = _Line()
-        request.extensions = {**request.extensions, "trace": line.note}
-
-        def end() -> None:
-            late.set()
-            line.cut()
-
+        line = Line()
         unregister = self._cancel.on_request(line.cut)
-        timer = threading.Timer(timeout.total_seconds(), end)
-        timer.daemon = True
-        timer.start()
         try:
-            yield late
+            with bounded(request, timeout, line) as late:
+                yield late
         finally:
-            timer.cancel()
             unregister()
 
 
-class _Line:
-    """The connection of one request, which can be cut from another thread: closing it there would not
-    wake whoever waits for its answer."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._cut = False
-
-    def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpx at each step of a request (its `trace` extension)."""
-        if event not in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            return
-        with self._lock:
-            self._socket = info["return_value"].get_extra_info("socket")
-        if self._cut:
-            self.cut()
-
-    def cut(self) -> None:
-        with self._lock:
-            self._cut, line = True, self._socket
-        if line is not None:
-            with suppress(OSError):  # it has ended by itself
-                # Of the socket below TLS, whose own farewell would wait for an answer.
-                socket.socket.shutdown(line, socket.SHUT_RDWR)
-
-
-_NOT_SENT = (
+NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
@@ -243,7 +205,7 @@ def _no_answer(shown: str, method: str, status: int, error: Exception, said: str
     what = f"{shown} got no answer: {why}"
     if status:
         what = f"{shown} was answered with {status}, and the answer broke off: {why}"
-    if isinstance(error, _NOT_SENT) or method in READS:
+    if isinstance(error, NOT_SENT) or method in READS:
         return StepFailed(
             what,
             means="Nothing was changed." if method in READS else "Nothing was sent.",
@@ -289,9 +251,9 @@ def _request(
 ) -> httpx.Request:
     """Raises StepFailed for what is no request, and never quotes a header's value."""
     for name, value in headers.items():
-        if not _NAME.fullmatch(name) or _NOT_GIVEN.fullmatch(_as_read(name)):
+        if not may_be_given(name):
             raise _no_request(f"the header {plain(name, 60)!r} cannot be given")
-        if not _VALUE.fullmatch(value):
+        if not is_header_value(value):
             raise _no_request(f"the value of the header {name} is not one line of visible ASCII")
     # A compressed answer could be larger than this machine's memory.
     given = {**headers, "Accept-Encoding": "identity"}
@@ -302,6 +264,16 @@ def _request(
     if request.url.scheme not in _PORTS:  # httpx drops the scheme where there is no host
         raise _no_request("its address is no http:// or https:// URL")
     return request
+
+
+def may_be_given(name: str) -> bool:
+    """Whether a header of this name leaves a request what it is shown to be."""
+    return bool(_NAME.fullmatch(name)) and not _NOT_GIVEN.fullmatch(_as_read(name))
+
+
+def is_header_value(value: str) -> bool:
+    """Whether it is one line of visible ASCII."""
+    return _VALUE.fullmatch(value) is not None
 
 
 def _as_read(name: str) -> str:

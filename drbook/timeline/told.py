@@ -44,6 +44,11 @@ def told(record: Record) -> Told | None:
         return Told("incident", external_file(event))
     if isinstance(event, ev.ExternalEntryAdded):
         return Told("external", external(event), happened_at=event.happened_at)
+    if isinstance(event, ev.NotificationIntended):
+        return Told("incident", f"notifying {event.kind} at {event.host}: {event.outcome}")
+    if isinstance(event, ev.NotificationEnded):
+        accepted = event.delivery == "accepted"
+        return Told("incident" if accepted else "deviation", notified(event))
     if isinstance(event, ev.HandedOver):
         return Told("decision", f"handed over to {event.to}. {event.comment}".rstrip())
     if isinstance(event, ev.ShellOpened):
@@ -53,6 +58,21 @@ def told(record: Record) -> Told | None:
         text = f"suspended to a shell for {show_duration(away)} (exit {event.exit_code})"
         return Told("deviation", f"{text}; what was done there is not on record")
     return None
+
+
+def notified(event: ev.NotificationEnded) -> str:
+    """How a notification ended; that one was accepted does not say that somebody has read it."""
+    words = {
+        "accepted": "was accepted",
+        "not-accepted": "WAS NOT ACCEPTED",
+        "unknown": "was sent, and whether it was taken is unknown",
+    }
+    status = "" if event.status is None else f" ({event.status})"
+    tries = f" after {counted(event.tries, 'try', 'tries')}" if event.tries > 1 else ""
+    said = f": {event.said}" if event.said else ""
+    return (
+        f"notification to {event.kind} at {event.host} {words[event.delivery]}{status}{tries}{said}"
+    )
 
 
 def external(event: ev.ExternalEntryAdded) -> str:

@@ -8,6 +8,7 @@ from drbook.app.model import Snapshot
 from drbook.core import events as ev
 from drbook.core.events import Record, StepEnd
 from drbook.core.values import plain, show_duration
+from drbook.timeline.told import notified
 from drbook.tui.clocks import clock_time, moment, zone_name
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
 from drbook.tui.signs import number_of
@@ -88,6 +89,10 @@ def _rare(record: Record) -> tuple[str, str]:
         return f"resolved as {event.state.value}: {event.reason}", WARN
     if isinstance(event, ev.InputChanged):
         return f"input {event.name} is now {event.value!s}", WARN
+    if isinstance(event, ev.NotificationIntended):
+        return f"notifying {event.kind} at {event.host}: {event.outcome}", DIM
+    if isinstance(event, ev.NotificationEnded):
+        return notified(event), DIM if event.delivery == "accepted" else WARN
     return _by_a_person(record)
 
 

@@ -4,7 +4,7 @@
     python tests/campaigns/canary.py --short    # without the demo on the screen and the smaller commands
 
 The runbook of leaks uses every way that a secret can enter (`env:`, `file:`, `cmd:`, a DSN, a libpq
-service and passfile, an AWS profile, a secret header, a command's environment) against servers and
+service and passfile, an AWS profile, a secret header, a webhook's address, a command's environment) against servers and
 commands that repeat what they were given, in every encoding. Looked at are all files, also those that
 were removed meanwhile or are open and deleted, all exports, standard output and error, the bytes that
 reach a terminal, pictures of the screen, and the argv of every process of the machine. A secret may be
@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import psycopg
 from support.borg import Repository as BorgRepository
 from support.canary import Detector, Ledger, Markers, Watcher, look_at_events, look_at_files
-from support.liars import HEADER, HttpLiar, PostgresLiar
+from support.liars import HEADER, HOOK, HttpLiar, PostgresLiar
 from support.pg import drain
 from support.restic import Repository
 from support.terminal import ENTER, ESCAPE, Terminal
@@ -326,6 +326,10 @@ class Leaks:
             "LIAR_SECRET": new("liar's secret"),
             "LIAR_TOKEN": new("liar's token"),
             "TOKEN": new("token"),
+            "HOOK": f"http://127.0.0.1:{self.http.port}{HOOK}{new('webhook')}",
+            "HOOK_KEY": new("routing key"),
+            "HOOK_PLACE": f"http://127.0.0.1:{self.http.port}/headers?sig={new('signature')}",
+            "HOOK_TOKEN": new("webhook's token"),
             "HARD": new("hard", hard=True),
             "STEP": new("step"),
             "DEFECT": new("defect"),
@@ -350,6 +354,13 @@ class Leaks:
             "objectives": {"rpo": "24h", "rto": "4h"},
             "inputs": {"occurred": {"type": "time", "prompt": "When?"}},
             "hosts": [f"127.0.0.1:{self.http.port}"],
+            "notify": [
+                {"kind": "slack", "url": "env:HOOK", "host": f"127.0.0.1:{self.http.port}"},
+                {"kind": "pagerduty", "routing_key": "env:HOOK_KEY"}
+                | {"host": f"127.0.0.1:{self.http.port}"},
+                {"kind": "http", "url": "env:HOOK_PLACE", "host": f"127.0.0.1:{self.http.port}"}
+                | {"secret_headers": {HEADER: "env:HOOK_TOKEN"}},
+            ],
             "production": {
                 "database": {"dsn": "env:PROD_DSN"},
                 "domain": {"provider": "here", "account": "prod", "resource": "vol-1"}
@@ -480,6 +491,7 @@ def leaks(run: Campaign, stack: ExitStack, *, short: bool) -> Leaks:
         ("backups", runbook, "--json", "--set", "occurred=now"),
         ("backups", runbook, "--set", "occurred=now"),
         ("doctor",),
+        ("notify", runbook, "--test"),
         ("rehearse", runbook, "--dry-run", "--headless", "--json", "--set", "occurred=now"),
     ):
         if not short or command[:2] == ("baseline", "capture"):
@@ -491,6 +503,9 @@ def leaks(run: Campaign, stack: ExitStack, *, short: bool) -> Leaks:
         raise AssertionError(f"the runbook of leaks ended with {code}, and not at its last step")
     if made.liar.asked < 5:
         raise AssertionError("the lying server was not asked")
+    told = (incident_of(run) / "journal.jsonl").read_text().count('"event":"NotificationEnded"')
+    if told != 3:
+        raise AssertionError(f"{told} of three notifications stand on record")
     leave(incident_of(run), Letter("bob", f"the password is {environment['TYPED']}"))
     if not short:
         for command in (("resume", "--headless"), ("incidents", "--json"), ("journal", "verify")):

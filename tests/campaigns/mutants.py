@@ -69,8 +69,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "drbook.providers.targets.lease": ("tests/providers/test_lease.py", *_TARGETS),
     "drbook.providers.secrets": ("tests/providers/test_secret_references.py",),
     "drbook.core.hosts": ("tests/core/test_hosts.py", "tests/guard/test_http.py"),
-    "drbook.actions.secretnames": (
-        "tests/actions/test_secretnames.py",
+    "drbook.core.secretnames": (
+        "tests/core/test_secretnames.py",
         "tests/app/test_secrets_said.py",
     ),
     "drbook.app.aftermath": ("tests/app/test_aftermath.py",),
@@ -159,6 +159,11 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/providers/test_orphans.py",
     ),
     "drbook.providers.http": ("tests/providers/test_http_door.py", "tests/guard/test_http.py"),
+    "drbook.providers.httpline": (
+        "tests/providers/test_http_door.py",
+        "tests/providers/test_notify.py",
+    ),
+    "drbook.providers.notify": ("tests/providers/test_notify.py",),
     "drbook.providers.s3guard": (
         "tests/providers/test_s3_allowed.py",
         "tests/guard/test_s3.py",

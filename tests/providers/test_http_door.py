@@ -21,6 +21,7 @@ from drbook.providers import http as door
 from drbook.providers.cancel import CancelToken
 from drbook.providers.hiding import MASK, Secret
 from drbook.providers.http import BODY, WHOLE, GuardedTransport, HttpSender, _body
+from drbook.providers.httpline import Line
 from drbook.providers.shell import WITHHELD
 
 SECONDS = timedelta(seconds=5)
@@ -564,7 +565,7 @@ TOLD = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 @pytest.mark.parametrize("event", [*TOLD, "connection.connect_tcp.started", "http11.x.complete"])
 @pytest.mark.parametrize("first", ["told", "cut"])
 def test_a_line_is_cut_however_early(event: str, first: str) -> None:
-    cut = door._Line()
+    cut = Line()
     with line() as (other, info):
         if first == "cut":
             cut.cut()

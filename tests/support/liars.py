@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
 HEADER = "X-Canary"
+HOOK = "/hook/"
+"""Before what is secret in a webhook's path."""
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -25,12 +27,16 @@ class _Echo(BaseHTTPRequestHandler):
             self._as_s3(signed)
             return
         given = self.headers.get(HEADER, "")
+        if self.path.startswith(HOOK):
+            self._hook(self.path.removeprefix(HOOK))
+            return
         way = {
             "/forms": self._forms,
             "/chunks": self._chunks,
             "/cut": self._cut,
             "/broken": self._broken,
             "/headers": self._headers,
+            "/v2/enqueue": self._hook,
         }[self.path.partition("?")[0]]
         way(given)
 
@@ -43,6 +49,11 @@ class _Echo(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _hook(self, given: str) -> None:
+        """A notification; PagerDuty's key stands in its body."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._forms(body.get("routing_key", given))
 
     def _forms(self, given: str) -> None:
         raw = given.encode()

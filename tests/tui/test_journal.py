@@ -59,6 +59,23 @@ SAID: list[tuple[Event, str, bool]] = [
         "EXTERNAL, rail",
         False,
     ),
+    (
+        ev.NotificationIntended(number=1, kind="slack", host="hooks.slack.com", outcome="fail"),
+        "notifying slack at hooks.slack.com: fail",
+        False,
+    ),
+    (
+        ev.NotificationEnded(
+            number=1, kind="http", host="h", delivery="unknown", tries=4, said="s"
+        ),
+        "http at h was sent, and whether it was taken is unknown after 4 tries: s",
+        False,
+    ),
+    (
+        ev.NotificationEnded(number=1, kind="http", host="h", delivery="not-accepted", status=404),
+        "WAS NOT ACCEPTED (404)",
+        False,
+    ),
     (ev.NoteAdded(text="a\nb", kind=ev.NoteKind.HYPOTHESIS), "hypothesis (ops): a / b", False),
     (ev.NoteAdded(text="n", happened_at=T0 - timedelta(minutes=5)), "22:36", False),
     (ev.InputChanged(name="day", value="friday"), "input day is now friday", False),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from pydantic_core import PydanticCustomError
 
-from drbook.actions.secretnames import (
+from drbook.core.secretnames import (
     header_names_a_secret,
     names_a_secret,
     no_secret_in_body,
