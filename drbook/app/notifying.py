@@ -58,18 +58,14 @@ def tell_all(
 ) -> list[NotificationEnded]:
     """Send them side by side, each recorded before and after. Never raises for what goes wrong with one.
 
+    What cannot be put on record first is not sent, which is said; where there is no record (`put` is None),
+    there is none to keep.
+
     `longest` is how many seconds all of them are waited for, LONGEST where it is not said.
     """
+    messages = [each for each in messages if _recorded(_intended(each), put, say)]
     if not messages:
         return []
-    for each in messages:
-        event = NotificationIntended(
-            number=each.number,
-            kind=each.config.kind,
-            host=each.config.host,
-            outcome=each.notice.word,
-        )
-        _record(event, put, say)
     arrived: queue.SimpleQueue[tuple[int, NotificationEnded]] = queue.SimpleQueue()
     for place, each in enumerate(messages):
         # A look-up of a name cannot be ended: what hangs there is left behind.
@@ -80,7 +76,7 @@ def tell_all(
     ended = _collected(messages, arrived, LONGEST if longest is None else longest)
     for one in ended:
         say(plain(notified(one), 600))
-        _record(one, put, say)
+        _recorded(one, put, say)
     return ended
 
 
@@ -144,12 +140,25 @@ def _ended(
     )
 
 
-def _record(
+def _intended(message: Message) -> NotificationIntended:
+    return NotificationIntended(
+        number=message.number,
+        kind=message.config.kind,
+        host=message.config.host,
+        outcome=message.notice.word,
+    )
+
+
+def _recorded(
     event: NotificationIntended | NotificationEnded, put: Put | None, say: Callable[[str], None]
-) -> None:
+) -> bool:
     if put is None:
-        return
+        return True
     try:
         put(event)
     except DrbookError as error:
-        say(f"The notification is not on record: {plain(error.what, 300)}")
+        sent = "was not sent, for it" if isinstance(event, NotificationIntended) else "was sent and"
+        where = f"{event.kind} at {event.host}"
+        say(plain(f"The notification ({where}) {sent} is not on record: {error.what}", 600))
+        return False
+    return True

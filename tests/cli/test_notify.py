@@ -232,7 +232,7 @@ def test_a_defect_in_it_changes_nothing_of_the_run(
     assert PATH not in told
 
 
-def test_a_record_that_takes_no_more_keeps_nobody_from_being_told(
+def test_what_cannot_be_put_on_record_first_is_not_sent(
     book: Path,
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
@@ -243,8 +243,8 @@ def test_a_record_that_takes_no_more_keeps_nobody_from_being_told(
 
     monkeypatch.setattr(unattended.Reporting, "_put", full)
     assert main(["rehearse", str(book), "--headless"]) == 1
-    assert len(receiver.got) == 2
-    assert "not on record: No space left" in capsys.readouterr().err
+    assert receiver.got == []
+    assert "was not sent, for it is not on record: No space left" in capsys.readouterr().err
 
 
 def test_a_test_says_that_it_is_one(
