@@ -7,7 +7,6 @@ import json
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
-from itertools import pairwise
 
 import pytest
 from support.evidence import LOSS, located, restored, verified
@@ -298,27 +297,6 @@ def test_verdicts_have_signs_and_words() -> None:
         text = export(whole(), kind)
         for words in ("✗ shared", "✗ damaged", "✗ destroyed", "? unknown", "? could\\-not"):
             assert words.replace("\\", "") in text.replace("\\", ""), words
-
-
-@pytest.mark.parametrize("seconds", [61, 480, 481, 507, 3_600, 359_999])
-def test_no_label_of_the_axis_runs_out_of_the_chart(seconds: int) -> None:
-    told = timeline(
-        (0, opened("Production lost")),
-        *attempt("loss", "postgres.probe", 0, seconds),
-        (seconds, ev.IncidentClosed(outcome="pass", exit_code=0)),
-    )
-    page = export(told, "html")
-    labels = re.findall(
-        r'<text class="tick" x="([0-9.]+)" y="14"( text-anchor="end")?>([^<]*)', page
-    )
-    assert len(labels) > 2
-    places = []
-    for x, ends, text in labels:
-        wide = len(text) * 6.5
-        left = float(x) - (wide if ends else 0)
-        places.append((left, left + wide))
-    assert places[-1][1] <= 1300
-    assert all(before[1] < after[0] for before, after in pairwise(places))
 
 
 # --- hostile text ---------------------------------------------------------------------------------
