@@ -134,7 +134,7 @@ def _flags(sheet: _Sheet, moments: Sequence[Moment], found: Scene) -> float:
         x, elapsed = on.x(one.at), since(one.at, found.declared)
         day = "" if one.at.date() == found.begin.date() else f"{one.at.day} {one.at:%b} "
         behind = " →" if one.at > on.end else ""
-        shown = fit(f"{one.text} {day}{one.at:%H:%M:%S} · {elapsed}{behind}", SIZE, 480)
+        shown = fit(f"{one.text} {day}{one.at:%H:%M:%S} · {elapsed}{behind}", SIZE, 640)
         width = wide(shown, SIZE)
         ends = x + 4 + width > RIGHT
         left = x - 4 - width if ends else x + 4
