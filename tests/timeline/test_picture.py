@@ -30,9 +30,10 @@ from drbook.timeline.axis import scale, since, ticks
 from drbook.timeline.export import export
 from drbook.timeline.layout import Box, Rows, fit, hatched, striped, wide
 from drbook.timeline.model import Timeline
-from drbook.timeline.picture import RIGHT, WIDTH, views
+from drbook.timeline.picture import views
 from drbook.timeline.scene import scene
 from drbook.timeline.shapes import Picture, size
+from drbook.timeline.sheet import RIGHT, WIDTH
 
 SECOND = timedelta(seconds=1)
 
