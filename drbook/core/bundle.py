@@ -106,6 +106,7 @@ _NOTES, _HANDED = "notes, answers and comments that somebody typed", "who it was
 _NAMES = "names of operators, and of the hosts they worked on"
 _APPROVED = "who approved"
 _PASTED = "output that somebody pasted, and what was done by hand"
+_OTHERS = "what other systems' files said, with the names in it"
 _PRINTED = "what commands printed and requests were answered; rows of a database may be among it"
 _COMMANDS = "command lines, with user names and paths as they were given"
 _INPUTS = (
@@ -129,7 +130,7 @@ def personal(
         said = "names and telephone numbers: the runbook's contacts"
         listed.append(Personal(what=said, records=RUNBOOK))
     if artifacts:
-        said = "files that steps kept as evidence; nobody looked into them"
+        said = "files that were kept as evidence; nobody looked into them"
         listed.append(Personal(what=said, records="artifacts/"))
     return tuple(listed)
 
@@ -143,6 +144,8 @@ def _held(event: ev.Event, actions: Mapping[tuple[str, int], str], *, rows: bool
         yield _APPROVED
     elif isinstance(event, ev.StepDoneElsewhere | ev.StepResolved):
         yield _PASTED
+    elif isinstance(event, ev.ExternalFileTaken | ev.ExternalEntryAdded):
+        yield _OTHERS
     elif isinstance(event, ev.ProcessStarted):
         yield _COMMANDS
     elif isinstance(event, ev.InputChanged | ev.StepPlanned | ev.IncidentOpened):
@@ -203,8 +206,9 @@ def runbooks(records: Sequence[Record]) -> dict[str, str]:
 
 def artifacts(records: Sequence[Record]) -> tuple[str, ...]:
     """The names of all artifacts on record, each once."""
-    ends = (record.event for record in records)
-    named = (name for one in ends if isinstance(one, ev.StepFinished) for name in one.artifacts)
+    events = (record.event for record in records)
+    keeping = (ev.StepFinished, ev.ExternalFileTaken)
+    named = (name for one in events if isinstance(one, keeping) for name in one.artifacts)
     return tuple(sorted(set(named)))
 
 

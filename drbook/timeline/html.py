@@ -6,10 +6,10 @@ from jinja2 import Template
 
 from drbook.core.values import plain_lines, show_size, show_time
 from drbook.timeline import comparing, words
-from drbook.timeline.axis import WIDTH, axis
 from drbook.timeline.build import when
 from drbook.timeline.model import Timeline
 from drbook.timeline.pages import template
+from drbook.timeline.picture import views
 
 
 @cache
@@ -43,8 +43,13 @@ def _template() -> Template:
         moment=words.moment,
         by_hand=words.by_hand,
         lines=_lines,
+        whole=_Whole,
         rows_left=words.rows_left,
     )
+
+
+class _Whole(str):
+    """Text of our own, however long; it is still to be escaped."""
 
 
 class _Lines(str):
@@ -67,6 +72,6 @@ def html(timeline: Timeline) -> str:
         pauses=words.pauses(timeline),
         difference=words.difference(timeline),
         check=words.check_command(timeline),
-        axis=axis(timeline),
-        width=WIDTH,
+        views=views(timeline),
+        bad=words.BAD,
     )

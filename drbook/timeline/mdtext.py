@@ -5,11 +5,16 @@ from collections.abc import Iterable, Sequence
 
 from drbook.core.values import plain
 
-_SPECIAL = re.compile(r"://|www\.|@|#(?=\d)|[\\`*_{}\[\]<>()#|~&]|^[-+=]|(?<=^\d)\.", re.IGNORECASE)
-_LINKS = {"://": "&#58;//", "@": "&#64;<!-- -->"}
-"""What Markdown makes a link of, and people of, although nobody marked it as one (GitHub's, section
-6.9). Addresses are looked for in the source, where an entity hides them; names behind an @ and numbers
-behind a # in what was made of it, where only something between the two does."""
+_SPECIAL = re.compile(
+    r"://|www\.|@|#(?=\d)|[!%](?=[\w\"])|(?<![a-z0-9])gh(?=-\d)|:(?=[0-9_+-]*[a-z][a-z0-9_+-]*:)"
+    r"|[\\`*_{}\[\]<>()#|~&$]|^[-+=]|(?<=^\d)\.",
+    re.IGNORECASE,
+)
+_LINKS = {"://": "&#58;//", "@": "&#64;<!-- -->", ":": ":<!-- -->"}
+"""What Markdown makes a link of, people of and pictures of, although nobody marked it as one (GitHub's,
+section 6.9). Addresses are looked for in the source, where an entity hides them; names behind an @,
+numbers behind a # or GH-, and words between colons in what was made of it, where only something between
+the two does. GitLab's numbers behind ! % & $ ~ are none where a backslash stands before the sign."""
 
 
 def text(value: object) -> str:
@@ -23,6 +28,8 @@ def _escaped(found: re.Match[str]) -> str:
         return _LINKS[sign]
     if sign == "#" and found.string[found.end() : found.end() + 1].isdigit():
         return "\\#<!-- -->"
+    if sign.lower() == "gh":
+        return f"{sign}<!-- -->"
     return f"{sign[:-1]}&#46;" if len(sign) > 1 else f"\\{sign}"
 
 

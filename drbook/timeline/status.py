@@ -80,13 +80,13 @@ def _what_happened(timeline: Timeline, now: datetime) -> list[str]:
 
 
 def _what_is_done(timeline: Timeline) -> list[str]:
-    moved = ["The service has been moved to the restored data."] if _moved(timeline) else []
+    there = ["The service has been moved to the restored data."] if moved(timeline) else []
     if timeline.closed is not None:
-        return [*moved, *_what_was_checked(timeline)]
+        return [*there, *_what_was_checked(timeline)]
     phase, runs = _phase(timeline), bool(_running(timeline))
     if phase is Phase.VERIFY and runs:
-        return [*moved, _WORK[phase]]
-    return [*moved, *_work(timeline, phase, runs=runs), *_what_was_checked(timeline)]
+        return [*there, _WORK[phase]]
+    return [*there, *_work(timeline, phase, runs=runs), *_what_was_checked(timeline)]
 
 
 def _work(timeline: Timeline, phase: Phase | None, *, runs: bool) -> list[str]:
@@ -147,7 +147,7 @@ def _running(timeline: Timeline) -> list[Attempt]:
     return [one for one in timeline.attempts if not one.state and one.started_at is not None]
 
 
-def _moved(timeline: Timeline) -> bool:
+def moved(timeline: Timeline) -> bool:
     """Whether the cutover is done: it ended well, and something behind it has begun or all has ended."""
     cutover = [one.state for one in timeline.attempts if one.phase == Phase.CUTOVER.value]
     if not cutover or cutover[-1] != "succeeded":

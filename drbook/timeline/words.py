@@ -20,6 +20,8 @@ MODES = {
 }
 LINED = frozenset({"note", "external"})
 """Kinds of entries whose text keeps its lines."""
+BAD = frozenset({"failed", "failed by hand", "refused", "in-doubt", "could-not-verify"})
+"""States of attempts that are shown in red, beside their sign and word."""
 SIGNS = {
     "succeeded": "✓",
     "succeeded by hand": "✎",

@@ -153,18 +153,24 @@ def test_personal_data_by_kind() -> None:
         ev.HandedOver(to="Grace"),
         ev.ApprovalGiven(step="a", attempt=1, by="Ada"),
         ev.ProcessStarted(step="a", attempt=1, pid=1, started=1, argv=("x",)),
-    )
+        ev.ExternalFileTaken(name="log", sha256="0" * 64, artifacts=(), entries=1),
+        ev.ExternalEntryAdded(
+            happened_at=datetime(2026, 4, 24, tzinfo=UTC), author="Eve", text="x", source="log",
+            file="0" * 64, line=1, digest="0" * 64,
+        ),
+    )  # fmt: skip
     listed = personal(found, rows=True, contacts=False, artifacts=True)
     said = {one.what.split(",")[0].split(":")[0]: one.records for one in listed}
     assert said == {
-        "names of operators": "1-7",
+        "names of operators": "1-9",
         "inputs of the incident": "1-2",
         "rows of databases": "3",
         "notes": "4",
         "who it was handed over to": "5",
         "who approved": "6",
         "command lines": "7",
-        "files that steps kept as evidence; nobody looked into them": "artifacts/",
+        "what other systems' files said": "8-9",
+        "files that were kept as evidence; nobody looked into them": "artifacts/",
     }
     without = personal(found, rows=False, contacts=False, artifacts=False)
     assert not [one for one in without if one.what.startswith("rows")]
