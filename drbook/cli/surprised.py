@@ -17,7 +17,8 @@ from drbook.core.values import counted, plain
 from drbook.demo.surprises import Plan, plan, read_names
 
 if TYPE_CHECKING:
-    from drbook.demo.surprised import Ground, Life, Prey, Surprised
+    from drbook.demo.faults import Prey
+    from drbook.demo.surprised import Ground, Life, Surprised
 
 SEEDS = 1_000_000
 """Seeds that are drawn where none is given: short enough to be typed again."""

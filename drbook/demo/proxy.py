@@ -9,13 +9,14 @@ import http.client
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from drbook.demo.surprises import BODY, AtBody, Fault, Surprise
+from drbook.demo.surprises import AtBody, Fault, Surprise
 
 PIECES = 12
 """Pieces that a slow store gives a download in."""
@@ -61,7 +62,7 @@ class Proxy:
         self._note = note
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
-        self._bodies = 0
+        self._bodies: Counter[str] = Counter()
         self._refusals = 0
         self._slow = self._down = False
         self._server = _Server(self)
@@ -116,16 +117,18 @@ class Proxy:
 
     def begun(self, size: int, where: str) -> "Harm":
         """What is done to a body of that size; nothing to one that is no download."""
-        if size < BODY:
+        kind = AtBody.kind(where, size)
+        if kind is None:
             return Harm()
         with self._lock:
-            self._bodies += 1
-            number = self._bodies
+            self._bodies[kind] += 1
+            number = self._bodies[kind]
         flips, cut = [], None
         for fault in self._faults:
             moment = fault.moment
             if (
                 not isinstance(moment, AtBody)
+                or moment.of != kind
                 or not moment.nth <= number < moment.nth + fault.amount
             ):
                 continue

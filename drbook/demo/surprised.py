@@ -12,10 +12,10 @@ from typing import Literal, Protocol
 
 from drbook.app.places import JOURNAL, Home, listed
 from drbook.core.errors import DrbookError, Interrupted, StepFailed
-from drbook.core.events import ProcessStarted, Record, StepFinished
+from drbook.core.events import Record, StepFinished
 from drbook.core.fold import fold
 from drbook.core.results import RestoreResult, read_result
-from drbook.core.signals import Signal, Working
+from drbook.core.signals import ProcessStarted, Signal, Working
 from drbook.core.state import IncidentState
 from drbook.core.targets import Target
 from drbook.core.values import Json, plain
@@ -23,7 +23,7 @@ from drbook.demo.faults import Injected, Injector, Prey
 from drbook.demo.lookback import listing, rows_in, whats_wrong
 from drbook.demo.objectstore import ObjectStore
 from drbook.demo.proxy import Proxy
-from drbook.demo.shelf import Shelf
+from drbook.demo.shelf import MANIFEST, Shelf
 from drbook.demo.surprises import Plan, Surprise
 from drbook.demo.truth import Copy, Judged, Truth, judge, told
 from drbook.journal.reader import read
@@ -139,16 +139,19 @@ class Trial:
             exit_code=life.exit_code,
             said=life.said,
             record=whats_wrong(self.home),
-            flipped=frozenset(
-                one.where.rpartition(" of /")[2].partition("/")[2]
-                for one in injected
-                if one.done and one.fault.surprise is Surprise.FLIP
-            ),
+            flipped=frozenset(self._flipped(injected)),
             out_of_room=any(one.done and one.fault.surprise is Surprise.FULL for one in injected),
         )
         judged = judge(truth, [record.event for record in records])
         folder = self._folder()
         return Surprised(self.plan, injected, judged, life, lives, state, folder, shelf.copies)
+
+    def _flipped(self, injected: Sequence[Injected]) -> Iterator[str]:
+        """Keys of the dumps whose bytes, or whose manifest's, came otherwise than they lie there."""
+        for one in injected:
+            if one.done and one.fault.surprise is Surprise.FLIP:
+                path = one.where.rpartition(" of /")[2]
+                yield path.partition("/")[2].removesuffix(MANIFEST)
 
     @contextmanager
     def _injecting(self, shelf: Shelf, prey: Prey) -> Iterator[tuple[Injector, Path]]:

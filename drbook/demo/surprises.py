@@ -8,13 +8,16 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from drbook.core.errors import UsageError
 from drbook.core.events import AttemptEvent, Event, ProcessStarted
 from drbook.core.values import plain
 
-BODY = 16 * 1024
-"""Bytes from which on the body of an answer counts as a download; lists and manifests are smaller."""
+COPY = 16 * 1024
+"""Bytes from which on the body of an answer counts as a copy's; lists are smaller."""
+MANIFEST = ".json"
+"""How the name of a body ends that is a manifest's, whatever its size."""
 MOST = 3
 """Faults at a time."""
 
@@ -77,13 +80,21 @@ class AtRecord:
 
 @dataclass(frozen=True, slots=True)
 class AtBody:
-    """In the nth download, when this share of its bytes (in thousandths) is through."""
+    """In the nth download of its kind, when this share of its bytes (in thousandths) is through."""
 
     nth: int
     share: int
+    of: Literal["copy", "manifest"] = "copy"
 
     def __str__(self) -> str:
-        return f"in download {self.nth} at {self.share / 10:.1f} % of its bytes"
+        return f"in download {self.nth} of a {self.of} at {self.share / 10:.1f} % of its bytes"
+
+    @staticmethod
+    def kind(path: str, size: int) -> Literal["copy", "manifest"] | None:
+        """Of which kind the body of an answer is; None where it is no download."""
+        if path.endswith(MANIFEST):
+            return "manifest"
+        return "copy" if size >= COPY else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +200,8 @@ def plan(seed: int, chosen: Sequence[Surprise] = ()) -> Plan:
 def _fault(kind: Surprise, chance: random.Random) -> Fault:
     match kind:
         case Surprise.CUT | Surprise.FLIP:
-            moment = AtBody(chance.choice((1, 1, 1, 2)), chance.randint(1, 999))
+            of: Literal["copy", "manifest"] = "manifest" if chance.random() < 0.25 else "copy"
+            moment = AtBody(chance.choice((1, 1, 1, 2)), chance.randint(1, 999), of)
             return Fault(kind, moment, chance.choice((1, 1, 2, 9)))
         case Surprise.FULL:
             return Fault(kind, *chance.choice(_FULL))
