@@ -141,7 +141,7 @@ def _at_the_screen(
     if prey.killed:
         sys.stdout.write(_SCREEN_BACK)
         sys.stdout.flush()
-    return Life(left.exit_code, "")
+    return Life(left.exit_code, f"it was left at the screen with exit code {left.exit_code}")
 
 
 def _asked(folder: Path | None) -> bool:

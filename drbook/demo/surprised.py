@@ -61,7 +61,7 @@ class Life:
     exit_code: int | None
     """None where it did not end in its time."""
     said: str
-    """The end of its standard error; empty where it had the screen."""
+    """The end of its standard error; how it was left, where it had the screen."""
     printed: str = ""
     """Its standard output."""
 
