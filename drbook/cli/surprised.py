@@ -108,7 +108,8 @@ def lines(ended: "Surprised") -> list[str]:
     code = "none" if ended.life.exit_code is None else ended.life.exit_code
     found.append(f"drbook said    exit code {code}{lives}: {plain(ended.judged.why, 500)}")
     found.append(f"the truth      {sentence(ended.judged)}")
-    return found + [f"               {plain(one, 500)}" for one in ended.judged.false]
+    found += [f"               {plain(one, 500)}" for one in ended.judged.false]
+    return found + [f"passed over    {plain(one, 500)}" for one in ended.judged.passed_over]
 
 
 def remove_targets(state: IncidentState, folder: Path) -> None:

@@ -19,6 +19,9 @@ from drbook.core.values import Json, counted, parse_time, plain
 LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
 
 
+_UNREAD = (Verdict.DAMAGED, Verdict.UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """One version of a dump on the world's store."""
@@ -66,6 +69,9 @@ class Judged:
     """drbook's own words for it."""
     false: tuple[str, ...] = ()
     """Each claim that is not true, or that nobody can confirm, in words."""
+    passed_over: tuple[str, ...] = ()
+    """Sound copies, newer than the one that was restored, that were called damaged or unknown: no lie where
+    nobody could read them, and what it cost."""
 
     @property
     def honest(self) -> bool:
@@ -96,7 +102,8 @@ def judge(truth: Truth, events: Sequence[Event]) -> Judged:
     ]
     if truth.exit_code is None:
         return Judged("hung", "it did not end in its time", (*false, "it did not end in its time"))
-    return Judged("verified" if verified else "failed", _why(read, truth), tuple(false))
+    ended: Literal["verified", "failed"] = "verified" if verified else "failed"
+    return Judged(ended, _why(read, truth), tuple(false), tuple(_passed_over(truth, read)))
 
 
 def _read(events: Sequence[Event]) -> _Read:
@@ -151,6 +158,16 @@ def _of_copies(truth: Truth, read: _Read) -> Iterator[str]:
         copy = _copy(truth, restored.point)
         if copy is None or copy.sha256 != restored.copy_used.sha256 or copy.rows is None:
             yield f"{restored.point.location} was restored from other bytes than the sound ones"
+
+
+def _passed_over(truth: Truth, read: _Read) -> Iterator[str]:
+    if read.restored is None or not read.located:
+        return
+    for judgement in read.located[-1].judgements:
+        point, copy = judgement.point, _copy(truth, judgement.point)
+        newer = point.taken_at > read.restored.point.taken_at
+        if newer and copy is not None and copy.rows is not None and judgement.verdict in _UNREAD:
+            yield f"{point.location} is sound, and was {judgement.verdict.value}"
 
 
 def _of_verifications(truth: Truth, read: _Read) -> Iterator[str]:
@@ -248,6 +265,7 @@ def told(judged: Judged) -> dict[str, Json]:
         "why": judged.why,
         "honest": judged.honest,
         "false": list(judged.false),
+        "passed_over": list(judged.passed_over),
     }
 
 

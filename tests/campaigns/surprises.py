@@ -84,9 +84,12 @@ def a_field(rows: int = ROWS) -> Iterator[Field]:
 
 
 def row(ended: Surprised, seconds: float, left: Sequence[str]) -> str:
-    came = "; ".join(
+    each = [
         f"{one.fault.surprise.value} {one.fault.moment}{'' if one.done else ' (not done)'}"
         for one in ended.injected
+    ]
+    came = "; ".join(
+        f"{one} ×{each.count(one)}" if each.count(one) > 1 else one for one in dict.fromkeys(each)
     )
     verdict = "honest" if ended.judged.honest and not left else "NOT HONEST"
     code = ended.life.exit_code
@@ -94,6 +97,7 @@ def row(ended: Surprised, seconds: float, left: Sequence[str]) -> str:
         f"{ended.plan.seed:>5}  {verdict:<10}  {ended.judged.ended:<8}  {code!s:>4}  {ended.lives}  "
         f"{seconds:5.1f} s  {came}\n       {ended.judged.why[:240]}"
         + "".join(f"\n       FALSE: {one}" for one in ended.judged.false)
+        + "".join(f"\n       PASSED OVER: {one}" for one in ended.judged.passed_over)
         + "".join(f"\n       LEFT: {one}" for one in left)
     )
 

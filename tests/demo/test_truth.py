@@ -255,6 +255,23 @@ def test_a_copy_whose_bytes_came_otherwise_may_be_called_damaged() -> None:
     assert judge(replace(truth, flipped=keys), _all_damaged(events)).honest
 
 
+def test_a_newer_sound_copy_that_was_passed_over_is_told() -> None:
+    """No lie, where nobody could read it; and that is what it cost."""
+    truth, events = true_case()
+    end = _end(events, "locate")
+    located = Located.model_validate(end.result)
+    newest = max(located.judgements, key=lambda one: one.point.taken_at)
+    rest = tuple(one for one in located.judgements if one is not newest)
+    unknown = newest.model_copy(update={"verdict": Verdict.UNKNOWN})
+    changed = located.model_copy(update={"judgements": (unknown, *rest)}).model_dump(mode="json")
+    record = tuple(
+        one.model_copy(update={"result": changed}) if one is end else one for one in events
+    )
+    judged = judge(truth, record)
+    assert judged.honest
+    assert judged.passed_over == (f"{newest.point.location} is sound, and was unknown",)
+
+
 def test_a_full_disk_may_end_the_record() -> None:
     truth, events = true_case()
     told = replace(truth, exit_code=70, said="The journal cannot be written.", out_of_room=True)
