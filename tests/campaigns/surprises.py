@@ -8,6 +8,7 @@ claim that did not hold.
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -112,6 +113,8 @@ def campaign(plans: Sequence[Plan], rows: int, tell: Callable[[str], None]) -> i
             ended = there.run(planned)
             left = there.left(ended)
             tell(row(ended, time.monotonic() - begun, left))
+            if ended.folder is not None:
+                shutil.rmtree(ended.folder.parents[1])  # a hundred clusters fill a disk
             if left or not ended.judged.honest:
                 bad += 1
                 tell("\n".join(f"         | {line}" for line in there.heard[-25:]))
