@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -11,13 +10,15 @@ import click
 
 from drbook.app.exports import may_write, write_timeline
 from drbook.app.places import Home
-from drbook.app.session import Session, open_incident
+from drbook.app.session import open_incident
 from drbook.app.shipped import open_runbook
 from drbook.cli.lead import as_interrupt, lead, need_terminal
 from drbook.cli.output import say
+from drbook.cli.surprised import plan_of, remove_targets, surprised
 from drbook.core.errors import StepFailed
 from drbook.core.events import Mode
 from drbook.core.values import format_time
+from drbook.demo.surprises import Surprise
 
 SCENARIOS = ("volume-deleted",)
 
@@ -48,8 +49,30 @@ SCENARIOS = ("volume-deleted",)
     show_default=True,
     help="What goes wrong.",
 )
+@click.option(
+    "--surprise",
+    is_flag=True,
+    help="Let faults come over it, and hold what drbook says to what is true.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), metavar="N", help="With --surprise: which; else a new one."
+)
+@click.option(
+    "--surprises",
+    "names",
+    metavar="A,B",
+    help=f"With --surprise: these kinds (at most 3) of {', '.join(Surprise)}.",
+)
 def command(
-    headless: bool, as_json: bool, keep: bool, output: Path | None, rows: int, scenario: str
+    headless: bool,
+    as_json: bool,
+    keep: bool,
+    output: Path | None,
+    rows: int,
+    scenario: str,
+    surprise: bool,
+    seed: int | None,
+    names: str | None,
 ) -> int:
     """Set up a rental business, delete its production volume, and lead you through the recovery.
 
@@ -65,8 +88,19 @@ def command(
     from drbook.demo.scenario import Scenario
     from drbook.demo.world import world
 
+    plan = plan_of(surprise, seed, names)
     with _ended_by_signals(), world(rows, keep=keep, tell=say) as made:
         occurred = made.disaster()
+        if plan is not None:
+            return surprised(
+                made,
+                format_time(occurred),
+                plan,
+                headless=headless,
+                as_json=as_json,
+                keep=keep,
+                output=output,
+            )
         runbook = open_runbook(str(made.runbook()))
         home = Home(made.folder / "drbook")
         session = open_incident(
@@ -86,7 +120,7 @@ def command(
             return code
         finally:
             if not keep:
-                _remove_targets(session, made.folder)
+                remove_targets(session.driver.snapshot.state, made.folder)
                 say("The demo's world is removed, its journal included. --keep keeps it.")
 
 
@@ -140,11 +174,3 @@ def _ended_by_signals() -> Iterator[None]:
     if not ended:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _remove_targets(session: Session, folder: Path) -> None:
-    """Restored clusters outside the world's folder: where root's servers run as `nobody`."""
-    for resource in session.driver.snapshot.state.resources:
-        place = Path(resource.location)
-        if resource.kind == "cluster" and not place.is_relative_to(folder):
-            shutil.rmtree(place, ignore_errors=True)

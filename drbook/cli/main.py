@@ -46,6 +46,9 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "demo": ("demo", "A disposable world with a disaster in it."),
 }
 
+UNLISTED: Mapping[str, str] = {"demo-lead": "demolead"}
+"""Commands that drbook starts itself, by their modules."""
+
 
 class Lazy(click.Group):
     """A group that imports a command's module when it is asked for."""
@@ -54,9 +57,10 @@ class Lazy(click.Group):
         return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
+        found = COMMANDS[name][0] if name in COMMANDS else UNLISTED.get(name)
+        if found is None:
             return None
-        module = importlib.import_module(f"drbook.cli.{COMMANDS[name][0]}")
+        module = importlib.import_module(f"drbook.cli.{found}")
         command: click.Command = module.command
         return command
 
@@ -67,7 +71,7 @@ class Lazy(click.Group):
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS:
+        if args and args[0] not in COMMANDS and args[0] not in UNLISTED:
             from drbook.language.source import did_you_mean
 
             near = did_you_mean(args[0], list(COMMANDS))

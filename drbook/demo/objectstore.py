@@ -10,23 +10,26 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import time
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drbook.core.errors import StepFailed
 from drbook.core.values import plain_lines
 from drbook.providers.child import Child
+from drbook.providers.pids import Table
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 READY_SECONDS = 60.0
+HEEDS_SECONDS = 10.0
 VOLUME_MB = 16
 """Each bucket takes a volume of its own, and the server makes no more of them than its free disk holds: of
 small ones there are enough where room is scarce."""
@@ -123,6 +126,24 @@ class ObjectStore:
             ),
         )
 
+    def revoke(self) -> None:
+        """Give every identity but the operator's another secret, while the server runs, and wait until it
+        heeds that. Raises StepFailed where it does not."""
+        assert self._child is not None
+        old = {name: self.client(name) for name in self._identities if name != OPERATOR}
+        for name in old:
+            who = self._identities[name]
+            self._identities[name] = replace(who, secret_key=secrets.token_urlsafe(24))
+        self._write_identities()
+        launched = self._child.started()
+        for pid in Table.now().session(launched.pid, launched.started):
+            os.kill(pid, signal.SIGHUP)  # it reads its identities anew
+        until = time.monotonic() + HEEDS_SECONDS
+        while any(_opens(client) for client in old.values()):
+            if time.monotonic() > until:
+                raise StepFailed("The S3 server of the demo still takes keys that were revoked.")
+            time.sleep(0.02)
+
     def stop(self) -> None:
         if self._child is not None:
             self._child.close()
@@ -207,6 +228,20 @@ class ObjectStore:
             else:
                 return True
         return False
+
+
+def _opens(client: "S3Client") -> bool:
+    """Whether the server takes the key of this client, whatever it allows it then."""
+    from botocore.exceptions import ClientError
+
+    try:
+        client.list_buckets()
+    except ClientError as error:
+        return error.response["Error"]["Code"] not in (
+            "SignatureDoesNotMatch",
+            "InvalidAccessKeyId",
+        )
+    return True
 
 
 def free_ports(count: int) -> list[int]:

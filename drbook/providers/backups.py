@@ -18,7 +18,7 @@ from drbook.core.points import (
     SourceFacts,
 )
 from drbook.core.ports import Cancel
-from drbook.core.signals import Working
+from drbook.core.signals import Output, Working
 from drbook.core.values import plain
 from drbook.core.walread import WalRead
 from drbook.providers.contained import Contained, no_facts
@@ -49,6 +49,10 @@ _OTHER = "its SHA-256 is not the one that its manifest states"
 MADE = ".made"
 """Ends the name of a dump that is still being made or read."""
 _NOT_AS_STORED = "its SHA-256 is not the store's own"
+_UNSTEADY = (
+    "two readings of it gave two other SHA-256 than is stated: the network, this machine or the place damages "
+    "what passes"
+)
 
 
 class BackupCatalog:
@@ -249,13 +253,18 @@ class BackupCatalog:
         received = yield from self._received(point, blob, came, target)
         expected = manifest.sha256 if manifest is not None else point.digest
         stated = expected if expected is not None else blob.sha256
-        if stated is not None and received.sha256 != stated and received.resumed:
-            # The part may have gone bad on this disk: the place deserves a clean second look.
+        if stated is not None and received.sha256 != stated:
+            # The way here, this memory or this disk may have hurt it: a copy is not given up for one reading.
+            first = "" if received.resumed else received.sha256
+            yield Output(
+                f"{point.location}: other bytes came than are stated; reading it once more"
+            )
             came.unlink()
             received = yield from self._download(point, blob, came)
-        if stated is not None and received.sha256 != stated:
-            came.unlink()
-            return ByteFact(state="damaged", reason=_OTHER if expected else _NOT_AS_STORED), None
+            if received.sha256 != stated:
+                came.unlink()
+                other = _OTHER if expected else _NOT_AS_STORED
+                return _twice_read(first, received.sha256, other), None
         opened: Received = received
         if unsealer is not None:
             found = yield from self._unseal(unsealer, point, received, target)
@@ -380,6 +389,14 @@ class BackupCatalog:
 
 def _proven(fact: ByteFact) -> str:
     return "structure" if fact.state == "structure" else "nothing"
+
+
+def _twice_read(first: str, second: str, other: str) -> ByteFact:
+    """What two readings say that both were not what is stated: damage where they agree. `first` is empty for
+    one that held bytes of an earlier attempt."""
+    if first and first != second:
+        return ByteFact(state="unknown", reason=_UNSTEADY)
+    return ByteFact(state="damaged", reason=other)
 
 
 def _too_short(manifest: Manifest | None, size: int) -> ByteFact | None:

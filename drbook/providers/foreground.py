@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import termios
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,14 @@ def shell(environment: Mapping[str, str], **more: str) -> Left:
     Raises UsageError where it cannot be started.
     """
     return _foreground([environment.get("SHELL") or "/bin/sh"], {**environment, **more})
+
+
+def program(
+    argv: Sequence[str], environment: Mapping[str, str], begun: Callable[[int], None]
+) -> Left:
+    """A program with the terminal until it ends; `begun` is told its pid. Raises UsageError where it cannot be
+    started."""
+    return _foreground(argv, environment, begun)
 
 
 def edit(text: str, environment: Mapping[str, str]) -> str:
@@ -93,11 +101,17 @@ def _unedited(what: str) -> UsageError:
     )
 
 
-def _foreground(argv: Sequence[str], environment: Mapping[str, str]) -> Left:
+def _foreground(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    told: Callable[[int], None] = lambda pid: None,
+) -> Left:
     begun = time.monotonic()
     with _terminal_comes_back(), _interrupts_are_theirs():
         try:
-            code = _until_it_ends(subprocess.Popen(list(argv), env=dict(environment)))
+            process = subprocess.Popen(list(argv), env=dict(environment))
+            told(process.pid)
+            code = _until_it_ends(process)
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
             why = error.strerror if isinstance(error, OSError) else error
             raise UsageError(

@@ -40,6 +40,15 @@ MANIFESTS_READ = 50
 """Manifests that a listing reads, those of the newest copies; older ones are read when asked for."""
 
 
+class _Broken(Exception):
+    """What came of a manifest is none, or broke off: in words, and what to do."""
+
+    def __init__(self, reason: str, next_: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.next = next_
+
+
 class S3Reader:
     """Implements `Source` on a guarded, reading session."""
 
@@ -240,17 +249,31 @@ class S3Reader:
         if known is not None:
             return known
         try:
+            manifest = self._read_manifest(key, version)
+        except _Broken:
+            # What broke off or was hurt on the way is read once more; no copy is unknown for that.
+            try:
+                manifest = self._read_manifest(key, version)
+            except _Broken as again:
+                raise _unreadable(key, again.reason, again.next) from None
+        self._manifests[(key, version)] = manifest
+        return manifest
+
+    def _read_manifest(self, key: str, version: str | None) -> Manifest:
+        """One reading. Raises CouldNotVerify where the store refuses, _Broken where what came is no manifest."""
+        try:
             answer = self._connection.client.get_object(**self._address(key, version))
-            with answer["Body"] as body:
-                data = body.read(MAX_MANIFEST + 1)
-            manifest = read_manifest(data)
         except STORE_ERRORS as error:
             why = explain(error)
             raise _unreadable(key, why.reason, why.next) from None
+        try:
+            with answer["Body"] as body:
+                return read_manifest(body.read(MAX_MANIFEST + 1))
+        except STORE_ERRORS as error:
+            why = explain(error)
+            raise _Broken(why.reason, why.next) from None
         except ValueError as error:
-            raise _unreadable(key, str(error), "See who wrote it; the dump may be good.") from None
-        self._manifests[(key, version)] = manifest
-        return manifest
+            raise _Broken(str(error), "See who wrote it; the dump may be good.") from None
 
     # --- bytes ---------------------------------------------------------------------------------
 

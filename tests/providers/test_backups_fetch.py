@@ -20,6 +20,8 @@ from drbook.core.archivefacts import ArchiveFacts
 from drbook.core.errors import Cancelled, StepFailed
 from drbook.core.points import ByteFact
 from drbook.core.signals import Output, Progress
+from drbook.demo.proxy import Proxy
+from drbook.demo.surprises import AtBody, Fault, Surprise
 from drbook.providers import download as downloading
 from drbook.providers.cancel import CancelToken
 from drbook.providers.s3blob import seen_at
@@ -210,6 +212,45 @@ def test_one_flipped_byte_is_damage(at: int, s3_server: Any, catalog_of: Any, dr
     assert (fact.state, copy) == ("damaged", None)
     assert "SHA-256" in fact.reason
     assert list((catalog_of.folder / "copies").iterdir()) == []
+
+
+def flipped(share: int, times: int = 1) -> Fault:
+    return Fault(Surprise.FLIP, AtBody(1, share), times)
+
+
+@pytest.mark.parametrize(
+    ("faults", "state"),
+    [
+        pytest.param([flipped(500)], "intact", id="once"),
+        pytest.param([flipped(500, 2)], "damaged", id="twice the same: it lies there so"),
+        pytest.param([flipped(500, 2), flipped(700)], "unknown", id="twice, and not the same"),
+    ],
+)
+def test_a_bit_that_flips_on_the_way_is_not_taken_for_the_copys(
+    faults: list[Fault], state: str, s3_server: Any, catalog_of: Any, drain: Any
+) -> None:
+    bucket = put(s3_server, BIG, manifest(BIG))
+    noted: list[str] = []
+    with Proxy(s3_server.endpoint, faults, lambda fault, where: noted.append(where)) as proxy:
+        catalog = catalog_of(catalog_of.s3(bucket, endpoint=proxy.endpoint))
+        (fact, copy), signals = drain(catalog.fetch(one_point(catalog, drain)))
+    assert fact.state == state, fact.reason
+    assert (copy is not None) == (state == "intact")
+    assert len(noted) == sum(fault.amount for fault in faults)
+    assert any("once more" in each.text for each in signals if isinstance(each, Output))
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("kind", [Surprise.CUT, Surprise.FLIP])
+def test_a_manifest_that_broke_on_the_way_is_read_once_more(
+    kind: Surprise, times: int, s3_server: Any, catalog_of: Any, drain: Any
+) -> None:
+    bucket = put(s3_server, BIG, manifest(BIG))
+    fault = Fault(kind, AtBody(1, 0, "manifest"), times)
+    with Proxy(s3_server.endpoint, [fault], lambda fault, where: None) as proxy:
+        catalog = catalog_of(catalog_of.s3(bucket, endpoint=proxy.endpoint))
+        point = one_point(catalog, drain)
+    assert point.digest_by == ("manifest" if times == 1 else "none")
 
 
 @pytest.mark.parametrize("data", [BIG[:-1], b"", BIG + b"x"], ids=["short", "empty", "long"])
