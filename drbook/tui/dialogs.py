@@ -86,7 +86,11 @@ class WordsDialog(Modal[str | None]):
     @on(Input.Submitted)
     def _take(self, message: Input.Submitted) -> None:
         text = message.value.strip()
-        if not text and not self._optional:
+        if self._joined and text.startswith("-----") and text.count("-----") < 4:
+            self.query_one(Line).put(
+                " "
+            )  # a terminal that does not mark a paste: more lines follow
+        elif not text and not self._optional:
             self.query_one(".keys", Static).update(Text(self._needed, style=WARN))
         elif self._heard is None or self._heard.takes(message.value):
             self.dismiss(text)
