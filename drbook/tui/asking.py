@@ -159,7 +159,7 @@ def _approval(snapshot: Snapshot, run: StepRun, who: str) -> Asking:
     written = snapshot.runbook.step(run.id).step.approve
     wait = written.break_glass_after if written else None
     signed = run.asked is not None and run.asked.signed
-    lines = [labelled("Approval", f"needed by {who}; you cannot approve it yourself")]
+    lines = [labelled("Approval", f"needed by {who}; not by yourself")]
     lines += _who_may(snapshot, run)
     so_far = waited(snapshot.records, run.id, time.monotonic_ns())
     title = named(snapshot, run.id)
@@ -171,7 +171,11 @@ def _approval(snapshot: Snapshot, run: StepRun, who: str) -> Asking:
         if wait is not None:
             left = show_duration(wait - so_far)
             lines.append(said(f"Without an approver: possible in {left}", WARN))
-        asks = "Paste the signature:" if signed else "Who approves it? Nothing will prove the name."
+        asks = (
+            "Or paste the signature here:"
+            if signed
+            else "Who approves it? Nothing will prove the name."
+        )
         dialog = WordsDialog(
             title,
             [*lines, said(asks)],
@@ -217,10 +221,7 @@ def _who_may(snapshot: Snapshot, run: StepRun) -> list[Text]:
         return [*lines, labelled("Nobody can sign", plain(why, 300), URGENT)]
     lines.append(labelled("May sign", plain(", ".join(asked.people), 300)))
     lines.append(
-        labelled("Until", f"{asked.expires:%H:%M:%S} UTC; after that cancel it (c), run it again")
+        labelled("Until", f"{asked.expires:%H:%M:%S} UTC; then cancel it (c) and run it again")
     )
     lines.append(labelled("They run", f"drbook approve {snapshot.state.incident} {run.id}"))
-    lines.append(
-        labelled("Elsewhere", "--request prints the text; ssh-keygen signs it; paste that here")
-    )
     return lines
