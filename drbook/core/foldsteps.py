@@ -110,7 +110,7 @@ def _approved(run: StepRun, record: Record, event: ev.ApprovalGiven) -> StepRun:
     """Where signatures are asked for, a name alone is none; and nobody counts twice."""
     asked = run.asked
     if event.break_glass:
-        return replace(run, approved_by=event.by)
+        return replace(run, approved_by=event.by, alone=True)
     if asked is not None and asked.signed and event.proof is None:
         raise illegal(record, f"step {run.id} is approved by signatures, and it holds none")
     if any(same(event.by, one) for one in run.approvals):

@@ -97,6 +97,8 @@ class StepRun:
     """Who approved so far."""
     approved_by: str | None = None
     """All of them, once they are enough; or who was not waited for, behind broken glass."""
+    alone: bool = False
+    """True where the operator went on without an approval that the runbook asks for."""
     answered: bool = False
     answer: Json = None
     comment: str = ""

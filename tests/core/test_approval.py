@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from drbook.app.vocabulary import vocabulary
 from drbook.core import events as ev
 from drbook.core.approval import (
     NAMESPACE,
@@ -22,12 +23,14 @@ from drbook.core.approval import (
     waited,
     why_refused,
 )
+from drbook.core.engine import outcome
 from drbook.core.errors import DrbookError
 from drbook.core.events import Effect, Mode, Plan, Record
 from drbook.core.fold import fold
 from drbook.core.signatures import armoured, opened
 from drbook.core.signers import people, read_signers
 from drbook.core.state import IncidentState, StepRun, StepState, lacks
+from drbook.language.load import load
 
 AT = datetime(2026, 4, 24, 19, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -347,3 +350,21 @@ def test_a_record_that_says_too_much_cannot_stand(events: list[ev.Event], said: 
     with pytest.raises(DrbookError) as caught:
         fold(written((0, OPENED), *((second, one) for second, one in enumerate(events, 1))))
     assert said in caught.value.what
+
+
+def test_what_was_done_without_is_told_by_the_outcome() -> None:
+    runbook = load(
+        b"drbook: 1\ntitle: T\nsteps: [{id: a, phase: cutover, do: manual, approve: {by: 2}}]\n",
+        "r.yaml",
+        vocabulary(),
+    )
+    done = ev.StepFinished(step="a", attempt=1, state=ev.StepEnd.SUCCEEDED, duration_ms=0)
+    begun = [(0, OPENED), (1, TAKEN), (2, planned()), (3, asked_for(1))]
+    started = (5, ev.StepStarted(step="a", attempt=1))
+    for how, word in (
+        (given("2 other people", None, broken=True), "partial"),
+        (given("maria"), "pass"),
+    ):
+        found = outcome(runbook, fold(written(*begun, (4, how), started, (6, done))))
+        assert found.word == word
+        assert ("BREAK-GLASS" in found.reason) is (word == "partial")
