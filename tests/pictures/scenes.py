@@ -280,7 +280,7 @@ def _approval_asked() -> tuple[Record, ...]:
     opened, last = held[0], held[-1]
     assert isinstance(last.event, ev.StepPlanned)
     taken = ev.ApproversTaken(
-        file="~/ops/allowed_signers", sha256="5" * 64, text="maria ssh-ed25519 A"
+        file="~/ops/allowed_signers", sha256="5" * 64, text="Ben ssh-ed25519 A"
     )
     plan = last.event.plan.model_copy(update={"approve": "another person, by signature"})
     asked = ev.ApprovalAsked(
@@ -288,7 +288,7 @@ def _approval_asked() -> tuple[Record, ...]:
         attempt=1,
         title="Send users to the restored database",
         operator=opened.actor,
-        people=("maria", "paul"),
+        people=("Ben",),
         asked_at=last.at,
         expires=last.at + timedelta(hours=1),
         nonce="0" * 32,
