@@ -164,7 +164,9 @@ def _respond(
 ) -> Outcome | int:
     command = responder.respond(snapshot.state.steps[step])
     live = snapshot.state.mode is Mode.LIVE
-    if command is None or (live and isinstance(command, Confirm | Approve)):
+    asked = snapshot.state.steps[step].asked
+    signed = asked is not None and asked.signed and isinstance(command, Approve)
+    if command is None or signed or (live and isinstance(command, Confirm | Approve)):
         lacking = snapshot.decision.view(step).reason
         return Outcome(
             "needs-human", ExitCode.NEEDS_HUMAN, f"step {step} needs {lacking} by a person"

@@ -9,11 +9,13 @@ import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from pydantic import ValidationError
 
+from drbook.app.approvalcheck import check_approvals
 from drbook.core import bundle
 from drbook.core import events as ev
 from drbook.core.bundle import Looked, Manifest
@@ -40,7 +42,7 @@ def verify_bundle(path: Path, asked: Asked) -> tuple[Looked, Signature]:
     """What is in the file and whose signature lies beside it, both over the same open file."""
     try:
         with _opened(path) as stream:
-            return look_in(stream), _signature(path, stream, asked)
+            return _with_approvals(look_in(stream)), _signature(path, stream, asked)
     except OSError as error:
         why = f"it cannot be read: {plain(error.strerror or str(error), 200)}"
         return Looked(unread=why), Signature(Standing.UNCHECKED, why=why)
@@ -86,7 +88,15 @@ def look_in(stream: IO[bytes]) -> Looked:
         problems += _fits(manifest, records, digests, withheld)
         problems += _named(manifest, records, found)
         problems += _derived(stream, found, records, manifest.journal.head)
-    return Looked(manifest, tuple(problems), digests=tuple(digests))
+    return Looked(manifest, tuple(problems), digests=tuple(digests), records=tuple(records))
+
+
+def _with_approvals(looked: Looked) -> Looked:
+    """The signatures that its record holds, checked again; nothing of a bundle that is not whole."""
+    if looked.problems or looked.unread:
+        return looked
+    checked = check_approvals(looked.records)
+    return replace(looked, problems=checked.problems, approvals=checked)
 
 
 def _manifest(text: bytes) -> Manifest:

@@ -25,6 +25,7 @@ STARTS = (
     | cmd.Answer
     | cmd.Confirm
     | cmd.Approve
+    | cmd.HandIn
     | cmd.RunOn
     | cmd.Jump
     | cmd.DoneElsewhere
@@ -65,6 +66,8 @@ class Desk:
                 self._confirm(step, typed, actor)
             case cmd.Approve():
                 self._approve(command, actor)
+            case cmd.HandIn(block):
+                self._go_on_if_it_may(driver.approvals.hand_in(block, actor))
             case cmd.CancelStep(step, reason):
                 self._cancel(step, reason, actor)
             case cmd.Skip(step, reason):
@@ -115,8 +118,16 @@ class Desk:
                 raise TypeError(f"nobody carries out {type(command).__name__}")
 
     def deliver(self, letter: Letter) -> None:
-        """Put a note from another seat on record."""
-        self._logbook.letter(letter)
+        """Put a note from another seat on record, or take an approval from there."""
+        if not letter.approval:
+            self._logbook.letter(letter)
+        elif step := self._driver.approvals.letter(letter):
+            self._go_on_if_it_may(step)
+
+    def _go_on_if_it_may(self, step: str) -> None:
+        """Behind an approval. One that came while the incident is being aborted starts nothing."""
+        if not self.aborting and step not in self._driver.steps.cooling:
+            self._driver.steps.go_on(step, self._driver.actor)
 
     # --- before a step starts ---------------------------------------------------------------
 
@@ -184,30 +195,8 @@ class Desk:
         plan = self._awaiting(command.step)
         if plan.approve is None:
             refuse(f"Step {command.step} needs no approval.", "Run it (Enter).")
-        if command.break_glass:
-            self._break_glass_allowed(command.step)
-        elif not command.by.strip() or command.by.strip().lower() == self._driver.actor.lower():
-            refuse("The approver must be somebody else than the operator.", "Name who approves.")
-        self._driver.put(
-            ev.ApprovalGiven(
-                step=command.step,
-                attempt=self._attempt(command.step),
-                by=command.by.strip() or actor,
-                break_glass=command.break_glass,
-            ),
-            actor,
-        )
+        self._driver.approvals.name(command, actor)
         self._driver.steps.go_on(command.step, actor)
-
-    def _break_glass_allowed(self, step: str) -> None:
-        approve = self._driver.runbook.step(step).step.approve
-        planned_at = self._driver.state.steps[step].planned_at
-        wait = approve.break_glass_after if approve else None
-        if wait is None or planned_at is None:
-            refuse("The runbook allows no break-glass here.", "Ask the approver.")
-        if self._driver.now() < planned_at + wait:
-            until = (planned_at + wait).strftime("%H:%M:%S UTC")
-            refuse(f"Break-glass is possible from {until}.", "Ask the approver until then.")
 
     # --- a step that runs, or ended -----------------------------------------------------------
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from drbook.app import mailbox
+from drbook.app.approvals import Approvals
 from drbook.app.clockwatch import ClockWatch
 from drbook.app.desk import Desk
 from drbook.app.doubts import Doubts
@@ -78,6 +79,7 @@ class Driver:
         self._ledger = Ledger(writer, records, state, now, self._mirrors)
         self.error_log = writer.path.with_name("errors.log")
         self.inbox = Inbox()
+        self.approvals = Approvals(self)
         self.steps = Steps(self)
         self.doubts = Doubts(self)
         self.running_on = RunningOn(self)
@@ -129,6 +131,11 @@ class Driver:
     @property
     def state(self) -> IncidentState:
         return self._ledger.state
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """The whole record so far."""
+        return self._ledger.records
 
     @property
     def aborting(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from drbook.core.errors import JournalError
 from drbook.core.events import (
+    ApprovalAsked,
     ConfirmationGiven,
     Event,
     Record,
@@ -21,7 +22,9 @@ from drbook.journal.writer import Writer
 from drbook.mirror.mirrors import Mirrors
 from drbook.providers.hiding import scrub_json
 
-_NAMES = (StepPlanned, ConfirmationGiven, ResourceIntended, ResourceCreated, ResourceReleased)
+_NAMES = (
+    StepPlanned, ConfirmationGiven, ResourceIntended, ResourceCreated, ResourceReleased, ApprovalAsked,
+)  # fmt: skip
 """Events that hold names of the runbook's and drbook's own, which later steps use as they are, and
 what was masked before it came into them."""
 

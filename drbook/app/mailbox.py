@@ -1,4 +1,4 @@
-"""Notes from other seats: a file dropped into the incident folder, put on record by the writer.
+"""Notes and approvals from other seats: a file dropped into the incident folder, put on record by the writer.
 
 Only one process writes a journal; anybody with access to the folder may leave a note for it.
 """
@@ -28,10 +28,13 @@ class Letter:
     text: str
     kind: NoteKind = NoteKind.NOTE
     happened_at: datetime | None = None
+    approval: str = ""
+    """A signature that approves a step; then the text is for a drbook that knows of none."""
 
 
-def leave(folder: Path, letter: Letter) -> None:
-    """Drop a note; it is complete before it can be seen. Raises JournalError where it cannot be."""
+def leave(folder: Path, letter: Letter) -> Path:
+    """Drop a letter, and say where; it is complete before it can be seen. Raises JournalError where it
+    cannot be."""
     box = folder / "inbox"
     name = f"{time.time_ns():020}-{secrets.token_hex(4)}"
     draft = box / f".{name}"
@@ -42,13 +45,13 @@ def leave(folder: Path, letter: Letter) -> None:
             json.dump(_document(letter), stream)
             stream.flush()
             os.fsync(stream.fileno())
-        draft.rename(box / f"{name}.json")
+        return draft.rename(box / f"{name}.json")
     except OSError as error:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
         raise JournalError(
-            f"The note could not be left in {box}: {error.strerror or error}.",
-            means="It is not on record.",
+            f"Nothing could be left in {box}: {error.strerror or error}.",
+            means="What was to be left is not on record.",
             next="Make room or mend the permissions there, or tell it to whoever leads the incident.",
             code="note-left",
         ) from None
@@ -68,6 +71,7 @@ def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:
                 scrub(str(document["text"])),
                 _kind(document.get("kind")),
                 _moment(document.get("happened_at")),
+                str(document.get("approval", "")),
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             letter = Letter(
@@ -79,6 +83,8 @@ def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:
 def _document(letter: Letter) -> dict[str, str]:
     """What an older drbook reads, and beside it what is not as usual."""
     document = {"actor": letter.actor, "text": letter.text, "kind": letter.kind.value}
+    if letter.approval:
+        document["approval"] = letter.approval
     if letter.happened_at is not None:
         document["happened_at"] = format_time(letter.happened_at)
     return document

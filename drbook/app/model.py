@@ -140,9 +140,19 @@ class Confirm:
 
 @dataclass(frozen=True, slots=True)
 class Approve:
+    """Somebody's name; or going on without one, with the reason."""
+
     step: str
     by: str
     break_glass: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HandIn:
+    """A signature that somebody else gave, as it was pasted; what it is over says which step it approves."""
+
+    block: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +298,7 @@ Command = (
     | Answer
     | Confirm
     | Approve
+    | HandIn
     | CancelStep
     | Skip
     | Accept

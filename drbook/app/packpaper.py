@@ -49,7 +49,7 @@ def people(runbook: Runbook) -> tuple[str, ...]:
     """Who approves and who is told, as the runbook says."""
     document = runbook.document
     found = [
-        f"{step.id} is approved by {step.approve.by}."
+        f"{step.id} is approved by {step.approve.who}."
         for step in document.steps
         if step.approve is not None
     ]
@@ -110,7 +110,7 @@ def _step(runbook: Runbook, number: int, step: CompiledStep) -> PaperStep:
     facts += [("expects", plan.expects)] if plan.expects else []
     facts += [("asks", plan.asks.prompt)] if plan.asks is not None else []
     facts += [("at most", format_duration(written.timeout))] if written.timeout else []
-    facts += [("approved by", written.approve.by)] if written.approve else []
+    facts += [("approved by", written.approve.who)] if written.approve else []
     confirm = written.confirm
     return PaperStep(
         number=number,

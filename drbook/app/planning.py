@@ -120,7 +120,8 @@ def plan_step(runbook: Runbook, state: IncidentState, actions: Actions, step: st
             }
         )
     if approve is not None:
-        plan = plan.model_copy(update={"approve": approve.by})
+        how = ", by signature" if state.approvers is not None else ""
+        plan = plan.model_copy(update={"approve": approve.who + how})
     digest = _digest(action.name, params, plan)
     return Planned(action, params, context, action.effect_of(params), plan, digest)
 

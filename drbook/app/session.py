@@ -12,6 +12,7 @@ from pathlib import Path
 
 from drbook import __version__
 from drbook.app.aftermath import wait_for_children
+from drbook.app.approvers import approvers_of
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.locks import tried
@@ -138,6 +139,8 @@ def open_incident(
     )
     try:
         writer.append(who, opened)
+        if (taken := approvers_of(runbook)) is not None:
+            writer.append(who, taken)
     except BaseException:
         writer.close()
         raise
@@ -199,6 +202,8 @@ def resume_incident(
         writer.append(who, resumed)
         if amended is not None:
             writer.append(who, amended)
+            if before.approvers is None and (taken := approvers_of(runbook)) is not None:
+                writer.append(who, taken)
     except BaseException:
         writer.close()
         raise

@@ -58,6 +58,7 @@ class Steps:
             actor,
         )
         self._planned[step] = planned
+        driver.approvals.ask(step)
         self.go_on(step, actor)
 
     def invalidate_after(self, step: str, because: str) -> None:

@@ -8,6 +8,7 @@ from drbook.app.bundle import Done, write_bundle
 from drbook.app.bundlecheck import verify_bundle
 from drbook.app.places import find_incident, home
 from drbook.cli.output import print_json, say, tell
+from drbook.core.approval import Checked
 from drbook.core.bundle import OPEN, Looked
 from drbook.core.errors import CouldNotVerify, ExitCode, UsageError
 from drbook.core.signatures import Signature, Standing
@@ -105,7 +106,7 @@ def check_bundle(
         problems.append(f"no line of its journal has the digest {head[:16]}…")
     bad = bool(problems) or signature.code is ExitCode.FAILED
     code = ExitCode.FAILED if bad else signature.code
-    if looked.unread:
+    if looked.unread or (looked.approvals.unchecked and not bad):
         code = ExitCode.COULD_NOT_VERIFY
     if as_json:
         print_json(_document(path, looked, problems, signature, head, code))
@@ -149,9 +150,28 @@ def _document(
             "key": signature.key,
             "why": signature.why,
         },
+        "approvals": approvals_document(looked.approvals),
         "manifest": manifest.model_dump(mode="json") if manifest is not None else None,
         "exit_code": int(code),
     }
+
+
+def approvals_document(found: Checked) -> Json:
+    return {
+        "signed": found.signed,
+        "typed": found.typed,
+        "break_glass": found.broken,
+        "problems": list(found.problems),
+        "unchecked": found.unchecked,
+    }
+
+
+def say_approvals(found: Checked) -> None:
+    """Nothing where there are none."""
+    if words := found.in_words():
+        tell(f"approvals: {words}")
+    if found.unchecked:
+        tell(f"COULD NOT VERIFY the approvals: {found.unchecked}")
 
 
 def _say(looked: Looked, problems: list[str], signature: Signature, head: str | None) -> None:
@@ -177,6 +197,7 @@ def _say(looked: Looked, problems: list[str], signature: Signature, head: str | 
             )
         if head is not None:
             say("The given head is in the chain.")
+    say_approvals(looked.approvals)
     _say_signature(signature)
 
 

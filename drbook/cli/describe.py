@@ -5,6 +5,7 @@ from datetime import timedelta
 from drbook.core import events as ev
 from drbook.core.events import Record
 from drbook.core.values import plain, show_duration, show_time
+from drbook.timeline.approving import approval, approval_asked, approval_refused, approvers
 from drbook.timeline.told import notified
 
 
@@ -46,8 +47,13 @@ def _by_a_person(record: Record) -> str:
     """What people did beside running steps; empty for what is of no interest while it runs."""
     event, actor = record.event, plain(record.actor, 80)
     if isinstance(event, ev.ApprovalGiven):
-        how = "BREAK-GLASS, without approval by" if event.break_glass else "approved by"
-        return f"{event.step}: {how} {plain(event.by, 80)}"
+        return f"{event.step}: {plain(approval(event), 500)}"
+    if isinstance(event, ev.ApprovalAsked):
+        return f"{event.step}: {plain(approval_asked(event), 500)}"
+    if isinstance(event, ev.ApprovalRefused):
+        return plain(approval_refused(event), 700)
+    if isinstance(event, ev.ApproversTaken):
+        return plain(approvers(event), 500)
     if isinstance(event, ev.PointChosen):
         how = f"BREAK-GLASS: {actor}" if event.break_glass else actor
         copy = plain(f"{event.source}: {event.id}", 300)

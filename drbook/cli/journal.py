@@ -7,9 +7,11 @@ from pathlib import Path
 import click
 
 from drbook.app.against import bring, held_against
+from drbook.app.approvalcheck import check_approvals_of
 from drbook.app.places import JOURNAL, find_incident, home, incident_of
-from drbook.cli.bundle import check_bundle, is_bundle
+from drbook.cli.bundle import approvals_document, check_bundle, is_bundle, say_approvals
 from drbook.cli.output import print_json, say, tell
+from drbook.core.approval import Checked
 from drbook.core.errors import ExitCode, UsageError
 from drbook.core.values import Json, counted, parse_duration, plain
 from drbook.journal.reader import Verification, noted_head, verify
@@ -58,7 +60,8 @@ def verify_command(
 
     \b
     Exit code 0: whole, and the same as every mirror that was asked for.
-    1: changed, damaged, cut off or another incident's, here or in a mirror.
+    1: changed, damaged, cut off or another incident's, here or in a mirror; or a signature of an approval in
+    it is none.
     4: a bundle is signed by nobody who is accepted, or not at all where a signer was asked for.
     5: a mirror cannot be read, is empty, or lacks the newest records (it is behind); or a signature
     could not be checked.
@@ -79,18 +82,24 @@ def verify_command(
         )
     journal = _journal(path)
     found = verify(journal, head, incident_of(journal.parent))
+    approved = check_approvals_of(journal) if found.intact else Checked()
     compared = held_against(journal, against) if against else []
     compared += held_against(journal, ()) if mirrors else []
     if as_json:
-        print_json(_document(found, head, compared))
+        print_json(_document(found, head, compared, approved))
     else:
         _say(found, head, bool(compared))
+        for problem in approved.problems:
+            tell(f"NOT AS IT SAYS: {problem}")
+        say_approvals(approved)
         for one in compared:
             _say_compared(one)
-    return int(_worst(found, compared))
+    return int(_worst(found, compared, approved))
 
 
-def _document(found: Verification, head: str | None, compared: Sequence[Comparison]) -> Json:
+def _document(
+    found: Verification, head: str | None, compared: Sequence[Comparison], approved: Checked
+) -> Json:
     return {
         "path": str(found.path),
         "incident": found.incident,
@@ -101,6 +110,7 @@ def _document(found: Verification, head: str | None, compared: Sequence[Comparis
         "torn_bytes": found.torn,
         "head_checked": head is not None,
         "records_after_head": found.after_head,
+        "approvals": approvals_document(approved),
         "mirrors": [
             {
                 "where": one.where,
@@ -114,11 +124,12 @@ def _document(found: Verification, head: str | None, compared: Sequence[Comparis
     }
 
 
-def _worst(found: Verification, compared: Sequence[Comparison]) -> ExitCode:
+def _worst(found: Verification, compared: Sequence[Comparison], approved: Checked) -> ExitCode:
     codes = {one.code for one in compared}
-    if not found.intact or ExitCode.FAILED in codes:
+    if not found.intact or approved.problems or ExitCode.FAILED in codes:
         return ExitCode.FAILED
-    return ExitCode.COULD_NOT_VERIFY if ExitCode.COULD_NOT_VERIFY in codes else ExitCode.DONE
+    unknown = bool(approved.unchecked) or ExitCode.COULD_NOT_VERIFY in codes
+    return ExitCode.COULD_NOT_VERIFY if unknown else ExitCode.DONE
 
 
 @command.command("mirror")

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rehearse": ("rehearse", "The same as a drill, or as a dry run."),
     "resume": ("resume", "Go on with an incident after a crash or a closed terminal."),
     "note": ("note", "Write a note into an incident's record."),
+    "approve": ("approve", "Sign what a step waits for, as somebody else than the operator."),
     "watch": ("watch", "Follow an incident, read-only."),
     "serve": ("serve", "The same screen in a browser."),
     "backups": ("backups", "Every recovery point, its verdict and the reasons."),

@@ -6,12 +6,13 @@ signed, for the signature is over it.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import Field
 
 from drbook.core import events as ev
+from drbook.core.approval import Checked
 from drbook.core.events import Mode, Record
 from drbook.core.gobag import Packed
 from drbook.core.results import COMPARE, HTTP, SHELL, RestoreResult, read_result
@@ -85,6 +86,9 @@ class Looked:
     """Why it could not be looked at; empty where it was."""
     digests: tuple[str, ...] = ()
     """Of each line of its journal, as it was written."""
+    records: tuple[Record, ...] = field(default=(), repr=False)
+    approvals: Checked = field(default_factory=Checked)
+    """What its approvals rest on, where they were looked at."""
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -105,6 +109,7 @@ _TYPED = (
 _NOTES, _HANDED = "notes, answers and comments that somebody typed", "who it was handed over to"
 _NAMES = "names of operators, and of the hosts they worked on"
 _APPROVED = "who approved"
+_MAY_APPROVE = "who may approve, with their public keys"
 _PASTED = "output that somebody pasted, and what was done by hand"
 _OTHERS = "what other systems' files said, with the names in it"
 _PRINTED = "what commands printed and requests were answered; rows of a database may be among it"
@@ -140,8 +145,10 @@ def _held(event: ev.Event, actions: Mapping[tuple[str, int], str], *, rows: bool
         yield _NOTES
     elif isinstance(event, ev.HandedOver):
         yield _HANDED
-    elif isinstance(event, ev.ApprovalGiven):
+    elif isinstance(event, ev.ApprovalGiven | ev.ApprovalRefused):
         yield _APPROVED
+    elif isinstance(event, ev.ApproversTaken | ev.ApprovalAsked):
+        yield _MAY_APPROVE
     elif isinstance(event, ev.StepDoneElsewhere | ev.StepResolved):
         yield _PASTED
     elif isinstance(event, ev.ExternalFileTaken | ev.ExternalEntryAdded):

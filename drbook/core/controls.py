@@ -118,8 +118,11 @@ NEVER = (
 _ENDS = {LOCATE: "copies", RESTORE: "restored", VERIFY: "verified", COMPARE: "reconciled"}
 _PHASES = {"reconcile": "reconciled", "protect": "protected"}
 _OPENINGS = ("rehearsed", "live")
-_DECISIONS = (ev.DecisionRecorded, ev.PointChosen, ev.ConfirmationGiven, ev.ApprovalGiven)
-_GOOD = frozenset({"", "succeeded", "succeeded, by a person's word"})
+_DECISIONS = (ev.DecisionRecorded, ev.PointChosen, ev.ConfirmationGiven)
+BROKEN = "BREAK-GLASS: nobody else approved"
+SIGNED = "approved, by a signature that is in the record"
+TYPED = "approved, by a typed name that nothing proves"
+_GOOD = frozenset({"", "succeeded", "succeeded, by a person's word", SIGNED, TYPED})
 
 
 class Speaks(Frozen):
@@ -131,7 +134,7 @@ class Speaks(Frozen):
     event: str
     step: str = ""
     state: str = ""
-    """How the step ended, for a step's end."""
+    """How the step ended, for a step's end; what an approval rests on."""
 
 
 class Line(Frozen):
@@ -211,6 +214,8 @@ def _kinds(
         yield ("live" if event.mode is Mode.LIVE else "rehearsed"), ""
     elif isinstance(event, ev.ResourceCreated):
         yield "fresh", ""
+    elif isinstance(event, ev.ApprovalGiven):
+        yield "decided", BROKEN if event.break_glass else SIGNED if event.proof else TYPED
     elif isinstance(event, _DECISIONS):
         yield "decided", ""
     elif isinstance(event, ev.IncidentClosed):

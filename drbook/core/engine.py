@@ -340,6 +340,10 @@ def _all_ended(runbook: Runbook, runs: list[StepRun]) -> Outcome:
             [run for run in runs if run.state is StepState.SUCCEEDED and run.break_glass],
             "BREAK-GLASS, a copy was chosen that was not known to be independent and sound",
         ),
+        (
+            [run for run in runs if run.state is StepState.SUCCEEDED and run.alone],
+            "BREAK-GLASS, done without the approval that the runbook asks for",
+        ),
     )
     unchecked = [run for run in (*skipped, *planned) if _phase(runbook, run) is Phase.VERIFY]
     told = [run for run in by_hand if _phase(runbook, run) is Phase.VERIFY]

@@ -12,6 +12,7 @@ from drbook.core.terms import Life as Life
 from drbook.core.terms import Mode as Mode
 from drbook.core.terms import NoteKind as NoteKind
 from drbook.core.terms import Plan as Plan
+from drbook.core.terms import Proof as Proof
 from drbook.core.terms import Question as Question
 from drbook.core.terms import StepEnd as StepEnd
 from drbook.core.values import Frozen, Json, UtcTime
@@ -120,9 +121,60 @@ class ConfirmationGiven(AttemptEvent):
     typed: str
 
 
+class ApproversTaken(Event):
+    """Who may approve, as the incident was opened; what becomes of the file later does not count."""
+
+    file: str
+    """Where it was read; empty where the runbook itself holds it."""
+    sha256: str
+    text: str
+    """All of it: an `allowed_signers` file (ssh-keygen(1))."""
+    problem: str = ""
+    """Why nobody can approve by it; empty where it is well."""
+
+
+class ApprovalAsked(AttemptEvent):
+    """What others are asked to sign, or how many names have to be given."""
+
+    title: str
+    operator: str
+    """Who leads: whoever signs says that this is somebody else."""
+    people: tuple[str, ...] = ()
+    """Who may sign it, of the incident's list."""
+    needed: int = 1
+    """How many of them, beside the operator."""
+    signed: bool = True
+    """False where the incident has no list: names are typed then, and nothing proves them."""
+    asked_at: UtcTime
+    expires: UtcTime
+    nonce: str
+    text: str = ""
+    """Exactly what is signed."""
+
+
 class ApprovalGiven(AttemptEvent):
     by: str
+    """Who approved; with `break_glass`, who was asked and did not."""
     break_glass: bool = False
+    reason: str = ""
+    """Why the operator went on alone."""
+    waited_seconds: int | None = None
+    """For how long the approval had been asked for by then, by the machine's own clock."""
+    proof: Proof | None = None
+    """Absent where a name was typed: nothing proves that."""
+
+
+class ApprovalRefused(Event):
+    """A signature, or what was meant to be one, that approves nothing."""
+
+    why: str
+    by: str = ""
+    """Whose key it is of, by the incident's list; empty for a key that nobody has there."""
+    key: str = ""
+    step: str | None = None
+    """The step that it was made for, where that is known."""
+    sha256: str
+    """Of what was handed in."""
 
 
 class AnswerGiven(AttemptEvent):
@@ -333,7 +385,10 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         InputChanged,
         StepPlanned,
         ConfirmationGiven,
+        ApproversTaken,
+        ApprovalAsked,
         ApprovalGiven,
+        ApprovalRefused,
         AnswerGiven,
         StepStarted,
         ResourceIntended,

@@ -94,6 +94,12 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
         )
     if isinstance(event, ev.StepEvent):
         return step_event(state, record, event)
+    if isinstance(event, ev.ApprovalRefused):
+        return state
+    if isinstance(event, ev.ApproversTaken):
+        if state.approvers is not None:
+            raise illegal(record, "who may approve was taken before")
+        return replace(state, approvers=event)
     if isinstance(event, ev.IncidentResumed):
         return _interrupted(state, "drbook ended while this step was running")
     if isinstance(event, ev.IncidentTakenOver):

@@ -8,6 +8,7 @@ from drbook.core.events import IllegalEvent, Record
 from drbook.core.growing import appended, replace
 from drbook.core.located import Located
 from drbook.core.results import read_result
+from drbook.core.signers import same
 from drbook.core.state import (
     DONE_ELSEWHERE,
     ENDED,
@@ -45,6 +46,8 @@ def step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> Inc
             raise illegal(
                 record, f"it names attempt {event.attempt} of step {run.id}, not {expected}"
             )
+    if isinstance(event, ev.ApprovalGiven) and state.approvers and run.asked is None:
+        raise illegal(record, f"nobody was asked to approve step {run.id}")
     if isinstance(event, ev.ResourceIntended | ev.ResourceCreated | ev.ResourceReleased):
         return replace(state, resources=_resources(state, record, event, run))
     if isinstance(event, ev.StepInvalidated):
@@ -77,9 +80,12 @@ def _run_after(run: StepRun, record: Record, event: ev.StepEvent) -> StepRun:
     if isinstance(event, ev.ConfirmationGiven):
         must_be(StepState.AWAITING)
         return replace(run, confirmed=True)
+    if isinstance(event, ev.ApprovalAsked):
+        must_be(StepState.AWAITING)
+        return replace(run, asked=event, approvals=(), approved_by=None)
     if isinstance(event, ev.ApprovalGiven):
         must_be(StepState.AWAITING)
-        return replace(run, approved_by=event.by)
+        return _approved(run, record, event)
     if isinstance(event, ev.AnswerGiven):
         must_be(StepState.AWAITING)
         return replace(run, answered=True, answer=event.answer, comment=event.comment)
@@ -98,6 +104,20 @@ def _run_after(run: StepRun, record: Record, event: ev.StepEvent) -> StepRun:
         must_be(StepState.STARTED)
         return replace(run, cancel_requested=True)
     return _run_ended(run, record, event, must_be)
+
+
+def _approved(run: StepRun, record: Record, event: ev.ApprovalGiven) -> StepRun:
+    """Where signatures are asked for, a name alone is none; and nobody counts twice."""
+    asked = run.asked
+    if event.break_glass:
+        return replace(run, approved_by=event.by, alone=True)
+    if asked is not None and asked.signed and event.proof is None:
+        raise illegal(record, f"step {run.id} is approved by signatures, and it holds none")
+    if any(same(event.by, one) for one in run.approvals):
+        raise illegal(record, f"{plain(event.by, 80)} approved step {run.id} before")
+    given = (*run.approvals, event.by)
+    enough = len(given) >= (asked.needed if asked is not None else 1)
+    return replace(run, approvals=given, approved_by=", ".join(given) if enough else None)
 
 
 def _run_ended(
@@ -203,6 +223,7 @@ def _planned(run: StepRun, record: Record, event: ev.StepPlanned) -> StepRun:
         effect=event.effect,
         params=event.params,
         plan=event.plan,
+        digest=event.digest,
         planned_at=record.at,
     )
 

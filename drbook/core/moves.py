@@ -185,7 +185,7 @@ def consents_missing(runbook: Runbook, state: IncidentState, step: str) -> tuple
     asked = run.state is StepState.AWAITING
     missing = []
     if written.approve is not None and not (asked and run.approved_by is not None):
-        missing.append(f"approval by {written.approve.by}")
+        missing.append(f"approval by {written.approve.who}")
     if written.confirm is not None and not (asked and run.confirmed):
         missing.append("typed confirmation")
     return tuple(missing)

@@ -12,6 +12,7 @@ from drbook.core.expressions import Expr, Tree
 from drbook.core.hosts import HostEntry
 from drbook.core.notify import NotifyConfig
 from drbook.core.points import CredentialPlace, FailureDomain, SourceConfig
+from drbook.core.signers import read_signers
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import Duration, Frozen, Json, parse_duration
 
@@ -105,10 +106,46 @@ class Confirm(Frozen):
 class Approve(Frozen):
     """Approval by somebody else than the operator."""
 
-    by: str = Field(min_length=1)
-    """The role or person that is asked."""
+    by: Annotated[int, Field(ge=2, le=9)] | Annotated[str, Field(min_length=1)]
+    """How many people in all, the operator counted; or who else is asked: a person of `approvers`, or without
+    these a role or a name."""
+    expires_after: Span = parse_duration("1h")
+    """How long what is asked for may be signed."""
     break_glass_after: Duration | None = None
     """After that long without an answer the operator may go on alone; it is shown in every export."""
+
+    @property
+    def needed(self) -> int:
+        """How many have to approve beside the operator."""
+        return self.by - 1 if isinstance(self.by, int) else 1
+
+    @property
+    def who(self) -> str:
+        """For people."""
+        if isinstance(self.by, str):
+            return self.by
+        return "another person" if self.by == 2 else f"{self.by - 1} other people"
+
+
+class Approvers(Frozen):
+    """Whose SSH keys approve: an `allowed_signers` file, or its lines."""
+
+    file: str = Field(default="", max_length=900, pattern=r"^$|^(/|~/)[^\x00-\x1f]*$")
+    """Absolute, or beginning with `~/`. It is read when an incident is opened, and kept in its record."""
+    lines: tuple[str, ...] = Field(default=(), max_length=200)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.file) == bool(self.lines):
+            raise ValueError("give either the file or its lines")
+        if self.lines:
+            read_signers(self.text)
+        return self
+
+    @property
+    def text(self) -> str:
+        """The lines as a file."""
+        return "".join(f"{line}\n" for line in self.lines)
 
 
 class Retry(Frozen):
@@ -221,6 +258,8 @@ class RunbookDocument(Frozen):
     """Who is told how an unattended run ended; `kind` and its fields."""
     contacts: tuple[Contact, ...] = Field(default=(), max_length=50)
     """Who can be called; they stand in the go-bag."""
+    approvers: Approvers | None = None
+    """Whose signatures approve; absent: a name is typed, and nothing proves it."""
     pack: PackPlace | None = None
     """Where the go-bag is kept."""
     hosts: tuple[HostEntry, ...] = ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from drbook.core.events import Effect, Mode, NoteKind, Plan, StepEnd
+from drbook.core.events import ApprovalAsked, ApproversTaken, Effect, Mode, NoteKind, Plan, StepEnd
 from drbook.core.values import Json
 
 
@@ -89,7 +89,16 @@ class StepRun:
     params: Json = None
     plan: Plan | None = None
     confirmed: bool = False
+    digest: str = ""
+    """Of action, arguments and plan."""
+    asked: ApprovalAsked | None = None
+    """What others are asked to approve; None where one typed name is enough."""
+    approvals: tuple[str, ...] = ()
+    """Who approved so far."""
     approved_by: str | None = None
+    """All of them, once they are enough; or who was not waited for, behind broken glass."""
+    alone: bool = False
+    """True where the operator went on without an approval that the runbook asks for."""
     answered: bool = False
     answer: Json = None
     comment: str = ""
@@ -149,6 +158,8 @@ class IncidentState:
     rto_seconds: int | None = None
     operator: str = ""
     inputs: Mapping[str, Json] = field(default_factory=dict)
+    approvers: ApproversTaken | None = None
+    """Whose signature approves; None where names are typed."""
     order: tuple[str, ...] = ()
     steps: Mapping[str, StepRun] = field(default_factory=dict)
     resources: tuple[Resource, ...] = ()

@@ -65,6 +65,18 @@ class Plan(Frozen):
     """Who else has to approve."""
 
 
+class Proof(Frozen):
+    """What proves an approval to somebody who has only the record and ssh-keygen."""
+
+    key: str
+    """Kind and fingerprint."""
+    text_sha256: str
+    """Of the text that was signed; it stands on record where the approval was asked for."""
+    signature: str
+    """As ssh-keygen writes it, in the namespace `drbook-approval`."""
+    signature_sha256: str
+
+
 class Life(Frozen):
     """One process of drbook, so that a later one can look for what it started."""
 

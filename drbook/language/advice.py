@@ -6,6 +6,7 @@ from drbook.core.errors import Problem
 from drbook.core.points import Answer, FailureDomain
 from drbook.core.reach import leaked_credentials
 from drbook.core.runbook import Phase, Runbook
+from drbook.core.signers import people, read_signers, same
 from drbook.core.values import format_duration, plain
 from drbook.language.source import Where, did_you_mean, parse
 
@@ -55,6 +56,7 @@ def advice(runbook: Runbook) -> list[Problem]:
             "no objectives for rpo and rto",
             "both, so that the clocks have something to run against",
         )
+    _approvals(runbook, say)
     does = {step.do for step in document.steps}
     _times(runbook, say)
     _deadlines(runbook, say)
@@ -167,4 +169,28 @@ def _mirrors(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None:
                 f"records that nobody can delete for {format_duration(mirror.retention)}",
                 "a reason to keep them that long: they hold personal data (names of operators, notes, "
                 "answers, names of tables), and no request and no mistake can take them back",
+            )
+
+
+def _approvals(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None:
+    """Who is asked and cannot sign, as far as the runbook itself tells."""
+    stated = runbook.document.approvers
+    asking = [(n, one.approve) for n, one in enumerate(runbook.document.steps) if one.approve]
+    listed = people(read_signers(stated.text)) if stated is not None and stated.lines else None
+    for index, approve in asking:
+        where: Where = ("steps", index, "approve", "by")
+        if isinstance(approve.by, int):
+            if stated is None:
+                say(
+                    where,
+                    "a number of people, and no `approvers`",
+                    "them: a typed name proves nothing",
+                )
+            elif listed is not None and len(listed) < approve.needed:
+                say(where, f"{approve.who}, and fewer `approvers`", "more of them")
+        elif listed is not None and not any(same(approve.by, one) for one in listed):
+            say(
+                where,
+                f"`{plain(approve.by, 60)}`, who is none of the `approvers`",
+                "one of them, or how many people in all" + did_you_mean(approve.by, sorted(listed)),
             )

@@ -9,9 +9,10 @@ import base64
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
 from typing import IO
@@ -43,31 +44,41 @@ class Asked:
     """The content of an `allowed_signers` file; None where nobody gave one."""
     identity: str = ""
     """The name in it; empty for whoever it says that the key belongs to."""
+    at: datetime | None = None
+    """When the list has to accept the key; None for now. Times in it without a zone are UTC then."""
 
 
-def sign(stream: IO[bytes], key: Path, namespace: str) -> bytes:
+def sign(
+    stream: IO[bytes], key: Path, namespace: str, without: str = "No bundle was left there."
+) -> bytes:
     """The armoured signature over the stream's bytes, by a private key's file, or by a public one whose
-    private half an agent holds. Raises StepFailed."""
+    private half an agent holds. Raises StepFailed; `without` says what that means."""
     try:
         done = _ask(["-Y", "sign", "-n", namespace, "-f", str(key.absolute())], stream)
     except DrbookError as error:
-        raise _not_signed(error.what) from None
+        raise _not_signed(error.what, without) from None
     if done.exit_code or not is_plain(done.stdout.encode()):
-        raise _not_signed(_said(done) or f"ssh-keygen ended with {done.exit_code}")
+        raise _not_signed(_said(done) or f"ssh-keygen ended with {done.exit_code}", without)
     return done.stdout.encode()
 
 
-def _not_signed(why: str) -> StepFailed:
+def _not_signed(why: str, without: str) -> StepFailed:
     return StepFailed(
         f"It could not be signed: {plain(scrub(why), 300)}",
-        means="No bundle was left there.",
+        means=without,
         next="A key with a passphrase has to be in an agent first (ssh-add); then name its public file. A "
         "hardware key waits to be touched for two minutes.",
         code="bundle-sign",
     )
 
 
-def check(stream: IO[bytes], signature: bytes, namespace: str, asked: Asked) -> Signature:
+def check(
+    stream: IO[bytes],
+    signature: bytes,
+    namespace: str,
+    asked: Asked,
+    patience: timedelta = _LONGEST,
+) -> Signature:
     """Whether the signature is one over the stream's bytes in that namespace, and whose. Never raises
     DrbookError: what could not be looked at is UNCHECKED."""
     if not is_plain(signature):
@@ -77,7 +88,8 @@ def check(stream: IO[bytes], signature: bytes, namespace: str, asked: Asked) -> 
         given.write_bytes(signature)
         signers.write_bytes(asked.signers or b"")
         try:
-            return _checked(stream, str(given), str(signers), namespace, asked)
+            ask = partial(_ask, patience=patience, utc=asked.at is not None)
+            return _checked(ask, stream, str(given), str(signers), namespace, asked)
         except DrbookError as error:
             return Signature(Standing.UNCHECKED, why=plain(scrub(error.what), 300))
 
@@ -98,21 +110,27 @@ def is_plain(signature: bytes) -> bool:
 
 
 def _checked(
-    stream: IO[bytes], given: str, signers: str, namespace: str, asked: Asked
+    ask: Callable[..., Completed],
+    stream: IO[bytes],
+    given: str,
+    signers: str,
+    namespace: str,
+    asked: Asked,
 ) -> Signature:
-    over = _ask(["-Y", "check-novalidate", "-n", namespace, "-s", given], stream)
+    over = ask(["-Y", "check-novalidate", "-n", namespace, "-s", given], stream)
     if not _agreed(over):
         return Signature(Standing.BAD, why=_said(over))
     found = _KEY.search(over.stdout)
     key = f"{found[1]} {found[2]}" if found else "a key that ssh-keygen does not name"
     if asked.signers is None:
         return Signature(Standing.ANYBODY, key=key)
-    named = _ask(["-Y", "find-principals", "-s", given, "-f", signers])
+    when = [] if asked.at is None else [f"-Overify-time={asked.at.astimezone(UTC):%Y%m%d%H%M%S}"]
+    named = ask(["-Y", "find-principals", "-s", given, "-f", signers, *when])
     if not _agreed(named):
         return Signature(Standing.REFUSED, key=key, why=_said(named) or "the key is not in it")
     names = [asked.identity] if asked.identity else named.stdout.split("\n")[0].split(",")
     arguments = ["-Y", "verify", "-n", namespace, "-s", given, "-f", signers, "-I", names[0]]
-    last = _ask(arguments, stream)
+    last = ask([*arguments, *when], stream)
     if not _agreed(last):
         return Signature(Standing.REFUSED, key=key, why=_said(last) or "ssh-keygen says no")
     return Signature(Standing.GOOD, key=key, identity=plain(names[0], 200))
@@ -127,7 +145,13 @@ def _agreed(done: Completed) -> bool:
     )
 
 
-def _ask(arguments: Sequence[str], stream: IO[bytes] | None = None) -> Completed:
+def _ask(
+    arguments: Sequence[str],
+    stream: IO[bytes] | None = None,
+    *,
+    patience: timedelta = _LONGEST,
+    utc: bool = False,
+) -> Completed:
     """Raises DrbookError where it is not installed, cannot be started or does not end."""
     program = installed(_PROGRAM)
     if program is None:
@@ -138,9 +162,8 @@ def _ask(arguments: Sequence[str], stream: IO[bytes] | None = None) -> Completed
             stream.seek(0)
             copyfileobj(stream, into, 1024 * 1024)
 
-    done = run(
-        [program, *arguments], env=_environment(), timeout=_LONGEST, feed=feed, on_line=_quiet
-    )
+    environment = {**_environment(), **({"TZ": "UTC"} if utc else {})}
+    done = run([program, *arguments], env=environment, timeout=patience, feed=feed, on_line=_quiet)
     return finish(done)
 
 
@@ -157,3 +180,17 @@ def _quiet(_: str, line: str) -> Signal | None:
 def _said(done: Completed) -> str:
     lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
     return plain(scrub("; ".join(lines[-3:])), 300)
+
+
+def public_half(key: Path) -> bytes:
+    """A key's public half as it stands on the wire, from its `.pub`, whichever of both files is named. Raises
+    ValueError where there is none."""
+    path = key if key.suffix == ".pub" else key.with_name(key.name + ".pub")
+    try:
+        with path.open("rb") as stream:
+            words = stream.read(LARGEST).split()
+        return base64.b64decode(words[1], validate=True)
+    except OSError as error:
+        raise ValueError(f"{plain(path.name, 200)}: {error.strerror or error}") from None
+    except (IndexError, ValueError):
+        raise ValueError(f"{plain(path.name, 200)} holds no public key") from None

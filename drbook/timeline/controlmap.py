@@ -3,7 +3,7 @@
 import textwrap
 
 from drbook.core.bundle import OPEN, Manifest, ranges
-from drbook.core.controls import ControlMap, Line
+from drbook.core.controls import BROKEN, ControlMap, Line
 from drbook.core.values import counted, format_time, plain
 from drbook.timeline.mdtext import text
 
@@ -27,13 +27,19 @@ def _clause(line: Line, found: ControlMap) -> str:
         table = ["| what | records | how it ended |", "| --- | --- | --- |"]
         for kind in kinds:
             own = [one for one in line.records if one.kind == kind]
-            ends = ", ".join(f"{one.seq}: {text(one.step)} {one.state}" for one in own if one.state)
+            ends = ", ".join(
+                f"{one.seq}: {text(one.step)} {_loud(one.state)}" for one in own if one.state
+            )
             table.append(f"| {found.kinds[kind]} | {ranges(one.seq for one in own)} | {ends} |")
         rows.append("\n".join(table))
     else:
         rows.append("No record speaks to it.")
     rows.append("Not covered:\n\n" + _bullets(line.not_covered))
     return "\n\n".join(rows)
+
+
+def _loud(state: str) -> str:
+    return f"**{state}**" if state.startswith(BROKEN) else state
 
 
 def _bullets(said: tuple[str, ...]) -> str:

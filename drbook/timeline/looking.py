@@ -14,6 +14,7 @@ from drbook.core.points import Verdict
 from drbook.core.remarks import TableVerdict
 from drbook.core.results import VERIFY
 from drbook.core.values import counted, show_duration, show_time
+from drbook.timeline.approving import approval_refused
 from drbook.timeline.model import Attempt, Measured, Timeline
 from drbook.timeline.words import choice, chosen, measured
 
@@ -137,8 +138,13 @@ def _of_record(record: Record, titles: Mapping[tuple[str, int], str]) -> Iterato
         yield Finding(seq, text, f"Verify what {event.step} could not")
     elif isinstance(event, ev.ApprovalGiven):
         if event.break_glass:
-            text = f"BREAK-GLASS in {event.step}: {record.actor} went on without approval by {event.by}"
+            why = f": {event.reason}" if event.reason else ""
+            text = f"BREAK-GLASS in {event.step}: {record.actor} went on without approval by {event.by}{why}"
             yield Finding(seq, text, f"Have {event.by} look at {event.step} afterwards")
+    elif isinstance(event, ev.ApprovalRefused):
+        yield Finding(
+            seq, approval_refused(event), "Find out who handed that signature in, and why"
+        )
     elif isinstance(event, ev.PointChosen):
         how = "BREAK-GLASS: " if event.break_glass else ""
         text = f"{how}{record.actor} chose {event.source}: {event.id} against the verdict: {event.reason}"

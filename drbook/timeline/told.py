@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from drbook.core import events as ev
 from drbook.core.events import NoteKind, Record
 from drbook.core.values import counted, show_duration
+from drbook.timeline.approving import approval, approval_asked, approval_refused, approvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,10 @@ def told(record: Record) -> Told | None:
         return Told("note", kind + event.text, happened_at=event.happened_at)
     if isinstance(event, ev.ExternalFileTaken):
         return Told("incident", external_file(event))
+    if isinstance(event, ev.ApproversTaken):
+        return Told("incident", approvers(event), urgent=bool(event.problem))
+    if isinstance(event, ev.ApprovalRefused):
+        return Told("deviation", approval_refused(event), urgent=True)
     if isinstance(event, ev.ExternalEntryAdded):
         return Told("external", external(event), happened_at=event.happened_at)
     if isinstance(event, ev.NotificationIntended):
@@ -96,9 +101,10 @@ def _of_step(event: ev.StepEvent) -> Told | None:
         return Told("decision", f"answered {event.answer!s}{comment}")
     if isinstance(event, ev.ConfirmationGiven):
         return Told("decision", f"confirmed by typing {event.typed!r}")
+    if isinstance(event, ev.ApprovalAsked):
+        return Told("decision", approval_asked(event))
     if isinstance(event, ev.ApprovalGiven):
-        how = "BREAK-GLASS, without approval by " if event.break_glass else "approved by "
-        return Told("decision", how + event.by, urgent=event.break_glass)
+        return Told("decision", approval(event), urgent=event.break_glass)
     if isinstance(event, ev.CancelRequested):
         return Told("deviation", f"cancel asked for: {event.reason}")
     if isinstance(event, ev.StepSkipped):

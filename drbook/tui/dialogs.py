@@ -52,13 +52,14 @@ class WordsDialog(Modal[str | None]):
         needed: str = "Say it in a few words; it goes on record.",
         optional: bool = False,
         heard: Heard | None = None,
+        joined: bool = False,
     ) -> None:
-        """`initial` is what is proposed; with `again`, what was written here before and is not to be lost.
+        """With `joined`, all lines of what is pasted are taken, as one. `initial` is what is proposed; with `again`, what was written here before and is not to be lost.
         `heard` says what is understood, where a time is asked for."""
         super().__init__()
         self._heading, self._explanation, self._again = title, lines, again
         self._initial, self._needed, self._optional = initial, needed, optional
-        self._heard, self._refused = heard, ""
+        self._heard, self._refused, self._joined = heard, "", joined
 
     def begin_with(self, text: str, refused: str) -> None:
         """Before it is shown: what was typed before, and why it was not taken."""
@@ -68,7 +69,7 @@ class WordsDialog(Modal[str | None]):
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
                 yield heading(self._heading, self._explanation)
-            yield Line(self._initial, proposed=not self._again)
+            yield Line(self._initial, proposed=not self._again, joined=self._joined)
             if self._heard is not None:
                 yield Static(classes="says", markup=False)
             yield Static(
@@ -85,7 +86,11 @@ class WordsDialog(Modal[str | None]):
     @on(Input.Submitted)
     def _take(self, message: Input.Submitted) -> None:
         text = message.value.strip()
-        if not text and not self._optional:
+        if self._joined and text.startswith("-----") and text.count("-----") < 4:
+            self.query_one(Line).put(
+                " "
+            )  # a terminal that does not mark a paste: more lines follow
+        elif not text and not self._optional:
             self.query_one(".keys", Static).update(Text(self._needed, style=WARN))
         elif self._heard is None or self._heard.takes(message.value):
             self.dismiss(text)
@@ -112,11 +117,14 @@ class ChoiceDialog(Modal[Chosen | None]):
         *,
         comment: bool = True,
         needing: frozenset[str] = frozenset(),
+        joined: bool = False,
     ) -> None:
-        """`choices` are pairs of the value and its words; those in `needing` need a comment."""
+        """`choices` are pairs of the value and its words; those in `needing` need a comment. With `joined`, all
+        lines of what is pasted there are taken, as one."""
         super().__init__()
         self._heading, self._explanation = title, lines
         self._choices, self._comment, self._needing = choices, comment, needing
+        self._joined = joined
         self._typed = ""
         """The first digit of a number that may have two."""
         self._asked = False
@@ -131,7 +139,7 @@ class ChoiceDialog(Modal[Chosen | None]):
             ]
             yield Options(shown)
             if self._comment:
-                yield Line(placeholder="comment for the record (Tab)")
+                yield Line(placeholder="comment for the record (Tab)", joined=self._joined)
             number = f"number (1 to {len(self._choices)})" if len(self._choices) > 6 else "number"
             yield Static(
                 f"{number}, or ↑↓ and Enter: choose    Esc: back, nothing is done", classes="keys"

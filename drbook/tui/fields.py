@@ -46,11 +46,13 @@ class Line(Input):
         max_length: int = 4000,
         id: str | None = None,
         proposed: bool = False,
+        joined: bool = False,
     ) -> None:
+        """Of what is pasted, the first line is taken; with `joined` all of them, with a space between."""
         super().__init__(
             value, placeholder, max_length=max_length, compact=True, select_on_focus=False, id=id
         )
-        self._proposed = proposed
+        self._proposed, self._joined = proposed, joined
 
     def on_mount(self) -> None:
         if self._proposed:
@@ -70,9 +72,9 @@ class Line(Input):
     def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        first = pasted(event.text).partition("\n")[0]
-        if first:
-            self.put(first)
+        lines = pasted(event.text).split("\n")
+        if taken := " ".join(lines).strip() if self._joined else lines[0]:
+            self.put(taken)
 
 
 class Options(OptionList):

@@ -22,7 +22,7 @@ from drbook.core.errors import DrbookError
 from drbook.core.heap import settle
 from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
-from drbook.tui.asking import asking
+from drbook.tui.asking import Asking, asking
 from drbook.tui.dialogs import WordsDialog
 from drbook.tui.header import header, lines_for
 from drbook.tui.lines import Block, Lines
@@ -115,6 +115,7 @@ class IncidentScreen(Operations):
         self._arrived = self.shown
         self._told = False
         self._wanted: set[str] = set()
+        self._answerable: tuple[str, int, Asking] | None = None
         self._expects_until = 0.0
         self._news: set[str] = set()
         self._came_from: list[str] = []
@@ -180,10 +181,23 @@ class IncidentScreen(Operations):
         self._told = False
         before, self.shown = self.shown, self._arrived
         self._announce(before)
+        self._close_what_is_answered()
         if self.selected not in self.shown.state.steps:
             self.selected = next_for_you(self.shown) or self.shown.state.order[0]
         self._look_again()
         self._ask_what_was_wanted()
+
+    def _close_what_is_answered(self) -> None:
+        """Take away a dialog that somebody at another seat has answered meanwhile."""
+        if self._answerable is None:
+            return
+        step, attempt, question = self._answerable
+        run = self.shown.state.steps.get(step)
+        approved = run is None or run.attempt != attempt or run.approved_by is not None
+        if approved and self.app.screen is question.dialog:
+            self._answerable = None
+            question.dialog.dismiss(None)
+            self.app.notify("It was answered from another seat.", markup=False)
 
     def _announce(self, before: Snapshot) -> None:
         """Say which steps have ended meanwhile, and take neither the focus nor the selection."""
@@ -291,7 +305,12 @@ class IncidentScreen(Operations):
             dialog = question.dialog
             if refused and isinstance(dialog, WordsDialog):
                 dialog.begin_with(typed, refused)
+            attempt = self.shown.state.steps[step].attempt
+            self._answerable = (step, attempt, question) if question.elsewhere else None
             ended = await self.app.push_screen_wait(dialog)
+            answered, self._answerable = self._answerable, None
+            if question.elsewhere and answered is None:
+                continue  # somebody else answered it
             command = question.command(ended)
             if command is None:
                 return

@@ -8,6 +8,7 @@ from drbook.app.model import Snapshot
 from drbook.core import events as ev
 from drbook.core.events import Record, StepEnd
 from drbook.core.values import plain, show_duration
+from drbook.timeline.approving import approval, approval_asked, approval_refused, approvers
 from drbook.timeline.told import notified
 from drbook.tui.clocks import clock_time, moment, zone_name
 from drbook.tui.colours import BUSY, DIM, GOOD, PLAIN, STRONG, URGENT, WARN
@@ -83,8 +84,13 @@ def _rare(record: Record) -> tuple[str, str]:
     if isinstance(event, ev.CancelRequested):
         return f"cancel asked for: {event.reason}", WARN
     if isinstance(event, ev.ApprovalGiven):
-        how = "BREAK-GLASS instead of" if event.break_glass else "approved by"
-        return f"{how} {event.by}", WARN
+        return approval(event), URGENT if event.break_glass else WARN
+    if isinstance(event, ev.ApprovalAsked):
+        return approval_asked(event), WARN
+    if isinstance(event, ev.ApprovalRefused):
+        return approval_refused(event), URGENT
+    if isinstance(event, ev.ApproversTaken):
+        return approvers(event), URGENT if event.problem else DIM
     if isinstance(event, ev.StepResolved):
         return f"resolved as {event.state.value}: {event.reason}", WARN
     if isinstance(event, ev.InputChanged):

@@ -117,6 +117,8 @@ def _details(
         rows.append(("EXPECT", said(" · ".join(one for one in (plan.expects, before) if one))))
     if plan.damage:
         rows.append(("DAMAGE", said(plan.damage, URGENT)))
+    if plan.approve is not None:
+        rows.append(("APPROVE", said(f"{plan.approve}, before it starts", WARN)))
     if plan.confirm is not None:
         rows.append(("CONFIRM", said(f"you type  {plan.confirm}  before it starts", WARN)))
     if told := if_fails(snapshot, step):

@@ -11,6 +11,7 @@ import pytest
 
 from drbook.app import doubts, mailbox, steps, work
 from drbook.app import model as cmd
+from drbook.core import events as ev
 from drbook.core.actions import Empty, Finished, Probed, StepContext
 from drbook.core.errors import (
     CouldNotVerify,
@@ -259,8 +260,25 @@ def test_break_glass_waits_for_its_time(world: "World") -> None:
     with pytest.raises(UsageError) as caught:
         world.ask(cmd.Approve("a", "", break_glass=True))
     assert "Break-glass is possible from" in caught.value.what
-    world.ask(cmd.Approve("b", "", break_glass=True))
+    with pytest.raises(UsageError) as caught:
+        world.ask(cmd.Approve("b", "", break_glass=True, reason="  "))
+    assert "A reason is needed" in caught.value.what
+    world.ask(cmd.Approve("b", "", break_glass=True, reason="the CTO is on a plane"))
     world.reaches("b", StepState.SUCCEEDED)
+    given = [one.event for one in read(world.journal) if isinstance(one.event, ev.ApprovalGiven)]
+    said = [(one.by, one.reason, one.waited_seconds, one.proof) for one in given]
+    assert said == [("CTO", "the CTO is on a plane", 0, None)]
+
+
+def test_a_wall_clock_that_is_set_forward_breaks_no_glass(world: "World") -> None:
+    world.start(
+        "  - {id: a, phase: cutover, do: once, approve: {by: CTO, break_glass_after: 1h}}\n"
+    )
+    world.ask(cmd.Run("a"))
+    world.driver.now = lambda: datetime.now(UTC) + timedelta(days=1)
+    with pytest.raises(UsageError) as caught:
+        world.ask(cmd.Approve("a", "", break_glass=True, reason="in a hurry"))
+    assert "Break-glass is possible from" in caught.value.what
 
 
 def test_an_answer_must_be_one_of_the_choices(world: "World") -> None:

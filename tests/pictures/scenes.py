@@ -274,6 +274,31 @@ def _failed() -> tuple[Record, ...]:
     return and_then(_restoring(), ended, timedelta(seconds=41))
 
 
+def _approval_asked() -> tuple[Record, ...]:
+    """The cutover, as if its runbook had two people stand for it; nobody has the key of this list."""
+    held = until(ev.StepPlanned, "cutover")
+    opened, last = held[0], held[-1]
+    assert isinstance(last.event, ev.StepPlanned)
+    taken = ev.ApproversTaken(
+        file="~/ops/allowed_signers", sha256="5" * 64, text="Ben ssh-ed25519 A"
+    )
+    plan = last.event.plan.model_copy(update={"approve": "another person, by signature"})
+    asked = ev.ApprovalAsked(
+        step="cutover",
+        attempt=1,
+        title="Send users to the restored database",
+        operator=opened.actor,
+        people=("Ben",),
+        asked_at=last.at,
+        expires=last.at + timedelta(hours=1),
+        nonce="0" * 32,
+        text="-",
+    )
+    held = and_then(held[:-1], taken, timedelta(0))
+    held = and_then(held, last.event.model_copy(update={"plan": plan}), last.at - held[-1].at)
+    return and_then(held, asked, timedelta(0))
+
+
 def _close_to_the_end() -> tuple[Record, ...]:
     return records()[:-1]
 
@@ -293,6 +318,7 @@ SCENES = (
     Scene("tables", _verified, ("v",)),
     Scene("decision", lambda: until(ev.StepPlanned, "decide"), ("enter",)),
     Scene("confirmation", lambda: until(ev.StepPlanned, "cutover"), ("enter",)),
+    Scene("approval", _approval_asked, ("enter",), after=70),
     Scene("note", _located, ("n", *"Ben sees no new bookings.", "ctrl+k")),
     Scene("steps", _restoring, ("o",), after=2, runs=True, known=True),
     Scene("timeline", _close_to_the_end, ("t",)),

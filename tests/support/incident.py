@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from drbook.actions.general import Ask, Assert, Choose, Manual, Note, Wait
+from drbook.app.approvers import approvers_of
 from drbook.app.driver import Driver
 from drbook.app.model import Command, Snapshot
 from drbook.core import events as ev
@@ -205,6 +206,8 @@ class World:
                 steps=tuple(step.id for step in self.runbook.steps),
             ),
         )
+        if (taken := approvers_of(self.runbook)) is not None:
+            self.writer.append("ops", taken)
         return self._drive(mode)
 
     def resume(self, mode: Mode = Mode.DRILL) -> Driver:
