@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -11,7 +10,7 @@ import click
 
 from drbook.app.exports import may_write, write_timeline
 from drbook.app.places import Home
-from drbook.app.session import Session, open_incident
+from drbook.app.session import open_incident
 from drbook.app.shipped import open_runbook
 from drbook.cli.lead import as_interrupt, lead, need_terminal
 from drbook.cli.output import say
@@ -75,6 +74,7 @@ def command(
             home,
             {"occurred": format_time(occurred)},
             environment={**os.environ, **made.environment()},
+            keep_targets=keep,
         )
         try:
             code = lead(
@@ -86,7 +86,6 @@ def command(
             return code
         finally:
             if not keep:
-                _remove_targets(session, made.folder)
                 say("The demo's world is removed, its journal included. --keep keeps it.")
 
 
@@ -140,11 +139,3 @@ def _ended_by_signals() -> Iterator[None]:
     if not ended:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _remove_targets(session: Session, folder: Path) -> None:
-    """Restored clusters outside the world's folder: where root's servers run as `nobody`."""
-    for resource in session.driver.snapshot.state.resources:
-        place = Path(resource.location)
-        if resource.kind == "cluster" and not place.is_relative_to(folder):
-            shutil.rmtree(place, ignore_errors=True)

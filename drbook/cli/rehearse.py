@@ -24,6 +24,9 @@ from drbook.core.events import Mode
     metavar="FILE.xml",
     help="With --headless: write a test case per step as JUnit XML.",
 )
+@click.option(
+    "--keep", is_flag=True, help="Keep what the drill makes; it goes at the end otherwise."
+)
 def command(
     runbook: str,
     dry_run: bool,
@@ -31,8 +34,10 @@ def command(
     headless: bool,
     as_json: bool,
     junit: Path | None,
+    keep: bool,
 ) -> int:
-    """Rehearse RUNBOOK as a drill: it restores and verifies for real, into fresh targets only."""
+    """Rehearse RUNBOOK as a drill: it restores and verifies for real, into fresh targets only, and takes them
+    away at its end."""
     mode = Mode.DRY_RUN if dry_run else Mode.DRILL
     return start(
         runbook,
@@ -42,4 +47,5 @@ def command(
         as_json=as_json,
         called="drbook rehearse",
         junit=junit,
+        keep=keep,
     )

@@ -54,6 +54,7 @@ def start(
     as_json: bool,
     called: str,
     junit: Path | None = None,
+    keep: bool = False,
 ) -> int:
     """Load, open, lead; at a terminal the screen is there before the clients are loaded."""
     if not headless:
@@ -66,7 +67,7 @@ def start(
         need_terminal(f"{called} {runbook}")
     loaded = open_runbook(runbook)
     with ExitStack() as stack:
-        return _start(loaded, mode, settings, headless, as_json, junit, stack)
+        return _start(loaded, mode, settings, headless, as_json, junit, keep, stack)
 
 
 def _start(
@@ -76,6 +77,7 @@ def _start(
     headless: bool,
     as_json: bool,
     junit: Path | None,
+    keep: bool,
     stack: ExitStack,
 ) -> int:
     """A rehearsal holds its lock, and an unattended run its file, until it has ended."""
@@ -91,7 +93,7 @@ def _start(
     def opened() -> "Session":
         from drbook.app.session import open_incident
 
-        return open_incident(loaded, mode, home(), given)
+        return open_incident(loaded, mode, home(), given, keep_targets=keep)
 
     if not headless:
         first = First(mode.value, plain(loaded.title, 200))

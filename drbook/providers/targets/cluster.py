@@ -53,6 +53,7 @@ class ClusterMaker:
         made = make_fresh(server, production)
         with private.replace(home / MARKER) as stream:
             stream.write(marker_of(name, nonce))
+        server.bring_programs()
         settings = yield from self._initialise(server)
         still(home, made)
         yield from server.start(cancel=shop.cancel)
