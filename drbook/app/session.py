@@ -30,7 +30,7 @@ from drbook.app.planning import elsewhere
 from drbook.app.proved import earlier
 from drbook.app.refusing import refuse_secret
 from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
-from drbook.app.teardown import Remover, keep
+from drbook.app.teardown import Remover, forget_scratch, keep
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
@@ -111,6 +111,7 @@ class Session:
         for resource in self.driver.state.resources:
             if resource.kind == "cluster":  # a killed life left its socket's folder behind
                 shutil.rmtree(sockets_of(resource.nonce), ignore_errors=True)
+        forget_scratch(self.driver.snapshot.records)
         self.mirrors.close()
 
 

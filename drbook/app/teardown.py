@@ -29,7 +29,7 @@ from drbook.core.leftovers import (
 from drbook.core.state import IncidentState, Resource
 from drbook.core.targets import DatabaseRef
 from drbook.core.values import counted, plain
-from drbook.providers import private
+from drbook.providers import private, scratch
 from drbook.providers.targets import removal
 
 KEPT = "--keep was given"
@@ -77,10 +77,12 @@ class Remover:
         left = []
         for found in self.found(state):
             event = self._remove(found, put)
-            put(event)
             if isinstance(event, ev.ResourceLeft):
                 left.append(event)
+                if event.reason != found.resource.left:  # said once
+                    put(event)
                 continue
+            put(event)
             for step in stale_without(state, found.resource.name):
                 because = f"its target {found.resource.name} was removed when the drill was left"
                 put(ev.StepInvalidated(step=step, because=because))
@@ -177,6 +179,23 @@ class Remover:
                 except ValidationError:
                     return None
         return None
+
+
+def lives_of(records: Sequence[Record]) -> frozenset[str]:
+    """The first letters of each life's token, as they stand in the names of its temporary folders."""
+    begun = (ev.IncidentOpened, ev.IncidentResumed, ev.IncidentTakenOver)
+    lives = (one.event.life for one in records if isinstance(one.event, begun))
+    return frozenset(life.token[: scratch.LETTERS] for life in lives if life is not None)
+
+
+def forget_scratch(records: Sequence[Record]) -> None:
+    """Take away temporary folders of this incident's earlier lives, which are gone. What cannot be taken away is
+    listed by `drbook drill clean`."""
+    lives = lives_of(records)
+    for each in scratch.left():
+        if each.life in lives:
+            with suppress(OSError):
+                scratch.remove(each.path)
 
 
 def _identity(one: Resource) -> Identity | None:

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "pack": ("pack", "The go-bag: what one needs when everything else is gone."),
     "baseline": ("baseline", "Capture, show or compare known-good figures."),
     "drills": ("drills", "How past rehearsals went, and whether the newest is worse."),
+    "drill": ("drill", "Take away what drills left behind."),
     "incidents": ("incidents", "The incidents of this machine."),
     "timeline": ("timeline", "Export an incident: html, md, json or csv; check an export."),
     "bundle": ("bundle", "The evidence of an incident as one file, signed."),

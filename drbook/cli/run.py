@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drbook.app.cleaning import told_before
 from drbook.app.drilllock import one_rehearsal
 from drbook.app.junit import Ended, reported
 from drbook.app.places import home
 from drbook.app.shipped import open_runbook
 from drbook.cli.attended import attend, need_terminal
+from drbook.cli.output import say
 from drbook.cli.settings import ask_missing, read_settings
 from drbook.core.errors import UsageError
 from drbook.core.events import Mode
@@ -86,6 +88,8 @@ def _start(
         ended = stack.enter_context(reported(junit, loaded.title))
     if mode is Mode.DRILL:  # a dry run writes nothing but its incident
         stack.enter_context(one_rehearsal(home(), loaded.title))
+        for line in told_before(home()):
+            say(line)
     given = read_settings(loaded, settings)
     if not headless:
         given |= ask_missing(loaded, given)
