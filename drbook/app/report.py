@@ -128,6 +128,14 @@ def _target(timeline: Timeline) -> Json:
     target = timeline.restored.target
     made = next((one for one in timeline.resources if one.name == target.name), None)
     return {
+        "isolation": None
+        if timeline.restored.alone is None
+        else {
+            "state": timeline.restored.alone.state,
+            "said": timeline.restored.alone.show(),
+            "checks": [one.model_dump(mode="json") for one in timeline.restored.alone.checks],
+            "not_prevented": list(timeline.restored.alone.not_prevented),
+        },
         "removed": made is not None and made.released_at is not None,
         "kind": target.kind,
         "name": target.name,
@@ -199,6 +207,9 @@ def report_lines(
     if isinstance(target, Mapping) and name:
         where = f"{target['kind']} {target['name']} in {target['location']}"
         lines.append(f"target         {plain(where, 400)}")
+        isolation = target["isolation"]
+        if isinstance(isolation, Mapping):
+            lines.append(f"               {plain(str(isolation['said']), 600)}")
         if target["removed"]:
             lines.append("               removed at the end of the drill; --keep keeps it")
             start, target = "", {}
