@@ -189,9 +189,9 @@ def world() -> Iterator[Path]:
         yield base
 
 
-def length(base: Path) -> int:
-    """How many records a drill has until it is closed."""
-    place = Place(_made(base / "whole"), base / "r.yaml")
+def length(base: Path, name: str = "whole") -> int:
+    """How many records a drill has, its targets' removal among them."""
+    place = Place(_made(base / name), base / "r.yaml")
     ran = place.drbook("rehearse", str(place.runbook), "--headless")
     assert ran.code == 0, ran.err
     assert place.left() == []
@@ -232,19 +232,18 @@ def one_kill(base: Path, number: int, way: str, found: Findings) -> None:
     shutil.rmtree(place.base)
 
 
-def campaign(boundaries: int | None, ways: Sequence[str] = WAYS) -> Findings:
+def campaign(boundaries: int | None, *, base: Path) -> Findings:
     """Every boundary by each way; or that many, spread over the drill, in turn."""
     found = Findings()
-    with world() as base:
-        last = length(base)
-        if boundaries is None:
-            for number in range(last + 1):
-                for way in ways:
-                    one_kill(base, number, way, found)
-        else:
-            for turn in range(boundaries):
-                number = round(turn * last / max(1, boundaries - 1))
-                one_kill(base, number, ways[turn % len(ways)], found)
+    last = length(base)
+    if boundaries is None:
+        for number in range(last + 1):
+            for way in WAYS:
+                one_kill(base, number, way, found)
+        return found
+    for turn in range(boundaries):
+        number = round(turn * last / max(1, boundaries - 1))
+        one_kill(base, number, WAYS[turn % len(WAYS)], found)
     return found
 
 
@@ -255,7 +254,8 @@ def main() -> int:
     parser.add_argument("--boundaries", type=int, help="How many of them; all where absent.")
     given = parser.parse_args()
     begun = time.monotonic()
-    found = campaign(given.boundaries)
+    with world() as base:
+        found = campaign(given.boundaries, base=base)
     print(f"{found.kills} kills in {time.monotonic() - begun:.0f} s, behind")
     for kind, times in found.behind.most_common():
         print(f"  {times:4} {kind}")
