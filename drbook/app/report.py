@@ -207,10 +207,10 @@ def report_lines(
     if isinstance(target, Mapping) and name:
         where = f"{target['kind']} {target['name']} in {target['location']}"
         lines.append(f"target         {plain(where, 400)}")
-        isolation = target["isolation"]
+        isolation = target.get("isolation")
         if isinstance(isolation, Mapping):
             lines.append(f"               {plain(str(isolation['said']), 600)}")
-        if target["removed"]:
+        if target.get("removed"):
             lines.append("               removed at the end of the drill; --keep keeps it")
             start, target = "", {}
         elif target["kind"] == "cluster":

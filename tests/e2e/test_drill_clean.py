@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from campaigns.leftovers import Place, campaign, length, world
+from support.waiting import eventually
 
 from drbook.core import events as ev
 from drbook.journal.reader import read, verify
@@ -90,6 +91,26 @@ def test_a_drill_that_fails_takes_its_target_away_and_may_be_gone_on_with(base: 
     restores = [one for one in events if isinstance(one, ev.ResourceIntended)]
     assert len(restores) == 2
     assert here.left() == []
+
+
+def test_one_that_waits_for_a_person_stays_until_its_terminal_goes_away(
+    base: Path,
+    terminal,  # type: ignore[no-untyped-def]
+) -> None:
+    here = place(base, "waits")
+    asks = base / "asks.yaml"
+    asks.write_text((base / "r.yaml").read_text() + "  - {id: look, phase: close, do: manual}\n")
+    ran = here.drbook("rehearse", str(asks), "--headless")
+    assert ran.code == 7, ran.err
+    assert f"1 target of this drill still there: drbook drill clean {here.folder.name}" in ran.err
+    assert [one for one in here.left() if one.endswith("is there")]
+    told = here.drbook("rehearse", str(base / "r.yaml"), "--headless", "--dry-run")
+    assert "Left by drill" not in told.err  # it makes nothing
+    seat = terminal("resume", environment=here.drbook.environment, program=here.drbook)
+    seat.sees("look")
+    seat.vanishes()
+    assert eventually(lambda: not here.left())
+    assert kinds(here.folder)[-3:] == ["ReleaseIntended", "ResourceReleased", "StepInvalidated"]
 
 
 def test_six_kills_leave_nothing_once_resumed_or_cleaned(base: Path) -> None:
