@@ -84,9 +84,13 @@ class Left:
     since: datetime
 
 
-def left(base: Path | None = None) -> Iterator[Left]:
+def left(base: Path | None = None) -> list[Left]:
     """Those of this user in TMPDIR that nobody uses any more. Changes nothing."""
-    folder = base or Path(tempfile.gettempdir())
+    return list(_left(base or Path(tempfile.gettempdir())))
+
+
+def _left(folder: Path) -> Iterator[Left]:
+    """Each is locked while it is looked at."""
     with suppress(OSError):
         for name in sorted(os.listdir(folder)):
             match = _NAME.fullmatch(name)

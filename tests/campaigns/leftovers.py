@@ -61,7 +61,7 @@ steps:
   - id: verify
     phase: verify
     do: sql
-    with: {database: "${{ steps.restore.target.connect }}", sql: "SELECT count(*) FROM orders"}
+    with: {target: "${{ steps.restore.target }}", sql: "SELECT count(*) FROM orders"}
 """
 
 

@@ -135,7 +135,7 @@ def test_a_temporary_folder_in_use_is_nobodys_leftover(tmp_path: Path) -> None:
     (tmp_path / f"{dead.name[:-8]}linkedto").symlink_to(dead)
     (found,) = scratch.left(tmp_path)
     assert (found.path, found.life) == (dead, scratch.this_life().token[: scratch.LETTERS])
-    assert scratch.remove(dead)
+    assert [scratch.remove(each.path) for each in scratch.left(tmp_path)] == [True]
     assert not dead.exists()
     used.cleanup()
     assert not Path(used.name).exists()
