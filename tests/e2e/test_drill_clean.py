@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from campaigns.leftovers import Place, campaign, length, world
+from campaigns.leftovers import Place, campaign, world
 from support.waiting import eventually
 
 from drbook.core import events as ev
@@ -117,11 +117,3 @@ def test_six_kills_leave_nothing_once_resumed_or_cleaned(base: Path) -> None:
     assert found.left == []
     assert found.kills == 6
     assert found.cleaned["cluster"] > 0
-
-
-def test_the_campaign_sees_what_is_left(base: Path) -> None:
-    here = place(base, "seen")
-    assert here.killed(length(base, "measured") // 2).code == -9
-    assert here.left() != []
-    assert here.cleaned().code == 0
-    assert here.left() == []
