@@ -9,7 +9,7 @@ from drbook.core.errors import Refused
 from drbook.core.events import Life, Record, StepEnd
 from drbook.core.values import counted, plain
 from drbook.providers.life import this_life
-from drbook.providers.pids import Table, names, still_runs
+from drbook.providers.pids import Table, end_left, names, still_runs
 
 LONGEST = 60.0
 """Seconds. A launcher ends its program within 20 s at most, then kills it."""
@@ -89,6 +89,24 @@ def wait_for_children(
             )
         time.sleep(LOOK_EVERY)
     return Aftermath(outlived, past.unseen)
+
+
+def left_running(records: Iterable[Record], host: str) -> tuple[str, ...]:
+    """What still runs of earlier lives, in words. Changes nothing."""
+    return _left_of(_past(tuple(records), this_life(), host))
+
+
+def end_children(records: Iterable[Record], host: str, tell: Callable[[str], None]) -> Aftermath:
+    """End what outlived a launcher that was killed, told by the token in its environment or by the session that it
+    began, and wait for everything else. Raises Refused where something does not end."""
+    known = tuple(records)
+    past = _past(known, this_life(), host)
+    for each in past.known:
+        event = each.event
+        if each.service or (each.number_holds and still_runs(event.pid, event.started)):
+            continue
+        end_left(event.pid if each.number_holds else 0, event.started, event.token)
+    return wait_for_children(known, host, tell)
 
 
 def _past(records: tuple[Record, ...], here: Life, host: str) -> _Past:

@@ -20,6 +20,7 @@ from drbook.app.model import (
 from drbook.core.engine import Outcome, may_run
 from drbook.core.errors import DrbookError, ExitCode, JournalError, TakenOver
 from drbook.core.events import Effect, Mode
+from drbook.core.moves import next_ready
 from drbook.core.state import StepRun, StepState
 
 
@@ -44,7 +45,9 @@ class Nobody:
 
 def failed_before(snapshot: Snapshot) -> list[str]:
     """Steps that did not come to a good end and may simply be run again."""
-    states = (StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.COULD_NOT_VERIFY)
+    states = {StepState.FAILED, StepState.REFUSED, StepState.CANCELLED, StepState.COULD_NOT_VERIFY}
+    if snapshot.state.mode is Mode.DRILL:  # its targets were removed when it was left
+        states.add(StepState.STALE)
     return [
         run.id
         for run in snapshot.state.steps.values()
@@ -132,9 +135,11 @@ def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outco
     if snapshot.retrying or snapshot.looking:
         return state.seq
     stopped = _stopped_by(snapshot)
-    if decision.ready and stopped is None:
-        step = decision.ready[0]
-        return _do(incident, Run(step))
+    # What a drill's steps handed on may be gone since; they are run again into another target.
+    drill = state.mode is Mode.DRILL and bool(state.resumed)
+    ready = next_ready(snapshot.runbook, state) if drill else decision.ready
+    if ready and stopped is None:
+        return _do(incident, Run(ready[0]))
     if decision.finished and snapshot.outcome.code is not ExitCode.IN_DOUBT:
         return _do(incident, Close())
     if stopped is None and snapshot.outcome.code is ExitCode.NEEDS_HUMAN:

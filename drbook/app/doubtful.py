@@ -7,7 +7,7 @@ from drbook.app.model import Resolve, Snapshot
 from drbook.core.doubt import looked_at
 from drbook.core.engine import used_by
 from drbook.core.errors import UsageError
-from drbook.core.events import Effect
+from drbook.core.events import Effect, Mode
 from drbook.core.state import IncidentState, StepRun, in_doubt
 from drbook.core.values import Json, format_time, plain
 
@@ -85,8 +85,9 @@ def _means(state: IncidentState, run: StepRun, users: Sequence[str]) -> str:
     parts = []
     if _made(state, run):
         parts.append(
-            "What it made may be half-filled: it is never used again, nor removed; a new attempt makes "
-            "another"
+            "What it made may be half-filled: it is never used again"
+            + (", and a drill takes it away" if state.mode is Mode.DRILL else ", nor removed")
+            + "; a new attempt makes another"
         )
     elif run.effect is Effect.IDEMPOTENT:
         parts.append("It may be done again without harm")

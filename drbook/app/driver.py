@@ -73,6 +73,7 @@ class Driver:
         self.board = LiveBoard()
         self.trouble: Trouble | None = None
         self._told_broken = False
+        self._closed = False
         self._past: Mapping[str, Past] = {}
         self._mirrors = mirrors or Mirrors()
         self._shown_mirrors = self._mirrors.states
@@ -114,11 +115,19 @@ class Driver:
         self.inbox.put(Submitted(command, actor or self.actor, future))
         return future
 
-    def stop(self) -> None:
+    def stop(self, last: Callable[[Callable[[Event], None]], None] = lambda put: None) -> None:
+        """End what runs, and let go of the journal. `last` is called in between, with what puts an event on
+        record; not where that cannot be done any more, or something did not stop."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout=self.steps.grace + 5)
-        self._ledger.close()
+        try:
+            if not self._thread.is_alive() and not self.broken and not self._closed:
+                last(lambda event: self.put(event, "drbook"))
+                self._publish(force=True)
+        finally:
+            self._closed = True
+            self._ledger.close()
 
     def call(self, act: Callable[[], None]) -> None:
         """Run something in the driver's thread."""

@@ -3,7 +3,6 @@
 Nothing is recorded, since nothing happens: these only read, and a capture writes one new document.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +28,7 @@ from drbook.core.runbook import Runbook
 from drbook.core.signals import Signal, Working
 from drbook.core.targets import DatabaseRef, QueryResult
 from drbook.core.values import plain
+from drbook.providers.scratch import Scratch
 
 OnSignal = Callable[[Signal], None]
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class Inspection:
             occurred=self._occurred,
             document=self._runbook.document,
         )
-        with tempfile.TemporaryDirectory(prefix="drbook-look-") as scratch:
+        with Scratch("look") as scratch:
             wiring = Wiring(
                 self._runbook,
                 Path(scratch),

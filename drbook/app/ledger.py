@@ -12,7 +12,6 @@ from drbook.core.events import (
     Record,
     ResourceCreated,
     ResourceIntended,
-    ResourceReleased,
     StepPlanned,
 )
 from drbook.core.fold import evolve
@@ -22,9 +21,7 @@ from drbook.journal.writer import Writer
 from drbook.mirror.mirrors import Mirrors
 from drbook.providers.hiding import scrub_json
 
-_NAMES = (
-    StepPlanned, ConfirmationGiven, ResourceIntended, ResourceCreated, ResourceReleased, ApprovalAsked,
-)  # fmt: skip
+_NAMES = (StepPlanned, ConfirmationGiven, ResourceIntended, ResourceCreated, ApprovalAsked)
 """Events that hold names of the runbook's and drbook's own, which later steps use as they are, and
 what was masked before it came into them."""
 

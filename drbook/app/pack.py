@@ -6,7 +6,6 @@ value of a secret goes in: texts are masked, and what goes in as it is is looked
 
 import os
 import socket
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +26,7 @@ from drbook.providers import gobag, programs, secrets, wheels
 from drbook.providers.globalsfile import without_secrets
 from drbook.providers.hiding import KNOWN, scrub
 from drbook.providers.pgtools import find_tools
+from drbook.providers.scratch import Scratch
 from drbook.timeline.packpage import page
 
 NO_WHEELS = "no wheels were wished for (--no-wheels)"
@@ -76,7 +76,7 @@ def pack(order: Order, home: Home, *, replace: bool) -> Done:
     written, CouldNotVerify where what was written does not read as it should."""
     gobag.may_write(order.path, replace=replace)
     _know(order)
-    with tempfile.TemporaryDirectory(prefix="drbook-pack-") as scratch:
+    with Scratch("pack") as scratch:
         manifest = _gathered(order, Path(scratch))
     looked = gobag.look(order.path)
     if looked.manifest != manifest or looked.problems or looked.unread:

@@ -27,10 +27,6 @@ def event_of(step: str, attempt: int, signal: sig.Recordable) -> Event:
             location=signal.location,
             identity=signal.identity,
         )
-    if isinstance(signal, sig.ResourceReleased):
-        return ev.ResourceReleased(
-            step=step, attempt=attempt, kind=signal.kind, name=signal.name, location=signal.location
-        )
     return ev.ProcessStarted(
         step=step,
         attempt=attempt,

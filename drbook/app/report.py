@@ -126,7 +126,17 @@ def _target(timeline: Timeline) -> Json:
     if timeline.restored is None:
         return None
     target = timeline.restored.target
+    made = next((one for one in timeline.resources if one.name == target.name), None)
     return {
+        "isolation": None
+        if timeline.restored.alone is None
+        else {
+            "state": timeline.restored.alone.state,
+            "said": timeline.restored.alone.show(),
+            "checks": [one.model_dump(mode="json") for one in timeline.restored.alone.checks],
+            "not_prevented": list(timeline.restored.alone.not_prevented),
+        },
+        "removed": made is not None and made.released_at is not None,
         "kind": target.kind,
         "name": target.name,
         "location": target.location,
@@ -197,11 +207,17 @@ def report_lines(
     if isinstance(target, Mapping) and name:
         where = f"{target['kind']} {target['name']} in {target['location']}"
         lines.append(f"target         {plain(where, 400)}")
-        if target["kind"] == "cluster":
+        isolation = target.get("isolation")
+        if isinstance(isolation, Mapping):
+            lines.append(f"               {plain(str(isolation['said']), 600)}")
+        if target.get("removed"):
+            lines.append("               removed at the end of the drill; --keep keeps it")
+            start, target = "", {}
+        elif target["kind"] == "cluster":
             lines.append("               its server has stopped with drbook; its data stays")
         if start:
             lines.append(f"start it       {start}")
-        if target["kind"] == "cluster":
+        if target.get("kind") == "cluster":
             lines.append(f"log in         {_login(str(target['location']))}")
     journal = document["journal"]
     if isinstance(journal, Mapping):

@@ -31,12 +31,13 @@ from drbook.app.planning import elsewhere
 from drbook.app.proved import earlier
 from drbook.app.refusing import refuse_secret
 from drbook.app.stored import amended_name, store, store_once, stored_path, stored_runbook
+from drbook.app.teardown import Remover, forget_scratch, keep
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
 from drbook.core import events as ev
 from drbook.core.amend import Amendment, amendment
 from drbook.core.errors import DrbookError, JournalError, JournalLocked, UsageError
-from drbook.core.events import Mode, Record
+from drbook.core.events import Event, Mode, Record
 from drbook.core.fold import fold
 from drbook.core.heap import without_collecting
 from drbook.core.runbook import Runbook
@@ -56,11 +57,21 @@ from drbook.providers.pgserver import sockets_of
 class Session:
     """One incident that this process writes. A context manager: leaving it stops the driver."""
 
-    def __init__(self, driver: Driver, folder: Path, wiring: Wiring, mirrors: Mirrors) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        folder: Path,
+        wiring: Wiring,
+        mirrors: Mirrors,
+        environment: Mapping[str, str],
+    ) -> None:
         self.driver = driver
         self.folder = folder
         self.wiring = wiring
         self.mirrors = mirrors
+        self.passing = False
+        """True where nobody will go on with it: what a drill made goes with it, however it ends."""
+        self._environment = environment
         self._recall = Recall(driver.runbook, folder, driver.remember)
 
     def __enter__(self) -> "Session":
@@ -72,16 +83,47 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Stop the driver, then what its steps left running, like a restored cluster's server; at
-        last wait, a bounded time, for what the mirrors lack."""
+    def end(self, *, gone_on_with: bool) -> tuple[ev.ResourceLeft, ...]:
+        """Stop the driver and the servers of restored clusters. What a drill made is taken away then, each on
+        record, but for one that is open and will be `gone_on_with`. Returns what stays of it."""
+        left: list[ev.ResourceLeft] = []
+
+        def last(put: Callable[[Event], None]) -> None:
+            self.wiring.close()
+            state = self.driver.state
+            if state.keep_targets:
+                left.extend(keep(state, put))
+            elif state.closed_at is not None or self.passing or not gone_on_with:
+                remover = Remover(self.driver.snapshot.records, self.folder, self._environment)
+                left.extend(remover.tear_down(state, put))
+
         self._recall.stop()
-        self.driver.stop()
+        try:
+            self.driver.stop(last)
+        except DrbookError as error:  # the record takes no more: what is left is a leftover
+            left.append(_not_removed(error))
+        return tuple(left)
+
+    def close(self) -> None:
+        """`end` it where that was not done, and what its steps left running, like a restored cluster's
+        server; at last wait, a bounded time, for what the mirrors lack."""
+        self.end(gone_on_with=True)
         self.wiring.close()
         for resource in self.driver.state.resources:
             if resource.kind == "cluster":  # a killed life left its socket's folder behind
                 shutil.rmtree(sockets_of(resource.nonce), ignore_errors=True)
+        forget_scratch(self.driver.snapshot.records)
         self.mirrors.close()
+
+
+def _not_removed(error: DrbookError) -> ev.ResourceLeft:
+    return ev.ResourceLeft(
+        kind="targets",
+        name="of this drill",
+        location="",
+        reason=f"their removal could not be recorded: {error.what}",
+        next="`drbook drill clean` lists them",
+    )
 
 
 def operator() -> str:
@@ -100,8 +142,10 @@ def open_incident(
     *,
     environment: Mapping[str, str] = os.environ,
     actor: str | None = None,
+    keep_targets: bool = False,
 ) -> Session:
-    """A new incident: its folder, the runbook as it is run, and the first record.
+    """A new incident: its folder, the runbook as it is run, and the first record. With `keep_targets`, what
+    a drill makes stays after its end.
 
     Raises UsageError for inputs that are missing or hold a known secret, JournalError where it cannot
     be recorded.
@@ -130,6 +174,7 @@ def open_incident(
         rpo_seconds=int(objectives.rpo.total_seconds()) if objectives.rpo else None,
         rto_seconds=int(objectives.rto.total_seconds()) if objectives.rto else None,
         steps=tuple(step.id for step in runbook.steps),
+        keep_targets=keep_targets,
         environment={
             "python": platform.python_version(),
             "platform": "-".join((kernel.sysname, kernel.release, kernel.machine)),
@@ -370,4 +415,4 @@ def session_of(
         mirrors=mirrors,
         unset=secrets.unset(runbook.source.decode("utf-8", "replace"), environment),
     )
-    return Session(driver, folder, wiring, mirrors)
+    return Session(driver, folder, wiring, mirrors, environment)

@@ -59,7 +59,7 @@ def attend(opening: Opening, *, first: "First", as_json: bool = False, kept: boo
     opened = _Opened(opening, kept)
     try:
         with handlers(signal.SIGHUP, signal.SIGTERM):  # the application sets its own
-            run_incident(opened.open, first)
+            gone = run_incident(opened.open, first)
     except BaseException:
         opened.close()
         raise
@@ -72,7 +72,7 @@ def attend(opening: Opening, *, first: "First", as_json: bool = False, kept: boo
     if session is None:
         say("It was left while it was being opened: nothing was run.")
         return int(ExitCode.NEEDS_HUMAN)
-    return ended_at_the_screen(session, as_json=as_json, kept=kept)
+    return ended_at_the_screen(session, as_json=as_json, kept=kept, gone=gone)
 
 
 class _Opened:

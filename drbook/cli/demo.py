@@ -14,7 +14,7 @@ from drbook.app.session import open_incident
 from drbook.app.shipped import open_runbook
 from drbook.cli.lead import as_interrupt, lead, need_terminal
 from drbook.cli.output import say
-from drbook.cli.surprised import plan_of, remove_targets, surprised
+from drbook.cli.surprised import plan_of, surprised
 from drbook.core.errors import StepFailed
 from drbook.core.events import Mode
 from drbook.core.values import format_time
@@ -109,6 +109,7 @@ def command(
             home,
             {"occurred": format_time(occurred)},
             environment={**os.environ, **made.environment()},
+            keep_targets=keep,
         )
         try:
             code = lead(
@@ -120,7 +121,6 @@ def command(
             return code
         finally:
             if not keep:
-                remove_targets(session.driver.snapshot.state, made.folder)
                 say("The demo's world is removed, its journal included. --keep keeps it.")
 
 

@@ -26,7 +26,10 @@ def command(runbook: str, occurred: str) -> int:
     if there:
         session = resume_incident(there[0])
     else:
-        session = open_incident(open_runbook(runbook), Mode.DRILL, home(), {"occurred": occurred})
+        # The target is looked into when this process has ended, by the one who knows what is true.
+        session = open_incident(
+            open_runbook(runbook), Mode.DRILL, home(), {"occurred": occurred}, keep_targets=True
+        )
     settle = [
         Resolve(step, "failed", "it was cut off; what it made is left alone (scenario)")
         for step in in_doubt(session.driver.state)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from drbook.core import events as ev
 from drbook.core.events import Record
+from drbook.core.leftovers import removal
 from drbook.core.values import plain, show_duration, show_time
 from drbook.timeline.approving import approval, approval_asked, approval_refused, approvers
 from drbook.timeline.told import notified
@@ -38,6 +39,8 @@ def describe(record: Record) -> str:
         at = f" of {show_time(event.happened_at)}" if event.happened_at is not None else ""
         said = plain(" / ".join(event.text.splitlines()), 300)
         return f"{event.kind.value}{at} ({actor}): {said}"
+    if isinstance(event, ev.Removal):
+        return plain(removal(event), 500)
     if isinstance(event, ev.IncidentClosed):
         return f"closed: {event.outcome}. {plain(event.reason, 300)}"
     return _by_a_person(record)

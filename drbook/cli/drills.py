@@ -4,6 +4,7 @@ import math
 
 import click
 
+from drbook.app.cleaning import told_before
 from drbook.app.drills import History, history
 from drbook.app.places import home
 from drbook.app.shipped import open_runbook
@@ -83,6 +84,8 @@ def _print(found: History, runbook: Runbook, held: Trend | None, ahead: str) -> 
         _print_runs(found, runbook)
     else:
         say(f"No run of this runbook is on record in {home().incidents}.")
+    for line in told_before(home()):
+        say(line)
     tell(ahead)
     if held is None:
         return

@@ -2,6 +2,7 @@
 
 import click
 
+from drbook.app.cleaning import told_before
 from drbook.app.history import Summary, summaries
 from drbook.app.places import home
 from drbook.cli.output import print_json, print_table, say
@@ -33,6 +34,8 @@ def command(as_json: bool) -> None:
             for one in found
         ],
     )
+    for line in told_before(where):
+        say(line)
 
 
 def _document(one: Summary) -> Json:

@@ -16,6 +16,7 @@ from drbook.app.model import Resolve, Snapshot
 from drbook.app.places import home
 from drbook.app.report import report, report_lines
 from drbook.app.session import Session
+from drbook.app.teardown import targets_told
 from drbook.cli.attended import attend, handlers
 from drbook.cli.attended import need_terminal as need_terminal
 from drbook.cli.describe import describe
@@ -24,6 +25,7 @@ from drbook.cli.progress import ProgressLine
 from drbook.cli.streams import OutputLost
 from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode
+from drbook.core.events import Mode
 from drbook.core.state import StepState, in_doubt
 from drbook.core.values import Json, plain
 from drbook.mirror.mirrors import LAST_WAIT
@@ -57,28 +59,36 @@ def lead(
                 one.close()
     if names := session.driver.snapshot.unset:
         say(f"Not set, and steps that need them cannot ask: {', '.join(names)}")
+    session.passing = not kept
     with session:
         ended = _unattended(session, responder or Nobody(), settle)
-        final = _final(session)
+        final = _final(session, gone_on_with=ended.word == "needs-human")
         ended_as(final, ended)
         final = session.driver.snapshot  # who was told stands behind what they were told of
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
 
-def ended_at_the_screen(session: Session, *, as_json: bool, kept: bool) -> int:
-    """End the session of an operator who left the screen, and say how the incident stands."""
+def ended_at_the_screen(session: Session, *, as_json: bool, kept: bool, gone: bool = False) -> int:
+    """End the session of an operator who left the screen, and say how the incident stands. `gone`: nobody
+    left it, the terminal or the machine did."""
+    session.passing = not kept
     try:
         ended = _left(session, kept)
-        final = _final(session)
+        final = _final(session, gone_on_with=not gone)
     finally:
         session.close()
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
 
-def _final(session: Session) -> Snapshot:
+def _final(session: Session, *, gone_on_with: bool) -> Snapshot:
+    """How it stands in the end, once what a drill made has gone where it goes."""
+    left = session.end(gone_on_with=gone_on_with)
+    final = session.driver.snapshot
+    for line in targets_told(final.state, left, session.folder.name):
+        say(line)
     if any(state.waits for state in session.mirrors.states):
         say(f"Waiting, at most {LAST_WAIT:.0f} s, for a mirror to take what it lacks.")
-    return session.driver.snapshot
+    return final
 
 
 def _told_end(
@@ -152,8 +162,10 @@ def leaving(session: Session, kept: bool) -> str:
     """What it means to leave an open incident, in a sentence."""
     if not kept:
         return "This world is removed, its incident too: export the timeline first (e) to keep it."
+    drill = session.driver.state.mode is Mode.DRILL and not session.driver.state.keep_targets
+    stays = " What the drill made stays until it is closed or aborted." if drill else ""
     return (
-        f"The incident stays open, and a restored cluster's server stops. "
+        f"The incident stays open, and a restored cluster's server stops.{stays} "
         f"`{_resume_command(session)}` goes on."
     )
 

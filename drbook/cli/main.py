@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "baseline": ("baseline", "Capture, show or compare known-good figures."),
     "notify": ("notify", "Who is told how an unattended run ended; try it."),
     "drills": ("drills", "How past rehearsals went, and whether the newest is worse."),
+    "drill": ("drill", "Take away what drills left behind."),
     "incidents": ("incidents", "The incidents of this machine."),
     "timeline": ("timeline", "Export an incident: html, md, json or csv; check an export."),
     "bundle": ("bundle", "The evidence of an incident as one file, signed."),

@@ -20,6 +20,9 @@ from drbook.core.events import Mode
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON (with --headless).")
 @junit_option
+@click.option(
+    "--keep", is_flag=True, help="Keep what the drill makes; it goes at the end otherwise."
+)
 def command(
     runbook: str,
     dry_run: bool,
@@ -27,8 +30,10 @@ def command(
     headless: bool,
     as_json: bool,
     junit: Path | None,
+    keep: bool,
 ) -> int:
-    """Rehearse RUNBOOK as a drill: it restores and verifies for real, into fresh targets only."""
+    """Rehearse RUNBOOK as a drill: it restores and verifies for real, into fresh targets only, and takes them
+    away at its end."""
     mode = Mode.DRY_RUN if dry_run else Mode.DRILL
     return start(
         runbook,
@@ -38,4 +43,5 @@ def command(
         as_json=as_json,
         called="drbook rehearse",
         junit=junit,
+        keep=keep,
     )

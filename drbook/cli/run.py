@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drbook.app.cleaning import told_before
 from drbook.app.drilllock import one_rehearsal
 from drbook.app.places import home
 from drbook.app.shipped import open_runbook
@@ -67,6 +68,7 @@ def start(
     as_json: bool,
     called: str,
     junit: Path | None = None,
+    keep: bool = False,
 ) -> int:
     """Load, open, lead; at a terminal the screen is there before the clients are loaded."""
     if not headless:
@@ -78,8 +80,8 @@ def start(
             from drbook.app.unattended import reporting
 
             report = stack.enter_context(reporting(say, junit, loaded.title, loaded, mode))
-            return _unattended(loaded, mode, settings, as_json, stack, report)
-        return _attended(loaded, mode, settings, as_json, stack)
+            return _unattended(loaded, mode, settings, as_json, keep, stack, report)
+        return _attended(loaded, mode, settings, as_json, keep, stack)
 
 
 def _unattended(
@@ -87,6 +89,7 @@ def _unattended(
     mode: Mode,
     settings: tuple[str, ...],
     as_json: bool,
+    keep: bool,
     stack: ExitStack,
     report: "Reporting",
 ) -> int:
@@ -95,12 +98,17 @@ def _unattended(
     from drbook.app.session import open_incident
     from drbook.cli.lead import lead
 
-    session = report.opened(open_incident(loaded, mode, home(), given))
+    session = report.opened(open_incident(loaded, mode, home(), given, keep_targets=keep))
     return lead(session, headless=True, as_json=as_json, ended_as=report.ended)
 
 
 def _attended(
-    loaded: Runbook, mode: Mode, settings: tuple[str, ...], as_json: bool, stack: ExitStack
+    loaded: Runbook,
+    mode: Mode,
+    settings: tuple[str, ...],
+    as_json: bool,
+    keep: bool,
+    stack: ExitStack,
 ) -> int:
     _lock(loaded, mode, stack)
     given = read_settings(loaded, settings)
@@ -109,7 +117,7 @@ def _attended(
     def opened() -> "Session":
         from drbook.app.session import open_incident
 
-        return open_incident(loaded, mode, home(), given)
+        return open_incident(loaded, mode, home(), given, keep_targets=keep)
 
     first = First(mode.value, plain(loaded.title, 200))
     return attend(lambda _: opened(), first=first, as_json=as_json)
@@ -120,3 +128,5 @@ def _lock(loaded: Runbook, mode: Mode, stack: ExitStack) -> None:
     incident."""
     if mode is Mode.DRILL:
         stack.enter_context(one_rehearsal(home(), loaded.title))
+        for line in told_before(home()):
+            say(line)

@@ -70,7 +70,7 @@ def surprised(
         begin=lambda runbook: (
             ["demo-lead", str(runbook), occurred]
             if headless
-            else ["run", str(runbook), "--mode", "drill", "--set", f"occurred={occurred}"]
+            else ["rehearse", str(runbook), "--keep", "--set", f"occurred={occurred}"]
         ),
         resume=lambda folder: (
             ["demo-lead", str(folder / "runbook.yaml"), occurred]

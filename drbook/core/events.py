@@ -43,6 +43,8 @@ class IncidentOpened(Event):
     rpo_seconds: int | None = None
     rto_seconds: int | None = None
     steps: tuple[str, ...]
+    keep_targets: bool = False
+    """True where what a drill makes is to stay after its end."""
     environment: Mapping[str, str] = {}
     """Versions of Python, the platform and the tools."""
     life: Life | None = None
@@ -201,10 +203,40 @@ class ResourceCreated(AttemptEvent):
     identity: Json = None
 
 
-class ResourceReleased(AttemptEvent):
+class ReleaseIntended(Event):
+    """What a drill made is about to be taken away. Like the two that follow it, it belongs to no attempt and may
+    stand behind the close."""
+
     kind: str
     name: str
     location: str
+    proof: str
+    """Why it is this incident's own, in words."""
+
+
+class ResourceReleased(Event):
+    """It is gone."""
+
+    kind: str
+    name: str
+    location: str
+    how: Literal["removed", "absent"] = "removed"
+    """`absent`: nothing was there any more."""
+
+
+class ResourceLeft(Event):
+    """It was not taken away, or not all of it."""
+
+    kind: str
+    name: str
+    location: str
+    reason: str
+    kept: bool = False
+    """True where it was asked to stay."""
+    next: str = ""
+
+
+Removal = ReleaseIntended | ResourceReleased | ResourceLeft
 
 
 class ProcessStarted(AttemptEvent):
@@ -393,7 +425,9 @@ EVENT_TYPES: Mapping[str, type[Event]] = {
         StepStarted,
         ResourceIntended,
         ResourceCreated,
+        ReleaseIntended,
         ResourceReleased,
+        ResourceLeft,
         ProcessStarted,
         MilestoneReached,
         CancelRequested,

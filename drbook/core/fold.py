@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from drbook.core import events as ev
 from drbook.core.events import Effect, Mode, Record
-from drbook.core.foldsteps import Draft, illegal, step_event
+from drbook.core.foldsteps import Draft, illegal, released, step_event
 from drbook.core.growing import altered, appended, replace
 from drbook.core.occurred import dated
 from drbook.core.state import IncidentState, Note, StepRun, StepState, has_begun
@@ -87,10 +87,13 @@ def evolve(state: IncidentState, record: Record) -> IncidentState:
         return _next(state, messages=appended(state.messages, note)) if told else state
     if isinstance(event, _BESIDE):
         return state
+    if isinstance(event, ev.Removal):
+        return released(state, record, event)
     if state.closed_at is not None:
         raise illegal(
             record,
-            "the incident is closed; only notes, external entries and notifications may follow",
+            "the incident is closed; only notes, external entries, notifications and removals may "
+            "follow",
         )
     if isinstance(event, ev.StepEvent):
         return step_event(state, record, event)
@@ -141,6 +144,7 @@ def _opened(state: IncidentState, record: Record, event: ev.IncidentOpened) -> I
         state,
         incident=event.incident,
         mode=event.mode,
+        keep_targets=event.keep_targets,
         title=event.title,
         runbook_sha256=event.runbook_sha256,
         opened_at=record.at,

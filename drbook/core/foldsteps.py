@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from drbook.core import events as ev
 from drbook.core.choosing import Which, chosen_instead, judgement_of, needs_break_glass
-from drbook.core.events import IllegalEvent, Record
+from drbook.core.events import IllegalEvent, Mode, Record
 from drbook.core.growing import appended, replace
 from drbook.core.located import Located
 from drbook.core.results import read_result
@@ -48,7 +48,7 @@ def step_event(state: IncidentState, record: Record, event: ev.StepEvent) -> Inc
             )
     if isinstance(event, ev.ApprovalGiven) and state.approvers and run.asked is None:
         raise illegal(record, f"nobody was asked to approve step {run.id}")
-    if isinstance(event, ev.ResourceIntended | ev.ResourceCreated | ev.ResourceReleased):
+    if isinstance(event, ev.ResourceIntended | ev.ResourceCreated):
         return replace(state, resources=_resources(state, record, event, run))
     if isinstance(event, ev.StepInvalidated):
         if run.state not in ENDED and run.state is not StepState.AWAITING:
@@ -231,7 +231,7 @@ def _planned(run: StepRun, record: Record, event: ev.StepPlanned) -> StepRun:
 def _resources(
     state: IncidentState,
     record: Record,
-    event: ev.ResourceIntended | ev.ResourceCreated | ev.ResourceReleased,
+    event: ev.ResourceIntended | ev.ResourceCreated,
     run: StepRun,
 ) -> tuple[Resource, ...]:
     if isinstance(event, ev.ResourceIntended):
@@ -256,10 +256,26 @@ def _resources(
         known
         if known.name != event.name
         else replace(known, created=True, identity=event.identity, location=event.location)
-        if isinstance(event, ev.ResourceCreated)
-        else replace(known, released=True)
         for known in state.resources
     )
+
+
+def released(state: IncidentState, record: Record, event: ev.Removal) -> IncidentState:
+    """The state after what a drill made was taken away, or was not. Raises IllegalEvent for what was never
+    intended, and for what a live incident made."""
+    if state.mode is not Mode.DRILL:
+        raise illegal(record, f"nothing that a {state.mode.value} incident made is taken away")
+    if not any(known.name == event.name for known in state.resources):
+        raise illegal(record, f"resource {event.name!r} was never intended")
+    if isinstance(event, ev.ReleaseIntended):
+        return state
+    gone = isinstance(event, ev.ResourceReleased)
+    left = "" if isinstance(event, ev.ResourceReleased) else event.reason
+    resources = tuple(
+        known if known.name != event.name else replace(known, released=gone, left=left)
+        for known in state.resources
+    )
+    return replace(state, resources=resources)
 
 
 def illegal(record: Record, why: str) -> IllegalEvent:

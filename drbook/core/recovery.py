@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from drbook.core.isolation import Isolation
 from drbook.core.values import Frozen, UtcTime, show_time
 
 _LSN = re.compile(r"[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8}")
@@ -131,6 +132,8 @@ class RecoveryReport(Frozen):
     timeline: int | None = None
     wal_files: int
     isolation: Mapping[str, str]
+    alone: Isolation | None = None
+    """What the server answered of all that could reach outside; None in records of before that was asked."""
     """Settings that keep the server to itself, as it answered when it was asked afterwards."""
     set_aside: tuple[str, ...] = ()
     """Files of the old server that have no say."""

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
+from drbook.core.isolation import Isolation
 from drbook.core.points import RecoveryPoint
 from drbook.core.preflight import Preflight
 from drbook.core.recovery import RecoveryReport
@@ -39,6 +40,12 @@ class RestoreResult(Frozen):
     """Where several copies were restored side by side: what came of each, this one among them."""
     first_verified: tuple[str, ...] = ()
     """Tables that were asked for first and were counted as soon as they were loaded."""
+
+    @property
+    def alone(self) -> Isolation | None:
+        """Whether the target keeps to itself, as its server answered; None where it was not asked."""
+        told = self.load or self.recovery
+        return told.alone if told is not None else None
 
 
 class VerifyResult(Frozen):

@@ -59,13 +59,6 @@ class ResourceCreated:
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceReleased:
-    kind: str
-    name: str
-    location: str
-
-
-@dataclass(frozen=True, slots=True)
 class ProcessStarted:
     """A launcher waits to run a program. `started` is the kernel's start time in clock ticks: pids are
     reused."""
@@ -78,16 +71,8 @@ class ProcessStarted:
     """Random; in the environment of all that comes of it."""
 
 
-Signal = (
-    Progress
-    | Output
-    | Milestone
-    | ResourceIntended
-    | ResourceCreated
-    | ResourceReleased
-    | ProcessStarted
-)
-Recordable = Milestone | ResourceIntended | ResourceCreated | ResourceReleased | ProcessStarted
+Signal = Progress | Output | Milestone | ResourceIntended | ResourceCreated | ProcessStarted
+Recordable = Milestone | ResourceIntended | ResourceCreated | ProcessStarted
 
 T = TypeVar("T")
 Working = Generator[Signal, None, T]

@@ -67,6 +67,8 @@ class Resource:
     attempt: int
     created: bool = False
     released: bool = False
+    left: str = ""
+    """Why it was not taken away, as the last try said; empty where there was none."""
     identity: Json = None
     host: str = ""
     """Where it was intended."""
@@ -145,6 +147,8 @@ class IncidentState:
 
     incident: str = ""
     mode: Mode = Mode.DRY_RUN
+    keep_targets: bool = False
+    """True where what a drill makes is to stay after its end."""
     title: str = ""
     runbook_sha256: str = ""
     opened_at: datetime | None = None

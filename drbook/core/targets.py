@@ -9,6 +9,10 @@ from pydantic_core import PydanticCustomError
 from drbook.core.archivefacts import ArchiveFacts, DatabaseSettings
 from drbook.core.baseline import Identity, Place
 from drbook.core.globals import Globals
+from drbook.core.isolation import Isolation
+from drbook.core.terms import ADMIN as ADMIN
+from drbook.core.terms import LOADER as LOADER
+from drbook.core.terms import READER as READER
 from drbook.core.values import Duration, Frozen, parse_duration
 
 _REFERENCE = r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|cmd:.+)$"
@@ -99,12 +103,6 @@ class TargetSpec(Frozen):
         return ()
 
 
-ADMIN = "drbook_admin"
-LOADER = "drbook_loader"
-READER = "drbook_reader"
-"""The logins of a cluster that drbook makes: who made it, who loads, who looks."""
-
-
 class Target(Frozen):
     """A target that was created in this incident. It is the key to writing: a lease is bound to it."""
 
@@ -177,6 +175,8 @@ class LoadReport(Frozen):
     subscriptions, publications of everything."""
     complaints: tuple[Complaint, ...] = ()
     """Warnings of the program and of the server, by kind."""
+    alone: Isolation | None = None
+    """What its server answered of all that could reach outside; None in records of before that was asked."""
     seconds: int
 
 

@@ -5,6 +5,11 @@ from typing import Literal
 
 from drbook.core.values import Frozen
 
+ADMIN = "drbook_admin"
+LOADER = "drbook_loader"
+READER = "drbook_reader"
+"""The logins of a cluster that drbook makes: who made it, who loads, who looks."""
+
 
 class Mode(StrEnum):
     LIVE = "live"

@@ -33,6 +33,7 @@ from drbook.providers.pgserver import ClusterServer, server_user
 from drbook.providers.pgtools import PgTools, choose, find_tools
 from drbook.providers.postgres import PostgresReader
 from drbook.providers.process import complete
+from drbook.providers.scratch import Scratch
 
 Tell = Callable[[str], None]
 
@@ -40,7 +41,7 @@ RUNBOOK = "rental-business.yaml"
 DATABASE = "rental"
 APP_BUCKET, OFFSITE_BUCKET = "rental-app", "rental-offsite"
 LOCK = timedelta(days=30)
-SHORT = 58
+SHORT = 49
 """Characters of a temporary folder's name below which a server's socket in it has a legal name."""
 
 
@@ -255,7 +256,8 @@ def world(rows: int, *, keep: bool, tell: Tell) -> Iterator[World]:
     base = tempfile.gettempdir()
     if len(base) > SHORT:
         base = "/tmp"
-    folder = Path(tempfile.mkdtemp(prefix="drbook-demo-", dir=base))
+    scratch = Scratch("demo", base)
+    folder = Path(scratch.name)
     if server_user() == "nobody":
         folder.chmod(0o711)  # its server must be able to pass through
     made: World | None = None
@@ -278,7 +280,7 @@ def world(rows: int, *, keep: bool, tell: Tell) -> Iterator[World]:
         if keep:
             tell(f"Kept: {folder}")
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.cleanup()
 
 
 def _sha256(path: Path) -> str:

@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ from drbook.core.signals import Milestone, Progress, Signal, Working, finish
 from drbook.core.values import counted, plain
 from drbook.providers.backrestlist import Archive, Backup, details_in
 from drbook.providers.backrestprogram import ANSWER, Failed, PgBackRest
+from drbook.providers.scratch import Scratch
 from drbook.providers.sources.base import WAL_DAMAGED, Place
 
 PROCESSES = 8
@@ -44,7 +44,7 @@ class ArchivedWal:
         """`control` is the copy's `pg_control`, by which pgBackRest knows whose WAL is meant. Raises OSError."""
         self._program = program
         self._archive = archive
-        self._own = tempfile.TemporaryDirectory(prefix="drbook-wal-")
+        self._own = Scratch("wal")
         (Path(self._own.name) / "global").mkdir(mode=0o700)
         shutil.copyfile(control, Path(self._own.name) / "global" / "pg_control")
 

@@ -8,7 +8,6 @@ away into a private folder. Secrets travel in the environment of the child.
 import configparser
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +22,7 @@ from drbook.providers.child import Environment
 from drbook.providers.hiding import Secret, scrub
 from drbook.providers.pgtools import ENGLISH, installed
 from drbook.providers.process import Completed, OnLine, Take, run
+from drbook.providers.scratch import Scratch
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.pgbackrest import PgBackRestSource
 
@@ -102,7 +102,7 @@ class PgBackRest:
         self._config = config
         self.cancel = cancel
         self.env: Environment = {**ENGLISH, **_environment(config, secrets)}
-        self._own: tempfile.TemporaryDirectory[str] | None = None
+        self._own: Scratch | None = None
         self._version: tuple[int, int] | None = None
 
     def close(self) -> None:
@@ -114,7 +114,7 @@ class PgBackRest:
     def own(self) -> Path:
         """A private folder for what it would write elsewhere."""
         if self._own is None:
-            self._own = tempfile.TemporaryDirectory(prefix="drbook-pgbackrest-")
+            self._own = Scratch("pgbackrest")
         return Path(self._own.name)
 
     @property

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC
@@ -48,6 +47,7 @@ from drbook.providers.s3facts import survey
 from drbook.providers.s3guard import READ_BACKUPS
 from drbook.providers.s3list import stored_under
 from drbook.providers.s3sieve import Stored
+from drbook.providers.scratch import Scratch
 from drbook.providers.sources.base import (
     Blob,
     Changed,
@@ -258,7 +258,7 @@ class CloudReader:
         """None where all of its own is whole."""
         archive = self._archive(kept)
         own = own_segments(kept)
-        with tempfile.TemporaryDirectory(prefix="drbook-wal-") as folder:
+        with Scratch("wal") as folder:
             for number, name in enumerate(own):
                 yield Progress("read its WAL", number, len(own), "files", name)
                 into = Path(folder, name)

@@ -14,7 +14,6 @@ seen any: its memory of them is a folder that goes away.
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from drbook.providers.borgshadow import committed, shadow
 from drbook.providers.child import Environment
 from drbook.providers.hiding import Secret, scrub
 from drbook.providers.pgtools import ENGLISH
+from drbook.providers.scratch import Scratch
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.borg import BorgSource
 from drbook.providers.tool import Complaints, Failed, Tool, unfit
@@ -104,9 +104,7 @@ class Borg(Tool):
     @contextmanager
     def at_hand(self, *arguments: str) -> Iterator[tuple[list[str], Environment]]:
         program = self.program()
-        with tempfile.TemporaryDirectory(
-            prefix="drbook-borg-", ignore_cleanup_errors=True
-        ) as folder:
+        with Scratch("borg") as folder:
             place = self.where
             if self.local:
                 place = str(Path(folder, "repository"))

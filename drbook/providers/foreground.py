@@ -9,7 +9,6 @@ import os
 import shlex
 import signal
 import subprocess
-import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from drbook.core.errors import UsageError
 from drbook.core.values import plain
 from drbook.providers import private
+from drbook.providers.scratch import Scratch
 
 MOST = 200_000
 """Bytes that are read of what an editor leaves; a note is far shorter."""
@@ -64,7 +64,7 @@ def edit(text: str, environment: Mapping[str, str]) -> str:
     if not program:
         raise _unedited(f"EDITOR says {plain(named, 100)!r}, which is no command line")
     try:
-        with tempfile.TemporaryDirectory(prefix="drbook-", ignore_cleanup_errors=True) as folder:
+        with Scratch("note") as folder:
             path = Path(folder) / "note.txt"
             with private.replace(path) as stream:
                 stream.write(text)

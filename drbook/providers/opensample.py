@@ -6,7 +6,6 @@ look while a program reads it, and what was decrypted only in memory.
 """
 
 import re
-import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, wait
@@ -24,6 +23,7 @@ from drbook.providers.cancel import CancelToken
 from drbook.providers.contained import Contained
 from drbook.providers.hiding import scrub
 from drbook.providers.opened import OpenSources
+from drbook.providers.scratch import Scratch
 from drbook.providers.sealed import unsealer_of
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.base import Blob, Changed, OpenableSource, Spoilt, Unreachable
@@ -205,7 +205,7 @@ def _read(
     if unsealer is not None:
         if why := unsealer.unavailable():
             return _judged(config.id, why)
-        with tempfile.TemporaryDirectory(prefix="drbook-sample-") as scratch:
+        with Scratch("sample") as scratch:
             sealed = Path(scratch) / "sealed"
             sealed.write_bytes(head)
             came, failed = finish(unsealer.sample(sealed))

@@ -122,11 +122,17 @@ class ClusterServer:
         )
 
     def make_folder(self, within: int | None = None) -> None:
-        """The exclusive step of creation; `within` is the open folder that will hold it, else its
-        path is walked. Raises FileExistsError where something is there."""
+        """The exclusive step of creation; `within` is the open folder that will hold it, and then nothing is in
+        it, else its path is walked. Raises FileExistsError where something is there."""
         os.mkdir(self.folder if within is None else self.folder.name, 0o700, dir_fd=within)
         if self._run_as == "nobody":
             os.chown(self.folder, NOBODY, NOBODY)
+        if within is None:
+            self.bring_programs()
+
+    def bring_programs(self) -> None:
+        """Its programs where its own user can run them."""
+        if self._run_as == "nobody":
             self._tools = _reachable(self._tools, self.folder)
 
     def key_file(self, role: str) -> Path:

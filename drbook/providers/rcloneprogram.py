@@ -8,7 +8,6 @@ lost for the next run. Its cache lies beside that copy.
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from drbook.providers.child import Environment
 from drbook.providers.hiding import scrub
 from drbook.providers.pgtools import ENGLISH
 from drbook.providers.rclonelist import Place
+from drbook.providers.scratch import Scratch
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.rclone import RcloneSource
 from drbook.providers.tool import Complaints, Failed, Tool, unfit
@@ -111,9 +111,7 @@ class Rclone(Tool):
     @contextmanager
     def at_hand(self, *arguments: str) -> Iterator[tuple[list[str], Environment]]:
         program = self.program()
-        with tempfile.TemporaryDirectory(
-            prefix="drbook-rclone-", ignore_cleanup_errors=True
-        ) as folder:
+        with Scratch("rclone") as folder:
             config = Path(folder, "rclone.conf")
             with private.replace_bytes(config) as stream:
                 stream.write(self._remotes())

@@ -9,7 +9,6 @@ import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from drbook.providers.child import program_folders
 from drbook.providers.download import Received, sync_folder
 from drbook.providers.hiding import Secret, scrub
 from drbook.providers.process import Completed, Feed, complete, run
+from drbook.providers.scratch import Scratch
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.base import OpenableSource
 from drbook.providers.sources.sealed import Age, Gpg, SealedSource, seal_of
@@ -224,7 +224,7 @@ def _fed(secret: Secret | None) -> Feed:
 def _home() -> Iterator[str]:
     """An empty home for gpg, for this user alone. Not in the incident's folder: its sockets lie there, and
     their names may not be long."""
-    with tempfile.TemporaryDirectory(prefix="drbook-gpg-", ignore_cleanup_errors=True) as folder:
+    with Scratch("gpg") as folder:
         yield folder
 
 

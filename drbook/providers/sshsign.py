@@ -8,7 +8,6 @@ not do what it was asked; only the first is an answer. (ssh-keygen(1), and PROTO
 import base64
 import os
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from drbook.providers.child import Environment
 from drbook.providers.hiding import scrub
 from drbook.providers.pgtools import ENGLISH, installed
 from drbook.providers.process import Completed, run
+from drbook.providers.scratch import Scratch
 
 LARGEST = 16 * 1024
 """Bytes of a signature; those of hardware keys and certificates stay far below."""
@@ -83,7 +83,7 @@ def check(
     DrbookError: what could not be looked at is UNCHECKED."""
     if not is_plain(signature):
         return Signature(Standing.BAD, why="its file is not one as ssh-keygen writes it")
-    with tempfile.TemporaryDirectory(prefix="drbook-signature-") as scratch:
+    with Scratch("signature") as scratch:
         given, signers = Path(scratch, "signature"), Path(scratch, "signers")
         given.write_bytes(signature)
         signers.write_bytes(asked.signers or b"")

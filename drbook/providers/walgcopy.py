@@ -4,7 +4,6 @@ WAL-G keeps no digests of what it stores, and has nothing that verifies a backup
 read to its end through decryption and unpacking (`st cat`), which proves structure and no content.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from drbook.core.values import plain
 from drbook.core.walnames import segment as segment_of
 from drbook.providers.barmantar import NotWhole, read_tar
 from drbook.providers.basetar import map_tablespaces
+from drbook.providers.scratch import Scratch
 from drbook.providers.sources.base import Place, Spoilt, Unreachable
 from drbook.providers.tool import Failed
 from drbook.providers.toolblob import Reading, ToolBlob
@@ -119,7 +119,7 @@ def read_copy(program: WalG, backups: Sequence[Kept], own: Sequence[str]) -> Wor
 
 
 def _read_wal(program: WalG, own: Sequence[str], seen: _Witness) -> Working[None]:
-    with tempfile.TemporaryDirectory(prefix="drbook-wal-") as folder:
+    with Scratch("wal") as folder:
         for number, name in enumerate(own):
             yield Progress("read its WAL", number, len(own), "files", name)
             into = Path(folder, name)

@@ -13,7 +13,6 @@ become an empty store. In its user's home WAL-G may note which compression it me
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from drbook.providers.child import Environment
 from drbook.providers.hiding import Secret, scrub
 from drbook.providers.pgtools import ENGLISH
 from drbook.providers.process import run
+from drbook.providers.scratch import Scratch
 from drbook.providers.secrets import Secrets
 from drbook.providers.sources.walg import STORES, USUAL_SEGMENT, WalGSource
 from drbook.providers.tool import Complaints, Failed, Tool, unfit
@@ -122,7 +122,7 @@ class WalG(Tool):
         given = {name: secrets(reference) for name, reference in config.environment.items()}
         self._env: dict[str, str | Secret] = {**config.settings, **given, **ENGLISH}
         self._env |= {"WALG_LOG_LEVEL": "NORMAL", "WALG_LOG_DESTINATION": "stderr"}
-        self._own: tempfile.TemporaryDirectory[str] | None = None
+        self._own: Scratch | None = None
         self._filed: Mapping[str, str] | None = None
 
     def close(self) -> None:
@@ -134,7 +134,7 @@ class WalG(Tool):
     def own(self) -> Path:
         """A private folder: settings that say nothing, and where fetched-ahead WAL would be looked for."""
         if self._own is None:
-            self._own = tempfile.TemporaryDirectory(prefix="drbook-wal-g-")
+            self._own = Scratch("walg")
             Path(self._own.name, "settings.json").write_text("{}", encoding="ascii")
             Path(self._own.name, "ahead").mkdir(mode=0o700)
         return Path(self._own.name)

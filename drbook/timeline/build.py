@@ -85,6 +85,8 @@ class _Builder:
             self._point_chosen(record, event)
         elif isinstance(event, ev.StepInvalidated):
             self._stale(event)
+        elif isinstance(event, ev.ResourceReleased | ev.ResourceLeft):
+            self._release(record, event)
         elif isinstance(event, ev.AttemptEvent):
             self._attempt_event(record, event)
 
@@ -239,11 +241,15 @@ class _Builder:
             if known is not None:
                 self.resources[event.name] = replace(known, created_at=record.at, identity=identity)
             self._enter(record, "resource", f"{event.kind} {event.name} created", event.step)
-        elif isinstance(event, ev.ResourceReleased):
-            known = self.resources.get(event.name)
-            if known is not None:
-                self.resources[event.name] = replace(known, released_at=record.at)
-            self._enter(record, "resource", f"{event.kind} {event.name} released", event.step)
+
+    def _release(self, record: Record, event: ev.ResourceReleased | ev.ResourceLeft) -> None:
+        known = self.resources.get(event.name)
+        if known is not None:
+            gone = isinstance(event, ev.ResourceReleased)
+            left = "" if isinstance(event, ev.ResourceReleased) else event.reason
+            self.resources[event.name] = replace(
+                known, released_at=record.at if gone else None, left=left
+            )
 
     def _keep(self, attempt: Attempt, result: Json) -> None:
         if result is not None:

@@ -38,6 +38,8 @@ def _template() -> Template:
         stale=words.stale,
         warned=words.warned,
         rolled=words.rolled,
+        isolated=words.isolated,
+        removed=words.removed,
         beside_line=words.beside_line,
         telling=words.telling,
         moment=words.moment,

@@ -29,12 +29,14 @@ from drbook.timeline.words import (
     difference,
     duration,
     headline,
+    isolated,
     measured,
     met,
     moment,
     number,
     pauses,
     rejected,
+    removed,
     rolled,
     rows_left,
     signed,
@@ -169,6 +171,7 @@ def _target(timeline: Timeline) -> str:
             f"Proof that it is fresh and not production: {text(target.proof)}. System identifier "
             f"{text(target.identity.system_identifier)}, database {text(target.identity.database)}.",
             *_filled(timeline, restored),
+            *(f"{text(line)}." for line in (*isolated(timeline), *removed(timeline))),
         ]
     )
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from drbook.core import events as ev
 from drbook.core.events import NoteKind, Record
+from drbook.core.leftovers import removal
 from drbook.core.values import counted, show_duration
 from drbook.timeline.approving import approval, approval_asked, approval_refused, approvers
 
@@ -29,6 +30,8 @@ def told(record: Record) -> Told | None:
         return Told("incident", f"{event.mode.value} opened: {event.title}")
     if isinstance(event, ev.IncidentClosed):
         return Told("incident", f"closed: {event.outcome}. {event.reason}")
+    if isinstance(event, ev.Removal):
+        return Told("resource", removal(event))
     if isinstance(event, ev.InputChanged):
         return Told("deviation", f"input {event.name} changed to {event.value}")
     if isinstance(event, ev.IncidentResumed):

@@ -201,6 +201,37 @@ def rolled(report: RecoveryReport) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def isolated(timeline: Timeline) -> tuple[str, ...]:
+    """Whether the target keeps to itself, a sentence a piece without its full stop."""
+    if timeline.restored is None:
+        return ()
+    alone = timeline.restored.alone
+    if alone is None:
+        return ("Whether the target is isolated was not asked",)
+    asked = "; ".join(
+        f"{one.what} {'told ' + (one.asked or '(empty)') if alone.own_server else 'not forced'}, "
+        f"answered {one.said} ({one.state})"
+        for one in alone.checks
+    )
+    return (f"The target is {alone.show()}", f"Asked back: {asked}", *alone.not_prevented)
+
+
+def removed(timeline: Timeline) -> tuple[str, ...]:
+    """What became of what a drill made, a sentence a piece without its full stop."""
+    if timeline.mode != "drill":
+        return ()
+    lines = []
+    for one in timeline.resources:
+        what = f"{one.kind} {one.name} in {one.location}"
+        if one.released_at is not None:
+            lines.append(f"Removed at {show_time(one.released_at)}: {what}")
+        elif one.left:
+            lines.append(f"Still there: {what}: {one.left}")
+        else:
+            lines.append(f"Not on record as removed: {what}")
+    return tuple(lines)
+
+
 def beside_line(one: Tried) -> str:
     """One of several copies that were restored at the same time."""
     return f"{one.show()}; it comes to {show_time(one.comes_to)}, target {one.target}, after {one.seconds} s"

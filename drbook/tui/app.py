@@ -66,10 +66,12 @@ class WatchApp(IncidentApp):
         self.attend(incident, watching=True)
 
 
-def run_incident(opening: Opening, first: First) -> None:
-    """Lead an incident until the operator leaves; it stays open unless it was closed or aborted. Raises
-    what `opening` raises."""
-    _run_opening(IncidentApp(opening=opening, first=first))
+def run_incident(opening: Opening, first: First) -> bool:
+    """Lead an incident until the operator leaves; it stays open unless it was closed or aborted. True where
+    nobody left it: the terminal went away, or drbook was told to end. Raises what `opening` raises."""
+    app = IncidentApp(opening=opening, first=first)
+    _run_opening(app)
+    return app.told_to_end
 
 
 def run_watch(opening: Opening, first: First) -> None:

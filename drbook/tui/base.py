@@ -71,6 +71,8 @@ class DrbookApp(Turns):
         self._begin_in(self.liked.theme)
         self._attention: Attention | None = None
         self._reminding: Timer | None = None
+        self.told_to_end = False
+        """True once a signal said so, and not the operator."""
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return css_variables(THEMES[0])
@@ -78,7 +80,11 @@ class DrbookApp(Turns):
     def on_mount(self) -> None:
         for number in (signal.SIGHUP, signal.SIGTERM):
             # The terminal has gone, or the machine goes down: stop what runs and put that on record.
-            asyncio.get_running_loop().add_signal_handler(number, self.exit)
+            asyncio.get_running_loop().add_signal_handler(number, self._end_from_outside)
+
+    def _end_from_outside(self) -> None:
+        self.told_to_end = True
+        self.exit()
 
     def on_resize(self) -> None:
         self.call_later(self._cover)  # at the start, behind what is pushed when it begins

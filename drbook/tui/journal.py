@@ -7,6 +7,7 @@ from rich.text import Text
 from drbook.app.model import Snapshot
 from drbook.core import events as ev
 from drbook.core.events import Record, StepEnd
+from drbook.core.leftovers import removal
 from drbook.core.values import plain, show_duration
 from drbook.timeline.approving import approval, approval_asked, approval_refused, approvers
 from drbook.timeline.told import notified
@@ -53,7 +54,7 @@ def words(record: Record, zone: tzinfo | None = None) -> tuple[str, str]:
         return f"answered {event.answer!s}{comment} by {record.actor}", PLAIN
     if isinstance(event, ev.ConfirmationGiven):
         return f"confirmed by {record.actor}, who typed {event.typed}", PLAIN
-    if isinstance(event, ev.ResourceIntended | ev.ResourceCreated | ev.ResourceReleased):
+    if isinstance(event, ev.ResourceIntended | ev.ResourceCreated):
         what = type(event).__name__.removeprefix("Resource").lower()
         return f"{event.kind} {event.name} {what}", PLAIN
     return _rare(record)
@@ -61,6 +62,8 @@ def words(record: Record, zone: tzinfo | None = None) -> tuple[str, str]:
 
 def _rare(record: Record) -> tuple[str, str]:
     event = record.event
+    if isinstance(event, ev.Removal):
+        return removal(event), WARN if isinstance(event, ev.ResourceLeft) else PLAIN
     if isinstance(event, ev.IncidentOpened):
         return f"{event.mode.value} opened by {record.actor}", STRONG
     if isinstance(event, ev.IncidentClosed):

@@ -84,7 +84,11 @@ def lead(home: Path, runbook: Path, occurred: str) -> int:
         resume_incident(there[0])
         if there
         else open_incident(
-            open_runbook(str(runbook)), Mode.DRILL, Home(home), {"occurred": occurred}
+            open_runbook(str(runbook)),
+            Mode.DRILL,
+            Home(home),
+            {"occurred": occurred},
+            keep_targets=True,  # what the record says of them is held against what is there
         )
     )
     if there:

@@ -39,7 +39,9 @@ def screen(monkeypatch: pytest.MonkeyPatch, run) -> None:  # type: ignore[no-unt
 def test_it_is_started_where_the_screen_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     session, ended = Session(), []
     screen(monkeypatch, lambda opening: ended.append(opening(Told())))
-    monkeypatch.setattr(lead, "ended_at_the_screen", lambda one, as_json, kept: (one.close(), 7)[1])
+    monkeypatch.setattr(
+        lead, "ended_at_the_screen", lambda one, as_json, kept, gone: (one.close(), 7)[1]
+    )
     assert attended.attend(lambda told: session, first=First()) == 7  # type: ignore[arg-type,return-value]
     assert ended == [("driver", "it stays open")]
     assert session.did == ["start", "close"]

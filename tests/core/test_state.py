@@ -160,7 +160,7 @@ ALWAYS_WRONG: list[Event] = [
     planned(attempt=1),
     ev.StepFinished(step="a", attempt=2, state=StepEnd.FAILED, duration_ms=1),
     ev.ResourceCreated(step="a", attempt=1, kind="k", name="never", location="l"),
-    ev.ResourceReleased(step="a", attempt=1, kind="k", name="never", location="l"),
+    ev.ResourceReleased(kind="k", name="never", location="l"),
     ev.StepDoneElsewhere(step="b", attempt=0, state=StepEnd.SUCCEEDED, reason="r"),
     ev.StepDoneElsewhere(step="zz", attempt=1, state=StepEnd.SUCCEEDED, reason="r"),
     ev.PointChosen(step="a", source="s", id="i", reason="r"),
@@ -310,7 +310,7 @@ def test_a_take_over_hangs_on_the_last_record_and_counts_on(wrong: dict[str, obj
         then(before, taken_over(**{"records": before.seq} | wrong))  # type: ignore[arg-type]
 
 
-def test_a_resource_from_its_intent_to_its_release() -> None:
+def test_a_resource_from_its_intent_to_its_creation() -> None:
     intended = ev.ResourceIntended(
         step="a", attempt=1, kind="cluster", name="n", nonce="x", location="l"
     )
@@ -324,8 +324,6 @@ def test_a_resource_from_its_intent_to_its_release() -> None:
     state = then(state, made)
     assert (state.resources[0].created, state.resources[0].location) == (True, "m")
     assert state.resources[0].identity == {"oid": 5}
-    gone = ev.ResourceReleased(step="a", attempt=1, kind="cluster", name="n", location="m")
-    assert then(state, gone).resources[0].released
 
 
 def test_facts_about_the_incident() -> None:

@@ -26,7 +26,7 @@ from drbook.app.model import LiveStep, Snapshot
 from drbook.app.places import JOURNAL, RUNBOOK, Home
 from drbook.app.session import Session, open_incident
 from drbook.app.shipped import open_runbook
-from drbook.cli.demo import _alone, _remove_targets
+from drbook.cli.demo import _alone
 from drbook.core.events import Life, Mode
 from drbook.core.state import StepState
 from drbook.core.values import format_time
@@ -61,7 +61,6 @@ def record(rows: int = ROWS, into: Path = DRILL) -> None:
             session.driver.subscribe(lambda snapshot: _see(snapshot, seen))
             asyncio.run(_lead(session))
         _keep(session.folder, seen, into)
-        _remove_targets(session, made.folder)
 
 
 @contextmanager

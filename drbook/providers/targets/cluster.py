@@ -9,6 +9,7 @@ from pathlib import Path
 from drbook.core.archivefacts import DatabaseSettings
 from drbook.core.errors import StepFailed
 from drbook.core.freshness import Answer
+from drbook.core.isolation import forced
 from drbook.core.ports import ProductionIdentity
 from drbook.core.refusals import refused
 from drbook.core.signals import Milestone, ResourceCreated, ResourceIntended, Working
@@ -19,6 +20,7 @@ from drbook.providers import private
 from drbook.providers.pgcontrol import system_identifier_in
 from drbook.providers.pgidentity import place_of
 from drbook.providers.pgserver import ClusterServer, private_base, server_user
+from drbook.providers.targets.alone import must_keep_to_itself
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.create import make_database, settings_in
 from drbook.providers.targets.folder import make_fresh, still
@@ -53,9 +55,10 @@ class ClusterMaker:
         made = make_fresh(server, production)
         with private.replace(home / MARKER) as stream:
             stream.write(marker_of(name, nonce))
+        server.bring_programs()
         settings = yield from self._initialise(server)
         still(home, made)
-        yield from server.start(cancel=shop.cancel)
+        yield from server.start(forced(server.tools.major), shop.cancel)
         shop.pool.add(name, server)
         dbname = self._dbname or (like.database if like is not None else "restored")
         admin = login(server, ADMIN, dbname)
@@ -67,6 +70,7 @@ class ClusterMaker:
             shop.environment,
             lambda answer: ours(answer, server),
             own_server=True,
+            look=must_keep_to_itself,
             settings=settings,
         )
         identity = answer.identity

@@ -30,9 +30,10 @@ def make_database(
     *,
     own_server: bool = False,
     settings: DatabaseSettings | None = None,
+    look: Callable[[Connection], None] = lambda connection: None,
 ) -> Answer:
     """Make an empty database, and tell what answers there. `prove` judges what the creating connection says, right before it
-    creates, and again what the connection to the new database says; it raises Refused.
+    creates, and again what the connection to the new database says; it raises Refused. `look` may ask the new database more.
 
     `settings` are how its text is to be written and sorted; a given server that cannot have them makes
     it as it makes every database. On a server of drbook's own making the database `postgres` that initdb made may be the one.
@@ -45,6 +46,7 @@ def make_database(
         with pgsession.connect(connect, environment) as connection:
             found = asked(connection, connect.show())
             prove(found)
+            look(connection)
             _same(first.identity, found.identity, oid, dbname)
             prove_empty(contents(connection), (), f"The new database {dbname}")
             connection.rollback()

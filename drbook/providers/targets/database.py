@@ -41,7 +41,7 @@ class DatabaseMaker:
                 connection.rollback()
         except psycopg.OperationalError as error:
             raise pgsession.no_connection(server, error) from None
-        dbname = _derived(name)
+        dbname = derived(name)
         connect = server.model_copy(update={"dbname": dbname})
         yield ResourceIntended("database", name, nonce, f"{shown} · {dbname}")
         # Another connection may reach another server: all of it is proven again on that one.
@@ -64,7 +64,7 @@ class DatabaseMaker:
 
     def look(self, name: str) -> TargetLook:
         """Whether the database is there; what still runs in it of a load that broke off is ended."""
-        dbname = _derived(name)
+        dbname = derived(name)
         remains = self._remains(name)
         try:
             with pgsession.connect(self._server, self._environment) as connection:
@@ -98,5 +98,6 @@ class DatabaseMaker:
         return Remains(self._server, self._environment, identity, self._server.show())
 
 
-def _derived(name: str) -> str:
+def derived(name: str) -> str:
+    """The database's name on its server."""
     return name.replace("-", "_")[:63]

@@ -20,7 +20,7 @@ from drbook.core.preflightrules import judge
 from drbook.core.recovery import RecoveryAim, RecoveryReport
 from drbook.core.recoverychecks import judge_physical
 from drbook.core.refusals import refused
-from drbook.core.signals import Working
+from drbook.core.signals import Milestone, Working
 from drbook.core.targets import DatabaseRef, LoadReport, LocalCopy, Target, TargetLook, TargetSpec
 from drbook.core.values import plain
 from drbook.providers.archive_check import read_needs
@@ -28,6 +28,7 @@ from drbook.providers.globalsfile import read_globals
 from drbook.providers.pgpages import read_pages
 from drbook.providers.pgserver import private_base, server_user
 from drbook.providers.postgres import PostgresReader
+from drbook.providers.targets.alone import isolation_of
 from drbook.providers.targets.base import OpenableTarget, Workshop
 from drbook.providers.targets.foresee import best_known
 from drbook.providers.targets.lease import proven
@@ -131,7 +132,10 @@ class FreshTargets:
         shop = self._workshop
         loader = Loader(target, shop.environment, shop.cancel, shop.tools())
         report = yield from loader.load(shop.folder / copy.name, first, copy.globals, copy.held)
-        return report.model_copy(update={"seconds": int(time.monotonic() - begun)})
+        seconds = int(time.monotonic() - begun)
+        alone = isolation_of(target, shop.environment, shop.cancel)
+        yield Milestone(alone.show(), alone.model_dump(mode="json"))
+        return report.model_copy(update={"seconds": seconds, "alone": alone})
 
     def count(
         self, target: Target, *, ignore_schemas: Sequence[str] = (), content: bool = False

@@ -17,6 +17,7 @@ import psycopg
 
 from drbook.core.archivefacts import DatabaseSettings
 from drbook.core.errors import StepFailed
+from drbook.core.isolation import forced
 from drbook.core.ports import ProductionIdentity
 from drbook.core.signals import ResourceCreated, Working
 from drbook.core.targets import ADMIN, READER, Target
@@ -25,23 +26,12 @@ from drbook.providers import pgsession, private
 from drbook.providers.launcher import NOBODY
 from drbook.providers.pgserver import CONFIG, ClusterServer, server_user
 from drbook.providers.pgsession import Connection
+from drbook.providers.targets.alone import must_keep_to_itself
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.cluster import ours
 from drbook.providers.targets.foresee import best_known, settings_of
 from drbook.providers.targets.lease import asked
 from drbook.providers.targets.roles import login, make_reader
-
-ISOLATION = {
-    "archive_mode": "off",
-    "listen_addresses": "",
-    "primary_conninfo": "",
-    "shared_preload_libraries": "",
-    "session_preload_libraries": "",
-    "local_preload_libraries": "",
-    "max_logical_replication_workers": "0",
-    "max_wal_senders": "0",
-}
-"""Settings that keep it to itself, whoever starts it again. They are asked back from the server."""
 
 _CONFIG = """# Written by drbook. What came with the copy, in data/postgresql.conf, has no say here.
 {alone}hba_file = {hba}
@@ -66,7 +56,7 @@ def configure(server: ClusterServer, nonce: str, hba: str) -> None:
     """The files that the server reads in the place of those that came with the copy. What production runs at
     each login is not run, where the version can be told so (17)."""
     home = server.folder
-    alone = ISOLATION | ({"event_triggers": "off"} if server.tools.major >= 17 else {})
+    alone = forced(server.tools.major)
     files = {
         CONFIG: _CONFIG.format(
             alone="".join(f"{name} = {_quoted(value)}\n" for name, value in alone.items()),
@@ -114,7 +104,7 @@ def _opened(
     key = server.make_key(ADMIN).read_text(encoding="ascii").strip()
     yield from server.single(_admin(scram(key)), shop.cancel)
     configure(server, nonce, BY_PASSWORD)
-    yield from server.start(ISOLATION, shop.cancel)
+    yield from server.start(forced(server.tools.major), shop.cancel)
     shop.pool.add(name, server)
     like = best_known(production)
     with _session(server, "template1", shop) as connection:
@@ -184,25 +174,8 @@ def _admin(verifier: str) -> tuple[str, ...]:
 
 def _kept_to_itself(connection: Connection) -> Mapping[str, str]:
     """Raises StepFailed where the server is not set as it was told to be."""
-    found: dict[str, str] = {}
-    for name in ISOLATION:
-        row = connection.execute(
-            "SELECT pg_catalog.current_setting(%s::text, true)", (name,)
-        ).fetchone()
-        found[name] = str(row[0]) if row is not None and row[0] is not None else "not known"
-    wrong = [
-        f"{name} is {plain(value, 60)!r}"
-        for name, value in found.items()
-        if value != ISOLATION[name]
-    ]
-    if wrong:
-        raise StepFailed(
-            f"The recovered server is not isolated: {'; '.join(wrong)}.",
-            means="It might archive into production's backups or follow production. It is stopped.",
-            next="Report this: it should not be possible.",
-            code="not-isolated",
-        )
-    return found
+    must_keep_to_itself(connection)
+    return forced(connection.info.server_version // 10000)
 
 
 def _database(connection: Connection, wanted: str | None, known: str) -> str:

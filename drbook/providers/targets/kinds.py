@@ -49,7 +49,7 @@ class ClusterTarget(OpenableTarget):
         return (
             f"initdb -D {data} -U {ADMIN} --auth-local=scram-sha-256 --auth-host=reject"
             "   # encoding and locale as the backup's",
-            f"postgres -D {data} -c listen_addresses= -c archive_mode=off   # on a private socket",
+            f"postgres -D {data} -c listen_addresses= -c archive_mode=off …   # on a private socket, isolated",
             f"CREATE DATABASE {dbname} TEMPLATE template0",
             *loads(LOADER, dbname, archive, whole_server=True),
         )

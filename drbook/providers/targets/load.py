@@ -6,7 +6,6 @@ statement, on the very connection that loads, fails on any other server or datab
 """
 
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -39,6 +38,7 @@ from drbook.providers.archive_needs import Needs, needs_in_plain
 from drbook.providers.hiding import Secret
 from drbook.providers.pgtools import ENGLISH, PgTools, choose, show_version
 from drbook.providers.process import Completed, run
+from drbook.providers.scratch import Scratch
 from drbook.providers.sqltext import TooLong, without
 from drbook.providers.targets.complaints import Complaints, check, tell
 from drbook.providers.targets.copying import looking_on
@@ -101,7 +101,7 @@ class Loader:
         tools = yield from self._tools_for(
             listed.source_major or 0, through_psql=not self._target.whole_server
         )
-        with tempfile.TemporaryDirectory(prefix="drbook-list-") as scratch:
+        with Scratch("list") as scratch:
             wants = yield from self._needs_of(archive, listed, tools, Path(scratch))
             ground = yield from self._prepare(wants)
             leaving = left_out(listed.entries, wants, ground)

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from drbook.core.errors import CouldNotVerify
+from drbook.core.isolation import forced
 from drbook.core.ports import Cancel
 from drbook.core.refusals import refused
 from drbook.core.signals import Working
@@ -81,7 +82,7 @@ class ServerPool:
         _still_ours(target, folder)
         server = ClusterServer(fitting[0], folder, name=target.name, key=target.nonce)
         self.add(target.name, server)
-        yield from server.start(cancel=cancel)
+        yield from server.start(forced(fitting[0].major), cancel)
         return _reached(target, server)
 
     def start_commands(self) -> dict[str, str]:

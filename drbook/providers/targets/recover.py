@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drbook.core.errors import DrbookError, StepFailed
+from drbook.core.isolation import forced
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import ProductionIdentity
 from drbook.core.recovery import ENDED_EARLY, LogFacts, RecoveryAim, RecoveryReport, read_log
@@ -20,11 +21,12 @@ from drbook.providers.baseverify import verify
 from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
 from drbook.providers.sources.base import PhysicalSource, Place
+from drbook.providers.targets.alone import isolation_of
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.cluster import home_of
 from drbook.providers.targets.folder import make_fresh, still
 from drbook.providers.targets.foresee import best_known
-from drbook.providers.targets.isolated import ISOLATION, NOBODY_YET, configure, open_for_us, owner
+from drbook.providers.targets.isolated import NOBODY_YET, configure, open_for_us, owner
 from drbook.providers.targets.laiddown import LaidDown, settle
 from drbook.providers.targets.pool import MARKER, marker_of
 from drbook.providers.targets.waldoor import WalDoor
@@ -68,6 +70,7 @@ class RecoveryMaker:
         made = make_fresh(server, production)
         with private.replace(home / MARKER) as stream:
             stream.write(marker_of(name, nonce))
+        server.bring_programs()
         place = Place(home / "data", home / "tablespaces", home / "scratch")
         for folder in (place.data, place.tablespaces, place.scratch):
             folder.mkdir(mode=0o700)
@@ -94,6 +97,7 @@ class RecoveryMaker:
         target, isolation = yield from open_for_us(
             shop, server, name, nonce, self._dbname, production
         )
+        alone = isolation_of(target, shop.environment, shop.cancel)
         report = RecoveryReport(
             aim=aim,
             stopped=facts.stopped,
@@ -105,10 +109,12 @@ class RecoveryMaker:
             timeline=facts.timeline,
             wal_files=door.served,
             isolation=isolation,
+            alone=alone,
             set_aside=laid.aside,
             server_version=tools.version,
             seconds=int(time.monotonic() - begun),
         )
+        yield Milestone(alone.show(), alone.model_dump(mode="json"))
         yield Milestone(f"recovered: {report.show()}", report.model_dump(mode="json"))
         return Recovered(target, report)
 
@@ -137,7 +143,7 @@ class RecoveryMaker:
         if not laid.labelled:
             yield from self._by_itself(server, aim)
             return read_log(_log(server)), False
-        settings = {**ISOLATION, "restore_command": door.command}
+        settings = {**forced(server.tools.major), "restore_command": door.command}
         wanted = {**settings, **aim.settings(), "recovery_target_action": "promote"}
         (server.data / "recovery.signal").touch(mode=0o600)
         os.chown(server.data / "recovery.signal", *owner())
@@ -171,7 +177,7 @@ class RecoveryMaker:
                 "(`to: {consistent: true}`).",
                 code="copy-unfit",
             )
-        yield from server.start(ISOLATION, self._workshop.cancel)
+        yield from server.start(forced(server.tools.major), self._workshop.cancel)
 
 
 def exact_tools(tools: Sequence[PgTools], point: RecoveryPoint) -> PgTools:

@@ -1,0 +1,181 @@
+"""`drbook drill`: what drills left behind, and its removal."""
+
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+
+from drbook.app.cleaning import Cleaned, Drill, clean, clean_nobodys, drills, nobodys
+from drbook.app.places import find_incident, home
+from drbook.cli.output import print_json, print_table, say, tell
+from drbook.core.errors import DrbookError, ExitCode, UsageError
+from drbook.core.leftovers import Leftover
+from drbook.core.values import Json, counted, format_time, plain, show_size
+
+
+@click.group("drill")
+def command() -> None:
+    """What drills leave behind."""
+
+
+@command.command("clean")
+@click.argument("incident", required=False)
+@click.option("--all", "every", is_flag=True, help="Of all drills of this machine.")
+@click.option("--dry-run", is_flag=True, help="List it, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def clean_command(
+    incident: str | None, every: bool, dry_run: bool, yes: bool, as_json: bool
+) -> int:
+    """Take away what INCIDENT, or every drill of this machine, left behind: targets of a killed drbook, its
+    processes, temporary folders, half-downloaded copies.
+
+    Only what is proven to be that drill's own is removed, and its removal goes on record. A drill that is led
+    just now is left alone, and so is what `--keep` kept, unless its INCIDENT is named. Without INCIDENT and
+    --all it only lists. Exit codes: 0 nothing is left, 1 something could not be removed, 4 something is not
+    proven to be a drill's own, 7 a person has to say yes.
+    """
+    if incident is not None and every:
+        raise UsageError("Give an INCIDENT or --all, not both.", means="Nothing was removed.")
+    only = find_incident(home(), incident) if incident is not None else None
+    found = drills(home(), only, os.environ)
+    strays = nobodys(found) if only is None else []
+    listing = dry_run or (only is None and not every)
+    if listing or not _anything(found, strays):
+        _print(found, strays, (), as_json=as_json)
+        if listing and not as_json and _anything(found, strays):
+            say("Nothing was removed. `drbook drill clean INCIDENT` or `--all` removes it.")
+        return int(ExitCode.DONE)
+    if not yes and not _agreed(found, strays):
+        say("Nothing was removed. Add --yes where nobody can be asked.")
+        return int(ExitCode.NEEDS_HUMAN)
+    done = _clean(found, strays, named=only is not None)
+    _print(found, strays, done, as_json=as_json)
+    return _code(found, done)
+
+
+def _anything(found: Sequence[Drill], strays: Sequence[Leftover]) -> bool:
+    return bool(strays) or any(one.leftovers for one in found)
+
+
+def _agreed(found: Sequence[Drill], strays: Sequence[Leftover]) -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    _print(found, strays, (), as_json=False)
+    return click.confirm("Remove what is proven to be these drills' own?", default=False, err=True)
+
+
+def _clean(
+    found: Sequence[Drill], strays: Sequence[Leftover], *, named: bool
+) -> tuple[Cleaned, ...]:
+    done = []
+    for one in found:
+        if not one.leftovers:
+            continue
+        try:
+            done.append(clean(one, os.environ, say, kept_too=named))
+        except DrbookError as error:
+            say(f"{one.incident}: {error.explain()}")
+            done.append(Cleaned(stayed=[_refused(each, error) for each in one.leftovers]))
+    return (*done, clean_nobodys(strays))
+
+
+def _refused(one: Leftover, error: DrbookError) -> Leftover:
+    return Leftover(
+        one.kind, one.name, one.place, one.incident, one.size, one.since, "", error.what, one.look
+    )
+
+
+def _code(found: Sequence[Drill], done: Sequence[Cleaned]) -> int:
+    unproven = {each.place for one in found for each in one.leftovers if not each.proof}
+    stayed = [each for one in done for each in one.stayed if each.reason != "--keep was given"]
+    if any(one.problem for one in found) or any(each.place not in unproven for each in stayed):
+        return int(ExitCode.FAILED)
+    return int(ExitCode.REFUSED if stayed else ExitCode.DONE)
+
+
+def _print(
+    found: Sequence[Drill],
+    strays: Sequence[Leftover],
+    done: Sequence[Cleaned],
+    *,
+    as_json: bool,
+) -> None:
+    removed = [each for one in done for each in one.removed]
+    stayed = [each for one in done for each in one.stayed]
+    listed = [each for one in found for each in one.leftovers] + list(strays)
+    if as_json:
+        print_json(
+            {
+                "leftovers": [_document(one) for one in listed],
+                "removed": [_document(one) for one in removed],
+                "stayed": [_document(one) for one in stayed],
+                "led": [{"incident": one.incident, "by": one.led} for one in found if one.led],
+                "unread": [
+                    {"incident": one.incident, "problem": one.problem}
+                    for one in found
+                    if one.problem
+                ],
+            }
+        )
+        return
+    for one in found:
+        if one.led:
+            tell(f"{one.incident} is led by {one.led}: left alone.")
+        if one.problem:
+            tell(f"{one.incident}: its record cannot be read: {plain(one.problem, 300)}")
+        if one.kept and one.leftovers:
+            tell(f"{one.incident}: kept on purpose (--keep); name it to remove it.")
+    if not done:
+        _print_listed(listed)
+        return
+    for each in removed:
+        tell(f"removed  {each.kind} {plain(each.place, 300)}")
+    for each in stayed:
+        tell(f"STAYS    {each.kind} {plain(each.place, 300)}: {plain(each.reason, 400)}")
+        if each.look:
+            tell(f"         look at it: {plain(each.look, 400)}")
+    tell(f"{counted(len(removed), 'leftover')} removed, {len(stayed):,} left.")
+
+
+def _print_listed(listed: Sequence[Leftover]) -> None:
+    if not listed:
+        tell("Nothing is left of any drill.")
+        return
+    now = datetime.now(UTC)
+    print_table(
+        ("incident", "kind", "size", "age", "place", "proof"),
+        [
+            (
+                one.incident,
+                one.kind,
+                "" if one.size is None else show_size(one.size),
+                "" if one.since is None else _age(now, one.since),
+                one.place if one.kind != "process" else one.name,
+                one.proof or f"NOT PROVEN: {one.reason}",
+            )
+            for one in listed
+        ],
+        (2,),
+    )
+
+
+def _age(now: datetime, since: datetime) -> str:
+    hours = max(0, int((now - since).total_seconds() // 3600))
+    return f"{hours} h" if hours < 48 else f"{hours // 24} d"
+
+
+def _document(one: Leftover) -> Json:
+    return {
+        "kind": one.kind,
+        "name": one.name,
+        "place": one.place,
+        "incident": one.incident or None,
+        "bytes": one.size,
+        "since": format_time(one.since) if one.since is not None else None,
+        "proof": one.proof or None,
+        "reason": one.reason or None,
+        "look": one.look or None,
+    }
