@@ -16,7 +16,7 @@ from drbook.core.freshness import Answer
 from drbook.core.mergeguard import REVIEW_AGAIN, allowed, prove_reviewed
 from drbook.core.ports import Cancel
 from drbook.core.reviewed import MergeLook, MergeWish, Outcome, Proposal, ProposalWish
-from drbook.core.signals import Working
+from drbook.core.signals import Milestone, Working
 from drbook.core.targets import DatabaseRef, Target
 from drbook.core.values import plain
 from drbook.providers.artifacts import ArtifactFolder
@@ -89,6 +89,7 @@ class MergeDoor:
             expected = rehearsed
             if expected is None:
                 expected = yield from merging.rehearse(session, merge)
+                yield Milestone(f"rehearsed and rolled back: {expected.in_words()}")
                 need_as_reviewed(expected)
             return (yield from merging.apply(session, merge, expected, marker))
 

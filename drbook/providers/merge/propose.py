@@ -206,10 +206,10 @@ class _Table:
             self._extra += 1
         elif pair.right is None:
             self._missing += 1
-            missing.write(pair.left.line)
+            missing.write(pair.left.line + b"\n")
         else:
             self._conflicts += 1
-            conflicts.write(pair.left.line.removesuffix(b"\n") + b"\t" + pair.right.line)
+            conflicts.write(pair.left.line + b"\t" + pair.right.line + b"\n")
             if len(self._sample) < self._wanted.sample:
                 self._sample.append(shown_conflict(facts, pair.left.line, pair.right.line))
 
