@@ -135,6 +135,7 @@ class Apply(Action[ApplyParams]):
         return Finished(
             ApplyResult(outcome=found, undo=script),
             reason=f"committed; {found.in_words()}; {script} takes it back (psql -X -f)",
+            artifacts=(script,) if script else (),
         )
 
     def probe(self, params: ApplyParams, context: StepContext, ports: Ports) -> Probed:

@@ -11,7 +11,7 @@ from drbook.core.errors import UsageError
 from drbook.core.events import Mode, Plan, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.results import ProposeResult
-from drbook.core.reviewed import Policy, Proposal, ProposalWish
+from drbook.core.reviewed import Policy, ProposalWish, Review
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import Target
 from drbook.core.values import Frozen, counted, plain
@@ -79,7 +79,7 @@ class Propose(Action[ProposeParams]):
         found = yield from ports.merges.propose(
             params.target, restored, living, _wish(params), params.stand_in
         )
-        for one in found.what.tables:
+        for one in found.proposal.what.tables:
             yield Milestone(one.in_words())
         return _finished(found)
 
@@ -107,16 +107,16 @@ def _wish(params: ProposeParams) -> ProposalWish:
     return ProposalWish(params.tables, params.key, by_table, every, params.sample)
 
 
-def _finished(found: Proposal) -> Finished:
+def _finished(found: Review) -> Finished:
     """Rows to insert are what was asked for; rows that nobody can tell apart are unknown."""
-    what = found.what
-    result = ProposeResult(proposal=found)
+    what, kept = found.proposal.what, found.proposal.artifacts
+    result = ProposeResult(proposal=found.proposal, conflicts=found.conflicts)
     reason = "; ".join(one.in_words() for one in what.tables)
     if what.definition:
         reason += f"; {what.definition} makes what is not there"
     unkeyed = sum(one.unkeyed for one in what.tables)
     if not unkeyed:
-        return Finished(result, reason=reason)
+        return Finished(result, reason=reason, artifacts=kept)
     return Finished(
         result,
         StepEnd.COULD_NOT_VERIFY,
@@ -124,4 +124,5 @@ def _finished(found: Proposal) -> Finished:
         means="Nobody knows which of these are lost; they are not proposed. The others are.",
         next="Give the table a `key` that is never NULL, look at those rows by hand, or accept that they are "
         "left out.",
+        artifacts=kept,
     )

@@ -204,8 +204,13 @@ def runbooks(records: Sequence[Record]) -> dict[str, str]:
 def artifacts(records: Sequence[Record]) -> tuple[str, ...]:
     """The names of all artifacts on record, each once."""
     ends = (record.event for record in records)
-    named = (name for one in ends if isinstance(one, ev.StepFinished) for name in one.artifacts)
+    kinds = ev.StepFinished | ev.MilestoneReached
+    named = (name for one in ends if isinstance(one, kinds) for name in one.artifacts)
     return tuple(sorted(set(named)))
+
+
+ROW_FILES = (".rows", ".conflicts", ".undo.sql")
+"""How the names of artifacts end that hold rows of a database; they are left out with the rows."""
 
 
 def outcome(records: Sequence[Record]) -> str:

@@ -168,6 +168,7 @@ class ProcessStarted(AttemptEvent):
 class MilestoneReached(AttemptEvent):
     text: str
     data: Json = None
+    artifacts: tuple[str, ...] = ()
 
 
 class CancelRequested(AttemptEvent):

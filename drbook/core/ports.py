@@ -23,7 +23,7 @@ from drbook.core.preflight import Preflight
 from drbook.core.proofs import Proofs
 from drbook.core.ranges import Ranges
 from drbook.core.recovery import RecoveryAim, RecoveryReport
-from drbook.core.reviewed import MergeLook, MergeWish, Outcome, Proposal, ProposalWish
+from drbook.core.reviewed import MergeLook, MergeWish, Outcome, Proposal, ProposalWish, Review
 from drbook.core.signals import Working
 from drbook.core.standby import Replay
 from drbook.core.structure import Depth
@@ -291,7 +291,7 @@ class Merges(Protocol):
         living: DatabaseRef,
         wish: ProposalWish,
         stand_in: Target | None = None,
-    ) -> Working[Proposal]:
+    ) -> Working[Review]:
         """Which rows the target has that the living database lacks or has with other values; both are only
         read. Raises CouldNotVerify where a table cannot be compared."""
 
@@ -323,7 +323,7 @@ class NoMerges:
         living: DatabaseRef,
         wish: ProposalWish,
         stand_in: Target | None = None,
-    ) -> Working[Proposal]:
+    ) -> Working[Review]:
         raise _no_merges()
         yield
 

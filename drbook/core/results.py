@@ -1,5 +1,6 @@
 """What the actions with a meaning of their own hand back; the timeline and the screen read these."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from drbook.core.difference import Difference
 from drbook.core.points import RecoveryPoint
 from drbook.core.preflight import Preflight
 from drbook.core.recovery import RecoveryReport
-from drbook.core.reviewed import Outcome, Proposal
+from drbook.core.reviewed import ConflictShown, Outcome, Proposal
 from drbook.core.targets import LoadReport, LocalCopy, Target
 from drbook.core.tried import Tried
 from drbook.core.values import Frozen, Json, UtcTime
@@ -75,6 +76,8 @@ class ProposeResult(Frozen):
     """`postgres.propose`: lost rows for a production that is alive, by digest."""
 
     proposal: Proposal
+    conflicts: Mapping[str, tuple[ConflictShown, ...]] = {}
+    """Table → rows that both have with other values, as many as were asked for."""
 
 
 class RehearseResult(Frozen):

@@ -102,7 +102,6 @@ class TableProposal(Frozen):
     unkeyed: int = 0
     """Rows of both sides together whose key is NULL in a part: nobody can tell which is which."""
     on_conflict: Policy = "keep"
-    sample: tuple[ConflictShown, ...] = ()
     triggers: tuple[str, ...] = ()
     """Production's own triggers that a merge would fire."""
 
@@ -142,6 +141,15 @@ class Proposal(Frozen):
 
     artifact: str = Field(pattern=r"^artifacts/[0-9a-f]{64}\.proposal\.json$")
     what: Proposed
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Itself, and every file that it names."""
+        what = self.what
+        rows = [
+            name for one in what.tables for name in (one.missing.artifact, one.conflicts.artifact)
+        ]
+        return tuple(name for name in (self.artifact, *rows, what.definition) if name)
 
     @property
     def digest(self) -> str:
@@ -190,6 +198,14 @@ class MergeLook:
 
     answer: Literal["happened", "did-not-happen", "unknown"]
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What people look at before a merge: the proposal, and of its conflicts as many as were asked for."""
+
+    proposal: Proposal
+    conflicts: Mapping[str, tuple[ConflictShown, ...]]
 
 
 class TableOutcome(Frozen):

@@ -2,28 +2,36 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from support.merging import Pair, pair
+from support.merging import Pair, databases, pair
 from support.pg import Postgres, drain
 
 from drbook.core.errors import DrbookError, Interrupted, Refused, StepFailed
 from drbook.core.events import Mode
-from drbook.core.reviewed import Proposal
+from drbook.core.reviewed import Proposal, ProposalWish
 from drbook.core.signals import Milestone
 from drbook.providers.merge import lease as leases
 
 GONE = "DELETE FROM bookings WHERE id BETWEEN 5 AND 44"
 
 
-@pytest.fixture
-def two(postgres: Postgres, tmp_path: Path) -> Iterator[Pair]:
-    with pair(postgres, tmp_path) as made:
+pytestmark = pytest.mark.xdist_group("merging")
+
+
+@pytest.fixture(scope="module")
+def names(postgres: Postgres) -> Iterator[Mapping[str, str]]:
+    with databases(postgres) as made:
         yield made
+
+
+@pytest.fixture
+def two(postgres: Postgres, names: Mapping[str, str], tmp_path: Path) -> Pair:
+    return pair(postgres, names, tmp_path)
 
 
 def test_a_bad_delete_comes_back_exactly_and_can_be_taken_back(two: Pair) -> None:
@@ -34,10 +42,11 @@ def test_a_bad_delete_comes_back_exactly_and_can_be_taken_back(two: Pair) -> Non
         "INSERT INTO bookings (note) VALUES ('newer'); UPDATE bookings SET note = 'new' WHERE id = 2",
     )
     before = two.held()
-    proposal = two.propose()
+    review = two.review(ProposalWish(("bookings",)))
+    proposal = review.proposal
     (one,) = proposal.what.tables
     assert (one.missing.count, one.conflicts.count, one.extra, one.equal) == (40, 1, 1, 19)
-    (conflict,) = one.sample
+    (conflict,) = review.conflicts["public.bookings"]
     assert conflict.key == {"id": "2"}
     assert conflict.production == {"note": "new"}
     outcome, said = two.apply(proposal)
@@ -473,4 +482,5 @@ def test_two_hundred_thousand_rows_take_as_many_statements_as_ten(
     assert outcome.tables[0].inserted == 200_000
     assert len(asked) < 150
     monkeypatch.undo()
-    assert two.held("many") == two.held("many", "restored")
+    hashes = "SELECT count(*), sum(hashtext(t::text)) FROM many t"
+    assert two.sql("living", hashes) == two.sql("restored", hashes)

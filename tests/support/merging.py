@@ -1,17 +1,14 @@
 """Two databases of one server: one as it was restored, and one that lives on."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from drbook.core.events import Mode
-from drbook.core.reviewed import MergeWish, Outcome, Proposal, ProposalWish
+from drbook.core.reviewed import MergeWish, Outcome, Proposal, ProposalWish, Review
 from drbook.core.signals import Signal
 from drbook.core.targets import DatabaseRef, Target
 from drbook.providers.cancel import CancelToken
@@ -93,6 +90,9 @@ class Pair:
 
     def propose(self, *tables: str, **more: Any) -> Proposal:
         wish = ProposalWish(tables or ("bookings",), **more)
+        return self.review(wish).proposal
+
+    def review(self, wish: ProposalWish) -> Review:
         return drain(
             self.door().propose(self.target, self.ref("restored"), self.ref("living"), wish)
         )
@@ -124,26 +124,35 @@ class Pair:
         return done.stdout
 
 
+SIDES = ("restored", "living")
+
+
 @contextmanager
-def pair(postgres: Postgres, folder: Path) -> Iterator[Pair]:
-    """Both made alike; they are dropped at the end."""
-    tail = re.sub(r"[^a-z0-9]", "", folder.name.lower())[-20:]
-    names = {side: f"{side}_{tail}" for side in ("restored", "living")}
-    (folder / "incident").mkdir()
+def databases(postgres: Postgres) -> Iterator[Mapping[str, str]]:
+    """Two empty ones, dropped at the end: each side and its name."""
+    names = {side: f"merge_{side}" for side in SIDES}
     with postgres.connect("postgres") as connection:
         for name in names.values():
             connection.execute(f"CREATE DATABASE {name}".encode())
+        yield names
+        for name in names.values():
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def pair(postgres: Postgres, names: Mapping[str, str], folder: Path) -> Pair:
+    """Both made alike; nothing is left in them of a test before."""
+    (folder / "incident").mkdir()
     made = Pair(postgres, folder / "incident", names)
-    try:
-        made.both(BOTH)
-        yield made
-    finally:
-        with postgres.connect("postgres") as connection:
-            for name in names.values():
-                connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-def lost(connection: psycopg.Connection) -> None:
-    """End this very session, as a server does that goes away."""
-    with psycopg.connect(connection.info.dsn, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+    for side, name in names.items():
+        rows = made.sql(
+            side,
+            "SELECT quote_ident(nspname) FROM pg_namespace"
+            " WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'",
+        )
+        drops = "".join(f"DROP SCHEMA {row[0]} CASCADE;" for row in rows)
+        made.sql(
+            side,
+            f"{drops} CREATE SCHEMA public; ALTER DATABASE {name} RESET search_path;"
+            f"COMMENT ON DATABASE {name} IS NULL; {BOTH}",
+        )
+    return made

@@ -126,6 +126,7 @@ def apply(session: MergeSession, merge: Merge, expected: Outcome, marker: Path) 
         yield Milestone(
             f"all is in and as it was rehearsed; {script} takes it back; transaction {xid} commits now",
             {"undo": script, "transaction": xid, "outcome": outcome.model_dump(mode="json")},
+            (script,),
         )
         merge.cancel.raise_if_requested()
         committing = True

@@ -15,7 +15,7 @@ from drbook.core.events import Mode
 from drbook.core.freshness import Answer
 from drbook.core.mergeguard import REVIEW_AGAIN, allowed, prove_reviewed
 from drbook.core.ports import Cancel
-from drbook.core.reviewed import MergeLook, MergeWish, Outcome, Proposal, ProposalWish
+from drbook.core.reviewed import MergeLook, MergeWish, Outcome, Proposal, ProposalWish, Review
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import DatabaseRef, Target
 from drbook.core.values import plain
@@ -59,7 +59,7 @@ class MergeDoor:
         living: DatabaseRef,
         wish: ProposalWish,
         stand_in: Target | None = None,
-    ) -> Working[Proposal]:
+    ) -> Working[Review]:
         """See `core.ports.Merges.propose`."""
         between = Between(
             target,

@@ -21,6 +21,7 @@ from drbook.core.reviewed import (
     Proposal,
     ProposalWish,
     Proposed,
+    Review,
     Rows,
     TableFacts,
     TableProposal,
@@ -61,18 +62,21 @@ Definition = Callable[[Connection, Sequence[TableFacts]], Working[str]]
 
 def propose(
     between: Between, wanted: ProposalWish, folder: ArtifactFolder, definition: Definition
-) -> Working[Proposal]:
+) -> Working[Review]:
     """Every table that is asked for. Raises CouldNotVerify where one of them cannot be compared: what nobody
     compared is not proposed."""
     with ExitStack() as stack:
         left = stack.enter_context(_session(between, between.restored))
         right = stack.enter_context(_session(between, between.living))
         source, production = _answers(between, left, right)
-        found = []
+        found: list[TableProposal] = []
+        conflicts: dict[str, tuple[ConflictShown, ...]] = {}
         for name in wanted.tables:
             between.cancel.raise_if_requested()
             try:
-                found.append((yield from _Table(between, wanted, folder, left, right).run(name)))
+                table = _Table(between, wanted, folder, left, right)
+                found.append((yield from table.run(name)))
+                conflicts[found[-1].table.shown] = tuple(table.sample)
             except psycopg.Error as error:
                 gone = left if left.closed else right
                 raise broke_off(
@@ -88,7 +92,8 @@ def propose(
         tables=tuple(found),
         definition=text,
     )
-    return Proposal(artifact=folder.keep(what.bytes(), ".proposal.json"), what=what)
+    proposal = Proposal(artifact=folder.keep(what.bytes(), ".proposal.json"), what=what)
+    return Review(proposal, conflicts)
 
 
 @contextmanager
@@ -141,7 +146,7 @@ class _Table:
         self._left = left
         self._right = right
         self._equal = self._extra = self._missing = self._conflicts = 0
-        self._sample: list[ConflictShown] = []
+        self.sample: list[ConflictShown] = []
 
     def run(self, name: str) -> Working[TableProposal]:
         """Raises CouldNotVerify, UsageError, psycopg.Error."""
@@ -163,7 +168,6 @@ class _Table:
             equal=self._equal,
             unkeyed=unkeyed,
             on_conflict=self._wanted.policy(facts.shown, name),
-            sample=tuple(self._sample),
             triggers=theirs.triggers if theirs is not None else ours.triggers,
         )
 
@@ -210,8 +214,8 @@ class _Table:
         else:
             self._conflicts += 1
             conflicts.write(pair.left.line + b"\t" + pair.right.line + b"\n")
-            if len(self._sample) < self._wanted.sample:
-                self._sample.append(shown_conflict(facts, pair.left.line, pair.right.line))
+            if len(self.sample) < self._wanted.sample:
+                self.sample.append(shown_conflict(facts, pair.left.line, pair.right.line))
 
     def _unkeyed(self, ours: Described, theirs: Described | None) -> int:
         count = 0
