@@ -231,10 +231,7 @@ def _artifacts(
     folder: Path, records: tuple[Record, ...], contents: _Contents, *, rows: bool
 ) -> None:
     """Those that the record names; another file in their folder was never evidence."""
-    for name in bundle.artifacts(records):
-        if not rows and name.endswith(bundle.ROW_FILES):
-            contents.lacks.append(f"{plain(name, 100)}: it holds rows, which were left out")
-            continue
+    for name in bundle.artifacts(records, rows=rows):
         named = _ARTIFACT.fullmatch(name)
         path = folder / name
         try:

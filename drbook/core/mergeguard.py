@@ -14,9 +14,12 @@ from drbook.core.values import plain
 REVIEW_AGAIN = "Run the step that proposes again, review what it finds, then apply that."
 
 
-def prove_reviewed(proposal: Proposal, answer: Answer, *, whose: str) -> None:
+def prove_reviewed(
+    proposal: Proposal, answer: Answer, *, whose: str, now: Identity | None = None
+) -> None:
     """Raises Refused where what answers is not the database that the proposal was made against, or where
-    what is behind the connection may be another with the next statement."""
+    what is behind the connection may be another with the next statement. `now` is what production's own
+    address says at this moment: a physical copy has its numbers, and was started at another moment."""
     expected, found = proposal.what.production, answer.identity
     if answer.pooled:
         raise _refused(
@@ -32,11 +35,13 @@ def prove_reviewed(proposal: Proposal, answer: Answer, *, whose: str) -> None:
             "it says that it is in recovery, or nothing",
             "Give a `login` with the primary's address. After a failover, propose again against it.",
         )
-    if not _same(expected, found):
+    other_run = now is not None and now.started_at != found.started_at
+    if other_run or not _same(expected, found):
         raise _refused(
             "merge-elsewhere",
             f"What answers for {whose} is not the database that was reviewed.",
-            f"reviewed was {_who(expected)}; answering is {_who(found)}",
+            f"reviewed was {_who(expected)}; answering is {_who(found)}"
+            + (", and it was started at another moment than production" if other_run else ""),
             REVIEW_AGAIN,
         )
 

@@ -263,6 +263,15 @@ def test_a_merge_writes_to_nothing_but_what_was_reviewed(answer: Answer, code: s
     assert caught.value.next
 
 
+def test_a_physical_copy_of_production_is_another_run_of_it() -> None:
+    """Where nobody can see the data directories, both have the same numbers."""
+    copy = Answer(who(place=None, started=AT), pooled=False)
+    prove_reviewed(proposed(), copy, whose="production", now=who(started=AT))
+    with pytest.raises(Refused) as caught:
+        prove_reviewed(proposed(), copy, whose="production", now=who())
+    assert caught.value.code == "merge-elsewhere"
+
+
 MODES = [
     (Mode.LIVE, False, ""),
     (Mode.LIVE, True, "merge-stand-in"),

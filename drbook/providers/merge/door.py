@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 
+from drbook.core.baseline import Identity
 from drbook.core.capture import Pace
 from drbook.core.errors import CouldNotVerify, DrbookError, Refused, StepFailed, UsageError
 from drbook.core.events import Mode
@@ -136,14 +137,13 @@ class MergeDoor:
     def _lease(self, proposal: Proposal, wish: MergeWish) -> Iterator[MergeSession]:
         allowed(self._mode, proposal)
         self._need_artifact(proposal)
-        if proposal.what.stand_in is None:
-            self._prove_production(proposal)
+        now = self._production_now(proposal) if proposal.what.stand_in is None else None
         with merge_lease(
-            proposal, self._mode, wish.login, self._environment, self._cancel
+            proposal, self._mode, wish.login, self._environment, self._cancel, now
         ) as session:
             yield session
 
-    def _prove_production(self, proposal: Proposal) -> None:
+    def _production_now(self, proposal: Proposal) -> Identity:
         """What was reviewed is the runbook's production, as it answers now: whoever wrote the proposal, a
         lease is given for nothing else."""
         if self._production is None:
@@ -166,6 +166,7 @@ class MergeDoor:
                 code="identity",
             ) from None
         prove_reviewed(proposal, Answer(found.identity, pooled=False), whose="production")
+        return found.identity
 
     def _need_artifact(self, proposal: Proposal) -> None:
         """Raises Refused where the artifact is not there, or is another by now."""

@@ -13,6 +13,7 @@ from datetime import timedelta
 import psycopg
 from psycopg import sql
 
+from drbook.core.baseline import Identity
 from drbook.core.errors import DrbookError, Refused, StepFailed
 from drbook.core.events import Mode
 from drbook.core.mergeguard import REVIEW_AGAIN, allowed, prove_reviewed
@@ -46,8 +47,10 @@ def merge_lease(
     login: DatabaseRef,
     environment: Mapping[str, str],
     cancel: Cancel,
+    now: Identity | None = None,
 ) -> Iterator["MergeSession"]:
-    """A session that may merge this proposal and nothing else. Raises Refused where something else answers
+    """A session that may merge this proposal and nothing else; `now` is who production is by its own address.
+    Raises Refused where something else answers
     than was reviewed, NotExercised where the mode lets nobody, StepFailed where nobody answers."""
     allowed(mode, proposal)
     if not proposal.true_to_itself:
@@ -75,7 +78,7 @@ def merge_lease(
         unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
         try:
             connection.execute("SET search_path = pg_catalog")
-            yield MergeSession(connection, proposal, "production")
+            yield MergeSession(connection, proposal, "production", now)
         finally:
             unregister()
 
@@ -83,10 +86,17 @@ def merge_lease(
 class MergeSession:
     """One proposal on one connection, which is proven again at the beginning of every transaction."""
 
-    def __init__(self, connection: Connection, proposal: Proposal, whose: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        proposal: Proposal,
+        whose: str,
+        now: Identity | None = None,
+    ) -> None:
         self._connection = connection
         self._proposal = proposal
         self._whose = whose
+        self._now = now
         self._tables = {one.table.shown for one in proposal.what.tables}
         row = connection.execute(
             "SELECT coalesce((SELECT reset_val FROM pg_settings WHERE name = 'search_path'), '')"
@@ -103,7 +113,8 @@ class MergeSession:
         """Begin, and prove on this very connection who it is. Raises Refused, psycopg.Error."""
         connection = self._connection
         connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-        prove_reviewed(self._proposal, asked(connection, self._whose), whose=self._whose)
+        found = asked(connection, self._whose)
+        prove_reviewed(self._proposal, found, whose=self._whose, now=self._now)
         pgsession.prepare(connection, limits.statement)
         values = {
             "lock_timeout": f"{int(limits.lock.total_seconds() * 1000)}",
