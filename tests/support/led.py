@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from drbook.app.model import Confirm, Run, Snapshot
+from drbook.app.model import Confirm, RunOn, Snapshot
 from drbook.app.places import Home
 from drbook.app.session import open_incident
 from drbook.app.vocabulary import vocabulary
@@ -45,7 +45,7 @@ def main(runbook: str, home: str, occurred: str, when: str = "") -> int:
     )
     with session:
         session.driver.subscribe(said.put)
-        said.put(session.driver.snapshot)
+        session.driver.submit(RunOn()).result()
         typed: set[str] = set()
         while True:
             snapshot = said.get()
@@ -62,10 +62,7 @@ def main(runbook: str, home: str, occurred: str, when: str = "") -> int:
                     typed.add(step)
                     print(f"{step}: {plan.confirm}: {plan.does[0]}")
                     session.driver.submit(Confirm(step, plan.confirm)).result()
-            for step in snapshot.decision.ready:
-                if not snapshot.decision.running and step not in typed:
-                    session.driver.submit(Run(step)).result()
-                    break
+                    session.driver.submit(RunOn()).result()
 
 
 if __name__ == "__main__":
