@@ -1,9 +1,9 @@
 """A live incident as a person leads it, without a screen: what is ready runs, and names are typed.
 
-    python led.py RUNBOOK HOME OCCURRED [before|after]
+    python led.py RUNBOOK HOME OCCURRED [after]
 
-With the last word the process kills itself: right before its merge commits, or right behind it, when nobody
-has recorded that it happened.
+With the last word the process kills itself right behind the commit of its merge, when nobody has recorded
+that it happened.
 """
 
 import os
@@ -24,21 +24,20 @@ from drbook.providers.merge.lease import MergeSession
 BAD = (StepState.FAILED, StepState.REFUSED, StepState.COULD_NOT_VERIFY, StepState.IN_DOUBT)
 
 
-def killed(when: str) -> None:
-    """Let the commit be the last thing that this process does, or does not."""
+def killed() -> None:
+    """Let the commit be the last thing that this process does."""
     commit = MergeSession.commit
 
     def last(session: MergeSession) -> None:
-        if when == "after":
-            commit(session)
+        commit(session)
         os.kill(os.getpid(), signal.SIGKILL)
 
     MergeSession.commit = last  # type: ignore[method-assign]
 
 
 def main(runbook: str, home: str, occurred: str, when: str = "") -> int:
-    if when:
-        killed(when)
+    if when == "after":
+        killed()
     said: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
     session = open_incident(
         load_file(Path(runbook), vocabulary()), Mode.LIVE, Home(Path(home)), {"occurred": occurred}
