@@ -186,7 +186,7 @@ def _typed(params: ApplyParams, context: StepContext) -> str:
 def _login(params: MergeParams, context: StepContext) -> DatabaseRef:
     stand_in = params.proposal.what.stand_in
     if stand_in is not None:
-        return stand_in.loader or stand_in.connect
+        return stand_in.loader or stand_in.admin or stand_in.connect
     return production_database(params.login, context)
 
 

@@ -105,3 +105,23 @@ def test_a_process_that_is_killed_behind_the_commit_leaves_a_step_in_doubt(  # t
     assert told.code == 6, told.err
     notes = [one.event.text for one in read(journal(drbook)) if isinstance(one.event, ev.NoteAdded)]
     assert any("is committed" in note and ".undo.sql takes it back" in note for note in notes)
+
+
+def test_a_drill_merges_into_a_stand_in(drbook, lost: Shop) -> None:  # type: ignore[no-untyped-def]
+    text = lost.runbook.read_text().replace(
+        "    confirm: {type: shop-production, cool_off: 0s}\n", ""
+    )
+    restore = text[text.index("  - id: restore") : text.index("  - id: propose")]
+    text = text.replace(
+        "  - id: propose", restore.replace("restore\n", "second\n", 1) + "  - id: propose"
+    )
+    text = text.replace(
+        "tables: [orders]", 'tables: [orders], stand_in: "${{ steps.second.target }}"'
+    )
+    lost.runbook.write_text(text)
+    ran = drbook(
+        *("rehearse", str(lost.runbook), "--headless", "--set", occurred()), **lost.environment
+    )
+    assert ran.code == 0, ran.err
+    assert "apply: SUCCEEDED" in ran.err
+    assert rows(lost) == 1800
