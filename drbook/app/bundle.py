@@ -150,7 +150,7 @@ def gathered(folder: Path, *, rows: bool) -> tuple[Manifest, dict[str, Content]]
     if records[-1].seq != found.records:
         raise JournalError(f"The journal {path} lost records while it was read.")
     runbook = _runbooks(folder, records, contents)
-    _artifacts(folder, records, contents)
+    _artifacts(folder, records, contents, rows=rows)
     _exports(records, found.head, runbook, contents)
     opened = records[0].event
     assert isinstance(opened, ev.IncidentOpened)  # the rules of the events
@@ -227,9 +227,11 @@ def _runbooks(folder: Path, records: tuple[Record, ...], contents: _Contents) ->
     return last
 
 
-def _artifacts(folder: Path, records: tuple[Record, ...], contents: _Contents) -> None:
+def _artifacts(
+    folder: Path, records: tuple[Record, ...], contents: _Contents, *, rows: bool
+) -> None:
     """Those that the record names; another file in their folder was never evidence."""
-    for name in bundle.artifacts(records):
+    for name in bundle.artifacts(records, rows=rows):
         named = _ARTIFACT.fullmatch(name)
         path = folder / name
         try:

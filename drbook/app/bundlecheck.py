@@ -176,7 +176,7 @@ def _fits(
 def _named(manifest: Manifest, records: Sequence[Record], found: Mapping[str, Member]) -> list[str]:
     """What the record names is in it, or its lack is said; and nothing else is."""
     wanted = dict(bundle.runbooks(records))
-    for name in bundle.artifacts(records):
+    for name in bundle.artifacts(records, rows=manifest.rows):
         named = _ARTIFACT.fullmatch(name)
         wanted[name] = named[1] if named else ""
     problems = []

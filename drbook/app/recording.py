@@ -8,7 +8,13 @@ from drbook.core.events import Event
 def event_of(step: str, attempt: int, signal: sig.Recordable) -> Event:
     """A signal as the event that records it."""
     if isinstance(signal, sig.Milestone):
-        return ev.MilestoneReached(step=step, attempt=attempt, text=signal.text, data=signal.data)
+        return ev.MilestoneReached(
+            step=step,
+            attempt=attempt,
+            text=signal.text,
+            data=signal.data,
+            artifacts=signal.artifacts,
+        )
     if isinstance(signal, sig.ResourceIntended):
         return ev.ResourceIntended(
             step=step,

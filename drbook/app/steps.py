@@ -158,6 +158,7 @@ class Steps:
                 next=ending.next,
                 code=ending.code,
                 duration_ms=attempt.duration_ms(),
+                artifacts=ending.artifacts,
             )
         )
         self._plan_retry(attempt, ending)

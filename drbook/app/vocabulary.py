@@ -3,6 +3,7 @@
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
+from drbook.actions.applying import Apply, Rehearse
 from drbook.actions.detect import CompareBaseline, ProbeDatabase
 from drbook.actions.difference import CompareRows
 from drbook.actions.findloss import FindLoss
@@ -11,6 +12,7 @@ from drbook.actions.locate import Locate
 from drbook.actions.outside import Http, Shell, Sql
 from drbook.actions.replay import PauseReplay
 from drbook.actions.restore import Restore
+from drbook.actions.reviewed import Propose
 from drbook.actions.verify import Verify
 from drbook.core.actions import Action, AnyAction
 from drbook.core.errors import UsageError
@@ -20,6 +22,7 @@ from drbook.mirror.config import MIRRORS
 from drbook.providers.kinds import BASELINE_STORES, SOURCES, TARGETS
 
 BUILT_IN = (
+    Apply,
     Ask,
     Assert,
     Choose,
@@ -32,6 +35,8 @@ BUILT_IN = (
     Note,
     PauseReplay,
     ProbeDatabase,
+    Propose,
+    Rehearse,
     Shell,
     Sql,
     Verify,

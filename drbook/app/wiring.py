@@ -2,7 +2,8 @@
 
 `dry-run`: no targets, no new baselines, no commands or requests but reading ones, and no login that is
 more than a reader.
-`drill`: fresh targets and commands that change them; nothing outside. `live`: all of it.
+`drill`: fresh targets and commands that change them; nothing outside, and rows are merged into a stand-in
+only. `live`: all of it.
 """
 
 import time
@@ -141,6 +142,7 @@ class Wiring:
         """The doors of one attempt, or of one of `shares` pieces of its work; closed with the block."""
         # These libraries load when a step first needs a door, not when drbook starts.
         from drbook.providers.http import HttpSender
+        from drbook.providers.merge.door import MergeDoor
         from drbook.providers.standbydoor import StandbyDoor
 
         live, dry = self._mode is Mode.LIVE, self._mode is Mode.DRY_RUN
@@ -162,6 +164,15 @@ class Wiring:
                 artifacts=ArtifactFolder(self._folder),
                 standbys=StandbyDoor(
                     self._runbook.sources, self.secret, cancel, may_pause=live, readers_only=dry
+                ),
+                merges=MergeDoor(
+                    self._mode,
+                    self._runbook.document.production.database,
+                    self._folder,
+                    self._environment,
+                    cancel,
+                    self.tools,
+                    self._elsewhere,
                 ),
                 earlier=self._earlier,
                 apart=lambda shares: self._apart(context, cancel, shares),

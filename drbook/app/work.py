@@ -56,6 +56,7 @@ class Ending:
     next: str = ""
     code: str = ""
     duration_ms: int = 0
+    artifacts: tuple[str, ...] = ()
 
 
 def ending_of(error: BaseException, effect: Effect) -> Ending:
@@ -179,7 +180,14 @@ class Attempt:
                 work.close()
         result = finished.result.model_dump(mode="json", by_alias=True)
         _need_recordable(result)
-        return Ending(finished.state, result, finished.reason, finished.means, finished.next)
+        return Ending(
+            finished.state,
+            result,
+            finished.reason,
+            finished.means,
+            finished.next,
+            artifacts=finished.artifacts,
+        )
 
 
 LARGEST = 16 * 1024 * 1024

@@ -69,6 +69,8 @@ class Finished:
     """One sentence for the step list; says what is wrong where the state is not `succeeded`."""
     means: str = ""
     next: str = ""
+    artifacts: tuple[str, ...] = ()
+    """Evidence that it kept, by name."""
 
 
 @dataclass(frozen=True, slots=True)

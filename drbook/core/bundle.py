@@ -211,12 +211,17 @@ def runbooks(records: Sequence[Record]) -> dict[str, str]:
     return found
 
 
-def artifacts(records: Sequence[Record]) -> tuple[str, ...]:
-    """The names of all artifacts on record, each once."""
-    events = (record.event for record in records)
-    keeping = (ev.StepFinished, ev.ExternalFileTaken)
-    named = (name for one in events if isinstance(one, keeping) for name in one.artifacts)
-    return tuple(sorted(set(named)))
+ROW_FILES = (".rows", ".conflicts", ".undo.sql")
+"""How the names of artifacts end that hold rows of a database."""
+
+
+def artifacts(records: Sequence[Record], *, rows: bool) -> tuple[str, ...]:
+    """The names of the artifacts on record that belong into a bundle, each once: files of rows only with the
+    rows."""
+    ends = (record.event for record in records)
+    kinds = ev.StepFinished | ev.MilestoneReached | ev.ExternalFileTaken
+    named = (name for one in ends if isinstance(one, kinds) for name in one.artifacts)
+    return tuple(sorted(name for name in set(named) if rows or not name.endswith(ROW_FILES)))
 
 
 def outcome(records: Sequence[Record]) -> str:

@@ -252,6 +252,7 @@ class ProcessStarted(AttemptEvent):
 class MilestoneReached(AttemptEvent):
     text: str
     data: Json = None
+    artifacts: tuple[str, ...] = ()
 
 
 class CancelRequested(AttemptEvent):

@@ -1,5 +1,6 @@
 """What the actions with a meaning of their own hand back; the timeline and the screen read these."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from drbook.core.isolation import Isolation
 from drbook.core.points import RecoveryPoint
 from drbook.core.preflight import Preflight
 from drbook.core.recovery import RecoveryReport
+from drbook.core.reviewed import ConflictShown, Outcome, Proposal
 from drbook.core.targets import LoadReport, LocalCopy, Target
 from drbook.core.tried import Tried
 from drbook.core.values import Frozen, Json, UtcTime
@@ -19,6 +21,11 @@ R = TypeVar("R", bound=Frozen)
 LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
 COMPARE, COMPARE_BASELINE = "postgres.difference", "postgres.compare_baseline"
 FIND_LOSS = "postgres.find_loss"
+PROPOSE, REHEARSE, APPLY = (
+    "postgres.propose",
+    "postgres.rehearse_reviewed",
+    "postgres.apply_reviewed",
+)
 SHELL, SQL, HTTP = "shell", "sql", "http"
 """The actions whose results are read here, by name."""
 
@@ -70,6 +77,28 @@ class DifferenceResult(Frozen):
     """`postgres.difference`: two databases that are both alive, row by row where they differ."""
 
     difference: Difference
+
+
+class ProposeResult(Frozen):
+    """`postgres.propose`: lost rows for a production that is alive, by digest."""
+
+    proposal: Proposal
+    conflicts: Mapping[str, tuple[ConflictShown, ...]] = {}
+    """Table → rows that both have with other values, as many as were asked for."""
+
+
+class RehearseResult(Frozen):
+    """`postgres.rehearse_reviewed`: what a merge would come to; it was rolled back."""
+
+    rehearsal: Outcome
+
+
+class ApplyResult(Frozen):
+    """`postgres.apply_reviewed`: what was merged, and what takes it back."""
+
+    outcome: Outcome
+    undo: str
+    """The artifact with the SQL; empty where there was nothing to apply."""
 
 
 class SqlResult(Frozen):

@@ -38,6 +38,8 @@ class Milestone:
 
     text: str
     data: Json = None
+    artifacts: tuple[str, ...] = ()
+    """Evidence that is on this disk by now, and is copied with the record."""
 
 
 @dataclass(frozen=True, slots=True)

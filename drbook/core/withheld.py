@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from drbook.core.difference import RowDifference
 from drbook.core.events import Event, Record, StepFinished, StepPlanned, StepResolved
-from drbook.core.results import COMPARE, SQL, DifferenceResult, SqlResult, read_result
+from drbook.core.results import (
+    COMPARE,
+    PROPOSE,
+    SQL,
+    DifferenceResult,
+    ProposeResult,
+    SqlResult,
+    read_result,
+)
 from drbook.core.values import Json
 
 LEFT_OUT = "(left out)"
@@ -41,6 +49,9 @@ def without_rows(event: Event, actions: Mapping[tuple[str, int], str]) -> Event:
     elif action == COMPARE:
         compared = read_result(DifferenceResult, result)
         result = _blank(result) if compared is None else _compared(compared, result)
+    elif action == PROPOSE:
+        proposed = read_result(ProposeResult, result)
+        result = _blank(result) if proposed is None else _proposed(proposed, result)
     return event if result == event.result else event.model_copy(update={"result": result})
 
 
@@ -60,6 +71,22 @@ def _compared(found: DifferenceResult, result: Json) -> Json:
     )
     difference = found.difference.model_copy(update={"tables": blanked})
     return DifferenceResult(difference=difference).model_dump(mode="json")
+
+
+def _proposed(found: ProposeResult, result: Json) -> Json:
+    if not any(found.conflicts.values()):
+        return result
+    parts = ("key", "restored", "production")
+    blanked = {
+        table: tuple(
+            row.model_copy(
+                update={part: dict.fromkeys(getattr(row, part), LEFT_OUT) for part in parts}
+            )
+            for row in rows
+        )
+        for table, rows in found.conflicts.items()
+    }
+    return found.model_copy(update={"conflicts": blanked}).model_dump(mode="json", by_alias=True)
 
 
 def _row(row: RowDifference) -> RowDifference:

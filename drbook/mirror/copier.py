@@ -272,7 +272,9 @@ class Copier:
         if not folder.is_dir():
             return
         for entry in sorted(os.scandir(folder), key=lambda one: one.name):
-            if entry.name in self._kept or not entry.is_file(follow_symlinks=False):
+            if entry.name.startswith(".") or entry.name in self._kept:
+                continue  # a dotted one is a draft: it is named once it is whole
+            if not entry.is_file(follow_symlinks=False):
                 continue
             if entry.stat().st_size <= MAX_OBJECT:
                 data = Path(entry.path).read_bytes()

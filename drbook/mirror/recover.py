@@ -49,7 +49,9 @@ class Recovered:
         named = (
             record.event.artifacts
             for record in self.records
-            if isinstance(record.event, ev.StepFinished | ev.ExternalFileTaken)
+            if isinstance(
+                record.event, ev.StepFinished | ev.MilestoneReached | ev.ExternalFileTaken
+            )
         )
         return tuple(dict.fromkeys(name for names in named for name in names))
 

@@ -4,7 +4,10 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from drbook.core.errors import JournalError, Refused
 from drbook.core.values import plain
@@ -48,6 +51,52 @@ class ArtifactFolder:
                 code="artifact",
             ) from None
         return name
+
+    @contextmanager
+    def draft(self, suffix: str) -> Iterator["Draft"]:
+        """Evidence that is too long for memory: written piece by piece, and named at the end of the block.
+        Raises JournalError; what was not named is gone. Nothing is kept that holds nothing."""
+        folder = self._folder / "artifacts"
+        path: str | None = None
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            handle, path = tempfile.mkstemp(dir=folder, prefix=".")
+            with os.fdopen(handle, "wb") as stream:
+                made = Draft(stream)
+                yield made
+                stream.flush()
+                os.fsync(stream.fileno())
+            if made.size:
+                made.name = f"artifacts/{made.digest.hexdigest()}{suffix}"
+                os.replace(path, self._folder / made.name)
+                path = None
+                _sync_folder(folder)
+        except OSError as error:
+            raise JournalError(
+                f"Evidence cannot be written to {folder}: {error.strerror or error}.",
+                means="Nothing is recorded that it would have proven.",
+                next="Make room on that disk, then run the step again.",
+                code="artifact",
+            ) from None
+        finally:
+            if path is not None:
+                Path(path).unlink(missing_ok=True)
+
+
+class Draft:
+    """Evidence that is being written."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+        self.size = 0
+        self.name = ""
+        """Relative to the incident folder; empty until it is whole, and where it holds nothing."""
+
+    def write(self, data: bytes) -> None:
+        self.digest.update(data)
+        self.size += len(data)
+        self._stream.write(data)
 
 
 def _sync_folder(path: Path) -> None:

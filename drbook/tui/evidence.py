@@ -14,7 +14,18 @@ from drbook.core.losing import LossFound
 from drbook.core.points import Judgement
 from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.recovery import RecoveryReport
-from drbook.core.results import DifferenceResult, RestoreResult, VerifyResult, read_result
+from drbook.core.results import (
+    APPLY,
+    PROPOSE,
+    REHEARSE,
+    ApplyResult,
+    DifferenceResult,
+    ProposeResult,
+    RehearseResult,
+    RestoreResult,
+    VerifyResult,
+    read_result,
+)
 from drbook.core.state import StepRun, StepState
 from drbook.core.targets import DatabaseProbe, DatabaseRef, LoadReport
 from drbook.core.tried import Tried
@@ -25,6 +36,7 @@ from drbook.tui.difference import compared_databases
 from drbook.tui.losses import sought_losses
 from drbook.tui.outputs import printed
 from drbook.tui.paint import cut, said, table_of
+from drbook.tui.reviewed import merged, proposed_rows
 from drbook.tui.rowcounts import verified_rows
 
 R = TypeVar("R", bound=Frozen)
@@ -102,6 +114,15 @@ def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
     if run.action == "postgres.difference":
         compared = _result(DifferenceResult, run.result)
         return compared_databases(compared.difference, height) if compared else None
+    if run.action == PROPOSE:
+        proposed = _result(ProposeResult, run.result)
+        return proposed_rows(proposed, height) if proposed else None
+    if run.action == REHEARSE:
+        rehearsed = _result(RehearseResult, run.result)
+        return merged(rehearsed.rehearsal, height) if rehearsed else None
+    if run.action == APPLY:
+        applied = _result(ApplyResult, run.result)
+        return merged(applied, height) if applied else None
     if run.action == "postgres.find_loss":
         sought = _result(LossFound, run.result)
         return sought_losses(sought, width, height) if sought else None

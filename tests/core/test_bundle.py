@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from support.identities import who
 
 from drbook.core import events as ev
 from drbook.core.baseline import Identity
@@ -10,7 +11,16 @@ from drbook.core.bundle import personal, ranges
 from drbook.core.controls import CLAUSES, KINDS, ControlMap, control_map
 from drbook.core.difference import Difference, RowDifference, TableDifference
 from drbook.core.events import Effect, Mode, Plan, Record, StepEnd
-from drbook.core.results import COMPARE, RESTORE, SQL, VERIFY, DifferenceResult
+from drbook.core.results import (
+    COMPARE,
+    PROPOSE,
+    RESTORE,
+    SQL,
+    VERIFY,
+    DifferenceResult,
+    ProposeResult,
+)
+from drbook.core.reviewed import ConflictShown, Proposal, Proposed
 from drbook.core.values import Json
 from drbook.core.withheld import LEFT_OUT, actions_of, holds_rows, without_rows
 
@@ -48,6 +58,20 @@ def difference(*rows: RowDifference) -> Json:
     return DifferenceResult(difference=found).model_dump(mode="json")
 
 
+CONFLICT = ConflictShown(
+    key={"id": "4711"}, restored={"mail": "grace@example.com"}, production={"mail": "new"}
+)
+
+
+def proposed(*rows: ConflictShown) -> Json:
+    what = Proposed(
+        made_at=datetime(2026, 1, 1, tzinfo=UTC), source=who(), production=who(), tables=()
+    )
+    proposal = Proposal(artifact=f"artifacts/{'0' * 64}.proposal.json", what=what)
+    found = ProposeResult(proposal=proposal, conflicts={"public.t": rows})
+    return found.model_dump(mode="json", by_alias=True)
+
+
 ROW = RowDifference(
     key={"id": "4711"}, change="missing", left={"mail": "grace@example.com", "x": None}
 )
@@ -64,6 +88,9 @@ EMPTY: Json = {"columns": ["n"], "rows": [], "value": None, "count": 0, "truncat
         (COMPARE, difference(ROW), ("4711", "grace")),
         (COMPARE, difference(), ()),
         (COMPARE, {"other": "grace"}, ("grace",)),
+        (PROPOSE, proposed(CONFLICT), ("4711", "grace", "new")),
+        (PROPOSE, proposed(), ()),
+        (PROPOSE, {"other": "grace"}, ("grace",)),
         (VERIFY, {"rows": [["7"]]}, ()),
         ("shell", {"stdout": "7"}, ()),
         (SQL, None, ()),

@@ -6,6 +6,7 @@ And a whole dry run, seen from outside: nothing changes but the incident's own f
 import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,6 +29,7 @@ from drbook.core.fold import fold
 from drbook.core.points import RecoveryPoint
 from drbook.core.ports import Ports
 from drbook.core.recovery import RecoveryAim
+from drbook.core.reviewed import MergeWish, Proposal, Proposed
 from drbook.core.targets import DatabaseRef, LocalCopy, Target
 from drbook.journal.reader import read
 from drbook.language.load import load
@@ -101,6 +103,13 @@ PHYSICAL = RecoveryPoint(
     source="nowhere", id="x", taken_at=datetime(2026, 1, 1, tzinfo=UTC), taken_by="tool", size=1,
     format="physical", location="/nowhere",
 )  # fmt: skip
+WHAT = Proposed(
+    made_at=datetime(2026, 1, 1, tzinfo=UTC), source=IDENTITY, production=IDENTITY, tables=()
+)
+REVIEWED, FORGED = (
+    Proposal(artifact=f"artifacts/{sha256(one.bytes()).hexdigest()}.proposal.json", what=one)
+    for one in (WHAT, WHAT.model_copy(update={"stand_in": forged()}))
+)
 ATTEMPTS: dict[str, Attempt] = {
     "Targets.create a cluster": lambda p, w: drain(p.targets.create(ClusterTarget(), "x", ())),
     "Targets.create a database": lambda p, w: drain(
@@ -128,6 +137,14 @@ ATTEMPTS: dict[str, Attempt] = {
     ),
     "Processes.run the target": lambda p, w: drain(
         p.processes.run(["/bin/sh", "-c", "touch never"], declared="target")
+    ),
+    "Merges.rehearse": lambda p, w: drain(p.merges.rehearse(REVIEWED, MergeWish(SERVER))),
+    "Merges.apply": lambda p, w: drain(p.merges.apply(REVIEWED, MergeWish(SERVER), "x")),
+    "Merges.apply anywhere": lambda p, w: drain(
+        p.merges.apply(REVIEWED, MergeWish(SERVER), "../../evil")
+    ),
+    "Merges.apply to a stand-in": lambda p, w: drain(
+        p.merges.apply(FORGED, MergeWish(SERVER), "x")
     ),
     "Standbys.pause": lambda p, w: p.standbys.pause("late"),
     "Http.send POST": lambda p, w: sent(p, "POST", w.url()),
@@ -206,6 +223,9 @@ READING = {
     "Databases.probe",
     "Databases.query",
     "Databases.stretches",
+    "Merges.look",
+    "Merges.propose",
+    "Merges.undo",
     "Standbys.look",
     "Targets.foresee",
     "Targets.globals",
@@ -213,13 +233,13 @@ READING = {
     "Targets.preflight",
 }
 """What reads in every mode; `Databases` is attacked in test_sql.py. `Backups.fetch` writes into the
-incident's folder, which the dry run below shows."""
+incident's folder, which the dry run below shows, and so does `Merges.propose`."""
 
 
 def test_every_verb_of_every_door_is_attacked_or_only_reads() -> None:
     """A new verb makes this fail until somebody says what it may do in which mode."""
     names = {"Databases", "Backups", "Baselines", "Targets", "Processes", "Http", "Artifacts"}
-    names |= {"Standbys"}
+    names |= {"Standbys", "Merges"}
     verbs = {
         f"{name}.{verb}"
         for name in names
@@ -283,6 +303,34 @@ def test_a_forged_target_is_no_key_to_a_server(opened: Open, postgres: Postgres)
     with pytest.raises(Refused) as caught:
         drain(ports.targets.load(target, COPY))
     assert caught.value.code == "target-changed"
+
+
+def test_a_live_incident_merges_nothing_that_is_no_artifact_of_its_own(opened: Open) -> None:
+    """A proposal that fits its digest, and lies in no folder; and one against what is called a stand-in."""
+    for proposal, code in ((REVIEWED, "merge-digest"), (FORGED, "merge-stand-in")):
+        with pytest.raises(Refused) as caught:
+            drain(opened(Mode.LIVE).merges.apply(proposal, MergeWish(SERVER), "x"))
+        assert caught.value.code == code
+
+
+def test_no_lease_of_a_restore_opens_what_a_merge_may_write_to(
+    opened: Open, postgres: Postgres
+) -> None:
+    """And the other way about: production carries no mark, and a target is no production."""
+    identity = opened(Mode.LIVE).databases.probe(postgres.ref).identity
+    assert identity is not None
+    what = WHAT.model_copy(update={"production": identity})
+    ports = opened(Mode.LIVE)
+    name = ports.artifacts.keep(what.bytes(), ".proposal.json")
+    with pytest.raises(DrbookError) as caught:
+        drain(ports.merges.apply(Proposal(artifact=name, what=what), MergeWish(postgres.ref), "x"))
+    assert caught.value.code == "no-production"  # this runbook names none, whatever a proposal says
+    target = forged(kind="database", connect=postgres.ref, identity=identity)
+    (ports.artifacts.folder() / "copies").mkdir()
+    postgres.dump(ports.artifacts.folder() / "copies" / "x", "--format=custom")
+    with pytest.raises(Refused) as refused:
+        drain(ports.targets.load(target, COPY))
+    assert refused.value.code == "target-changed"
 
 
 def test_no_server_is_started_on_a_folder_that_no_incident_made(

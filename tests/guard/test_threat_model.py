@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 GUARD = Path(__file__).parent
-ELSEWHERE = ("test_disguises.py", "test_notify.py", "test_pages.py", "test_pg_ask.py")
+ELSEWHERE = (
+    "test_disguises.py",
+    "test_merging.py",
+    "test_notify.py",
+    "test_pages.py",
+    "test_pg_ask.py",
+)
 SHOWN_IN = (
     *sorted(GUARD.glob("test_*.py")),
     *(GUARD.parent / "providers" / name for name in ELSEWHERE),

@@ -1,0 +1,364 @@
+"""Lost rows that are proposed for a living database, and what a merge of them came to; all of it is data.
+
+A proposal names its rows by digest: what is applied is what was reviewed. A rehearsal and the merge itself
+are told in the same figures, so that one can be held against the other.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from drbook.core.baseline import Identity
+from drbook.core.merging import KeyKind
+from drbook.core.targets import DatabaseRef, Target
+from drbook.core.values import Frozen, UtcTime, counted, plain
+
+Policy = Literal["keep", "restore", "ask"]
+"""What happens to a row that both sides have with other values: production's stays, the restored one is put
+back, or nothing is applied before somebody has decided."""
+Triggers = Literal["fire", "skip"]
+
+
+class ColumnFacts(Frozen):
+    """One column as both sides have it."""
+
+    name: str
+    type: str
+    """As `format_type` writes it, with its modifier."""
+    generated: bool = False
+    """The server computes it: it is neither compared nor written."""
+    always: bool = False
+    """GENERATED ALWAYS AS IDENTITY: it can be inserted, and not updated."""
+
+
+class TableFacts(Frozen):
+    """What a table is, as far as a merge depends on it."""
+
+    schema_: str = Field(alias="schema")
+    name: str
+    partitioned: bool = False
+    columns: tuple[ColumnFacts, ...]
+    key: tuple[str, ...]
+    kinds: tuple[KeyKind, ...]
+    """How each part of the key is ordered."""
+    nullable: bool = False
+    """A part of the key may be NULL."""
+
+    model_config = Frozen.model_config | {"populate_by_name": True}
+
+    @property
+    def shown(self) -> str:
+        return f"{self.schema_}.{self.name}"
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The columns of a row in the artifact: the key's first, none that the server computes."""
+        others = (
+            one.name for one in self.columns if not one.generated and one.name not in self.key
+        )
+        return (*self.key, *others)
+
+    @property
+    def updated(self) -> tuple[str, ...]:
+        """What an overwritten row is given."""
+        fixed = {one.name for one in self.columns if one.always}
+        return tuple(name for name in self.written if name not in self.key and name not in fixed)
+
+
+class Rows(Frozen):
+    """A file of rows in the incident folder, named by its digest."""
+
+    artifact: str = ""
+    """Relative to the incident folder; empty where there are none."""
+    count: int = 0
+
+
+class ConflictShown(Frozen):
+    """One row that both sides have with other values: only the columns that differ, safe to show."""
+
+    key: Mapping[str, str]
+    restored: Mapping[str, str | None]
+    production: Mapping[str, str | None]
+
+
+class TableProposal(Frozen):
+    """What is proposed for one table."""
+
+    table: TableFacts
+    absent: bool = False
+    """Production has no such table: it is made by hand from `definition` first."""
+    missing: Rows = Rows()
+    """Rows that production lacks: to be inserted."""
+    conflicts: Rows = Rows()
+    """Rows that both have with other values: the restored one and production's, side by side."""
+    extra: int = 0
+    """Rows that only production has; never touched."""
+    equal: int = 0
+    unkeyed: int = 0
+    """Rows of both sides together whose key is NULL in a part: nobody can tell which is which."""
+    on_conflict: Policy = "keep"
+    triggers: tuple[str, ...] = ()
+    """Production's own triggers that a merge would fire."""
+
+    def in_words(self) -> str:
+        said = [f"{counted(self.missing.count, 'row')} to insert"]
+        if self.absent:
+            said.append("production has no such table")
+        if self.conflicts.count:
+            what = {"keep": "kept", "restore": "put back", "ask": "to be decided"}
+            said.append(f"{counted(self.conflicts.count, 'conflict')} ({what[self.on_conflict]})")
+        said.append(f"{counted(self.extra, 'row')} only in production")
+        if self.unkeyed:
+            said.append(f"{counted(self.unkeyed, 'row')} without a whole key, not compared")
+        return f"{plain(self.table.shown, 130)}: {', '.join(said)}"
+
+
+class Proposed(Frozen):
+    """What the artifact of a proposal says; its digest names all rows too."""
+
+    made_at: UtcTime
+    source: Identity
+    production: Identity
+    """Who holds the rows now: production, or its stand-in in a drill."""
+    stand_in: Target | None = None
+    tables: tuple[TableProposal, ...]
+    definition: str = ""
+    """An artifact with SQL that makes the tables that production lacks; a person runs it."""
+
+    def bytes(self) -> bytes:
+        """The artifact: always the same bytes for the same proposal."""
+        document = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+class Proposal(Frozen):
+    """A proposal by the digest of its artifact, with what it says."""
+
+    artifact: str = Field(pattern=r"^artifacts/[0-9a-f]{64}\.proposal\.json$")
+    what: Proposed
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Itself, and every file that it names."""
+        what = self.what
+        rows = [
+            name for one in what.tables for name in (one.missing.artifact, one.conflicts.artifact)
+        ]
+        return tuple(name for name in (self.artifact, *rows, what.definition) if name)
+
+    @property
+    def digest(self) -> str:
+        return self.artifact.removeprefix("artifacts/").partition(".")[0]
+
+    @property
+    def true_to_itself(self) -> bool:
+        """Whether what it says is what its digest names."""
+        return hashlib.sha256(self.what.bytes()).hexdigest() == self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalWish:
+    """What is to be proposed: which tables, by which keys, and what becomes of conflicts."""
+
+    tables: tuple[str, ...]
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    every: Policy = "keep"
+    """For tables of which `policies` says nothing."""
+    sample: int = 20
+    """So many conflicts of a table are shown with both values."""
+
+    def key(self, shown: str, given: str) -> tuple[str, ...]:
+        return self.keys.get(given, self.keys.get(shown, ()))
+
+    def policy(self, shown: str, given: str) -> Policy:
+        return self.policies.get(given, self.policies.get(shown, self.every))
+
+
+@dataclass(frozen=True, slots=True)
+class MergeWish:
+    """How a proposal is merged."""
+
+    login: DatabaseRef
+    """Who writes; it leads to the database that was reviewed, or is refused."""
+    triggers: Triggers = "fire"
+    decided: Mapping[str, Policy] = field(default_factory=dict)
+    lock_timeout: timedelta = timedelta(seconds=5)
+    statement_timeout: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeLook:
+    """What a look at a merge that was cut off showed."""
+
+    answer: Literal["happened", "did-not-happen", "unknown"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What people look at before a merge: the proposal, and of its conflicts as many as were asked for."""
+
+    proposal: Proposal
+    conflicts: Mapping[str, tuple[ConflictShown, ...]]
+
+
+class TableOutcome(Frozen):
+    """What a merge, or a rehearsal of one, did to one table."""
+
+    table: str
+    proposed: int
+    """Rows that were to be inserted."""
+    overwriting: int = 0
+    """Rows that were to be put back."""
+    present: int = 0
+    """Of the first: rows whose key production has by now."""
+    drifted: int = 0
+    """Of the second: rows that production has changed or deleted since."""
+    taken: int = 0
+    """Rows that have a value which is unique and another row has."""
+    orphans: int = 0
+    """Rows that refer to a row which is not there."""
+    inserted: int = 0
+    updated: int = 0
+    suppressed: int = 0
+    """Rows that are not there afterwards, though nothing failed: a trigger or a rule."""
+    changed: int = 0
+    """Rows that are there with other values than were reviewed: a trigger."""
+    failure: str = ""
+    """What the server said when it refused; then it may not have come to the counts behind it."""
+
+    @property
+    def blocked(self) -> str:
+        """Why it cannot be applied, whatever anybody accepts; empty where it can."""
+        parts = [
+            f"{counted(number, 'row')} {why}"
+            for number, why in (
+                (self.present, "in production by now under a key that was missing"),
+                (self.drifted, "changed or deleted in production since the review"),
+                (self.taken, "with a unique value that another row has"),
+                (self.orphans, "referring to rows that are not there"),
+            )
+            if number
+        ]
+        if self.failure:
+            parts.append(self.failure)
+        return "; ".join(parts)
+
+    @property
+    def as_reviewed(self) -> bool:
+        """Every row came out as it was reviewed."""
+        return (
+            not self.blocked
+            and not self.suppressed
+            and not self.changed
+            and self.inserted == self.proposed
+            and self.updated == self.overwriting
+        )
+
+    def in_words(self) -> str:
+        said = [f"{self.inserted:,} of {counted(self.proposed, 'row')} inserted"]
+        if self.overwriting:
+            said.append(f"{self.updated:,} of {counted(self.overwriting, 'row')} put back")
+        if self.suppressed:
+            said.append(f"{self.suppressed:,} suppressed by a trigger or rule")
+        if self.changed:
+            said.append(f"{self.changed:,} changed by a trigger")
+        if self.blocked:
+            said.append(self.blocked)
+        return f"{plain(self.table, 130)}: {', '.join(said)}"
+
+
+class SequenceMove(Frozen):
+    """A sequence behind a column into which rows were inserted."""
+
+    sequence: str
+    past: str
+    """The last of the inserted values, as text: it may exceed what JSON numbers hold."""
+    steps: int = 0
+    """How many values are drawn so that the next one is behind it."""
+
+
+class Outcome(Frozen):
+    """A merge, or a rehearsal of one, in figures."""
+
+    proposal: str
+    """The artifact that was merged."""
+    triggers: Triggers = "fire"
+    decided: Mapping[str, Policy] = {}
+    tables: tuple[TableOutcome, ...]
+    sequences: tuple[SequenceMove, ...] = ()
+
+    @property
+    def blocked(self) -> str:
+        return "; ".join(
+            f"{plain(one.table, 130)}: {one.blocked}" for one in self.tables if one.blocked
+        )
+
+    @property
+    def as_reviewed(self) -> bool:
+        return all(one.as_reviewed for one in self.tables)
+
+    def in_words(self) -> str:
+        return "; ".join(one.in_words() for one in self.tables) or "nothing to do"
+
+
+def departures(expected: Outcome, found: Outcome) -> str:
+    """Where a merge came out otherwise than its rehearsal; empty where it did not."""
+    before = {one.table: one for one in expected.tables}
+    apart = [
+        f"{one.in_words()}; in the rehearsal: {before[one.table].in_words()}"
+        if one.table in before
+        else f"{one.in_words()}; it was not rehearsed"
+        for one in found.tables
+        if before.get(one.table) != one
+    ]
+    apart += [f"{one} was rehearsed" for one in before.keys() - {one.table for one in found.tables}]
+    return " | ".join(apart)
+
+
+def undecided(what: Proposed, decided: Mapping[str, Policy]) -> tuple[str, ...]:
+    """Tables whose conflicts somebody has to decide before anything is applied."""
+    return tuple(
+        one.table.shown
+        for one in what.tables
+        if one.conflicts.count and policy_of(one, decided) == "ask"
+    )
+
+
+def policy_of(one: TableProposal, decided: Mapping[str, Policy]) -> Policy:
+    """How its conflicts are settled: as decided after the review, else as the runbook said before it."""
+    return decided.get(one.table.shown, decided.get(one.table.name, one.on_conflict))
+
+
+def parents_first(
+    tables: Sequence[str], references: Sequence[tuple[str, str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The tables in an order in which what is referred to comes first, and those that refer to each other in
+    a circle, which come last in the order that was given. `references` are (from, to)."""
+    left = list(tables)
+    found: list[str] = []
+    while left:
+        free = [
+            one
+            for one in left
+            if not any(child == one != parent and parent in left for child, parent in references)
+        ]
+        if not free:
+            return (*found, *left), tuple(left)
+        found += free
+        left = [one for one in left if one not in free]
+    return tuple(found), ()
+
+
+def steps_past(last: int | None, start: int, increment: int, reached: int) -> int:
+    """How many values have to be drawn from a sequence until all of them lie behind `reached`. `last` is the
+    last one drawn, None where none was."""
+    behind = last if last is not None else start - increment
+    gap = (reached - behind) if increment > 0 else (behind - reached)
+    return max(0, -(-gap // abs(increment)))
