@@ -7,6 +7,7 @@ from typing import Protocol
 
 from drbook.app.model import (
     Abort,
+    Accept,
     Answer,
     Approve,
     Close,
@@ -32,6 +33,10 @@ class Responder(Protocol):
     def respond(self, run: StepRun) -> "Answer | Approve | Confirm | None":
         """An answer to the first thing that the planned step lacks."""
 
+    def accept(self, run: StepRun) -> "Accept | None":
+        """Why a rehearsal goes on although the step could not be verified. In a live incident, nobody but a
+        person says so."""
+
 
 class Nobody:
     """No answers: an unattended run ends where a person is needed."""
@@ -39,6 +44,9 @@ class Nobody:
     actor = "nobody"
 
     def respond(self, run: StepRun) -> Answer | Approve | Confirm | None:
+        return None
+
+    def accept(self, run: StepRun) -> Accept | None:
         return None
 
 
@@ -132,6 +140,10 @@ def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outco
     if snapshot.retrying or snapshot.looking:
         return state.seq
     stopped = _stopped_by(snapshot)
+    if stopped is not None and state.mode is not Mode.LIVE:
+        goes_on = responder.accept(state.steps[stopped])
+        if goes_on is not None:
+            return _do(incident, goes_on, responder.actor)
     if decision.ready and stopped is None:
         step = decision.ready[0]
         return _do(incident, Run(step))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from support.incident import World
 
 
-class Willing:
+class Willing(Nobody):
     """Answers everything, like the demo's operator."""
 
     actor = "simulated"
