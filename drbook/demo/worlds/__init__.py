@@ -14,6 +14,9 @@ DEFAULT = "volume-deleted"
 
 MODULES: Mapping[str, str] = {
     DEFAULT: "volume_deleted",
+    "wrong-host-wiped": "wrong_host",
+    "instance-destroyed": "instance_destroyed",
+    "fabricated-rows": "fabricated_rows",
 }
 """By scenario: the module in this folder whose `STORY` it is, in the order in which they are told."""
 
