@@ -14,9 +14,12 @@ DEFAULT = "volume-deleted"
 
 MODULES: Mapping[str, str] = {
     DEFAULT: "volume_deleted",
+    "backups-on-the-volume": "backups_on_volume",
     "wrong-host-wiped": "wrong_host",
     "instance-destroyed": "instance_destroyed",
     "fabricated-rows": "fabricated_rows",
+    "account-lost": "account_lost",
+    "purging-backup-server": "purging_server",
 }
 """By scenario: the module in this folder whose `STORY` it is, in the order in which they are told."""
 

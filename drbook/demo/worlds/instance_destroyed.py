@@ -95,7 +95,7 @@ STORY = Story(
         aged=timedelta(hours=20),
         refused=(
             Refused("automated", "destroyed", "it lay in what was destroyed"),
-            Refused("manual", "shared", "in the same account"),
+            Refused("manual", "shared", "it is in production's own account"),
         ),
         lost=("public.reservations", "public.payments"),
     ),
