@@ -18,7 +18,10 @@ WIDTH = 76
 @click.command("show")
 @click.argument("runbook")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(runbook: str, as_json: bool) -> None:
+@click.option(
+    "--page", is_flag=True, help="Only its first page: what it is for, in its author's words."
+)
+def command(runbook: str, as_json: bool, page: bool) -> None:
     """Show phases, steps, needs, sources and objectives. Nothing is contacted."""
     loaded = open_runbook(runbook)
     if as_json:
@@ -30,6 +33,9 @@ def command(runbook: str, as_json: bool) -> None:
         click.echo()
         for line in page_lines(document.description):
             _tell(f"  {line}".rstrip())
+    if page:
+        return
+    if document.description:
         click.echo()
     _tell(f"  file     {loaded.file}")
     _tell(f"  sha256   {loaded.sha256}")
