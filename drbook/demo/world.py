@@ -80,7 +80,7 @@ class World:
         self.store = ObjectStore(folder / "object-store", owners)
         self.volume = self.production.folder
         self.address = ""
-        """Where production answered, once it is gone."""
+        """Where production answers, or did."""
         self._rows = rows
         self._cancel = CancelToken()
 
@@ -138,6 +138,7 @@ class World:
         finish(self.production.create())
         # A world that is thrown away need not survive a power cut.
         finish(self.production.start({"fsync": "off", "synchronous_commit": "off"}))
+        self.address = str(self.production.socket)
         with psycopg.connect(
             host=str(self.production.socket), user="postgres", dbname="postgres", autocommit=True
         ) as connection:
@@ -225,7 +226,6 @@ class World:
 
     def lose_volume(self) -> None:
         """Production's server stops, and its volume is gone with all that lay on it."""
-        self.address = str(self.production.socket)
         self.production.stop()
         shutil.rmtree(self.volume)
 

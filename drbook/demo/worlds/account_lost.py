@@ -81,7 +81,6 @@ class AccountLost(World):
 
     def _pack(self, moment: datetime) -> None:
         self.tell(f"  go-bag packed, {ago(self.now - moment)}")
-        self.address = str(self.production.socket)
         order = Order(
             open_runbook(str(self.runbook())),
             self.bag,

@@ -62,7 +62,6 @@ class FabricatedRows(World):
 
     def disaster(self) -> datetime:
         """Customers call. Nobody knows that it began hours ago: what is said is when it was noticed."""
-        self.address = str(self.production.socket)
         self.tell("Customers call: their bookings are not theirs. The counts look right.")
         return datetime.now(UTC).replace(microsecond=0)
 

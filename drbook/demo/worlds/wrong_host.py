@@ -71,7 +71,8 @@ class WrongHost(World):
             self.lay(self.folder / "staging", dump, None, taken)
 
     def _follow(self, moment: datetime) -> None:
-        """A standby without a delay."""
+        """A standby without a delay, and the place of snapshots that are taken of other hosts."""
+        (self.folder / "snapshots" / "db1").mkdir(mode=0o700, parents=True)
         self.tell("  a standby follows")
         self.standby.make_folder()
         argv: list[str | Path] = [self.tools.path("pg_basebackup"), "-R", "-c", "fast"]
@@ -80,14 +81,12 @@ class WrongHost(World):
         if done.exit_code != 0:
             raise StepFailed(f"The demo's standby failed: {plain(done.stderr[-300:], 300)}")
         finish(self.standby.start({"fsync": "off"}))
+        self._standby_address = str(self.standby.socket)
 
     def disaster(self) -> datetime:
         """The standby was cleared to be made anew; then the primary was, by mistake."""
-        self._standby_address = str(self.standby.socket)
         self.standby.stop()
         shutil.rmtree(self.standby.data)
-        (self.folder / "snapshots" / "db1").mkdir(mode=0o700, parents=True)
-        self.address = str(self.production.socket)
         self.production.stop()
         shutil.rmtree(self.production.data)
         self.tell("The standby lags and is cleared to be made anew. That was the wrong terminal.")
