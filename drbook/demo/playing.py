@@ -39,19 +39,23 @@ class Played:
         return not self.unmet
 
 
+def opened(made: World) -> Session:
+    """Let the disaster happen, and open the rehearsal of the world's runbook in it."""
+    occurred = made.disaster()
+    return open_incident(
+        open_runbook(str(made.runbook())),
+        Mode.DRILL,
+        Home(made.folder / "drbook"),
+        {"occurred": format_time(occurred)},
+        environment={**os.environ, **made.environment()},
+    )
+
+
 @contextmanager
 def told(story: Story, rows: int, *, keep: bool, tell: Tell) -> Iterator[tuple[World, Session]]:
     """The scenario's world after its disaster, and the rehearsal of its runbook opened in it."""
     with world(rows, keep=keep, tell=tell, kind=story.world) as made:
-        occurred = made.disaster()
-        session = open_incident(
-            open_runbook(str(made.runbook())),
-            Mode.DRILL,
-            Home(made.folder / "drbook"),
-            {"occurred": format_time(occurred)},
-            environment={**os.environ, **made.environment()},
-        )
-        yield made, session
+        yield made, opened(made)
 
 
 def answering(story: Story, made: World) -> Scenario:

@@ -1,6 +1,7 @@
 """What a scenario expects, held against reports: good ones, and each way in which one may be wrong."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,3 +102,11 @@ def test_every_scenario_is_whole(name: str) -> None:
     assert asked == set(found.answers), "each question has its answer"
     assert len(found.line) <= 100
     assert len(found.end) <= 100
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_reference_tells_of_it(name: str) -> None:
+    found = story(name)
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    row = f"| `{name}` | {found.line} | {found.end} (exit code {int(found.expected.code)}) |"
+    assert row in readme
