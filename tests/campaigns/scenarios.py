@@ -133,7 +133,10 @@ class Person:
         self.seat.sees("occurred")
         self.seat.press("1")
         self.seat.sees("When did it happen")
-        self.seat.press("\x15" + EARLIER + ENTER)
+        self.seat.read(1.0)  # a dialog that has just come takes no Enter yet
+        self.seat.press("\x15" + EARLIER)
+        self.seat.sees("5 h 00 m ago")
+        self.seat.press(ENTER)
         self.seat.sees("stale")
 
 
