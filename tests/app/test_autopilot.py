@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import pytest
+from support.incident import FakeResult
 
 from drbook.app import model as cmd
 from drbook.app.autopilot import Nobody, abort, run_unattended
@@ -169,7 +170,7 @@ def test_an_interrupted_run_is_aborted_once(world: "World") -> None:
 
 
 def _unsure(params: Frozen, context: StepContext, ports: Ports) -> Working[Finished]:
-    return Finished(None, StepEnd.COULD_NOT_VERIFY, "nobody knows")
+    return Finished(FakeResult(), StepEnd.COULD_NOT_VERIFY, "nobody knows")
     yield
 
 
