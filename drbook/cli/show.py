@@ -19,7 +19,7 @@ WIDTH = 76
 @click.argument("runbook")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @click.option(
-    "--page", is_flag=True, help="Only its first page: what it is for, in its author's words."
+    "--page", is_flag=True, help="Only its first page: what it is for, and who is called."
 )
 def command(runbook: str, as_json: bool, page: bool) -> None:
     """Show phases, steps, needs, sources and objectives. Nothing is contacted."""
@@ -34,6 +34,8 @@ def command(runbook: str, as_json: bool, page: bool) -> None:
         for line in page_lines(document.description):
             _tell(f"  {line}".rstrip())
     if page:
+        for one in document.contacts:
+            _tell(f"  call     {one.name}: {one.phone or one.reach}")
         return
     if document.description:
         click.echo()
