@@ -85,11 +85,10 @@ def _print(played: "Sequence[Played]") -> None:
             one.outcome,
             str(one.code),
             f"{one.seconds:.0f} s",
-            one.story.end,
         )
         for one in played
     ]
-    print_table(("scenario", "came out", "outcome", "code", "took", "what must come out"), rows)
+    print_table(("scenario", "came out", "outcome", "code", "took"), rows)
     for one in played:
         for words in one.unmet:
             click.echo(f"{one.story.name}: {words}")
