@@ -7,6 +7,7 @@ from typing import Protocol
 
 from drbook.app.model import (
     Abort,
+    Accept,
     Answer,
     Approve,
     Close,
@@ -33,6 +34,10 @@ class Responder(Protocol):
     def respond(self, run: StepRun) -> "Answer | Approve | Confirm | None":
         """An answer to the first thing that the planned step lacks."""
 
+    def accept(self, run: StepRun) -> "Accept | None":
+        """Why a rehearsal goes on although the step could not be verified. In a live incident, nobody but a
+        person says so."""
+
 
 class Nobody:
     """No answers: an unattended run ends where a person is needed."""
@@ -40,6 +45,9 @@ class Nobody:
     actor = "nobody"
 
     def respond(self, run: StepRun) -> Answer | Approve | Confirm | None:
+        return None
+
+    def accept(self, run: StepRun) -> Accept | None:
         return None
 
 
@@ -135,6 +143,10 @@ def _move(incident: Incident, snapshot: Snapshot, responder: Responder) -> Outco
     if snapshot.retrying or snapshot.looking:
         return state.seq
     stopped = _stopped_by(snapshot)
+    if stopped is not None and state.mode is not Mode.LIVE:
+        goes_on = responder.accept(state.steps[stopped])
+        if goes_on is not None:
+            return _do(incident, goes_on, responder.actor)
     # What a drill's steps handed on may be gone since; they are run again into another target.
     drill = state.mode is Mode.DRILL and bool(state.resumed)
     ready = next_ready(snapshot.runbook, state) if drill else decision.ready

@@ -48,11 +48,12 @@ def own_folder(home: Home) -> Path:
 
 
 def entries(home: Home, here: Path) -> list[Entry]:
-    """Shipped runbooks, those of one's own folder, and those of the current directory."""
-    found = [Entry(name, shipped.find(name), "shipped") for name in shipped.names()]
+    """Runbooks of one's own folder and those of the current directory, then the shipped ones: at night nobody
+    looks for the own one behind examples."""
+    found: list[Entry] = []
     for folder, origin in ((own_folder(home), "yours"), (here, "here")):
         found += [Entry(path.name, path, origin) for path in _runbooks(folder)]
-    return found
+    return found + [Entry(name, shipped.find(name), "shipped") for name in shipped.names()]
 
 
 def check(entry: Entry) -> Checked:

@@ -5,22 +5,24 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from drbook.app.exports import may_write, write_timeline
-from drbook.app.places import Home
-from drbook.app.session import open_incident
-from drbook.app.shipped import open_runbook
 from drbook.cli.lead import as_interrupt, lead, need_terminal
 from drbook.cli.output import say
+from drbook.cli.scenarios import list_scenarios, play_all, say_whether
 from drbook.cli.surprised import plan_of, surprised
-from drbook.core.errors import StepFailed
-from drbook.core.events import Mode
+from drbook.core.errors import StepFailed, UsageError
 from drbook.core.values import format_time
-from drbook.demo.surprises import Surprise
+from drbook.demo.surprises import Plan, Surprise
+from drbook.demo.worlds import DEFAULT, MODULES, story
 
-SCENARIOS = ("volume-deleted",)
+if TYPE_CHECKING:
+    from drbook.demo.story import Story
+
+ALL = "all"
 
 
 @click.command("demo")
@@ -44,11 +46,12 @@ SCENARIOS = ("volume-deleted",)
 )
 @click.option(
     "--scenario",
-    type=click.Choice(SCENARIOS),
-    default=SCENARIOS[0],
+    type=click.Choice((*MODULES, ALL)),
+    default=DEFAULT,
     show_default=True,
-    help="What goes wrong.",
+    help="What goes wrong; `all`, one after the other, with --headless.",
 )
+@click.option("--list", "listing", is_flag=True, help="List the scenarios and what must come out.")
 @click.option(
     "--surprise",
     is_flag=True,
@@ -70,50 +73,53 @@ def command(
     output: Path | None,
     rows: int,
     scenario: str,
+    listing: bool,
     surprise: bool,
     seed: int | None,
     names: str | None,
 ) -> int:
-    """Set up a rental business, delete its production volume, and lead you through the recovery.
+    """Set up a rental business, let a disaster happen to it, and lead you through the recovery.
 
     Everything happens in one temporary folder, on loopback and private sockets, and is removed at
     the end. Nothing of this machine's own is touched.
     """
+    if listing:
+        return list_scenarios(as_json)
+    if scenario == ALL and (not headless or output is not None):
+        raise UsageError(
+            "`--scenario all` leads one scenario after the other, unattended and without one timeline.",
+            next="drbook demo --scenario all --headless",
+        )
+    if surprise and scenario != DEFAULT:
+        raise UsageError(
+            f"Surprises come over the scenario {DEFAULT} alone.",
+            means="Nothing was started.",
+            next="drbook demo --surprise",
+        )
     if not headless:
         need_terminal("drbook demo")
     if output is not None:
         may_write(output)
     _alone()
     _need_parts()
-    from drbook.demo.scenario import Scenario
-    from drbook.demo.world import world
+    if scenario == ALL:
+        with _ended_by_signals():
+            return play_all(rows, keep=keep, as_json=as_json)
+    from drbook.demo.playing import answering, told
 
     plan = plan_of(surprise, seed, names)
-    with _ended_by_signals(), world(rows, keep=keep, tell=say) as made:
-        occurred = made.disaster()
-        if plan is not None:
-            return surprised(
-                made,
-                format_time(occurred),
-                plan,
-                headless=headless,
-                as_json=as_json,
-                keep=keep,
-                output=output,
-            )
-        runbook = open_runbook(str(made.runbook()))
-        home = Home(made.folder / "drbook")
-        session = open_incident(
-            runbook,
-            Mode.DRILL,
-            home,
-            {"occurred": format_time(occurred)},
-            environment={**os.environ, **made.environment()},
-            keep_targets=keep,
-        )
+    chosen = story(scenario)
+    if plan is not None:
+        return _surprised(chosen, plan, rows, headless, as_json, keep, output)
+    with _ended_by_signals(), told(chosen, rows, keep=keep, tell=say) as (made, session):
         try:
             code = lead(
-                session, headless=headless, as_json=as_json, responder=Scenario(), kept=keep
+                session,
+                headless=headless,
+                as_json=as_json,
+                responder=answering(chosen, made),
+                kept=keep,
+                ended_as=lambda final, ended: say_whether(chosen, final, ended),
             )
             if output is not None:
                 write_timeline(session.folder, output)
@@ -122,6 +128,29 @@ def command(
         finally:
             if not keep:
                 say("The demo's world is removed, its journal included. --keep keeps it.")
+
+
+def _surprised(
+    chosen: "Story",
+    plan: Plan,
+    rows: int,
+    headless: bool,
+    as_json: bool,
+    keep: bool,
+    output: Path | None,
+) -> int:
+    from drbook.demo.world import world
+
+    with _ended_by_signals(), world(rows, keep=keep, tell=say, kind=chosen.world) as made:
+        return surprised(
+            made,
+            format_time(made.disaster()),
+            plan,
+            headless=headless,
+            as_json=as_json,
+            keep=keep,
+            output=output,
+        )
 
 
 def _need_parts() -> None:

@@ -1,5 +1,7 @@
 """`drbook show`: a runbook as drbook understands it."""
 
+import textwrap
+
 import click
 
 from drbook.app.planning import title_of
@@ -9,11 +11,17 @@ from drbook.cli.output import print_json
 from drbook.core.runbook import CompiledStep, Runbook
 from drbook.core.values import Json, format_duration, plain, show_duration
 
+WIDTH = 76
+"""Columns of a description: with its margin it fits a terminal of 80."""
+
 
 @click.command("show")
 @click.argument("runbook")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-def command(runbook: str, as_json: bool) -> None:
+@click.option(
+    "--page", is_flag=True, help="Only its first page: what it is for, and who is called."
+)
+def command(runbook: str, as_json: bool, page: bool) -> None:
     """Show phases, steps, needs, sources and objectives. Nothing is contacted."""
     loaded = open_runbook(runbook)
     if as_json:
@@ -21,6 +29,16 @@ def command(runbook: str, as_json: bool) -> None:
         return
     document = loaded.document
     _tell(loaded.title)
+    if document.description:
+        click.echo()
+        for line in page_lines(document.description):
+            _tell(f"  {line}".rstrip())
+    if page:
+        for one in document.contacts:
+            _tell(f"  call     {one.name}: {one.phone or one.reach}")
+        return
+    if document.description:
+        click.echo()
     _tell(f"  file     {loaded.file}")
     _tell(f"  sha256   {loaded.sha256}")
     objectives = document.objectives
@@ -59,6 +77,15 @@ def command(runbook: str, as_json: bool) -> None:
             _tell(line)
 
 
+def page_lines(text: str) -> list[str]:
+    """A description as its author broke it; a line that is longer than a small terminal is wrapped."""
+    found: list[str] = []
+    for line in text.strip().splitlines():
+        begin = line[: len(line) - len(line.lstrip())]
+        found += textwrap.wrap(line, WIDTH, subsequent_indent=begin) or [""]
+    return found
+
+
 def _tell(line: str) -> None:
     """A runbook's words are shown as plain text: a title may hold what a terminal obeys."""
     click.echo(plain(line, 2000))
@@ -78,6 +105,7 @@ def _document(runbook: Runbook) -> Json:
     document = runbook.document
     return {
         "title": runbook.title,
+        "description": document.description,
         "file": runbook.file,
         "sha256": runbook.sha256,
         "objectives": document.objectives.model_dump(mode="json"),

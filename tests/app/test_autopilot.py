@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 import pytest
+from support.incident import FakeResult
 
 from drbook.app import model as cmd
 from drbook.app.autopilot import Nobody, abort, run_unattended
-from drbook.app.model import Answer, Approve, Confirm, Snapshot
+from drbook.app.model import Accept, Answer, Approve, Confirm, Snapshot
 from drbook.core.actions import Finished, StepContext
 from drbook.core.errors import StepFailed, UsageError
-from drbook.core.events import Mode
+from drbook.core.events import Mode, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.signals import Working
 from drbook.core.state import StepRun, StepState
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from support.incident import World
 
 
-class Willing:
+class Willing(Nobody):
     """Answers everything, like the demo's operator."""
 
     actor = "simulated"
@@ -166,3 +167,29 @@ def test_an_interrupted_run_is_aborted_once(world: "World") -> None:
     with pytest.raises(UsageError):
         world.ask(cmd.Abort("a third time"))
     assert world.events().count("IncidentClosed") == 1
+
+
+def _unsure(params: Frozen, context: StepContext, ports: Ports) -> Working[Finished]:
+    return Finished(FakeResult(), StepEnd.COULD_NOT_VERIFY, "nobody knows")
+    yield
+
+
+class Daring(Nobody):
+    """Goes on over whatever could not be verified."""
+
+    def accept(self, run: StepRun) -> Accept | None:
+        return Accept(run.id, "go on")
+
+
+@pytest.mark.parametrize(
+    ("mode", "responder", "went_on"),
+    [(Mode.DRILL, Daring(), True), (Mode.DRILL, Nobody(), False), (Mode.LIVE, Daring(), False)],
+)
+def test_only_a_rehearsal_goes_on_unverified_without_a_person(
+    world: "World", mode: Mode, responder: Nobody, went_on: bool
+) -> None:
+    world.none.courses["a"] = _unsure
+    world.start("  - {id: a, phase: verify, do: none}\n  - {id: b, phase: close, do: none}\n", mode)
+    found = run_unattended(world.driver, responder, lambda _: None)
+    assert found.word == "could-not-verify", "accepted or not, it is never called verified"
+    assert (world.driver.state.steps["b"].state is StepState.SUCCEEDED) is went_on

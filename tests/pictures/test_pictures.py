@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import drbook
-from drbook.app.shipped import open_runbook
+from drbook.app.shipped import names, open_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.core import events as ev
 from drbook.core.fold import fold
@@ -118,14 +118,14 @@ WORD = re.compile(r"[A-Za-z]{2,}")
 
 @cache
 def words() -> frozenset[str]:
-    """Every word that drbook, its runbook or the recorded drill can say."""
+    """Every word that drbook, its runbooks or the recorded drill can say."""
     texts = [
         path.read_text(encoding="utf-8") for path in Path(drbook.__file__).parent.rglob("*.py")
     ]
     texts += [path.read_text(encoding="utf-8") for path in DRILL.iterdir()]
     texts += [
         "/home/ana/.local/state Ben sees no new bookings",
-        repr(open_runbook("rental-business")),
+        *(repr(open_runbook(name)) for name in names()),
     ]
     return frozenset(WORD.findall(" ".join(texts)))
 

@@ -1,0 +1,137 @@
+"""Scenarios led to their ends in worlds of their own, with the faults real: what must come out, and what would
+come out if nobody did what the runbook asks for.
+
+The others, and all of them by keys: `tests/campaigns/scenarios.py`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from drbook.app.audit import Order, audit
+from drbook.app.autopilot import run_unattended
+from drbook.app.inspect import Inspection
+from drbook.app.model import SetInput
+from drbook.app.places import Home
+from drbook.app.report import report
+from drbook.app.session import Session
+from drbook.app.shipped import open_runbook
+from drbook.cli.demo import _clean
+from drbook.core.engine import Outcome
+from drbook.core.errors import ExitCode
+from drbook.core.points import Answer
+from drbook.core.state import StepState
+from drbook.core.values import format_time
+from drbook.demo.playing import answering, opened, told
+from drbook.demo.scenario import Scenario
+from drbook.demo.world import World, world
+from drbook.demo.worlds import story
+
+ROWS = 2000
+
+
+def quiet(_: object) -> None:
+    """Nobody listens."""
+
+
+@contextmanager
+def after(name: str) -> Iterator[tuple[World, Session]]:
+    """A scenario's world after its disaster, and its rehearsal, which is led and closed in the block."""
+    with told(story(name), ROWS, keep=False, tell=quiet) as (made, session):
+        try:
+            with session:
+                yield made, session
+        finally:
+            _clean(session, made)
+
+
+def led(session: Session, responder: Scenario, again: tuple[str, ...] = ()) -> Outcome:
+    return run_unattended(session.driver, responder, quiet, again=lambda _: again)
+
+
+def texts(session: Session) -> str:
+    return " ".join(str(record.event) for record in session.driver.snapshot.records)
+
+
+def test_five_methods_have_failed_and_what_is_left_is_never_called_verified() -> None:
+    """In calm times the audit would have told. Then each method fails in its own way, and the copy for staging
+    goes live as what it is: not without a word, and never as verified."""
+    one = story("wrong-host-wiped")
+    with world(ROWS, keep=False, tell=quiet, kind=one.world) as made:
+        runbook, environment = open_runbook(str(made.runbook())), made.environment()
+        order = Order(runbook, environment, Home(made.folder / "home"), made.folder)
+        looked = Inspection(runbook, {}, environment, quiet)
+        lines = audit(order, looked, full=True).copies
+        failed = " ".join(line.reason for line in lines if line.answer is Answer.FAIL)
+        assert "it is a broken gzip stream" in failed
+
+        session = opened(made)
+        try:
+            with session:
+                silent = led(session, Scenario(one.answers, {}, made.hand))
+                assert silent.code is ExitCode.COULD_NOT_VERIFY
+                runs = session.driver.snapshot.state.steps
+                assert runs["decide"].state is StepState.PENDING
+
+                ended = led(session, answering(one, made))
+                assert one.expected.unmet(report(session.driver.snapshot, ended)) == []
+                said = texts(session)
+                for each in ("bucket: 0 copies", "snapshots: 0 copies", "standby: not reachable"):
+                    assert each in said
+                runs = session.driver.snapshot.state.steps
+                assert runs["verify"].accepted == one.accepts["verify"]
+                assert runs["decide"].answer == "degraded"
+        finally:
+            _clean(session, made)
+
+
+def test_made_up_rows_fail_and_the_older_copy_is_the_honest_one() -> None:
+    """Once it is said when it really began, the copy of after that is none any more."""
+    one = story("fabricated-rows")
+    with after(one.name) as (made, session):
+        ended = led(session, answering(one, made))
+        told_of = report(session.driver.snapshot, ended)
+        assert one.expected.unmet(told_of) == []
+        tables: Any = told_of["tables"]
+        assert {each["verdict"] for each in tables} == {"pass"}, "its counts and content are equal"
+
+        began = format_time(made.now - timedelta(hours=5))
+        session.driver.submit(SetInput("occurred", began)).result(timeout=60)
+        for step in ("locate", "restore", "verify"):  # what used the other time
+            ended = led(session, answering(one, made), again=(step,))
+        told_of = report(session.driver.snapshot, ended)
+        assert told_of["outcome"] == "pass"
+        rejected: Any = told_of["rejected"]
+        assert rejected[0]["verdict"] == "shared"
+        assert "what happened is in it" in str(rejected[0]["reasons"])
+
+
+def test_the_backup_server_purges_where_nobody_pauses_it() -> None:
+    """With the job real, and the start as the runbook asks for it: the step before is what the copies live by.
+    (With the pause: the campaign's short form.)"""
+    one = story("purging-backup-server")
+    with after(one.name) as (made, session):
+        disk = made.folder / "backup-server" / "disk"
+        assert len(list(disk.glob("*.dump"))) == 2
+
+        def careless(step: str) -> None:
+            if step != "pause":
+                made.hand(step)
+
+        ended = led(session, Scenario(one.answers, one.accepts, careless))
+        assert list(disk.iterdir()) == []
+        assert ended.code is ExitCode.FAILED
+        assert session.driver.snapshot.state.steps["locate"].state is StepState.FAILED
+
+
+def test_without_the_stick_no_copy_opens() -> None:
+    """The account is gone with the keys in it; where the one on the stick is not at hand, nobody knows what
+    there is."""
+    one = story("account-lost")
+    with after(one.name) as (made, session):
+        (made.folder / "stick" / "vault").unlink()
+        ended = led(session, answering(one, made))
+        assert ended.code is ExitCode.COULD_NOT_VERIFY
+        assert session.driver.snapshot.state.steps["locate"].state is StepState.COULD_NOT_VERIFY
+        assert "vault: not reachable" in texts(session)
