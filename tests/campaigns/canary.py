@@ -130,7 +130,7 @@ def demo(run: Campaign, rows: int) -> list[Path]:
     )
     if code != 0:
         raise AssertionError(f"the demo ended with {code}")
-    (world,) = (run.folder / "tmp").glob("drbook-demo-*")
+    (world,) = (run.folder / "tmp").glob("drbook-demo.*")
     run.export(world / "drbook")
     own = world / "object-store" / "identities.json"
     if run.ledger.detector.forms_in(own.read_bytes()) and own.stat().st_mode & 0o777 == 0o600:

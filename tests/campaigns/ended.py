@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,16 @@ def scratch_in(base: Path) -> Path:
     if server_user() == "nobody":
         folder.chmod(0o711)
     return folder
+
+
+@contextmanager
+def short_scratch() -> Iterator[Path]:
+    """One right below the temporary folder: the name of a server's socket in a world in it has to be short."""
+    with tempfile.TemporaryDirectory(prefix="t-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        if server_user() == "nobody":
+            folder.chmod(0o711)
+        yield folder
 
 
 def worlds(folder: Path) -> list[Path]:

@@ -163,6 +163,12 @@ MODULES: dict[str, tuple[str, ...]] = {
         "tests/providers/test_http_door.py",
         "tests/providers/test_notify.py",
     ),
+    "drbook.providers.merge.door": ("tests/providers/test_merging.py", "tests/guard/test_modes.py"),
+    "drbook.providers.merge.lease": (
+        "tests/providers/test_merging.py",
+        "tests/guard/test_modes.py",
+    ),
+    "drbook.providers.merge.statements": ("tests/providers/test_merging.py",),
     "drbook.providers.notify": ("tests/providers/test_notify.py",),
     "drbook.providers.s3guard": (
         "tests/providers/test_s3_allowed.py",

@@ -17,7 +17,6 @@ from drbook.app.places import Home
 from drbook.app.report import report
 from drbook.app.session import Session
 from drbook.app.shipped import open_runbook
-from drbook.cli.demo import _clean
 from drbook.core.engine import Outcome
 from drbook.core.errors import ExitCode
 from drbook.core.points import Answer
@@ -38,12 +37,8 @@ def quiet(_: object) -> None:
 @contextmanager
 def after(name: str) -> Iterator[tuple[World, Session]]:
     """A scenario's world after its disaster, and its rehearsal, which is led and closed in the block."""
-    with told(story(name), ROWS, keep=False, tell=quiet) as (made, session):
-        try:
-            with session:
-                yield made, session
-        finally:
-            _clean(session, made)
+    with told(story(name), ROWS, keep=False, tell=quiet) as (made, session), session:
+        yield made, session
 
 
 def led(session: Session, responder: Scenario, again: tuple[str, ...] = ()) -> Outcome:
@@ -66,24 +61,20 @@ def test_five_methods_have_failed_and_what_is_left_is_never_called_verified() ->
         failed = " ".join(line.reason for line in lines if line.answer is Answer.FAIL)
         assert "it is a broken gzip stream" in failed
 
-        session = opened(made)
-        try:
-            with session:
-                silent = led(session, Scenario(one.answers, {}, made.hand))
-                assert silent.code is ExitCode.COULD_NOT_VERIFY
-                runs = session.driver.snapshot.state.steps
-                assert runs["decide"].state is StepState.PENDING
+        with opened(made, keep=False) as session:
+            silent = led(session, Scenario(one.answers, {}, made.hand))
+            assert silent.code is ExitCode.COULD_NOT_VERIFY
+            runs = session.driver.snapshot.state.steps
+            assert runs["decide"].state is StepState.PENDING
 
-                ended = led(session, answering(one, made))
-                assert one.expected.unmet(report(session.driver.snapshot, ended)) == []
-                said = texts(session)
-                for each in ("bucket: 0 copies", "snapshots: 0 copies", "standby: not reachable"):
-                    assert each in said
-                runs = session.driver.snapshot.state.steps
-                assert runs["verify"].accepted == one.accepts["verify"]
-                assert runs["decide"].answer == "degraded"
-        finally:
-            _clean(session, made)
+            ended = led(session, answering(one, made))
+            assert one.expected.unmet(report(session.driver.snapshot, ended)) == []
+            said = texts(session)
+            for each in ("bucket: 0 copies", "snapshots: 0 copies", "standby: not reachable"):
+                assert each in said
+            runs = session.driver.snapshot.state.steps
+            assert runs["verify"].accepted == one.accepts["verify"]
+            assert runs["decide"].answer == "degraded"
 
 
 def test_made_up_rows_fail_and_the_older_copy_is_the_honest_one() -> None:

@@ -7,18 +7,20 @@ import os
 import shlex
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from campaigns.ended import Ending, family, scratch_in, what_is_left, worlds
+from campaigns.ended import Ending, family, short_scratch, what_is_left, worlds
 
 ROWS = "4000"
 
 
 @pytest.fixture
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return scratch_in(tmp_path_factory.getbasetemp())
+def scratch() -> Iterator[Path]:
+    with short_scratch() as folder:
+        yield folder
 
 
 def listening(process: psutil.Process) -> list[str]:

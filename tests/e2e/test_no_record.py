@@ -248,7 +248,7 @@ def test_a_note_that_cannot_be_left_is_said(tmp_path: Path) -> None:
     with pytest.raises(JournalError) as caught:
         leave(tmp_path, Letter("bob", "x"))
     assert caught.value.code == "note-left"
-    assert caught.value.means == "It is not on record."
+    assert caught.value.means == "What was to be left is not on record."
     assert [each.name for each in tmp_path.iterdir()] == ["inbox"]
 
 

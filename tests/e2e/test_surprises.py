@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from campaigns.ended import scratch_in, worlds
+from campaigns.ended import short_scratch, worlds
 from campaigns.surprises import Field, a_field
 from support.terminal import ENTER
 
@@ -28,8 +28,9 @@ def there() -> Iterator[Field]:
 
 
 @pytest.fixture
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return scratch_in(tmp_path_factory.getbasetemp())
+def scratch() -> Iterator[Path]:
+    with short_scratch() as folder:
+        yield folder
 
 
 def test_these_seeds_bring_what_is_to_be_seen() -> None:

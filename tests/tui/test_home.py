@@ -200,11 +200,13 @@ def test_arrows_pages_and_sections(place: Place) -> None:
         await sitting.press("up")
         assert sitting.home.chosen.key == first
         await sitting.press("end")
-        assert sitting.home.chosen.key.endswith("two.yaml")
+        last = sorted(names())[-1]  # the shipped ones come behind one's own
+        assert sitting.home.chosen.key.endswith(f"{last}.yaml")
         await sitting.press("home")
         assert sitting.home.chosen.section == "OPEN INCIDENTS"
         await sitting.press("pagedown")
-        assert sitting.home.chosen.key.endswith("two.yaml")
+        last = sorted(names())[-1]  # the shipped ones come behind one's own
+        assert sitting.home.chosen.key.endswith(f"{last}.yaml")
         await sitting.press("pageup")
         await sitting.press("shift+tab")
         assert sitting.home.chosen.section == "RUNBOOKS"
