@@ -35,6 +35,17 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """A table of which lost rows went back into the database that lives on."""
+
+    table: str
+    inserted: bool = False
+    """Whether rows were missing there."""
+    put_back: bool = False
+    """Whether rows had other values there, and were given their old ones."""
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """How a scenario must come out, in the words of `drbook`'s own report."""
 
@@ -49,6 +60,8 @@ class Expected:
     """Tables of which rows must be told as lost."""
     failing: Sequence[str] = ()
     """How the names of tables, assertions and other things begin that must not pass; all others must."""
+    merged: Sequence[Merged] = ()
+    """Tables that must be told as merged, all of what was reviewed; no others, and with what takes it back."""
     said: Sequence[str] = ()
     """Words that must stand somewhere in the report."""
 
@@ -64,6 +77,7 @@ class Expected:
             if there != wanted
         ]
         found += self._age(report) + self._refusals(report) + self._tables(report)
+        found += self._merges(report)
         text = str(report)
         return found + [f"not said: {words}" for words in self.said if words not in text]
 
@@ -109,6 +123,26 @@ class Expected:
             for name in sorted(bad)
             if not name.startswith(tuple(self.failing))
         ]
+
+
+    def _merges(self, report: Mapping[str, Json]) -> list[str]:
+        merges = _rows(report, "merged")
+        tables = {str(one["table"]): one for each in merges for one in _rows(each, "tables")}
+        found = [f"nothing takes back {one['step']}" for one in merges if not one["undo"]]
+        wanted = {one.table: one for one in self.merged}
+        for name in sorted(wanted.keys() | tables.keys()):
+            there, one = tables.get(name), wanted.get(name)
+            if there is None or one is None:
+                word = "not merged" if there is None else "merged"
+                found.append(f"{name} was {word}")
+                continue
+            for done, asked, must in (
+                ("inserted", "proposed", one.inserted),
+                ("updated", "overwriting", one.put_back),
+            ):
+                if there[done] != there[asked] or bool(there[done]) != must:
+                    found.append(f"{name}: {there[done]} of {there[asked]} rows were {done}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
