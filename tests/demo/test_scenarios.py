@@ -15,7 +15,7 @@ from drbook.app.audit import Order, audit
 from drbook.app.autopilot import run_unattended
 from drbook.app.inspect import Inspection
 from drbook.app.model import Answer as Answered
-from drbook.app.model import Confirm, RunOn, SetInput, Snapshot
+from drbook.app.model import Confirm, Run, SetInput, Snapshot
 from drbook.app.places import Home
 from drbook.app.report import report
 from drbook.app.session import Session
@@ -161,16 +161,17 @@ def by_a_person(session: Session, one: Story, made: World) -> None:
     """Live, to the last step: questions are answered as the scenario does, after it was done; names are typed."""
     said: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
     session.driver.subscribe(said.put)
-    session.driver.submit(RunOn()).result(timeout=60)
     did: set[str] = set()
     while True:
-        snapshot = said.get(timeout=60)
-        runs = snapshot.state.steps
+        while not said.empty():
+            said.get()
+        snapshot = session.driver.snapshot
+        runs, decision = snapshot.state.steps, snapshot.decision
         ill = [run for run in runs.values() if run.state in (StepState.FAILED, StepState.REFUSED)]
         assert not ill, ill
         if all(run.state in (StepState.SUCCEEDED, StepState.SKIPPED) for run in runs.values()):
             return
-        for step in snapshot.decision.awaiting:
+        for step in decision.awaiting:
             plan = runs[step].plan
             if step in did or plan is None:
                 continue
@@ -180,7 +181,10 @@ def by_a_person(session: Session, one: Story, made: World) -> None:
                 session.driver.submit(Answered(step, *one.answers[step])).result(timeout=60)
             elif plan.confirm is not None:
                 session.driver.submit(Confirm(step, plan.confirm)).result(timeout=60)
-            session.driver.submit(RunOn()).result(timeout=60)
+        if decision.ready and not decision.running and not decision.awaiting:
+            session.driver.submit(Run(decision.ready[0])).result(timeout=60)
+        elif not decision.to_skip:
+            said.get(timeout=60)
 
 
 def test_overwritten_rows_are_decided_by_table_and_production_is_only_read() -> None:
