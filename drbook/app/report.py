@@ -9,6 +9,7 @@ from drbook.app.model import Snapshot
 from drbook.core.engine import Outcome
 from drbook.core.lookingback import damaged
 from drbook.core.points import Judgement
+from drbook.core.results import APPLY, PROPOSE, ApplyResult, ProposeResult, read_result
 from drbook.core.targets import ADMIN
 from drbook.core.values import Json, counted, format_time, plain
 from drbook.timeline import words
@@ -47,6 +48,8 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "pause": list(words.pauses(timeline)),
         "difference": words.difference(timeline),
         "target": _target(timeline),
+        "proposed": _proposed(snapshot),
+        "merged": _merged(snapshot),
         "tables": _tables(timeline),
         "remarks": _remarks(timeline),
         "compared_with": _compared(timeline),
@@ -142,6 +145,46 @@ def _target(timeline: Timeline) -> Json:
         "location": target.location,
         "proof": target.proof,
     }
+
+
+def _proposed(snapshot: Snapshot) -> Json:
+    """What a database that lives on lacks or has otherwise, table by table."""
+    runs = [run for run in snapshot.state.steps.values() if run.action == PROPOSE]
+    found = [(run.id, read_result(ProposeResult, run.result)) for run in runs]
+    return [
+        {
+            "step": step,
+            "into": what.stand_in.name if what.stand_in is not None else None,
+            "tables": [
+                {
+                    "table": one.table.shown,
+                    "absent": one.absent,
+                    "missing": one.missing.count,
+                    "conflicts": one.conflicts.count,
+                    "extra": one.extra,
+                    "unkeyed": one.unkeyed,
+                }
+                for one in what.tables
+            ],
+        }
+        for step, what in ((name, one.proposal.what) for name, one in found if one is not None)
+    ]
+
+
+def _merged(snapshot: Snapshot) -> Json:
+    """What was merged into a database that lives on, table by table, and what takes it back."""
+    runs = [run for run in snapshot.state.steps.values() if run.action == APPLY]
+    found = [(run.id, read_result(ApplyResult, run.result)) for run in runs]
+    return [
+        {
+            "step": step,
+            "tables": [one.model_dump(mode="json") for one in applied.outcome.tables],
+            "decided": dict(applied.outcome.decided),
+            "undo": applied.undo or None,
+        }
+        for step, applied in found
+        if applied is not None
+    ]
 
 
 def _compared(timeline: Timeline) -> Json:

@@ -115,29 +115,31 @@ def evaluate(tree: Tree, scope: Mapping[str, Json]) -> Json:
             return "".join(_as_text(evaluate(part, scope)) for part in parts)
 
 
-def paths(tree: Tree) -> Iterator[Path]:
-    """Every path that the tree mentions."""
+def paths(tree: Tree, *, needed: bool = False) -> Iterator[Path]:
+    """Every path that the tree mentions; with `needed`, only those that have to be there: where `default` is
+    applied to one, something else stands in for it."""
     match tree:
         case Path():
             yield tree
         case Compare(left, _, right) | Logic(_, left, right):
-            yield from paths(left)
-            yield from paths(right)
+            yield from paths(left, needed=needed)
+            yield from paths(right, needed=needed)
         case Not(inner):
-            yield from paths(inner)
-        case Filter(inner, _, argument):
-            yield from paths(inner)
+            yield from paths(inner, needed=needed)
+        case Filter(inner, name, argument):
+            if not (needed and name == "default"):
+                yield from paths(inner, needed=needed)
             if argument is not None:
-                yield from paths(argument)
+                yield from paths(argument, needed=needed)
         case Join(parts):
             for part in parts:
-                yield from paths(part)
+                yield from paths(part, needed=needed)
         case ListTree(items):
             for item in items:
-                yield from paths(item)
+                yield from paths(item, needed=needed)
         case MapTree(pairs):
             for _, value in pairs:
-                yield from paths(value)
+                yield from paths(value, needed=needed)
         case Const():
             return
 

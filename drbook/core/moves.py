@@ -137,9 +137,9 @@ def _stands(state: IncidentState, step: str) -> bool:
 
 def _used(runbook: Runbook, skips: Set[str], stays: Set[str]) -> str:
     found = [
-        f"step {step.id} uses what {', '.join(sorted(step.uses & skips))} would hand back"
+        f"step {step.id} uses what {', '.join(sorted(step.cannot_lack & skips))} would hand back"
         for step in runbook.steps
-        if step.id in stays and step.uses & skips
+        if step.id in stays and step.cannot_lack & skips
     ]
     return "; ".join(found)
 

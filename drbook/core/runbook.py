@@ -282,6 +282,13 @@ class CompiledStep:
     """Steps whose output an expression refers to."""
     inputs: frozenset[str] = frozenset()
     """Inputs that an expression refers to; `incident.occurred` is the input `occurred`."""
+    may_lack: frozenset[str] = frozenset()
+    """Of `uses` the steps that may hand back nothing: every expression has a `default` for them."""
+
+    @property
+    def cannot_lack(self) -> frozenset[str]:
+        """The steps without whose output this one cannot start."""
+        return self.uses - self.may_lack
 
     @property
     def id(self) -> str:

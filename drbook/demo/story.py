@@ -35,6 +35,40 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """A table of which lost rows went back into the database that lives on."""
+
+    table: str
+    inserted: bool = False
+    """Whether rows were missing there."""
+    put_back: bool = False
+    """Whether rows had other values there, and were given their old ones."""
+    left: bool = False
+    """Whether rows had other values there, and kept them."""
+    newer: bool = True
+    """Whether it has rows that no copy has."""
+
+    def unmet(self, proposed: Mapping[str, Json], merged: Mapping[str, Json]) -> list[str]:
+        """What was proposed and done otherwise, in words."""
+        figures = (
+            ("rows missing", proposed["missing"], self.inserted),
+            ("conflicts", proposed["conflicts"], self.put_back or self.left),
+            ("newer rows", proposed["extra"], self.newer),
+            ("rows inserted", merged["inserted"], self.inserted),
+            ("rows put back", merged["updated"], self.put_back),
+        )
+        found = [
+            f"{self.table}: {number} {what}, {'some' if must else 'none'} expected"
+            for what, number, must in figures
+            if bool(number) != must
+        ]
+        for done, asked in (("inserted", "proposed"), ("updated", "overwriting")):
+            if merged[done] != merged[asked]:
+                found.append(f"{self.table}: {merged[done]} of {merged[asked]} rows were {done}")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Expected:
     """How a scenario must come out, in the words of `drbook`'s own report."""
 
@@ -49,6 +83,8 @@ class Expected:
     """Tables of which rows must be told as lost."""
     failing: Sequence[str] = ()
     """How the names of tables, assertions and other things begin that must not pass; all others must."""
+    merged: Sequence[Merged] = ()
+    """Tables that must be told as merged, all of what was reviewed; no others, and with what takes it back."""
     said: Sequence[str] = ()
     """Words that must stand somewhere in the report."""
 
@@ -64,6 +100,7 @@ class Expected:
             if there != wanted
         ]
         found += self._age(report) + self._refusals(report) + self._tables(report)
+        found += self._merges(report)
         text = str(report)
         return found + [f"not said: {words}" for words in self.said if words not in text]
 
@@ -110,6 +147,19 @@ class Expected:
             if not name.startswith(tuple(self.failing))
         ]
 
+    def _merges(self, report: Mapping[str, Json]) -> list[str]:
+        proposed = _by_table(_rows(report, "proposed"))
+        merged = _by_table(merges := _rows(report, "merged"))
+        found = [f"nothing takes back {one['step']}" for one in merges if not one["undo"]]
+        wanted = {one.table: one for one in self.merged}
+        found += [f"{name} was merged" for name in sorted(merged.keys() - wanted.keys())]
+        for name, one in wanted.items():
+            if name in proposed and name in merged:
+                found += one.unmet(proposed[name], merged[name])
+            else:
+                found.append(f"{name} was not merged")
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -131,6 +181,10 @@ class Story:
 def _chosen(report: Mapping[str, Json]) -> str:
     point = _part(report, "chosen").get("point")
     return str(point["source"]) if isinstance(point, Mapping) else ""
+
+
+def _by_table(steps: Sequence[Mapping[str, Json]]) -> dict[str, Mapping[str, Json]]:
+    return {str(one["table"]): one for each in steps for one in _rows(each, "tables")}
 
 
 def _part(report: Mapping[str, Json], name: str) -> Mapping[str, Json]:

@@ -67,6 +67,8 @@ class World:
     file: ClassVar[str]
     """The shipped runbook that this world is led by."""
     buckets: ClassVar[Sequence[Bucket]] = ()
+    settings: Mapping[str, str] = {}
+    """Of production's server, beyond the usual ones."""
 
     def __init__(self, folder: Path, rows: int, tell: Tell) -> None:
         self.folder = folder
@@ -138,7 +140,8 @@ class World:
         self.production.make_folder()
         finish(self.production.create())
         # A world that is thrown away need not survive a power cut.
-        finish(self.production.start({"fsync": "off", "synchronous_commit": "off"}))
+        settings = {"fsync": "off", "synchronous_commit": "off", **self.settings}
+        finish(self.production.start(settings))
         self.address = str(self.production.socket)
         with psycopg.connect(
             host=str(self.production.socket), user="postgres", dbname="postgres", autocommit=True
@@ -147,6 +150,18 @@ class World:
 
     # --- backups ------------------------------------------------------------------------------
 
+    def dump(self, into: Path, options: Sequence[str] = ()) -> None:
+        """A dump of production as it is."""
+        self.do("pg_dump", "--format=custom", "--compress=1", f"--file={into}", *options)
+
+    def do(self, program: str, *options: str | Path) -> None:
+        """One of PostgreSQL's own programs on production. Raises StepFailed where it does not end well."""
+        argv: list[str | Path] = [self.tools.path(program), f"--host={self.production.socket}"]
+        argv += ["--username=postgres", f"--dbname=dbname={DATABASE}", *options]
+        done = complete(argv, timeout=timedelta(minutes=30))
+        if done.exit_code != 0:
+            raise StepFailed(f"The demo's {program} failed: {plain(done.stderr[-300:], 300)}")
+
     @contextmanager
     def dumped(
         self, taken: datetime, options: Sequence[str] = ()
@@ -154,12 +169,7 @@ class World:
         """A dump of production as it is, dated as the world tells its time, and the manifest for it."""
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="dump-") as scratch:
             dump = Path(scratch) / f"rental-{taken:%Y%m%dT%H%M%SZ}.dump"
-            argv: list[str | Path] = [self.tools.path("pg_dump"), "--format=custom"]
-            argv += ["--compress=1", f"--host={self.production.socket}", "--username=postgres"]
-            argv += [f"--dbname={DATABASE}", f"--file={dump}", *options]
-            done = complete(argv, timeout=timedelta(minutes=30))
-            if done.exit_code != 0:
-                raise StepFailed(f"The demo's backup failed: {done.stderr.strip()[-300:]}")
+            self.dump(dump, options)
             manifest = Manifest(
                 name=dump.name,
                 size=dump.stat().st_size,

@@ -158,12 +158,18 @@ class Checker:
         if action is not None:
             self._arguments(action, step, (*where, "with"))
         uses: set[str] = set()
+        cannot_lack: set[str] = set()
         inputs: set[str] = set()
         for tree, place in ((arguments, "with"), (when, "when"), (confirm, "confirm")):
             if tree is not None:
                 for path in paths(tree):
                     uses |= self._path(path, step, (*where, place))
                     inputs |= _inputs_of(path)
+                cannot_lack |= {
+                    path.parts[1]
+                    for path in paths(tree, needed=True)
+                    if path.parts[0] == "steps" and len(path.parts) > 1
+                }
         needs = self._needs(index, step, where)
         return CompiledStep(
             step=step,
@@ -173,6 +179,7 @@ class Checker:
             needs=frozenset(needs | uses),
             uses=frozenset(uses),
             inputs=frozenset(inputs),
+            may_lack=frozenset(uses - cannot_lack),
         )
 
     def _needs(self, index: int, step: Step, where: Where) -> set[str]:

@@ -91,6 +91,17 @@ def test_what_satisfies_a_need(need: StepState) -> None:
     assert ("b" in decide(USING, state).ready) is used
 
 
+@pytest.mark.parametrize("need", list(S))
+def test_an_output_that_something_stands_in_for_may_be_missing(need: StepState) -> None:
+    """It is waited for all the same, and nothing that failed is passed over."""
+    unused, _ = SATISFIES[need]
+    a, b = USING.steps
+    may_lack = replace(USING, steps=(a, replace(b, may_lack=frozenset({"a"}))))
+    state = state_of(a=need, b=S.PENDING)
+    assert (may_run(may_lack, state, "b") == "") is unused
+    assert ("b" in decide(may_lack, state).ready) is unused
+
+
 def test_could_not_verify_satisfies_with_a_recorded_decision_only() -> None:
     state = state_of(a=S.COULD_NOT_VERIFY, b=S.PENDING)
     assert may_run(PLAIN, state, "b") == "waits for step a to be mended; it is could-not-verify"

@@ -243,6 +243,8 @@ def test_paths_and_constants_are_told() -> None:
         {"a": "${{ steps.x.y == inputs.z }}", "b": ["t ${{ not steps.w | default(runbook.v) }}"]}
     )
     assert {str(path) for path in paths(tree)} == {"steps.x.y", "inputs.z", "steps.w", "runbook.v"}
+    needed = {str(path) for path in paths(tree, needed=True)}
+    assert needed == {"steps.x.y", "inputs.z", "runbook.v"}, "something stands in for the other"
     assert not is_constant(tree)
     assert is_constant(compile_tree({"a": [1, {"b": "text"}]}))
     assert compile_text("x") == Const("x")

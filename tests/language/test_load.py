@@ -547,6 +547,24 @@ def test_a_runbook_that_loads(loading: Loading) -> None:
     assert runbook.baseline_store is not None
 
 
+def test_an_output_with_a_default_everywhere_may_be_missing(loading: Loading) -> None:
+    runbook = loading(
+        HEAD + "steps:\n"
+        "  - {id: a, phase: detect, do: manual}\n"
+        "  - {id: c, phase: locate, needs: [], do: ask, with: {prompt: no}}\n"
+        "  - id: d\n"
+        "    phase: close\n"
+        "    do: note\n"
+        "    with: {text: \"${{ steps.c.value | default('-') }}\"}\n"
+        "    when: ${{ steps.a.done | default(true) }}\n"
+        '    confirm: {type: "${{ steps.c.value }}"}\n'
+    )
+    step = runbook.step("d")
+    assert step.uses == {"a", "c"} <= step.needs, "both are waited for"
+    assert step.may_lack == {"a"}
+    assert step.cannot_lack == {"c"}
+
+
 def test_when_may_be_a_plain_boolean(loading: Loading) -> None:
     runbook = loading(HEAD + "steps: [{id: a, phase: detect, do: manual, when: false}]\n")
     assert runbook.step("a").when == Const(False)

@@ -18,6 +18,8 @@ MODULES: Mapping[str, str] = {
     "wrong-host-wiped": "wrong_host",
     "instance-destroyed": "instance_destroyed",
     "fabricated-rows": "fabricated_rows",
+    "table-dropped": "table_dropped",
+    "rows-overwritten": "rows_overwritten",
     "account-lost": "account_lost",
     "purging-backup-server": "purging_server",
 }
