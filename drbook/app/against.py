@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drbook.app.places import JOURNAL, RUNBOOK, incident_of
-from drbook.app.session import fence_of
 from drbook.app.stored import first_runbook, stored_path, stored_runbook
+from drbook.app.writing import fence_of
 from drbook.core import events as ev
 from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Mode

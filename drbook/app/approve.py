@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drbook.app.mailbox import Letter, leave
 from drbook.app.places import JOURNAL
-from drbook.app.session import operator
+from drbook.app.writing import operator
 from drbook.core import events as ev
 from drbook.core.approval import (
     NAMESPACE,

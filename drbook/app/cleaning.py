@@ -14,8 +14,8 @@ from drbook.app.aftermath import end_children, left_running
 from drbook.app.ledger import Ledger
 from drbook.app.onewriter import claim, claims_left, writer_now
 from drbook.app.places import JOURNAL, Home, listed
-from drbook.app.session import operator, seat
 from drbook.app.teardown import KEPT, Found, Remover, lives_of
+from drbook.app.writing import operator, seat
 from drbook.core.errors import DrbookError
 from drbook.core.events import Mode, Record
 from drbook.core.fold import fold

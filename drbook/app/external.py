@@ -11,7 +11,7 @@ from pathlib import Path
 from drbook.app.onewriter import ClaimedElsewhere
 from drbook.app.places import RUNBOOK
 from drbook.app.refusing import refuse_secret
-from drbook.app.session import operator, seat
+from drbook.app.writing import operator, seat
 from drbook.core.errors import JournalLocked, UsageError
 from drbook.core.events import ExternalEntryAdded, ExternalFileTaken
 from drbook.core.external import LARGEST, read_external, unknown_of

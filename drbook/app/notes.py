@@ -12,7 +12,7 @@ from drbook.app.mailbox import Letter, leave
 from drbook.app.onewriter import ClaimedElsewhere
 from drbook.app.places import JOURNAL, RUNBOOK
 from drbook.app.refusing import refuse_secret
-from drbook.app.session import operator, seat
+from drbook.app.writing import operator, seat
 from drbook.core.errors import JournalLocked, UsageError
 from drbook.core.events import NoteAdded, NoteKind
 from drbook.core.fold import fold

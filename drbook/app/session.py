@@ -1,6 +1,5 @@
 """Opening an incident, and going on with one: folder, stored runbook, journal, driver."""
 
-import getpass
 import os
 import platform
 import shutil
@@ -16,7 +15,6 @@ from drbook.app.approvers import approvers_of
 from drbook.app.driver import Driver
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.locks import tried
-from drbook.app.onewriter import Claim, by_whom, claim
 from drbook.app.past import Recall
 from drbook.app.places import (
     JOURNAL,
@@ -34,21 +32,21 @@ from drbook.app.stored import amended_name, store, store_once, stored_path, stor
 from drbook.app.teardown import Remover, forget_scratch, keep
 from drbook.app.vocabulary import vocabulary
 from drbook.app.wiring import Wiring
+from drbook.app.writing import ask_mirrors, fence_of, operator, writer_of
 from drbook.core import events as ev
 from drbook.core.amend import Amendment, amendment
-from drbook.core.errors import DrbookError, JournalError, JournalLocked, UsageError
+from drbook.core.errors import DrbookError, JournalError, UsageError
 from drbook.core.events import Event, Mode, Record
 from drbook.core.fold import fold
 from drbook.core.heap import without_collecting
 from drbook.core.runbook import Runbook
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
-from drbook.journal.reader import NOTHING, Held, digests, follow
+from drbook.journal.reader import follow
 from drbook.journal.writer import Writer
 from drbook.language.load import load_file
 from drbook.mirror.copier import Writing
-from drbook.mirror.look import may_go_on
-from drbook.mirror.mirrors import Mirrors, copiers, opener
+from drbook.mirror.mirrors import Mirrors, copiers
 from drbook.providers import secrets
 from drbook.providers.life import this_life
 from drbook.providers.pgserver import sockets_of
@@ -124,14 +122,6 @@ def _not_removed(error: DrbookError) -> ev.ResourceLeft:
         reason=f"their removal could not be recorded: {error.what}",
         next="`drbook drill clean` lists them",
     )
-
-
-def operator() -> str:
-    """Who sits there: `DRBOOK_OPERATOR`, else the login name."""
-    try:
-        return os.environ.get("DRBOOK_OPERATOR") or getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
 
 
 def open_incident(
@@ -232,7 +222,7 @@ def resume_incident(
             amended, runbook = _amended(amendment(runbook, new, before), new), new
         if amended is not None:  # before anything is on record, which would be there once a try
             store_once(folder / amended.file, runbook.source)
-        unseen = _ask_mirrors(runbook, before, writer, environment, without_mirrors)
+        unseen = ask_mirrors(runbook, before, writer, environment, without_mirrors)
         for one in unseen:
             tell(f"Not asked whether another machine has taken over: {one}")
         after = wait_for_children(records, host, tell)
@@ -253,80 +243,6 @@ def resume_incident(
         writer.close()
         raise
     return session_of(runbook, writer, folder, who, environment, before)
-
-
-def writer_of(
-    folder: Path, incident: str, mode: Mode, held: Claim | None = None, known: Held = NOTHING
-) -> Writer:
-    """The journal's writer, which holds the claim on the incident until it is closed. Raises
-    JournalLocked where another process has the one or the other. `known` is what was read before.
-
-    A dry run is not claimed: it does nothing that could be done twice, and leaves nothing elsewhere.
-    """
-    try:
-        writer = Writer(folder / JOURNAL, mode=mode, host=socket.gethostname(), known=known)
-    except JournalLocked as error:
-        raise by_whom(error, incident, known.records[-1].host if known.records else "") from None
-    try:
-        if held is not None or mode is not Mode.DRY_RUN:
-            writer.release = (held or claim(incident)).release
-    except BaseException:
-        writer.close()
-        raise
-    return writer
-
-
-def seat(
-    folder: Path, *, environment: Mapping[str, str] = os.environ
-) -> tuple[Writer, tuple[str, ...]]:
-    """A writer for somebody who adds to an incident that nobody leads just now, and the mirrors that
-    did not say whether another machine leads it.
-
-    Raises JournalLocked where somebody writes here, ClaimedElsewhere where it is in another folder,
-    TakenOver where a mirror says that another machine goes on with it.
-    """
-    held = follow(folder / JOURNAL)
-    state = fold(held.records)
-    writer = writer_of(folder, state.incident, state.mode, known=held)
-    try:
-        if writer.records is not held.records:
-            state = fold(writer.records)
-        try:
-            runbook = stored_runbook(folder, state.runbook_sha256)
-        except DrbookError as error:  # what is added matters more than the copies' word
-            return writer, (error.what,)
-        return writer, _ask_mirrors(runbook, state, writer, environment, True)
-    except BaseException:
-        writer.close()
-        raise
-
-
-def _ask_mirrors(
-    runbook: Runbook,
-    state: IncidentState,
-    writer: Writer,
-    environment: Mapping[str, str],
-    without: bool,
-) -> tuple[str, ...]:
-    """Whether this machine may go on; returns the mirrors that do not answer, which is no reason to
-    wait."""
-    if state.mode is Mode.DRY_RUN or not runbook.mirrors:
-        return ()
-    secret = secrets.reader(environment)
-    return may_go_on(
-        [(one.place, opener(one, state.incident, secret)) for one in runbook.mirrors],
-        digests=digests(writer.records, writer.head),
-        epoch=state.epoch,
-        token=fence_of(writer.records) if state.epoch else "",
-        without=without,
-    )
-
-
-def fence_of(records: Sequence[Record]) -> str:
-    """The token of the latest take-over on record; empty where there was none."""
-    taken = (one.event for one in reversed(records) if isinstance(one.event, ev.IncidentTakenOver))
-    latest = next(taken, None)
-    return latest.fence if latest is not None else ""
 
 
 def _resumable(records: Sequence[Record]) -> IncidentState:

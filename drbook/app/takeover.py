@@ -18,10 +18,11 @@ from drbook.app.fencing import TakeOver, fence, gather, lost, source_in
 from drbook.app.onewriter import claim
 from drbook.app.places import JOURNAL, RUNBOOK, Home, make_folder, sync_folder
 from drbook.app.refusing import refuse_secret
-from drbook.app.session import Session, operator, session_of, writer_of
+from drbook.app.session import Session, session_of
 from drbook.app.stored import store
 from drbook.app.vocabulary import vocabulary
 from drbook.app.vouching import Vouch, vouched_by
+from drbook.app.writing import operator, writer_of
 from drbook.core import events as ev
 from drbook.core.errors import CouldNotVerify, JournalError, Refused, UsageError
 from drbook.core.events import Mode

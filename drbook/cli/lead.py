@@ -62,9 +62,8 @@ def lead(
     session.passing = not kept
     with session:
         ended = _unattended(session, responder or Nobody(), settle)
+        ended_as(session.driver.snapshot, ended)  # while the record still takes whom it told
         final = _final(session, gone_on_with=ended.word == "needs-human")
-        ended_as(final, ended)
-        final = session.driver.snapshot  # who was told stands behind what they were told of
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -130,8 +131,9 @@ def test_hostile_names_and_contents_are_harmless(planted: Planted, tmp_path: Pat
         assert "\u202e" not in text
     assert "<script" not in page
     assert "http" not in page.replace("http-equiv", "")
+    unbroken = re.sub(r"\n *", "", ran.stdout)  # a long path is wrapped anywhere
     for name in (".env.pipe", ".env.link", ".env.loop"):
-        assert name in ran.stdout
+        assert name in unbroken
     for _, form in planted.forms():
         assert form not in ran.output + page
 

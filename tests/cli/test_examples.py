@@ -79,7 +79,7 @@ def test_every_way_rehearses_and_compares() -> None:
             assert given["limit"] == 1.5
 
 
-@pytest.mark.parametrize("line", ["drbook rehearse --no-such", "drbook drill shop.yaml"])
+@pytest.mark.parametrize("line", ["drbook rehearse --no-such", "drbook rehears shop.yaml"])
 def test_the_check_of_commands_finds_wrong_ones(line: str) -> None:
     with pytest.raises(click.UsageError):
         parsed(line)

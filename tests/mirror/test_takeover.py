@@ -16,7 +16,7 @@ import pytest
 from support.mirrors import Memory, Recorded, until
 from support.pg import drain
 
-from drbook.app import aftermath, onewriter, takeover
+from drbook.app import aftermath, onewriter, takeover, writing
 from drbook.app import model as cmd
 from drbook.app import session as sessions
 from drbook.app.against import bring, held_against
@@ -724,20 +724,20 @@ def test_nothing_is_added_to_a_record_that_another_machine_goes_on_with(
     mirrored(lost)
     lost.close()
     held = (lost.folder / "journal.jsonl").read_bytes()
-    writer, unseen = sessions.seat(lost.folder, environment={})
+    writer, unseen = writing.seat(lost.folder, environment={})
     writer.close()
     assert unseen == ()
     machines.take(f"{share}/{lost.folder.name}")
     machines.on("a")
     with pytest.raises(DrbookError) as caught:
-        sessions.seat(lost.folder, environment={})
+        writing.seat(lost.folder, environment={})
     assert caught.value.code == "taken-over"
     share.rename(share.with_name("away"))
-    writer, (unseen,) = sessions.seat(lost.folder, environment={})
+    writer, (unseen,) = writing.seat(lost.folder, environment={})
     writer.close()
     assert str(share) in unseen
     (lost.folder / "runbook.yaml").unlink()
-    writer, (unseen,) = sessions.seat(lost.folder, environment={})
+    writer, (unseen,) = writing.seat(lost.folder, environment={})
     writer.close()
     assert "runbook" in unseen
     assert (lost.folder / "journal.jsonl").read_bytes() == held
@@ -1110,7 +1110,7 @@ def test_a_copy_that_is_led_beside_the_first_stops_where_a_mirror_shows_it(
 def session_without_asking(machines: Machines, folder: Path) -> Session:
     """Both looked at the mirror before the other one wrote."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("drbook.app.session.may_go_on", lambda *_, **__: ())
+        patch.setattr("drbook.app.writing.may_go_on", lambda *_, **__: ())
         return machines.resume(folder)
 
 

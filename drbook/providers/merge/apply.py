@@ -4,103 +4,31 @@ What is inserted are the bytes that the proposal names by digest. Before the com
 script that takes it back, and the transaction's number, by which its outcome can be asked after a crash.
 """
 
-import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 
-from drbook.core.errors import DrbookError, Interrupted, Refused, StepFailed
+from drbook.core.errors import DrbookError, Interrupted, StepFailed
 from drbook.core.mergeguard import REVIEW_AGAIN
-from drbook.core.ports import Cancel
 from drbook.core.reviewed import (
     Outcome,
-    Policy,
-    Proposal,
-    Rows,
-    SequenceMove,
-    TableOutcome,
-    TableProposal,
-    Triggers,
     departures,
-    parents_first,
-    policy_of,
-    steps_past,
 )
-from drbook.core.signals import Milestone, Progress, Working
+from drbook.core.signals import Milestone, Working
 from drbook.core.values import plain
-from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.merge import undo
-from drbook.providers.merge.describe import Described, Drawn, fits
-from drbook.providers.merge.lease import Limits, MergeSession
+from drbook.providers.merge.lease import MergeSession
+from drbook.providers.merge.onepass import Merge, Pass, one_pass
 from drbook.providers.pgsession import said
-
-MOST_DRAWN = 10_000_000
-"""Values of a sequence that are drawn to move it; a longer way is left to a person."""
-
-
-@dataclass(frozen=True, slots=True)
-class Merge:
-    """What is merged, and how."""
-
-    proposal: Proposal
-    folder: ArtifactFolder
-    limits: Limits
-    cancel: Cancel
-    triggers: Triggers = "fire"
-    decided: Mapping[str, Policy] = field(default_factory=dict)
-
-    def overwrites(self, one: TableProposal) -> bool:
-        return bool(one.conflicts.count) and policy_of(one, self.decided) == "restore"
-
-
-@dataclass(slots=True)
-class _At:
-    """One table at work."""
-
-    number: int
-    what: TableProposal
-    described: Described
-    overwrites: bool
-    outcome: TableOutcome
-
-    @property
-    def rows(self) -> str:
-        return f"drbook_rows_{self.number}"
-
-    @property
-    def back(self) -> str:
-        return f"drbook_back_{self.number}"
-
-    def found(self, **more: object) -> None:
-        self.outcome = self.outcome.model_copy(update=more)
-
-
-@dataclass(slots=True)
-class _Run:
-    """What one pass came to: its figures, and its tables in the order in which they were written."""
-
-    tables: list[_At] = field(default_factory=list)
-    moves: list[tuple[Drawn, SequenceMove]] = field(default_factory=list)
-
-    def outcome(self, merge: Merge) -> Outcome:
-        return Outcome(
-            proposal=merge.proposal.artifact,
-            triggers=merge.triggers,
-            decided=merge.decided,
-            tables=tuple(at.outcome for at in self.tables),
-            sequences=tuple(move for _, move in self.moves),
-        )
 
 
 def rehearse(session: MergeSession, merge: Merge) -> Working[Outcome]:
     """All of it, rolled back. What would fail is an answer; raises DrbookError where it cannot be tried."""
     try:
         session.begin(merge.limits, merge.triggers)
-        found = yield from _pass(session, merge)
+        found = yield from one_pass(session, merge)
         return found.outcome(merge)
     except psycopg.Error as error:
         raise _stopped(session, merge, error) from None
@@ -114,7 +42,7 @@ def apply(session: MergeSession, merge: Merge, expected: Outcome, marker: Path) 
     committing = False
     try:
         session.begin(merge.limits, merge.triggers)
-        found = yield from _pass(session, merge)
+        found = yield from one_pass(session, merge)
         outcome = found.outcome(merge)
         _as_rehearsed(expected, outcome)
         script = _script(session, merge, found)
@@ -155,194 +83,6 @@ def undo_of(marker: Path) -> str:
     return str(found.get("undo", ""))
 
 
-# --- one pass ----------------------------------------------------------------------------------
-
-
-def _pass(session: MergeSession, merge: Merge) -> Working[_Run]:
-    """Everything but the commit."""
-    run = _Run()
-    for number, what in enumerate(merge.proposal.what.tables):
-        described = _as_reviewed(session, what)
-        overwrites = merge.overwrites(what)
-        outcome = TableOutcome(
-            table=what.table.shown,
-            proposed=what.missing.count,
-            overwriting=what.conflicts.count if overwrites else 0,
-        )
-        run.tables.append(_At(number, what, described, overwrites, outcome))
-    run.tables = _in_order(run.tables)
-    for at in run.tables:
-        yield Progress("stage", at.number, len(run.tables), "tables", plain(at.outcome.table, 130))
-        _stage(session, merge, at)
-    blocked = ""
-    for at in run.tables:
-        merge.cancel.raise_if_requested()
-        yield Progress("merge", at.number, len(run.tables), "tables", plain(at.outcome.table, 130))
-        if blocked:
-            at.found(failure=f"not tried: {blocked} cannot be merged")
-            continue
-        _look(session, merge, at)
-        if not at.outcome.blocked:
-            _write(session, at)
-        if at.outcome.blocked:
-            blocked = plain(at.outcome.table, 130)
-    if not blocked and _constraints_hold(session, run):
-        for at in run.tables:
-            _look_back(session, at)
-        run.moves = list(_moves(session, run))
-    return run
-
-
-def _as_reviewed(session: MergeSession, what: TableProposal) -> Described:
-    """The table, which must still be the one that was reviewed. Raises StepFailed."""
-    found = session.describe(what.table)
-    why = "it is not there" if found is None else fits(what.table, found.facts)
-    if found is not None and not why:
-        return found
-    next_ = REVIEW_AGAIN
-    if found is None:
-        next_ = "Make it from the proposal's definition first (read it, then `psql -f` it); then run the step again."
-    raise StepFailed(
-        f"{plain(what.table.shown, 130)} is not as it was reviewed: {why}.",
-        means="Nothing was changed.",
-        next=next_,
-        code="table-changed",
-    )
-
-
-def _in_order(tables: list[_At]) -> list[_At]:
-    """What is referred to before what refers to it."""
-    by_name = {at.outcome.table: at for at in tables}
-    references = [
-        (name, f"{one.schema}.{one.table}")
-        for name, at in by_name.items()
-        for one in at.described.refers
-    ]
-    ordered, _ = parents_first(tuple(by_name), references)
-    return [by_name[name] for name in ordered]
-
-
-def _stage(session: MergeSession, merge: Merge, at: _At) -> None:
-    facts = at.what.table
-    sets = [(at.rows, at.what.missing, False)]
-    if at.overwrites:
-        sets.append((at.back, at.what.conflicts, True))
-    for name, rows, both in sets:
-        lines = lines_of(merge.folder.folder(), rows)
-        if session.stage(name, facts, lines, both=both) != rows.count:
-            raise _altered(rows)
-
-
-def lines_of(folder: Path, rows: Rows) -> Iterator[bytes]:
-    """The rows that a proposal names. Raises Refused where their bytes are others by now."""
-    if not rows.artifact:
-        return
-    digest = hashlib.sha256()
-    try:
-        with (folder / rows.artifact).open("rb") as stream:
-            for line in stream:
-                digest.update(line)
-                yield line
-    except OSError:
-        raise _altered(rows) from None
-    if rows.artifact.partition("/")[2].partition(".")[0] != digest.hexdigest():
-        raise _altered(rows)
-
-
-def _altered(rows: Rows) -> Refused:
-    return Refused(
-        f"The rows in {plain(rows.artifact, 100)} are missing, or not what was reviewed.",
-        means="Their digest is another. Nothing was changed in production.",
-        next=REVIEW_AGAIN,
-        code="merge-digest",
-    )
-
-
-def _look(session: MergeSession, merge: Merge, at: _At) -> None:
-    """What stands against it, in numbers, before anything is written."""
-    facts, described = at.what.table, at.described
-    others = [one for one in described.unique if one and set(one) != set(facts.key)]
-    usable = [one for one in others if set(one) <= set(facts.written)]
-    refers = [one for one in described.refers if set(one.here) <= set(facts.written)]
-    hold = merge.triggers == "skip"
-    at.found(
-        present=session.present(at.rows, facts),
-        drifted=session.drifted(at.back, facts) if at.overwrites else 0,
-        taken=sum(session.taken(at.rows, facts, one) for one in usable),
-        orphans=sum(session.orphans(at.rows, facts, one, hold=hold) for one in refers),
-    )
-
-
-def _write(session: MergeSession, at: _At) -> None:
-    try:
-        at.found(inserted=session.insert(at.rows, at.what.table))
-        if at.overwrites:
-            at.found(updated=session.update(at.back, at.what.table))
-    except psycopg.Error as error:
-        at.found(failure=_failure(session, error))
-
-
-def _constraints_hold(session: MergeSession, run: _Run) -> bool:
-    try:
-        session.check_constraints()
-    except psycopg.Error as error:
-        failure = _failure(session, error)
-        names = [at for at in run.tables if at.what.table.name == error.diag.table_name]
-        (names or run.tables)[-1].found(failure=failure)
-        return False
-    return True
-
-
-def _failure(session: MergeSession, error: psycopg.Error) -> str:
-    """What the server said, as an answer; a lost server, or an operator's stop, is none. Its detail would
-    quote values of a row."""
-    if session.lost or isinstance(error, psycopg.errors.QueryCanceled):
-        raise error
-    constraint = error.diag.constraint_name
-    return f"the server refused: {said(error)}" + (
-        f" (constraint {plain(constraint, 63)})"
-        if constraint and constraint not in said(error)
-        else ""
-    )
-
-
-def _look_back(session: MergeSession, at: _At) -> None:
-    """Whether every row came out as it was reviewed: triggers may change it, or keep it from being written."""
-    sets = [(at.rows, at.outcome.proposed)]
-    if at.overwrites:
-        sets.append((at.back, at.outcome.overwriting))
-    gone = changed = 0
-    for name, count in sets:
-        there, same = session.came_out(name, at.what.table)
-        gone += count - there
-        changed += there - same
-    at.found(suppressed=gone, changed=changed)
-
-
-def _moves(session: MergeSession, run: _Run) -> Iterator[tuple[Drawn, SequenceMove]]:
-    """Sequences that have to be behind what was inserted."""
-    for at in run.tables:
-        for drawn in at.described.sequences:
-            if drawn.column not in at.what.table.written or not at.outcome.inserted:
-                continue
-            reached = session.reached(at.rows, at.what.table, drawn)
-            if reached is None:
-                continue
-            last = session.last_drawn(drawn)
-            steps = steps_past(last, drawn.start, drawn.increment, reached)
-            if steps > MOST_DRAWN or (drawn.cycles and steps):
-                raise StepFailed(
-                    f"The sequence {plain(f'{drawn.schema}.{drawn.name}', 130)} is {steps:,} values behind "
-                    f"{reached}, the last one to be inserted"
-                    + (", and it cycles." if drawn.cycles else "."),
-                    means="The next rows would get numbers that are taken. Nothing was changed.",
-                    next="Move it there by hand (`SELECT setval(…)`), then run the step again.",
-                    code="sequence-behind",
-                )
-            name = plain(f"{drawn.schema}.{drawn.name}", 130)
-            yield drawn, SequenceMove(sequence=name, past=str(reached), steps=steps)
-
-
 # --- before the commit -------------------------------------------------------------------------
 
 
@@ -358,7 +98,7 @@ def _as_rehearsed(expected: Outcome, outcome: Outcome) -> None:
         )
 
 
-def _script(session: MergeSession, merge: Merge, run: _Run) -> str:
+def _script(session: MergeSession, merge: Merge, run: Pass) -> str:
     """The undo script as an artifact: children are removed before what they refer to."""
     skipped = merge.triggers == "skip"
     with merge.folder.draft(".undo.sql") as draft:

@@ -24,6 +24,7 @@ from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.merge import apply as merging
 from drbook.providers.merge.definition import Tools, write_definition
 from drbook.providers.merge.lease import Limits, MergeSession, merge_lease, status
+from drbook.providers.merge.onepass import Merge
 from drbook.providers.merge.propose import Between, propose
 from drbook.providers.pgidentity import answer
 from drbook.providers.pgsession import guarded, said
@@ -182,8 +183,8 @@ class MergeDoor:
                 code="merge-digest",
             )
 
-    def _merge(self, proposal: Proposal, wish: MergeWish) -> merging.Merge:
-        return merging.Merge(
+    def _merge(self, proposal: Proposal, wish: MergeWish) -> Merge:
+        return Merge(
             proposal,
             ArtifactFolder(self._folder),
             Limits(wish.lock_timeout, wish.statement_timeout),
