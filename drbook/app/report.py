@@ -9,7 +9,7 @@ from drbook.app.model import Snapshot
 from drbook.core.engine import Outcome
 from drbook.core.lookingback import damaged
 from drbook.core.points import Judgement
-from drbook.core.results import APPLY, ApplyResult, read_result
+from drbook.core.results import APPLY, PROPOSE, ApplyResult, ProposeResult, read_result
 from drbook.core.targets import ADMIN
 from drbook.core.values import Json, counted, format_time, plain
 from drbook.timeline import words
@@ -48,6 +48,7 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "pause": list(words.pauses(timeline)),
         "difference": words.difference(timeline),
         "target": _target(timeline),
+        "proposed": _proposed(snapshot),
         "merged": _merged(snapshot),
         "tables": _tables(timeline),
         "remarks": _remarks(timeline),
@@ -144,6 +145,30 @@ def _target(timeline: Timeline) -> Json:
         "location": target.location,
         "proof": target.proof,
     }
+
+
+def _proposed(snapshot: Snapshot) -> Json:
+    """What a database that lives on lacks or has otherwise, table by table."""
+    runs = [run for run in snapshot.state.steps.values() if run.action == PROPOSE]
+    found = [(run.id, read_result(ProposeResult, run.result)) for run in runs]
+    return [
+        {
+            "step": step,
+            "into": what.stand_in.name if what.stand_in is not None else None,
+            "tables": [
+                {
+                    "table": one.table.shown,
+                    "absent": one.absent,
+                    "missing": one.missing.count,
+                    "conflicts": one.conflicts.count,
+                    "extra": one.extra,
+                    "unkeyed": one.unkeyed,
+                }
+                for one in what.tables
+            ],
+        }
+        for step, what in ((name, one.proposal.what) for name, one in found if one is not None)
+    ]
 
 
 def _merged(snapshot: Snapshot) -> Json:

@@ -192,7 +192,8 @@ def unmet(step: CompiledStep, state: IncidentState) -> tuple[str, ...]:
     missing = {
         need
         for need in step.needs
-        if need in state.steps and not satisfied(state.steps[need], output_used=need in step.cannot_lack)
+        if need in state.steps
+        and not satisfied(state.steps[need], output_used=need in step.cannot_lack)
     }
     if len(missing) < 2:
         return tuple(missing)

@@ -36,13 +36,13 @@ class Played:
         return not self.unmet
 
 
-def opened(made: World, *, keep: bool) -> Session:
-    """Let the disaster happen, and open the rehearsal of the world's runbook in it. With `keep`, what it
-    makes outlives it."""
+def opened(made: World, *, keep: bool, mode: Mode = Mode.DRILL) -> Session:
+    """Let the disaster happen, and open the world's runbook in it, as a rehearsal where nothing else is said.
+    With `keep`, what it makes outlives it."""
     occurred = made.disaster()
     return open_incident(
         open_runbook(str(made.runbook())),
-        Mode.DRILL,
+        mode,
         Home(made.folder / "drbook"),
         {"occurred": format_time(occurred)},
         environment={**os.environ, **made.environment()},

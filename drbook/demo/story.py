@@ -43,6 +43,29 @@ class Merged:
     """Whether rows were missing there."""
     put_back: bool = False
     """Whether rows had other values there, and were given their old ones."""
+    left: bool = False
+    """Whether rows had other values there, and kept them."""
+    newer: bool = True
+    """Whether it has rows that no copy has."""
+
+    def unmet(self, proposed: Mapping[str, Json], merged: Mapping[str, Json]) -> list[str]:
+        """What was proposed and done otherwise, in words."""
+        figures = (
+            ("rows missing", proposed["missing"], self.inserted),
+            ("conflicts", proposed["conflicts"], self.put_back or self.left),
+            ("newer rows", proposed["extra"], self.newer),
+            ("rows inserted", merged["inserted"], self.inserted),
+            ("rows put back", merged["updated"], self.put_back),
+        )
+        found = [
+            f"{self.table}: {number} {what}, {'some' if must else 'none'} expected"
+            for what, number, must in figures
+            if bool(number) != must
+        ]
+        for done, asked in (("inserted", "proposed"), ("updated", "overwriting")):
+            if merged[done] != merged[asked]:
+                found.append(f"{self.table}: {merged[done]} of {merged[asked]} rows were {done}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +147,17 @@ class Expected:
             if not name.startswith(tuple(self.failing))
         ]
 
-
     def _merges(self, report: Mapping[str, Json]) -> list[str]:
-        merges = _rows(report, "merged")
-        tables = {str(one["table"]): one for each in merges for one in _rows(each, "tables")}
+        proposed = _by_table(_rows(report, "proposed"))
+        merged = _by_table(merges := _rows(report, "merged"))
         found = [f"nothing takes back {one['step']}" for one in merges if not one["undo"]]
         wanted = {one.table: one for one in self.merged}
-        for name in sorted(wanted.keys() | tables.keys()):
-            there, one = tables.get(name), wanted.get(name)
-            if there is None or one is None:
-                word = "not merged" if there is None else "merged"
-                found.append(f"{name} was {word}")
-                continue
-            for done, asked, must in (
-                ("inserted", "proposed", one.inserted),
-                ("updated", "overwriting", one.put_back),
-            ):
-                if there[done] != there[asked] or bool(there[done]) != must:
-                    found.append(f"{name}: {there[done]} of {there[asked]} rows were {done}")
+        found += [f"{name} was merged" for name in sorted(merged.keys() - wanted.keys())]
+        for name, one in wanted.items():
+            if name in proposed and name in merged:
+                found += one.unmet(proposed[name], merged[name])
+            else:
+                found.append(f"{name} was not merged")
         return found
 
 
@@ -165,6 +181,10 @@ class Story:
 def _chosen(report: Mapping[str, Json]) -> str:
     point = _part(report, "chosen").get("point")
     return str(point["source"]) if isinstance(point, Mapping) else ""
+
+
+def _by_table(steps: Sequence[Mapping[str, Json]]) -> dict[str, Mapping[str, Json]]:
+    return {str(one["table"]): one for each in steps for one in _rows(each, "tables")}
 
 
 def _part(report: Mapping[str, Json], name: str) -> Mapping[str, Json]:

@@ -26,8 +26,13 @@ from support.program import Drbook
 from support.terminal import ENTER, ESCAPE, Terminal
 
 from campaigns.ended import worlds
+from drbook.app.shipped import open_runbook
+from drbook.core.events import StepFinished
+from drbook.core.results import RestoreResult, read_result
 from drbook.demo.story import Story
 from drbook.demo.worlds import MODULES, story
+from drbook.journal.reader import read
+from drbook.providers.pgtools import choose, find_tools
 
 ROWS = 3000
 PATIENCE = 240.0
@@ -52,12 +57,57 @@ def laid_out(bag: Path, baselines: Path) -> str:
     return f"unzip -p {bag} baseline.json > {baselines}/{name}"
 
 
+def on_production(world: Path, program: str, arguments: str) -> str:
+    """One of PostgreSQL's programs on the world's production, of which the runbook says where it is."""
+    (host,) = re.findall(r'host: "([^"]+)"', next(world.glob("*.yaml")).read_text())
+    tools = choose(find_tools(), server=True)[0]
+    return f"{tools.path(program)} -h {host} -U postgres -d rental {arguments}"
+
+
+def kept(world: Path) -> str:
+    """Production as it is, into the folder that the runbook looks into."""
+    folder = world / "kept"
+    return (
+        f"mkdir -p {folder} && {on_production(world, 'pg_dump', f'-Fc -f {folder}/as-it-is.dump')}"
+    )
+
+
+def kept_with_wal(world: Path) -> str:
+    """The same, and the last WAL; it is waited for as the instructions say."""
+    switched = on_production(world, "psql", '-XAtc "SELECT pg_walfile_name(pg_switch_wal())"')
+    waited = f"until [ -e {world}/wal/$segment ]; do sleep 0.1; done"
+    return f"{kept(world)} && segment=$({switched}) && {waited}"
+
+
+def made_again(world: Path) -> str:
+    """The proposal's definition, run in the stand-in as its own login."""
+    incident = next((world / "drbook" / "incidents").iterdir())
+    (definition,) = [one for one in incident.glob("artifacts/*.sql") if ".undo" not in one.name]
+    (key,) = world.glob("**/drbook_loader.key")
+    (login,) = [
+        found
+        for one in read(incident / "journal.jsonl")
+        if isinstance(one.event, StepFinished) and one.event.step == "stand_in"
+        if (found := read_result(RestoreResult, one.event.result)) is not None
+    ]
+    psql = choose(find_tools(), server=True)[0].path("psql")
+    where = f"-h {login.target.connect.host} -U drbook_loader -d rental"
+    return f'PGPASSWORD="$(cat {key})" {psql} -Xq -v ON_ERROR_STOP=1 {where} -f {definition}'
+
+
 HANDS: dict[tuple[str, str], Callable[[Path], str]] = {
-    ("purging-backup-server", "1"): lambda world: f"touch {world}/backup-server/retention.paused",
-    ("purging-backup-server", "2"): lambda world: f"sh {world}/backup-server/start",
-    ("account-lost", "2"): lambda world: laid_out(world / "stick/rental.zip", world / "baselines"),
+    ("table-dropped", "keep"): kept_with_wal,
+    ("table-dropped", "table_in_drill"): made_again,
+    ("rows-overwritten", "keep"): kept,
+    ("purging-backup-server", "pause"): lambda world: (
+        f"touch {world}/backup-server/retention.paused"
+    ),
+    ("purging-backup-server", "start"): lambda world: f"sh {world}/backup-server/start",
+    ("account-lost", "bag"): lambda world: laid_out(
+        world / "stick/rental.zip", world / "baselines"
+    ),
 }
-"""By scenario and the number of a step on the screen: what is typed in a shell before it is said to be done."""
+"""By scenario and step: what is typed in a shell before it is said to be done."""
 
 
 class Person:
@@ -68,6 +118,7 @@ class Person:
         self.story = told
         self.world = world
         self.took_older = False
+        self.steps = [one.id for one in open_runbook(told.world.file.removesuffix(".yaml")).steps]
         self.handed: set[str] = set()
         self.seen = ""
         """All that stood on the screen, one after the other."""
@@ -105,12 +156,12 @@ class Person:
 
     def _done(self, text: str) -> None:
         """What the step asks for is done by hand first, where that is more than to say so."""
-        number = re.search(r"│\s+(\d+) \S", text)
-        by_hand = HANDS.get((self.story.name, number[1] if number else ""))
-        if by_hand is None or number is None or number[1] in self.handed:
+        step = self._step(text)
+        by_hand = HANDS.get((self.story.name, step))
+        if by_hand is None or step in self.handed:
             self.seat.press("1")
             return
-        self.handed.add(number[1])
+        self.handed.add(step)
         self.seat.press(ESCAPE)
         self.seat.press("!")
         self.seat.sees(PROMPT)
@@ -121,9 +172,16 @@ class Person:
 
     def _asked(self, text: str) -> str:
         """The key of the scenario's own answer, where a choice is asked for."""
-        wanted = str(self.story.answers["decide"][0])
+        wanted = str(self.story.answers.get(self._step(text), ("", ""))[0])
+        if not wanted:
+            return ""
         found = re.search(rf"│\s+(\d)  {re.escape(wanted)}\s", text)
         return found[1] if found else ""
+
+    def _step(self, text: str) -> str:
+        """The step on the screen, by its number in the runbook; empty where none stands there."""
+        number = re.search(r"│\s+(\d+) \S", text)
+        return self.steps[int(number[1]) - 1] if number else ""
 
     def _older(self) -> None:
         """The restored copy is not true: it began before that copy. All that used the other time runs once

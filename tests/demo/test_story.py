@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from drbook.core.errors import ExitCode
-from drbook.demo.story import Expected, Refused
+from drbook.demo.story import Expected, Merged, Refused
 from drbook.demo.worlds import MODULES, story
 
 EXPECTED = Expected(
@@ -18,8 +18,35 @@ EXPECTED = Expected(
     refused=(Refused("app", "shared", "stored in"),),
     lost=("public.bookings",),
     failing=("public.hooks",),
+    merged=(
+        Merged("public.guests", put_back=True),
+        Merged("public.rooms", inserted=True, left=True, newer=False),
+    ),
     said=("pause before",),
 )
+
+
+def a_proposal(name: str, **changed: int) -> dict[str, Any]:
+    given = {"guests": {"conflicts": 3, "extra": 2}, "rooms": {"missing": 4, "conflicts": 1}}[name]
+    figures = {"missing": 0, "conflicts": 0, "extra": 0} | given | changed
+    return {"table": f"public.{name}", **figures}
+
+
+def a_merge(undo: str | None = "x.undo.sql", **tables: dict[str, int]) -> dict[str, Any]:
+    none = dict.fromkeys(("proposed", "inserted", "overwriting", "updated"), 0)
+    given = {
+        "guests": {"overwriting": 3, "updated": 3},
+        "rooms": {"proposed": 4, "inserted": 4},
+        "bookings": {},
+    }
+    return {
+        "step": "apply",
+        "undo": undo,
+        "tables": [
+            {"table": f"public.{name}"} | none | given[name] | changed
+            for name, changed in tables.items()
+        ],
+    }
 
 
 def a_report(**changed: Any) -> dict[str, Any]:
@@ -35,6 +62,8 @@ def a_report(**changed: Any) -> dict[str, Any]:
         ],
         "remarks": [{"subject": "public.hooks.id", "verdict": "could-not-verify"}],
         "pause": ["pause before you mount"],
+        "proposed": [{"step": "propose", "tables": [a_proposal("guests"), a_proposal("rooms")]}],
+        "merged": [a_merge(guests={}, rooms={})],
     }
     return told | changed
 
@@ -73,6 +102,24 @@ BAD = [
         {"remarks": [{"subject": "public.hooks", "verdict": "fail"}, {"subject": "an index", "verdict": "fail"}]},
         "it did not pass: an index",
     ),
+    ({"merged": []}, "public.guests was not merged"),
+    ({"proposed": []}, "public.rooms was not merged"),
+    ({"merged": [a_merge(guests={}, rooms={}, bookings={})]}, "public.bookings was merged"),
+    ({"merged": [a_merge(None, guests={}, rooms={})]}, "nothing takes back apply"),
+    ({"merged": [a_merge(guests={"updated": 2}, rooms={})]}, "public.guests: 2 of 3 rows were updated"),
+    ({"merged": [a_merge(guests={}, rooms={"inserted": 0})]}, "public.rooms: 0 rows inserted, some expected"),
+    (
+        {"merged": [a_merge(guests={}, rooms={"overwriting": 1, "updated": 1})]},
+        "public.rooms: 1 rows put back, none expected",
+    ),
+    (
+        {"proposed": [{"tables": [a_proposal("guests", extra=0), a_proposal("rooms")]}]},
+        "public.guests: 0 newer rows, some expected",
+    ),
+    (
+        {"proposed": [{"tables": [a_proposal("guests"), a_proposal("rooms", conflicts=0)]}]},
+        "public.rooms: 0 conflicts, some expected",
+    ),
 ]  # fmt: skip
 
 
@@ -85,6 +132,7 @@ def test_what_did_not(changed: dict[str, Any], said: str) -> None:
 def test_without_a_failing_thing_named_all_must_pass() -> None:
     told = a_report(tables=[table("public.bookings", 3, "fail")], remarks=[])
     expected = Expected(outcome="pass", code=ExitCode.DONE, chosen="offsite", aged=EXPECTED.aged)
+    told |= {"proposed": [], "merged": []}
     assert expected.unmet(told) == ["it did not pass: public.bookings"]
 
 

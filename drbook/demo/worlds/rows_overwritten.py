@@ -78,7 +78,7 @@ class RowsOverwritten(LivingWorld):
 STORY = Story(
     name="rows-overwritten",
     line="A migration overwrites a column and deletes rows; it is noticed an hour later, after good writes.",
-    end="lost rows inserted, conflicts decided by table, every newer write kept (in a drill, a stand-in)",
+    end="rows merged as people decide each table (here into a stand-in); newer writes are kept",
     world=RowsOverwritten,
     answers={
         "keep": ("done", "a dump of it as it is, is kept (scenario)"),
@@ -99,7 +99,7 @@ STORY = Story(
         merged=(
             Merged("public.customers", put_back=True),
             Merged("public.payments", inserted=True),
-            Merged("public.reservations", inserted=True),
+            Merged("public.reservations", inserted=True, left=True),
         ),
     ),
 )

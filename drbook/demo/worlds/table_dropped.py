@@ -103,8 +103,8 @@ class TableDropped(LivingWorld):
 
 STORY = Story(
     name="table-dropped",
-    line="Somebody drops a table in a production that lives on, and books on meanwhile.",
-    end="its rows of right before the loss, merged beside every newer booking (in a drill, a stand-in)",
+    line="Somebody drops a table in a production that lives on: its users go on writing.",
+    end="its rows of right before the drop, merged (here into a stand-in); newer bookings are kept",
     world=TableDropped,
     answers={
         "keep": ("done", "a dump of it as it is, and the last WAL, are kept (scenario)"),
@@ -121,6 +121,6 @@ STORY = Story(
             Refused("kept", "unknown", "after the loss"),
             Refused("offsite", "independent", "older than the chosen copy"),
         ),
-        merged=(Merged("public.payments", inserted=True),),
+        merged=(Merged("public.payments", inserted=True, newer=False),),
     ),
 )
