@@ -15,7 +15,7 @@ from drbook.app.audit import Order, audit
 from drbook.app.autopilot import run_unattended
 from drbook.app.inspect import Inspection
 from drbook.app.model import Answer as Answered
-from drbook.app.model import Confirm, Run, SetInput, Snapshot
+from drbook.app.model import Command, Confirm, Run, SetInput, Snapshot
 from drbook.app.places import Home
 from drbook.app.report import report
 from drbook.app.session import Session
@@ -161,30 +161,34 @@ def by_a_person(session: Session, one: Story, made: World) -> None:
     """Live, to the last step: questions are answered as the scenario does, after it was done; names are typed."""
     said: queue.SimpleQueue[Snapshot] = queue.SimpleQueue()
     session.driver.subscribe(said.put)
-    did: set[str] = set()
+    said.put(session.driver.snapshot)
+    done = 0
+
+    def do(command: Command) -> int:
+        return session.driver.submit(command).result(timeout=60)
+
     while True:
-        while not said.empty():
-            said.get()
-        snapshot = session.driver.snapshot
+        snapshot = said.get(timeout=60)
+        if snapshot.state.seq < done:
+            continue  # taken before the last command was carried out
         runs, decision = snapshot.state.steps, snapshot.decision
         ill = [run for run in runs.values() if run.state in (StepState.FAILED, StepState.REFUSED)]
         assert not ill, ill
         if all(run.state in (StepState.SUCCEEDED, StepState.SKIPPED) for run in runs.values()):
             return
-        for step in decision.awaiting:
+        waiting = [step for step in decision.awaiting if step not in snapshot.cooling]
+        if waiting:
+            (step, *_) = waiting
             plan = runs[step].plan
-            if step in did or plan is None:
-                continue
-            did.add(step)
+            assert plan is not None
             if step in one.answers:
                 made.hand(step)
-                session.driver.submit(Answered(step, *one.answers[step])).result(timeout=60)
-            elif plan.confirm is not None:
-                session.driver.submit(Confirm(step, plan.confirm)).result(timeout=60)
-        if decision.ready and not decision.running and not decision.awaiting:
-            session.driver.submit(Run(decision.ready[0])).result(timeout=60)
-        elif not decision.to_skip:
-            said.get(timeout=60)
+                done = do(Answered(step, *one.answers[step]))
+            else:
+                assert plan.confirm == "rental"
+                done = do(Confirm(step, plan.confirm))
+        elif decision.ready and not decision.running and not snapshot.cooling:
+            done = do(Run(decision.ready[0]))
 
 
 def test_overwritten_rows_are_decided_by_table_and_production_is_only_read() -> None:
@@ -208,18 +212,6 @@ def test_overwritten_rows_are_decided_by_table_and_production_is_only_read() -> 
         back = next(t["updated"] for t in by_table[0]["tables"] if t["table"] == "public.customers")
         between = int(str(json.loads(json.dumps(runs["between"].result))["value"]))
         assert back + between == wrong, "who came between the copy and the migration is told of"
-
-
-def test_an_undecided_table_lets_nothing_be_merged() -> None:
-    one = story("rows-overwritten")
-    plan = open_runbook(one.world.file.removesuffix(".yaml"))
-    steps = {step.id: step.step for step in plan.steps}
-    assert steps["propose"].with_["on_conflict"] == {
-        "customers": "ask",
-        "reservations": "ask",
-        "payments": "keep",
-    }
-    assert steps["rehearse"].with_["decide"] == steps["apply"].with_["decide"]
 
 
 def test_without_the_stick_no_copy_opens() -> None:
