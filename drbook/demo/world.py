@@ -66,6 +66,8 @@ class World:
 
     file: ClassVar[str]
     """The shipped runbook that this world is led by."""
+    opens: ClassVar[Mapping[str, str]] = {}
+    """How the runbook's references to keys of the store begin, and the identity behind each."""
     buckets: ClassVar[Sequence[Bucket]] = ()
     settings: Mapping[str, str] = {}
     """Of production's server, beyond the usual ones."""
@@ -98,8 +100,11 @@ class World:
         raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
-        """The secrets that the runbook refers to."""
-        return {}
+        """The secrets that the runbook refers to: `NAME_KEY_ID` and `NAME_SECRET` for each of `opens`."""
+        found = {}
+        for name, identity in self.opens.items():
+            found[f"{name}_KEY_ID"], found[f"{name}_SECRET"] = self.store.keys(identity)
+        return found
 
     def places(self) -> Mapping[str, str]:
         """What the shipped runbook says, and what it is in this world."""

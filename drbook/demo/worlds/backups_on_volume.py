@@ -18,6 +18,7 @@ class BackupsOnVolume(World):
     """Daily backups on the volume, one copy for staging, and one for the books."""
 
     file = "backups-on-the-volume.yaml"
+    opens = {"STAGING": "staging", "ARCHIVE": "archive"}
     buckets = (STAGING, ARCHIVE)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:
@@ -48,15 +49,6 @@ class BackupsOnVolume(World):
         self.lose_volume()
         self.tell("One call has deleted the production volume, and every backup of it.")
         return datetime.now(UTC).replace(microsecond=0)
-
-    def environment(self) -> dict[str, str]:
-        staging, archive = self.store.keys("staging"), self.store.keys("archive")
-        return {
-            "STAGING_KEY_ID": staging[0],
-            "STAGING_SECRET": staging[1],
-            "ARCHIVE_KEY_ID": archive[0],
-            "ARCHIVE_SECRET": archive[1],
-        }
 
     def places(self) -> Mapping[str, str]:
         return {

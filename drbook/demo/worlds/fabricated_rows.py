@@ -39,6 +39,7 @@ class FabricatedRows(World):
     """Nightly dumps off site, the newest of them of what was made up."""
 
     file = "fabricated-rows.yaml"
+    opens = {"OFFSITE": "offsite"}
     buckets = (OFFSITE,)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:
@@ -64,10 +65,6 @@ class FabricatedRows(World):
         """Customers call. Nobody knows that it began hours ago: what is said is when it was noticed."""
         self.tell("Customers call: their bookings are not theirs. The counts look right.")
         return datetime.now(UTC).replace(microsecond=0)
-
-    def environment(self) -> dict[str, str]:
-        key, secret = self.store.keys("offsite")
-        return {"OFFSITE_KEY_ID": key, "OFFSITE_SECRET": secret}
 
     def places(self) -> Mapping[str, str]:
         return {

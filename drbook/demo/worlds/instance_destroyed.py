@@ -20,6 +20,7 @@ class InstanceDestroyed(World):
     """Automated and manual snapshots in production's account, and a nightly dump in another one."""
 
     file = "instance-destroyed.yaml"
+    opens = {"MAIN": "main", "ARCHIVE": "archive"}
     buckets = (AUTOMATED, MANUAL, ARCHIVE)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:
@@ -56,15 +57,6 @@ class InstanceDestroyed(World):
         self.store.client().delete_bucket(Bucket=AUTOMATED.name)
         self.tell("A tool with a wrong state has destroyed the instance and its snapshots.")
         return datetime.now(UTC).replace(microsecond=0)
-
-    def environment(self) -> dict[str, str]:
-        main, archive = self.store.keys("main"), self.store.keys("archive")
-        return {
-            "MAIN_KEY_ID": main[0],
-            "MAIN_SECRET": main[1],
-            "ARCHIVE_KEY_ID": archive[0],
-            "ARCHIVE_SECRET": archive[1],
-        }
 
     def places(self) -> Mapping[str, str]:
         return {

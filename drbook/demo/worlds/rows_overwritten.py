@@ -31,6 +31,7 @@ class RowsOverwritten(LivingWorld):
     """Nightly dumps off site, and one that was taken before the migration."""
 
     file = "rows-overwritten.yaml"
+    opens = {"OFFSITE": "offsite"}
     buckets = (OFFSITE,)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:
@@ -60,10 +61,6 @@ class RowsOverwritten(LivingWorld):
     def hand(self, step: str) -> None:
         if step == "keep":
             self.keep()
-
-    def environment(self) -> dict[str, str]:
-        key, secret = self.store.keys("offsite")
-        return {"OFFSITE_KEY_ID": key, "OFFSITE_SECRET": secret}
 
     def places(self) -> Mapping[str, str]:
         return {

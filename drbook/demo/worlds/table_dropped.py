@@ -21,6 +21,7 @@ class TableDropped(LivingWorld):
     """Nightly dumps off site, and a backup host with a base backup and the WAL since."""
 
     file = "table-dropped.yaml"
+    opens = {"OFFSITE": "offsite"}
     buckets = (OFFSITE,)
 
     def __init__(self, folder: Path, rows: int, tell: Tell) -> None:
@@ -84,10 +85,6 @@ class TableDropped(LivingWorld):
             if time.monotonic() > until:
                 raise StepFailed(f"The demo's archive of WAL did not get {name}.")
             time.sleep(0.05)
-
-    def environment(self) -> dict[str, str]:
-        key, secret = self.store.keys("offsite")
-        return {"OFFSITE_KEY_ID": key, "OFFSITE_SECRET": secret}
 
     def places(self) -> Mapping[str, str]:
         return {

@@ -15,6 +15,7 @@ class VolumeDeleted(World):
     """Backups on the volume itself, beside the application's files, and off site; the newest one there was cut."""
 
     file = "rental-business.yaml"
+    opens = {"APP_STORAGE": "app", "OFFSITE": "offsite"}
     buckets = (APP, OFFSITE)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:
@@ -56,15 +57,6 @@ class VolumeDeleted(World):
         self.lose_volume()
         self.tell("A leaked token has deleted the production volume, in one call.")
         return datetime.now(UTC).replace(microsecond=0)
-
-    def environment(self) -> dict[str, str]:
-        app, offsite = self.store.keys("app"), self.store.keys("offsite")
-        return {
-            "APP_STORAGE_KEY_ID": app[0],
-            "APP_STORAGE_SECRET": app[1],
-            "OFFSITE_KEY_ID": offsite[0],
-            "OFFSITE_SECRET": offsite[1],
-        }
 
     def places(self) -> Mapping[str, str]:
         return {

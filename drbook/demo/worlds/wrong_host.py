@@ -36,6 +36,7 @@ class WrongHost(World):
     """Two hosts of production, and what calls itself a backup of them."""
 
     file = "wrong-host-wiped.yaml"
+    opens = {"BUCKET": "backups"}
     buckets = (BACKUPS,)
 
     def __init__(self, folder: Path, rows: int, tell: Tell) -> None:
@@ -91,10 +92,6 @@ class WrongHost(World):
         shutil.rmtree(self.production.data)
         self.tell("The standby lags and is cleared to be made anew. That was the wrong terminal.")
         return datetime.now(UTC).replace(microsecond=0)
-
-    def environment(self) -> dict[str, str]:
-        key, secret = self.store.keys("backups")
-        return {"BUCKET_KEY_ID": key, "BUCKET_SECRET": secret}
 
     def places(self) -> Mapping[str, str]:
         return {
