@@ -66,7 +66,7 @@ class World:
 
     file: ClassVar[str]
     """The shipped runbook that this world is led by."""
-    opens: ClassVar[Mapping[str, str]] = {}
+    opens: ClassVar[Sequence[tuple[str, str]]] = ()
     """How the runbook's references to keys of the store begin, and the identity behind each."""
     buckets: ClassVar[Sequence[Bucket]] = ()
     settings: Mapping[str, str] = {}
@@ -102,7 +102,7 @@ class World:
     def environment(self) -> dict[str, str]:
         """The secrets that the runbook refers to: `NAME_KEY_ID` and `NAME_SECRET` for each of `opens`."""
         found = {}
-        for name, identity in self.opens.items():
+        for name, identity in self.opens:
             found[f"{name}_KEY_ID"], found[f"{name}_SECRET"] = self.store.keys(identity)
         return found
 

@@ -18,7 +18,10 @@ class BackupsOnVolume(World):
     """Daily backups on the volume, one copy for staging, and one for the books."""
 
     file = "backups-on-the-volume.yaml"
-    opens = {"STAGING": "staging", "ARCHIVE": "archive"}
+    opens = (
+        ("STAGING", "staging"),
+        ("ARCHIVE", "archive"),
+    )
     buckets = (STAGING, ARCHIVE)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:

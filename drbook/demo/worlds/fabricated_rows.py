@@ -39,7 +39,7 @@ class FabricatedRows(World):
     """Nightly dumps off site, the newest of them of what was made up."""
 
     file = "fabricated-rows.yaml"
-    opens = {"OFFSITE": "offsite"}
+    opens = (("OFFSITE", "offsite"),)
     buckets = (OFFSITE,)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:

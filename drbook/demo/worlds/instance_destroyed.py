@@ -20,7 +20,10 @@ class InstanceDestroyed(World):
     """Automated and manual snapshots in production's account, and a nightly dump in another one."""
 
     file = "instance-destroyed.yaml"
-    opens = {"MAIN": "main", "ARCHIVE": "archive"}
+    opens = (
+        ("MAIN", "main"),
+        ("ARCHIVE", "archive"),
+    )
     buckets = (AUTOMATED, MANUAL, ARCHIVE)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:

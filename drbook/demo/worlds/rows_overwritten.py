@@ -31,7 +31,7 @@ class RowsOverwritten(LivingWorld):
     """Nightly dumps off site, and one that was taken before the migration."""
 
     file = "rows-overwritten.yaml"
-    opens = {"OFFSITE": "offsite"}
+    opens = (("OFFSITE", "offsite"),)
     buckets = (OFFSITE,)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:

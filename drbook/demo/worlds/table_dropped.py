@@ -21,7 +21,7 @@ class TableDropped(LivingWorld):
     """Nightly dumps off site, and a backup host with a base backup and the WAL since."""
 
     file = "table-dropped.yaml"
-    opens = {"OFFSITE": "offsite"}
+    opens = (("OFFSITE", "offsite"),)
     buckets = (OFFSITE,)
 
     def __init__(self, folder: Path, rows: int, tell: Tell) -> None:

@@ -15,7 +15,10 @@ class VolumeDeleted(World):
     """Backups on the volume itself, beside the application's files, and off site; the newest one there was cut."""
 
     file = "rental-business.yaml"
-    opens = {"APP_STORAGE": "app", "OFFSITE": "offsite"}
+    opens = (
+        ("APP_STORAGE", "app"),
+        ("OFFSITE", "offsite"),
+    )
     buckets = (APP, OFFSITE)
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:

@@ -36,7 +36,7 @@ class WrongHost(World):
     """Two hosts of production, and what calls itself a backup of them."""
 
     file = "wrong-host-wiped.yaml"
-    opens = {"BUCKET": "backups"}
+    opens = (("BUCKET", "backups"),)
     buckets = (BACKUPS,)
 
     def __init__(self, folder: Path, rows: int, tell: Tell) -> None:
