@@ -24,6 +24,7 @@ from drbook.timeline.words import (
     measured,
     met,
     number,
+    proved,
     signed,
     stale,
 )
@@ -90,7 +91,8 @@ def _moments(timeline: Timeline) -> Iterator[tuple[str, str, str, str]]:
         ("declared", timeline.declared),
     ):
         recorded, seq = _said(timeline, name, at)
-        yield name, when(at), when(recorded) if at else "", str(seq) if at else ""
+        happened = when(at) + (proved(timeline) if name == "detected" else "")
+        yield name, happened, when(recorded) if at else "", str(seq) if at else ""
     end = verified_end(timeline)
     if end is None or end.ended_at is None:
         yield "verified", "not verified", "", ""
