@@ -2,10 +2,11 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from drbook.app.stored import stored_runbook
 from drbook.core import events as ev
 from drbook.core.approval import (
     NAMESPACE,
@@ -14,16 +15,19 @@ from drbook.core.approval import (
     Request,
     Seen,
     about,
+    began_waiting,
     book,
+    glass_too_early,
     is_pending,
     sha256,
     signers_of,
     text_of,
     why_refused,
 )
-from drbook.core.errors import CouldNotVerify
+from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.events import Record
 from drbook.core.fold import fold
+from drbook.core.runbook import Runbook
 from drbook.core.signatures import Signature, Standing, armoured, opened
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
@@ -78,10 +82,14 @@ def _held(
 # --- a record, again -----------------------------------------------------------------------------
 
 
-def check_approvals(records: Sequence[Record]) -> Checked:
+RunbookOf = Callable[[str], Runbook | None]
+"""The runbook with a digest; None where it is not there, or does not load."""
+
+
+def check_approvals(records: Sequence[Record], runbook_of: RunbookOf) -> Checked:
     """Everything that the record itself holds about them, without trusting whoever wrote it."""
     signed = typed = broken = 0
-    problems, unchecked = list[str](), ""
+    problems, unchecked = list[str](), list[str]()
     for place, record in enumerate(records):
         event = record.event
         before = records[:place]
@@ -95,15 +103,18 @@ def check_approvals(records: Sequence[Record]) -> Checked:
             why = "" if fits else "the text is not that of what was planned"
         elif isinstance(event, ev.ApprovalGiven) and event.proof is None:
             broken, typed = broken + event.break_glass, typed + (not event.break_glass)
+            if event.break_glass:
+                why, unknown = _alone(record, event, records, runbook_of)
+                unchecked += [f"record {record.seq}: {unknown}"] if unknown else []
         elif isinstance(event, ev.ApprovalGiven):
             try:
                 why = _given(record, event, before)
             except CouldNotVerify as error:
-                unchecked = error.what
+                unchecked.append(error.what)
             else:
                 signed += not why
         problems += [f"record {record.seq}: {why}"] if why else []
-    return Checked(signed, typed, broken, tuple(problems), unchecked)
+    return Checked(signed, typed, broken, tuple(problems), "; ".join(dict.fromkeys(unchecked)))
 
 
 def check_approvals_of(journal: Path) -> Checked:
@@ -111,7 +122,39 @@ def check_approvals_of(journal: Path) -> Checked:
     with journal.open("rb") as stream:
         if not any(_NAMED in line for line in stream):
             return Checked()
-    return check_approvals(read(journal))
+
+    def stored(sha256: str) -> Runbook | None:
+        try:
+            return stored_runbook(journal.parent, sha256)
+        except DrbookError:
+            return None
+
+    return check_approvals(read(journal), stored)
+
+
+def _alone(
+    record: Record, event: ev.ApprovalGiven, records: Sequence[Record], runbook_of: RunbookOf
+) -> tuple[str, str]:
+    """Why going on alone does not stand there, and why that could not be looked at."""
+    before, after = records[: record.seq - 1], records[record.seq :]
+    runbook = runbook_of(fold(before).runbook_sha256)
+    if runbook is None:
+        return (
+            "",
+            "BREAK-GLASS, and its runbook is not here, or does not load: its wait is not known",
+        )
+    steps = {step.id: step.step.approve for step in runbook.steps}
+    approve = steps.get(event.step)
+    wait = approve.break_glass_after if approve is not None else None
+    if why := glass_too_early(record, event, before, after, wait):
+        return why, ""
+    since = began_waiting(before, event.step)
+    if wait is None or since is None or record.at - since + _PATIENCE >= wait:
+        return "", ""
+    return (
+        "",
+        "BREAK-GLASS, and the wall clock was set back meanwhile: only the machine's own tells the wait",
+    )
 
 
 def _given(record: Record, event: ev.ApprovalGiven, before: Sequence[Record]) -> str:

@@ -15,13 +15,14 @@ from typing import IO
 from pydantic import ValidationError
 
 from drbook.app.approvalcheck import check_approvals
-from drbook.app.bundlemade import Again, made_again
+from drbook.app.bundlemade import Again, loaded, made_again
 from drbook.core import bundle
 from drbook.core import events as ev
 from drbook.core.bundle import Looked, Manifest
 from drbook.core.errors import DrbookError
 from drbook.core.events import Record
 from drbook.core.fold import drafted, evolve
+from drbook.core.runbook import Runbook
 from drbook.core.signatures import Signature, Standing
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
@@ -42,7 +43,7 @@ def verify_bundle(path: Path, asked: Asked) -> tuple[Looked, Signature]:
     """What is in the file and whose signature lies beside it, both over the same open file."""
     try:
         with _opened(path) as stream:
-            return _with_approvals(look_in(stream)), _signature(path, stream, asked)
+            return _with_approvals(look_in(stream), stream), _signature(path, stream, asked)
     except OSError as error:
         why = f"it cannot be read: {plain(error.strerror or str(error), 200)}"
         return Looked(unread=why), Signature(Standing.UNCHECKED, why=why)
@@ -137,11 +138,20 @@ def _held_in(stream: IO[bytes]) -> _Held:
     return held
 
 
-def _with_approvals(looked: Looked) -> Looked:
+def _with_approvals(looked: Looked, stream: IO[bytes]) -> Looked:
     """The signatures that its record holds, checked again; nothing of a bundle that is not whole."""
-    if looked.problems or looked.unread:
+    if looked.problems or looked.unread or looked.manifest is None:
         return looked
-    checked = check_approvals(looked.records)
+    found = {member.name: member for member in plainzip.members(stream)}
+    names = {sha256: name for name, sha256 in bundle.runbooks(looked.records).items()}
+
+    def runbook(sha256: str) -> Runbook | None:
+        member = found.get(names.get(sha256, ""))
+        if member is None:
+            return None
+        return loaded(b"".join(plainzip.blocks(stream, member)), member.name)
+
+    checked = check_approvals(looked.records, runbook)
     return replace(looked, problems=checked.problems, approvals=checked)
 
 

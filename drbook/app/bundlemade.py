@@ -94,10 +94,16 @@ def _runbook(
     name = list(bundle.runbooks(records))[-1]
     if name not in manifest.files:
         return None, ""
+    found = loaded(read(name), name)
+    return found, "" if found is not None else f"this drbook cannot load {name}"
+
+
+def loaded(data: bytes, name: str) -> Runbook | None:
+    """A runbook of a bundle; None where this drbook cannot load it."""
     try:
-        return load(read(name), name, vocabulary()), ""
+        return load(data, name, vocabulary())
     except DrbookError:
-        return None, f"this drbook cannot load {name}"
+        return None
 
 
 def _another(name: str, said: Sequence[str]) -> str:
