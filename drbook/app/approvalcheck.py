@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -45,7 +46,12 @@ def look(signature: str, state: IncidentState, known: Book, at: datetime) -> See
     ValueError for one that says nothing of itself, CouldNotVerify where ssh-keygen does not answer."""
     says = opened(signature)
     persons = [one for one in signers_of(state) if one.fingerprint == says.fingerprint]
-    seen = Seen(says.key, says.namespace, persons[0].person if persons else "")
+    seen = Seen(
+        says.key,
+        says.namespace,
+        persons[0].person if persons else "",
+        signature_sha256=hashlib.sha256(signature.encode()).hexdigest(),
+    )
     if says.namespace != NAMESPACE or not persons:
         return seen
     for request in _candidates(state, known):
@@ -60,7 +66,7 @@ def look(signature: str, state: IncidentState, known: Book, at: datetime) -> See
         if found.standing is not Standing.BAD:
             good = found.standing is Standing.GOOD
             why = "" if good else found.why or found.standing.value
-            return Seen(says.key, says.namespace, seen.person, request, why)
+            return replace(seen, request=request, rejected=why)
     return seen
 
 

@@ -318,7 +318,6 @@ def build(
         drbook_version=opened.drbook_version,
         environment=opened.environment,
         inputs=opened.inputs,
-        actors=_unique(record.actor for record in records),
         hosts=_unique(record.host for record in records),
         occurred=builder.occurred,
         detected=detected,

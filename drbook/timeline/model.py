@@ -165,7 +165,6 @@ class Timeline:
     drbook_version: str
     environment: Mapping[str, str]
     inputs: Mapping[str, object]
-    actors: tuple[str, ...]
     hosts: tuple[str, ...]
     occurred: datetime | None
     detected: datetime | None

@@ -16,6 +16,7 @@ from drbook.timeline.comparing import as_of
 from drbook.timeline.looking import Finding, Past, end_of, verified_end, went_badly, went_well
 from drbook.timeline.mdtext import grid, text
 from drbook.timeline.model import Entry, Timeline
+from drbook.timeline.people import people
 from drbook.timeline.words import (
     MODES,
     check_command,
@@ -72,7 +73,7 @@ def _summary(timeline: Timeline) -> str:
             ("RTO: declared to verified", timeline.rto),
         )
     ]
-    who = f"By {text(', '.join(timeline.actors))} on {text(', '.join(timeline.hosts))}."
+    who = f"B{text(people(timeline)[1:])} on {text(', '.join(timeline.hosts))}."
     return "\n\n".join(
         [
             "## Summary",

@@ -474,6 +474,17 @@ def test_what_was_done_by_hand_is_told_as_a_persons_word(kind: str) -> None:
     assert by_hand().rto.measured is None
 
 
+def test_who_wrote_a_note_did_not_lead() -> None:
+    events = [(0, opened()), (1, ev.NoteAdded(text="seen")), (2, ev.HandedOver(to="carla"))]
+    record = records(*events)
+    told = build(
+        [record[0], record[1].model_copy(update={"actor": "ev"}), record[2]],
+        journal=JournalFacts("j", HEAD, intact=True),
+    )
+    for text in (export(told, "md"), export(told, "html"), review(told)):
+        assert "y ops, carla; notes by ev on " in text
+
+
 def test_a_step_done_by_hand_detects_nothing() -> None:
     assert by_hand("loss").detected is None
 
