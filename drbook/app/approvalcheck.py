@@ -16,9 +16,7 @@ from drbook.core.approval import (
     Request,
     Seen,
     about,
-    began_waiting,
     book,
-    glass_too_early,
     is_pending,
     sha256,
     signers_of,
@@ -28,6 +26,7 @@ from drbook.core.approval import (
 from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.events import Record
 from drbook.core.fold import fold
+from drbook.core.glass import began_waiting, glass_too_early
 from drbook.core.runbook import Runbook
 from drbook.core.signatures import Signature, Standing, armoured, opened
 from drbook.core.state import IncidentState

@@ -20,9 +20,10 @@ from drbook.app.approvalcheck import check_approvals, check_approvals_of
 from drbook.app.autopilot import run_unattended
 from drbook.app.mailbox import Letter, leave
 from drbook.core import events as ev
-from drbook.core.approval import NAMESPACE, Checked, glass_too_early
+from drbook.core.approval import NAMESPACE, Checked
 from drbook.core.errors import CouldNotVerify, ExitCode, UsageError
 from drbook.core.events import Mode
+from drbook.core.glass import glass_too_early
 from drbook.core.runbook import Runbook
 from drbook.core.signatures import Signature, Standing
 from drbook.core.state import StepRun, StepState

@@ -316,7 +316,7 @@ _FORGERIES: dict[str, Callable[[Mapping[str, bytes]], dict[str, bytes]]] = {
 
 _STATEMENTS: dict[str, dict[str, object]] = {
     "insider: no personal data": {"personal": ()},
-    "insider: another outcome": {"outcome": "pass"},
+    "insider: another outcome": {"outcome": "made up"},
     "insider: said to lack": {"lacks": ("runbook.yaml: it burned",)},
 }
 

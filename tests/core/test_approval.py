@@ -20,13 +20,13 @@ from drbook.core.approval import (
     may_sign,
     sha256,
     text_of,
-    waited,
     why_refused,
 )
 from drbook.core.engine import outcome
 from drbook.core.errors import DrbookError
 from drbook.core.events import Effect, Mode, Plan, Record
 from drbook.core.fold import fold
+from drbook.core.glass import waited
 from drbook.core.signatures import armoured, opened
 from drbook.core.signers import people, read_signers
 from drbook.core.state import IncidentState, StepRun, StepState, lacks
