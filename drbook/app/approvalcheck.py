@@ -2,10 +2,12 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from drbook.app.stored import stored_runbook
 from drbook.core import events as ev
 from drbook.core.approval import (
     NAMESPACE,
@@ -21,9 +23,11 @@ from drbook.core.approval import (
     text_of,
     why_refused,
 )
-from drbook.core.errors import CouldNotVerify
+from drbook.core.errors import CouldNotVerify, DrbookError
 from drbook.core.events import Record
 from drbook.core.fold import fold
+from drbook.core.glass import began_waiting, glass_too_early
+from drbook.core.runbook import Runbook
 from drbook.core.signatures import Signature, Standing, armoured, opened
 from drbook.core.state import IncidentState
 from drbook.core.values import plain
@@ -41,7 +45,12 @@ def look(signature: str, state: IncidentState, known: Book, at: datetime) -> See
     ValueError for one that says nothing of itself, CouldNotVerify where ssh-keygen does not answer."""
     says = opened(signature)
     persons = [one for one in signers_of(state) if one.fingerprint == says.fingerprint]
-    seen = Seen(says.key, says.namespace, persons[0].person if persons else "")
+    seen = Seen(
+        says.key,
+        says.namespace,
+        persons[0].person if persons else "",
+        signature_sha256=hashlib.sha256(signature.encode()).hexdigest(),
+    )
     if says.namespace != NAMESPACE or not persons:
         return seen
     for request in _candidates(state, known):
@@ -56,7 +65,7 @@ def look(signature: str, state: IncidentState, known: Book, at: datetime) -> See
         if found.standing is not Standing.BAD:
             good = found.standing is Standing.GOOD
             why = "" if good else found.why or found.standing.value
-            return Seen(says.key, says.namespace, seen.person, request, why)
+            return replace(seen, request=request, rejected=why)
     return seen
 
 
@@ -78,10 +87,14 @@ def _held(
 # --- a record, again -----------------------------------------------------------------------------
 
 
-def check_approvals(records: Sequence[Record]) -> Checked:
+RunbookOf = Callable[[str], Runbook | None]
+"""The runbook with a digest; None where it is not there, or does not load."""
+
+
+def check_approvals(records: Sequence[Record], runbook_of: RunbookOf) -> Checked:
     """Everything that the record itself holds about them, without trusting whoever wrote it."""
     signed = typed = broken = 0
-    problems, unchecked = list[str](), ""
+    problems, unchecked = list[str](), list[str]()
     for place, record in enumerate(records):
         event = record.event
         before = records[:place]
@@ -95,15 +108,18 @@ def check_approvals(records: Sequence[Record]) -> Checked:
             why = "" if fits else "the text is not that of what was planned"
         elif isinstance(event, ev.ApprovalGiven) and event.proof is None:
             broken, typed = broken + event.break_glass, typed + (not event.break_glass)
+            if event.break_glass:
+                why, unknown = _alone(record, event, records, runbook_of)
+                unchecked += [f"record {record.seq}: {unknown}"] if unknown else []
         elif isinstance(event, ev.ApprovalGiven):
             try:
                 why = _given(record, event, before)
             except CouldNotVerify as error:
-                unchecked = error.what
+                unchecked.append(error.what)
             else:
                 signed += not why
         problems += [f"record {record.seq}: {why}"] if why else []
-    return Checked(signed, typed, broken, tuple(problems), unchecked)
+    return Checked(signed, typed, broken, tuple(problems), "; ".join(dict.fromkeys(unchecked)))
 
 
 def check_approvals_of(journal: Path) -> Checked:
@@ -111,7 +127,39 @@ def check_approvals_of(journal: Path) -> Checked:
     with journal.open("rb") as stream:
         if not any(_NAMED in line for line in stream):
             return Checked()
-    return check_approvals(read(journal))
+
+    def stored(sha256: str) -> Runbook | None:
+        try:
+            return stored_runbook(journal.parent, sha256)
+        except DrbookError:
+            return None
+
+    return check_approvals(read(journal), stored)
+
+
+def _alone(
+    record: Record, event: ev.ApprovalGiven, records: Sequence[Record], runbook_of: RunbookOf
+) -> tuple[str, str]:
+    """Why going on alone does not stand there, and why that could not be looked at."""
+    before, after = records[: record.seq - 1], records[record.seq :]
+    runbook = runbook_of(fold(before).runbook_sha256)
+    if runbook is None:
+        return (
+            "",
+            "BREAK-GLASS, and its runbook is not here, or does not load: its wait is not known",
+        )
+    steps = {step.id: step.step.approve for step in runbook.steps}
+    approve = steps.get(event.step)
+    wait = approve.break_glass_after if approve is not None else None
+    if why := glass_too_early(record, event, before, after, wait):
+        return why, ""
+    since = began_waiting(before, event.step)
+    if wait is None or since is None or record.at - since + _PATIENCE >= wait:
+        return "", ""
+    return (
+        "",
+        "BREAK-GLASS, and the wall clock was set back meanwhile: only the machine's own tells the wait",
+    )
 
 
 def _given(record: Record, event: ev.ApprovalGiven, before: Sequence[Record]) -> str:

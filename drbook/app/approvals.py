@@ -20,10 +20,10 @@ from drbook.core.approval import (
     sha256,
     signers_of,
     text_of,
-    waited,
     why_refused,
 )
 from drbook.core.errors import CouldNotVerify, UsageError
+from drbook.core.glass import waited
 from drbook.core.runbook import Approve
 from drbook.core.signatures import armoured
 from drbook.core.signers import people, same

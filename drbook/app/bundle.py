@@ -6,20 +6,18 @@ artifacts that the record names.
 
 import os
 import re
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from drbook import __version__
 from drbook.app.bundlecheck import look_in
-from drbook.app.exports import build_with
+from drbook.app.bundlemade import exports
 from drbook.app.places import JOURNAL as JOURNAL_FILE
 from drbook.app.stored import stored_path, stored_runbook
 from drbook.core import bundle
 from drbook.core import events as ev
 from drbook.core.bundle import Chain, Manifest
-from drbook.core.controls import control_map
 from drbook.core.errors import CouldNotVerify, DrbookError, JournalError, StepFailed, UsageError
 from drbook.core.events import Record
 from drbook.core.runbook import Runbook
@@ -31,14 +29,9 @@ from drbook.providers import plainzip
 from drbook.providers.contents import Content, packed
 from drbook.providers.download import sync_folder
 from drbook.providers.sshsign import sign
-from drbook.timeline.controlmap import markdown_map, readme
-from drbook.timeline.export import export
-from drbook.timeline.model import JournalFacts
+from drbook.timeline.controlmap import readme
 
 _ARTIFACT = re.compile(r"artifacts/([0-9a-f]{64})(\.[a-z0-9]{1,10}){0,2}", re.ASCII)
-
-EXPORTED = ("html", "md", "json", "csv")
-"""The formats of the timeline that lie in a bundle; the JSON one is CloudEvents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +63,9 @@ def write_bundle(folder: Path, path: Path, *, key: Path | None, rows: bool) -> D
         plainzip.write(fresh, files)
         with fresh.open("rb") as stream:
             looked = look_in(stream)
-            if looked.problems or looked.manifest != manifest:
-                raise _not_as_written(path, looked.problems)
+            wrong = looked.problems + looked.unverified
+            if wrong or looked.manifest != manifest:
+                raise _not_as_written(path, wrong)
             if key is not None:
                 _store(signed, sign(stream, key, bundle.NAMESPACE))
                 made.append(signed)
@@ -151,7 +145,7 @@ def gathered(folder: Path, *, rows: bool) -> tuple[Manifest, dict[str, Content]]
         raise JournalError(f"The journal {path} lost records while it was read.")
     runbook = _runbooks(folder, records, contents)
     _artifacts(folder, records, contents, rows=rows)
-    _exports(records, found.head, runbook, contents)
+    contents.files |= exports(records, found.head, runbook)
     opened = records[0].event
     assert isinstance(opened, ev.IncidentOpened)  # the rules of the events
     manifest = Manifest(
@@ -242,23 +236,6 @@ def _artifacts(
             contents.lacks.append(f"{name}: {error.strerror or error}")
             continue
         contents.files[name] = path
-
-
-def _exports(
-    records: tuple[Record, ...], head: str, runbook: Runbook | None, contents: _Contents
-) -> None:
-    facts = JournalFacts(bundle.JOURNAL, head, intact=True)
-    timeline = build_with(records, facts, runbook)
-    phases: Mapping[str, str] = (
-        {step.id: step.step.phase.value for step in runbook.steps} if runbook is not None else {}
-    )
-    controls = control_map(records, phases, head)
-    texts = {f"timeline.{kind}": export(timeline, kind) for kind in EXPORTED}
-    texts[f"{bundle.CONTROLS}.md"] = markdown_map(controls)
-    texts[f"{bundle.CONTROLS}.json"] = bundle.written(controls)
-    texts[bundle.VERSIONS] = bundle.written(bundle.versions(records, head))
-    for name, text in texts.items():
-        contents.files[name] = text.encode("utf-8", "backslashreplace")
 
 
 def _not_as_written(path: Path, problems: tuple[str, ...]) -> CouldNotVerify:

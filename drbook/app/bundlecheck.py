@@ -3,28 +3,29 @@
 What a whole rewritten bundle cannot hide from is a signature, or a head that was noted elsewhere.
 """
 
-import json
 import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 from pydantic import ValidationError
 
 from drbook.app.approvalcheck import check_approvals
+from drbook.app.bundlemade import Again, loaded, made_again
 from drbook.core import bundle
 from drbook.core import events as ev
 from drbook.core.bundle import Looked, Manifest
 from drbook.core.errors import DrbookError
 from drbook.core.events import Record
 from drbook.core.fold import drafted, evolve
+from drbook.core.runbook import Runbook
 from drbook.core.signatures import Signature, Standing
 from drbook.core.state import IncidentState
-from drbook.core.values import Json, plain
+from drbook.core.values import plain
 from drbook.journal.lean import chained
 from drbook.providers import plainzip, private
 from drbook.providers.plainzip import Crooked, Member
@@ -42,7 +43,7 @@ def verify_bundle(path: Path, asked: Asked) -> tuple[Looked, Signature]:
     """What is in the file and whose signature lies beside it, both over the same open file."""
     try:
         with _opened(path) as stream:
-            return _with_approvals(look_in(stream)), _signature(path, stream, asked)
+            return _with_approvals(look_in(stream), stream), _signature(path, stream, asked)
     except OSError as error:
         why = f"it cannot be read: {plain(error.strerror or str(error), 200)}"
         return Looked(unread=why), Signature(Standing.UNCHECKED, why=why)
@@ -73,29 +74,84 @@ def _signature(path: Path, stream: IO[bytes], asked: Asked) -> Signature:
 def look_in(stream: IO[bytes]) -> Looked:
     """Everything but the signature. Raises OSError alone: whatever is in it becomes a problem."""
     try:
-        found = {member.name: member for member in plainzip.members(stream)}
-        stated = found.pop(bundle.MANIFEST, None)
-        if stated is None:
-            return Looked(problems=(f"it has no {bundle.MANIFEST}",))
-        plainzip.digest(stream, stated)  # by its own checksum: nothing else names it
-        manifest = _manifest(b"".join(plainzip.blocks(stream, stated)))
-        problems = _held(stream, found, manifest)
-        records, digests, withheld, why = _journal(stream, found)
+        held = _held_in(stream)
+        if held.problems:
+            return held.looked()
+        again = made_again(held.manifest, held.records, held.withheld, held.read)
     except Crooked as error:
         return Looked(problems=(f"it is no bundle as drbook writes it: {error}",))
+    return held.looked(again)
+
+
+def holds_together(stream: IO[bytes]) -> tuple[str, ...]:
+    """What is wrong with its bytes, digests, chain and names; what its exports say is not looked at. Raises
+    OSError alone."""
+    try:
+        return tuple(_held_in(stream).problems)
+    except Crooked as error:
+        return (f"it is no bundle as drbook writes it: {error}",)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A bundle whose members were read."""
+
+    stream: IO[bytes]
+    found: Mapping[str, Member]
+    manifest: Manifest
+    records: Sequence[Record]
+    digests: Sequence[str]
+    withheld: Sequence[int]
+    problems: Sequence[str]
+
+    def read(self, name: str) -> bytes:
+        return b"".join(plainzip.blocks(self.stream, self.found[name]))
+
+    def looked(self, again: Again | None = None) -> Looked:
+        again = again or Again()
+        return Looked(
+            self.manifest,
+            (*self.problems, *again.problems),
+            unverified=tuple(again.unverified),
+            digests=tuple(self.digests),
+            records=tuple(self.records),
+        )
+
+
+def _held_in(stream: IO[bytes]) -> _Held:
+    """Raises Crooked for what is no bundle at all."""
+    found = {member.name: member for member in plainzip.members(stream)}
+    stated = found.pop(bundle.MANIFEST, None)
+    if stated is None:
+        raise Crooked(f"it has no {bundle.MANIFEST}")
+    plainzip.digest(stream, stated)  # by its own checksum: nothing else names it
+    manifest = _manifest(b"".join(plainzip.blocks(stream, stated)))
+    problems = _held(stream, found, manifest)
+    records, digests, withheld, why = _journal(stream, found)
     problems += [why] if why else []
     if not problems:
         problems += _fits(manifest, records, digests, withheld)
         problems += _named(manifest, records, found)
-        problems += _derived(stream, found, records, manifest.journal.head)
-    return Looked(manifest, tuple(problems), digests=tuple(digests), records=tuple(records))
+    held = _Held(stream, found, manifest, records, digests, withheld, problems)
+    if not problems:
+        problems += _of_this(held)
+    return held
 
 
-def _with_approvals(looked: Looked) -> Looked:
+def _with_approvals(looked: Looked, stream: IO[bytes]) -> Looked:
     """The signatures that its record holds, checked again; nothing of a bundle that is not whole."""
-    if looked.problems or looked.unread:
+    if looked.problems or looked.unread or looked.manifest is None:
         return looked
-    checked = check_approvals(looked.records)
+    found = {member.name: member for member in plainzip.members(stream)}
+    names = {sha256: name for name, sha256 in bundle.runbooks(looked.records).items()}
+
+    def runbook(sha256: str) -> Runbook | None:
+        member = found.get(names.get(sha256, ""))
+        if member is None:
+            return None
+        return loaded(b"".join(plainzip.blocks(stream, member)), member.name)
+
+    checked = check_approvals(looked.records, runbook)
     return replace(looked, problems=checked.problems, approvals=checked)
 
 
@@ -179,7 +235,13 @@ def _named(manifest: Manifest, records: Sequence[Record], found: Mapping[str, Me
     for name in bundle.artifacts(records, rows=manifest.rows):
         named = _ARTIFACT.fullmatch(name)
         wanted[name] = named[1] if named else ""
-    problems = []
+    problems = [
+        f"its manifest says that something lacks which is in it, or which no record names: {plain(said, 200)}"
+        for said in manifest.lacks
+        if not any(
+            said.startswith(f"{plain(name, 100)}: ") for name in wanted.keys() - found.keys()
+        )
+    ]
     for name, sha256 in wanted.items():
         lacking = any(said.startswith(f"{plain(name, 100)}: ") for said in manifest.lacks)
         if name not in found:
@@ -190,28 +252,11 @@ def _named(manifest: Manifest, records: Sequence[Record], found: Mapping[str, Me
     return problems + [f"{name} is in it, and no record names it" for name in sorted(others)]
 
 
-def _derived(
-    stream: IO[bytes], found: Mapping[str, Member], records: Sequence[Record], head: str
-) -> list[str]:
-    """Each export says this journal's head; the one by records says each of them."""
-    problems = []
-    for name in _DERIVED:
-        text = b"".join(plainzip.blocks(stream, found[name]))
-        if head.encode() not in text:
-            problems.append(f"{name} does not say this journal's head: it is another record's")
-        elif name == "timeline.json" and not _same_records(text, records, head):
-            problems.append(f"{name} does not tell the records of this journal")
-    return problems
-
-
-def _same_records(text: bytes, records: Sequence[Record], head: str) -> bool:
-    try:
-        told: list[Json] = [json.loads(line) for line in text.splitlines()]
-        *lines, last = [one["data"] for one in told if isinstance(one, dict)]
-        for one, record in zip(lines, records, strict=True):
-            event = record.event.model_dump(mode="json")
-            if (one["prev"], one["actor"], one["event"]) != (record.prev, record.actor, event):
-                return False
-        return bool(last["head"] == head and last["records"] == len(records))
-    except (ValueError, KeyError, TypeError):
-        return False
+def _of_this(held: _Held) -> list[str]:
+    """Each export says this journal's head."""
+    head = held.manifest.journal.head.encode()
+    return [
+        f"{name} does not say this journal's head: it is another record's"
+        for name in _DERIVED
+        if head not in held.read(name)
+    ]

@@ -29,6 +29,7 @@ def report(snapshot: Snapshot, outcome: Outcome) -> dict[str, Json]:
         "title": timeline.title,
         "occurred": format_time(timeline.occurred) if timeline.occurred else None,
         "detected": format_time(timeline.detected) if timeline.detected else None,
+        "detected_proved_by": timeline.detected_by or None,
         "declared": format_time(timeline.declared),
         "rpo": _measured(timeline.rpo),
         "rto": _measured(timeline.rto),

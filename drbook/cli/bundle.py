@@ -9,7 +9,7 @@ from drbook.app.bundlecheck import verify_bundle
 from drbook.app.places import find_incident, home
 from drbook.cli.output import print_json, say, tell
 from drbook.core.approval import Checked
-from drbook.core.bundle import OPEN, Looked
+from drbook.core.bundle import OPEN, Looked, Manifest, on_word
 from drbook.core.errors import CouldNotVerify, ExitCode, UsageError
 from drbook.core.signatures import Signature, Standing
 from drbook.core.values import Json, counted, plain, show_size
@@ -104,15 +104,23 @@ def check_bundle(
     problems = list(looked.problems)
     if head is not None and looked.manifest is not None and head not in looked.digests:
         problems.append(f"no line of its journal has the digest {head[:16]}…")
-    bad = bool(problems) or signature.code is ExitCode.FAILED
-    code = ExitCode.FAILED if bad else signature.code
-    if looked.unread or (looked.approvals.unchecked and not bad):
-        code = ExitCode.COULD_NOT_VERIFY
+    code = _code(looked, problems, signature)
     if as_json:
         print_json(_document(path, looked, problems, signature, head, code))
     else:
-        _say(looked, problems, signature, head)
+        _say(looked, problems, signature, head, code)
     return int(code)
+
+
+def _code(looked: Looked, problems: list[str], signature: Signature) -> ExitCode:
+    """The gravest of all of it; what is certain comes before what could not be verified."""
+    if looked.unread:
+        return ExitCode.COULD_NOT_VERIFY
+    if problems:
+        return ExitCode.FAILED
+    if signature.code is ExitCode.DONE and (looked.unverified or looked.approvals.unchecked):
+        return ExitCode.COULD_NOT_VERIFY
+    return signature.code
 
 
 def _signers(path: Path | None) -> bytes | None:
@@ -140,9 +148,11 @@ def _document(
     manifest = looked.manifest
     return {
         "path": str(path),
-        "whole": None if looked.unread else not problems,
+        "whole": False if problems else None if looked.unread or looked.unverified else True,
         "unread": looked.unread,
         "problems": problems,
+        "unverified": list(looked.unverified),
+        "on_word": list(on_word(manifest)) if manifest is not None else [],
         "head_checked": head is not None,
         "signature": {
             "standing": signature.standing.name.lower(),
@@ -166,39 +176,60 @@ def approvals_document(found: Checked) -> Json:
     }
 
 
-def say_approvals(found: Checked) -> None:
-    """Nothing where there are none."""
+def say_counted(found: Checked) -> None:
+    """What the approvals rest on; nothing where there are none."""
     if words := found.in_words():
         tell(f"approvals: {words}")
+
+
+def say_approvals(found: Checked) -> None:
+    """Nothing where there are none."""
+    say_counted(found)
     if found.unchecked:
         tell(f"COULD NOT VERIFY the approvals: {found.unchecked}")
 
 
-def _say(looked: Looked, problems: list[str], signature: Signature, head: str | None) -> None:
+def _say(
+    looked: Looked, problems: list[str], signature: Signature, head: str | None, code: ExitCode
+) -> None:
+    """The verdict comes first: what is whole in itself and signed for other bytes is not called whole."""
     for said in problems:
         tell(f"NOT WHOLE: {said}")
     if looked.unread:
         say(f"Could not be checked: {looked.unread}.")
         return
-    manifest = looked.manifest
-    if manifest is not None and not problems:
-        chain = manifest.journal
-        tell(
-            f"whole: {counted(len(manifest.files), 'file')}, {counted(chain.records, 'record')} of "
-            f"incident {plain(manifest.incident, 100)} ({manifest.mode.value}, "
-            f"{plain(manifest.outcome, 60)}), head {chain.head}"
+    if signature.code is not ExitCode.DONE:
+        _say_signature(signature)
+    for said in looked.unverified:
+        tell(f"COULD NOT VERIFY: {said}")
+    if looked.approvals.unchecked:
+        tell(f"COULD NOT VERIFY the approvals: {looked.approvals.unchecked}")
+    if looked.manifest is not None and not problems:
+        _say_content(looked.manifest, head, code)
+    say_counted(looked.approvals)
+    if signature.code is ExitCode.DONE:
+        _say_signature(signature)
+
+
+def _say_content(manifest: Manifest, head: str | None, code: ExitCode) -> None:
+    chain = manifest.journal
+    verdict = "whole" if code is ExitCode.DONE else "in itself"
+    fits = "" if code is ExitCode.DONE else "digests and chain hold: "
+    tell(
+        f"{verdict}: {fits}{counted(len(manifest.files), 'file')}, {counted(chain.records, 'record')} of "
+        f"incident {plain(manifest.incident, 100)} ({manifest.mode.value}, "
+        f"{plain(manifest.outcome, 60)}), head {chain.head}"
+    )
+    for said in manifest.lacks:
+        tell(f"lacks {said}")
+    if chain.withheld:
+        say(
+            f"Records {chain.withheld} stand without their rows: the chain holds their digest, not "
+            "what is left of them; a signature holds both."
         )
-        for said in manifest.lacks:
-            tell(f"lacks {said}")
-        if chain.withheld:
-            say(
-                f"Records {chain.withheld} stand without their rows: the chain holds their digest, not "
-                "what is left of them; a signature holds both."
-            )
-        if head is not None:
-            say("The given head is in the chain.")
-    say_approvals(looked.approvals)
-    _say_signature(signature)
+    if head is not None:
+        say("The given head is in the chain.")
+    say(f"The word of whoever made it: {'; '.join(on_word(manifest))}.")
 
 
 def _say_signature(found: Signature) -> None:

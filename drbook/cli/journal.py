@@ -88,9 +88,9 @@ def verify_command(
     if as_json:
         print_json(_document(found, head, compared, approved))
     else:
-        _say(found, head, bool(compared))
         for problem in approved.problems:
             tell(f"NOT AS IT SAYS: {problem}")
+        _say(found, head, bool(compared))
         say_approvals(approved)
         for one in compared:
             _say_compared(one)

@@ -118,6 +118,8 @@ class Book:
     """Everybody who led the incident: a handing over is no way to approve oneself."""
     used: dict[tuple[str, str], int] = field(default_factory=dict)
     """The record of each approval, by the text's digest and the person."""
+    signatures: dict[str, int] = field(default_factory=dict)
+    """The same by the signature's digest."""
 
 
 def book(records: Iterable[Record]) -> Book:
@@ -128,6 +130,7 @@ def book(records: Iterable[Record]) -> Book:
             found.requests.append(Request(event, record.at, record.mono_ns))
         elif isinstance(event, ev.ApprovalGiven) and event.proof is not None:
             found.used[event.proof.text_sha256, event.by.casefold()] = record.seq
+            found.signatures[event.proof.signature_sha256] = record.seq
         elif isinstance(event, ev.IncidentOpened | ev.IncidentResumed | ev.IncidentTakenOver):
             found.led.append(record.actor)
         elif isinstance(event, ev.HandedOver):
@@ -158,6 +161,7 @@ class Seen:
     """What it is a signature over; None where that was never asked here."""
     rejected: str = ""
     """Why ssh-keygen, with the list, does not take it; empty where it does."""
+    signature_sha256: str = ""
 
 
 def why_refused(
@@ -173,9 +177,14 @@ def why_refused(
     if request is None:
         return "it is over nothing that was asked here: another incident, or another text"
     asked = request.asked
-    used = known.used.get((sha256(asked.text), seen.person.casefold()))
-    if used is not None:
+    if (used := known.signatures.get(seen.signature_sha256)) is not None:
         return f"it was used already, in record {used}"
+    approved = known.used.get((sha256(asked.text), seen.person.casefold()))
+    if approved is not None:
+        return (
+            f"{seen.person} approved it already, in record {approved}: a person counts once, "
+            "with whatever keys"
+        )
     if not is_pending(state, asked):
         return _not_pending(asked, state.steps.get(asked.step))
     lasts = asked.expires - asked.asked_at
@@ -206,35 +215,6 @@ def _not_pending(asked: ApprovalAsked, run: StepRun | None) -> str:
             "it was planned anew, and may do something else"
         )
     return f"step {step} waits for no approval any more"
-
-
-# --- broken glass --------------------------------------------------------------------------------
-
-_ENDS = (ev.StepStarted, ev.StepFinished, ev.StepSkipped, ev.StepInvalidated, ev.StepDoneElsewhere)
-
-
-def waited(records: Iterable[Record], step: str, mono_ns: int) -> timedelta:
-    """For how long the step's plan has been waiting for others, by the monotonic clock.
-
-    Setting the wall clock changes nothing. Each life of drbook has a clock of its own, so an earlier one counts
-    to its last record and what lay between them not at all; another plan, or the step cancelled, begins anew.
-    """
-    since: int | None = None
-    before, digest, last = 0, "", 0
-    for record in records:
-        event = record.event
-        if isinstance(event, ev.IncidentResumed | ev.IncidentTakenOver):
-            before += max(0, last - since) if since is not None else 0
-            since = None
-        elif isinstance(event, ev.StepPlanned) and event.step == step:
-            if event.digest != digest:
-                before, since, digest = 0, None, event.digest
-            since = record.mono_ns if since is None else since
-        elif isinstance(event, _ENDS) and event.step == step:
-            before, since, digest = 0, None, ""
-        last = record.mono_ns
-    now = max(0, mono_ns - since) if since is not None else 0
-    return timedelta(microseconds=(before + now) // 1000)
 
 
 # --- a record, checked again -----------------------------------------------------------------------

@@ -16,7 +16,7 @@ from drbook.core.approval import Checked
 from drbook.core.events import Mode, Record
 from drbook.core.gobag import Packed
 from drbook.core.results import COMPARE, HTTP, SHELL, RestoreResult, read_result
-from drbook.core.values import Frozen, UtcTime
+from drbook.core.values import Frozen, UtcTime, plain
 from drbook.core.withheld import actions_of, holds_rows
 
 MANIFEST, JOURNAL, RUNBOOK, VERSIONS = (
@@ -82,6 +82,8 @@ class Looked:
     manifest: Manifest | None = None
     """None where it has none that can be read."""
     problems: tuple[str, ...] = ()
+    unverified: tuple[str, ...] = ()
+    """What could not be made again of its journal, and so is not known to say the same."""
     unread: str = ""
     """Why it could not be looked at; empty where it was."""
     digests: tuple[str, ...] = ()
@@ -89,6 +91,15 @@ class Looked:
     records: tuple[Record, ...] = field(default=(), repr=False)
     approvals: Checked = field(default_factory=Checked)
     """What its approvals rest on, where they were looked at."""
+
+
+def on_word(manifest: Manifest) -> tuple[str, ...]:
+    """What nothing in a bundle proves: it is the word of whoever made it."""
+    torn = manifest.journal.torn_bytes
+    said = [f"that drbook {plain(manifest.drbook, 40)} made it"]
+    said += [f"that {torn} bytes of a torn last line were left out"] if torn else []
+    said += [f"why something lacks: {plain(each, 300)}" for each in manifest.lacks]
+    return tuple(said)
 
 
 def ranges(numbers: Iterable[int]) -> str:

@@ -109,6 +109,8 @@ def _run_after(run: StepRun, record: Record, event: ev.StepEvent) -> StepRun:
 def _approved(run: StepRun, record: Record, event: ev.ApprovalGiven) -> StepRun:
     """Where signatures are asked for, a name alone is none; and nobody counts twice."""
     asked = run.asked
+    if event.break_glass and event.proof is not None:
+        raise illegal(record, f"step {run.id} was approved by a signature, or alone, and not both")
     if event.break_glass:
         return replace(run, approved_by=event.by, alone=True)
     if asked is not None and asked.signed and event.proof is None:

@@ -20,7 +20,7 @@ R = TypeVar("R", bound=Frozen)
 
 LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
 COMPARE, COMPARE_BASELINE = "postgres.difference", "postgres.compare_baseline"
-FIND_LOSS = "postgres.find_loss"
+FIND_LOSS, PROBE = "postgres.find_loss", "postgres.probe"
 PROPOSE, REHEARSE, APPLY = (
     "postgres.propose",
     "postgres.rehearse_reviewed",

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from drbook.core import events as ev
 from drbook.core.choosing import Which, chosen_instead, judgement_of, restored_instead, standing
 from drbook.core.clocks import loss
+from drbook.core.detection import proved
 from drbook.core.events import Record, StepEnd
 from drbook.core.located import Located
 from drbook.core.losing import LossFound
@@ -63,8 +64,8 @@ class _Builder:
     """As they were given and changed."""
     messages: list[Message] = field(default_factory=list)
     """What was told to somebody."""
-    confirmed: tuple[datetime, str] | None = None
-    """When the first step of the phase `detect` succeeded, and which."""
+    proof: tuple[datetime, str, str] | None = None
+    """When a step of the phase `detect` proved it first, which, and what it proved."""
 
     def take(self, record: Record) -> None:
         event = record.event
@@ -175,9 +176,6 @@ class _Builder:
     def _by_hand(self, record: Record, event: ev.StepDoneElsewhere) -> Attempt:
         """A person's word says that something was seen, and never that it was verified."""
         phase = self.phases.get(event.step, "")
-        good = event.state is StepEnd.SUCCEEDED
-        if good and phase == "detect" and self.confirmed is None:
-            self.confirmed = (record.at, event.step)
         return Attempt(
             step=event.step,
             number=event.attempt,
@@ -215,8 +213,9 @@ class _Builder:
         self._enter(record, "step", f"{event.state.value}. {event.reason}", event.step)
         if not good and event.state is not StepEnd.NOT_EXERCISED:
             self._enter(record, "deviation", f"{event.state.value}: {event.reason}", event.step)
-        if good and attempt.phase == "detect" and self.confirmed is None:
-            self.confirmed = (record.at, event.step)
+        if good and attempt.phase == "detect" and self.proof is None:
+            what = proved(attempt.action, event.result)
+            self.proof = (record.at, event.step, what) if what else None
         self._keep(attempt, event.result)
         return replace(
             attempt,
@@ -306,9 +305,9 @@ def build(
     counts = None if verified_stale else verified
     verified_at = builder.verified_at()
     closed = builder.closed
-    detected, by = time_in(builder.inputs, "detected"), ""
-    if detected is None and builder.confirmed is not None:
-        detected, by = builder.confirmed
+    detected, by, proof = time_in(builder.inputs, "detected"), "", ""
+    if detected is None and builder.proof is not None:
+        detected, by, proof = builder.proof
     declared = time_in(builder.inputs, "declared") or first.at
     return Timeline(
         incident=opened.incident,
@@ -319,11 +318,11 @@ def build(
         drbook_version=opened.drbook_version,
         environment=opened.environment,
         inputs=opened.inputs,
-        actors=_unique(record.actor for record in records),
         hosts=_unique(record.host for record in records),
         occurred=builder.occurred,
         detected=detected,
         detected_by=by,
+        detected_proof=proof,
         declared=declared,
         opened=first.at,
         closed=closed[0].at if closed else None,

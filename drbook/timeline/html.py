@@ -9,6 +9,7 @@ from drbook.timeline import comparing, words
 from drbook.timeline.build import when
 from drbook.timeline.model import Timeline
 from drbook.timeline.pages import template
+from drbook.timeline.people import people
 from drbook.timeline.picture import views
 
 
@@ -25,6 +26,7 @@ def _template() -> Template:
         met=words.met,
         declared=words.declared,
         detected=words.detected,
+        people=people,
         measured=words.measured,
         as_of=comparing.as_of,
         content_said=comparing.content_said,

@@ -34,6 +34,7 @@ def json_lines(timeline: Timeline) -> str:
                 "outcome": timeline.outcome or "open",
                 "occurred": _time(timeline.occurred),
                 "detected": _time(timeline.detected),
+                **({"detected_proved_by": timeline.detected_by} if timeline.detected_by else {}),
                 "declared": _time(timeline.declared),
             },
         }

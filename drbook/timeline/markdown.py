@@ -15,6 +15,7 @@ from drbook.timeline.comparing import (
 )
 from drbook.timeline.mdtext import Markdown, fenced, grid, lines, text
 from drbook.timeline.model import Attempt, Entry, Timeline
+from drbook.timeline.people import people
 from drbook.timeline.words import (
     LINED,
     MODES,
@@ -80,7 +81,7 @@ def _head(timeline: Timeline) -> str:
         f"# {text(timeline.title)}",
         f"**{text(MODES[timeline.mode])}**",
         f"Outcome: **{text(headline(timeline))}**",
-        f"Incident `{timeline.incident}` · by {text(', '.join(timeline.actors))} on "
+        f"Incident `{timeline.incident}` · {text(people(timeline))} on "
         f"{text(', '.join(timeline.hosts))}",
     ]
     lines += [f"**Could not be read:** {text(problem)}" for problem in timeline.unread]

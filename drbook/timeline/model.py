@@ -165,12 +165,13 @@ class Timeline:
     drbook_version: str
     environment: Mapping[str, str]
     inputs: Mapping[str, object]
-    actors: tuple[str, ...]
     hosts: tuple[str, ...]
     occurred: datetime | None
     detected: datetime | None
     detected_by: str
-    """The step of the phase `detect` that confirmed it first, where nobody said when it was detected."""
+    """The step of the phase `detect` that proved it first, where nobody said when it was detected."""
+    detected_proof: str
+    """What that step proved, in words."""
     declared: datetime
     opened: datetime
     """When this incident was opened: it is declared then, unless somebody said another time."""

@@ -16,6 +16,7 @@ from drbook.timeline.comparing import as_of
 from drbook.timeline.looking import Finding, Past, end_of, verified_end, went_badly, went_well
 from drbook.timeline.mdtext import grid, text
 from drbook.timeline.model import Entry, Timeline
+from drbook.timeline.people import people
 from drbook.timeline.words import (
     MODES,
     check_command,
@@ -24,6 +25,7 @@ from drbook.timeline.words import (
     measured,
     met,
     number,
+    proved,
     signed,
     stale,
 )
@@ -71,7 +73,7 @@ def _summary(timeline: Timeline) -> str:
             ("RTO: declared to verified", timeline.rto),
         )
     ]
-    who = f"By {text(', '.join(timeline.actors))} on {text(', '.join(timeline.hosts))}."
+    who = f"B{text(people(timeline)[1:])} on {text(', '.join(timeline.hosts))}."
     return "\n\n".join(
         [
             "## Summary",
@@ -90,7 +92,8 @@ def _moments(timeline: Timeline) -> Iterator[tuple[str, str, str, str]]:
         ("declared", timeline.declared),
     ):
         recorded, seq = _said(timeline, name, at)
-        yield name, when(at), when(recorded) if at else "", str(seq) if at else ""
+        happened = when(at) + (proved(timeline) if name == "detected" else "")
+        yield name, happened, when(recorded) if at else "", str(seq) if at else ""
     end = verified_end(timeline)
     if end is None or end.ended_at is None:
         yield "verified", "not verified", "", ""

@@ -218,10 +218,11 @@ _DID: tuple[tuple[type[ev.Event], str], ...] = (
 def _moments(timeline: Timeline) -> tuple[list[Moment], tuple[str, ...]]:
     verified = verified_end(timeline)
     cutover = [one for one in timeline.attempts if one.phase == Phase.CUTOVER.value]
+    by_proof = f"detected (step {timeline.detected_by})" if timeline.detected_by else "detected"
     users = "open for users" if timeline.mode == "live" else "cutover rehearsed"
     dated = {
         "lost": timeline.occurred,
-        "detected": timeline.detected,
+        by_proof: timeline.detected,
         "declared": timeline.declared,
         "verified": verified.ended_at if verified is not None else None,
         users: cutover[-1].ended_at if moved(timeline) else None,
@@ -231,7 +232,7 @@ def _moments(timeline: Timeline) -> tuple[list[Moment], tuple[str, ...]]:
     if timeline.rto.objective is not None:
         at = timeline.declared + timeline.rto.objective
         found.append(Moment(at, "RTO objective ends", "deadline"))
-    unknown = [f"{name}: unknown" for name in ("lost", "detected") if dated[name] is None]
+    unknown = [f"{name}: unknown" for name in ("lost", by_proof) if dated[name] is None]
     lacking = [f"{name}: not on record" for name in ("verified", users) if dated[name] is None]
     lacking += ["closed: not yet"] if timeline.closed is None else []
     return found, (*unknown, *lacking)

@@ -89,8 +89,14 @@ def detected(timeline: Timeline) -> str:
     """When, and how it is known where nobody said it."""
     if timeline.detected is None:
         return "unknown"
-    by = f" (when step {timeline.detected_by} had confirmed it)" if timeline.detected_by else ""
-    return show_time(timeline.detected) + by
+    return show_time(timeline.detected) + proved(timeline)
+
+
+def proved(timeline: Timeline) -> str:
+    """How it is known when it was detected, where nobody said it."""
+    if not timeline.detected_by:
+        return ""
+    return f" at the latest (step {timeline.detected_by} proved {timeline.detected_proof}; nobody said when)"
 
 
 def declared(timeline: Timeline) -> str:
@@ -112,7 +118,10 @@ def telling(timeline: Timeline) -> list[tuple[str, str, str, str]]:
     for one in found.deadlines:
         within = f"within {format_duration(one.after)} of {one.counts_from}"
         until = "unknown" if one.at is None else show_time(one.at)
-        until += f" at the latest: {one.counts_from} is unknown" if one.at_latest else ""
+        if one.at_latest:
+            nobody = one.counts_from == "detected" and timeline.detected_by
+            why = "nobody said when it was detected" if nobody else f"{one.counts_from} is unknown"
+            until += f" at the latest: {why}"
         rows.append((one.name, within, until, _told(one, last)))
     return rows
 

@@ -9,10 +9,10 @@ from rich.text import Text
 from textual.screen import ModalScreen
 
 from drbook.app.model import Answer, Approve, Command, Confirm, HandIn, Snapshot
-from drbook.core.approval import waited
 from drbook.core.clocks import verifying
 from drbook.core.comparison import TableComparison
 from drbook.core.events import Plan, Question
+from drbook.core.glass import waited
 from drbook.core.remarks import before_users
 from drbook.core.results import LOCATE, RESTORE, VERIFY, VerifyResult
 from drbook.core.state import StepRun, lacks

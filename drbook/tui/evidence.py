@@ -16,6 +16,7 @@ from drbook.core.preflight import Preflight, PreflightVerdict
 from drbook.core.recovery import RecoveryReport
 from drbook.core.results import (
     APPLY,
+    PROBE,
     PROPOSE,
     REHEARSE,
     ApplyResult,
@@ -99,7 +100,7 @@ def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
 def evidence(run: StepRun, width: int, height: int) -> RenderableType | None:
     """The result of a step in at most about `height` lines; what commands printed is longer, and the pane
     scrolls."""
-    if run.action == "postgres.probe":
+    if run.action == PROBE:
         probe = _result(DatabaseProbe, run.result)
         return _probe(probe) if probe else None
     if run.action == "backups.locate":

@@ -16,13 +16,15 @@ from support.incident import World
 
 from drbook.app import approvalcheck
 from drbook.app import model as cmd
-from drbook.app.approvalcheck import check_approvals
+from drbook.app.approvalcheck import check_approvals, check_approvals_of
 from drbook.app.autopilot import run_unattended
 from drbook.app.mailbox import Letter, leave
 from drbook.core import events as ev
-from drbook.core.approval import NAMESPACE
+from drbook.core.approval import NAMESPACE, Checked
 from drbook.core.errors import CouldNotVerify, ExitCode, UsageError
 from drbook.core.events import Mode
+from drbook.core.glass import glass_too_early
+from drbook.core.runbook import Runbook
 from drbook.core.signatures import Signature, Standing
 from drbook.core.state import StepRun, StepState
 from drbook.journal.reader import read
@@ -65,7 +67,7 @@ def test_another_person_signs_and_the_step_goes_on(world: World, keys: People, k
     assert given.by == who
     assert given.proof is not None
     assert given.proof.key.split()[1] == ssh_keygen("-l", "-f", keys.key(who)).split()[1]
-    found = check_approvals(read(world.journal))
+    found = check_approvals_of(world.journal)
     assert (found.signed, found.problems, found.unchecked) == (1, (), "")
 
 
@@ -107,7 +109,7 @@ def test_what_approves_nothing_one_by_one(world: World, keys: People) -> None:
     world.reaches("a", StepState.SUCCEEDED)
     world.opener.opened.clear()
     assert "used already, in record" in refused(world, good)
-    assert check_approvals(read(world.journal)).signed == 1
+    assert check_approvals_of(world.journal).signed == 1
 
 
 def test_another_attempt_another_step_and_another_time(world: World, keys: People) -> None:
@@ -139,11 +141,12 @@ def test_three_people_are_three_however_many_keys_they_have(world: World, keys: 
     text = waits(world, *lines, steps=steps).text
     world.ask(cmd.HandIn(keys.sign("maria", text)))
     assert world.driver.state.steps["a"].approved_by is None
-    assert "used already" in refused(world, keys.sign("maria2", text))
+    assert "used already, in record" in refused(world, keys.sign("maria", text))
+    assert "maria approved it already" in refused(world, keys.sign("maria2", text))
     world.ask(cmd.HandIn(keys.sign("paul", text)))
     snapshot = world.reaches("a", StepState.SUCCEEDED)
     assert snapshot.state.steps["a"].approved_by == "maria, paul"
-    assert check_approvals(read(world.journal)).signed == 2
+    assert check_approvals_of(world.journal).signed == 2
 
 
 def test_handing_over_is_no_way_to_approve_oneself(world: World, keys: People) -> None:
@@ -229,7 +232,7 @@ def test_typed_names_count_people_and_say_that_nothing_proves_them(world: World)
     assert "has no list of approvers" in caught.value.what
     world.ask(cmd.Approve("a", "paul"))
     world.reaches("a", StepState.SUCCEEDED)
-    found = check_approvals(read(world.journal))
+    found = check_approvals_of(world.journal)
     assert (found.signed, found.typed, found.problems) == (0, 2, ())
 
 
@@ -254,7 +257,7 @@ def test_a_list_that_is_not_well_lets_the_incident_begin_and_nobody_approve(
     assert "nobody in the incident's list" in refused(world, keys.sign("maria", found.text))
     world.ask(cmd.Approve("a", "", break_glass=True, reason="the list cannot be read"))
     world.reaches("a", StepState.SUCCEEDED)
-    found = check_approvals(read(world.journal))
+    found = check_approvals_of(world.journal)
     assert (found.broken, found.problems) == (1, ())
 
 
@@ -284,7 +287,8 @@ def test_what_was_changed_in_a_record_is_found(world: World, keys: People) -> No
         at = by_name[name]
         event = records[at].event.model_copy(update=changed)
         return check_approvals(
-            (*records[:at], records[at].model_copy(update={"event": event}), *records[at + 1 :])
+            (*records[:at], records[at].model_copy(update={"event": event}), *records[at + 1 :]),
+            lambda sha256: None,
         ).problems
 
     given = records[by_name["ApprovalGiven"]].event
@@ -310,6 +314,44 @@ def test_what_was_changed_in_a_record_is_found(world: World, keys: People) -> No
         "runbook": with_("IncidentOpened", runbook_sha256="0" * 64),
     }
     assert [name for name, problems in found.items() if not problems] == []
+
+
+def test_glass_that_broke_too_early_in_a_record_chained_anew(world: World, keys: People) -> None:
+    """What stands there by both clocks, what it says it waited, and what the runbook says: no two may differ."""
+    steps = STEP.replace("by: 2", "by: 2, break_glass_after: 1s")
+    waits(world, keys.line("maria"), steps=steps)
+    time.sleep(1.1)
+    world.ask(cmd.Approve("a", "", break_glass=True, reason="nobody answers"))
+    world.reaches("a", StepState.SUCCEEDED)
+    records = read(world.journal)
+    runbook = world.driver.runbook
+    (at,) = [n for n, one in enumerate(records) if isinstance(one.event, ev.ApprovalGiven)]
+    asked_at = next(one for one in records if isinstance(one.event, ev.ApprovalAsked))
+
+    def checked(of: Runbook | None, said: int = 1, **changed: object) -> Checked:
+        event = records[at].event.model_copy(update={"waited_seconds": said})
+        forged = records[at].model_copy(update={"event": event, **changed})
+        return check_approvals((*records[:at], forged, *records[at + 1 :]), lambda sha256: of)
+
+    good = checked(runbook)
+    assert (good.broken, good.problems, good.unchecked) == (1, (), "")
+    early = {"mono_ns": asked_at.mono_ns + 500_000_000, "at": asked_at.at}
+    for found, said in (
+        (checked(runbook, 1, **early), "the runbook asks for 1 s of waiting"),
+        (checked(runbook, 343), "says that it waited 5 m 43 s"),
+        (checked(runbook, 0), "says that it waited 0 s"),
+        (
+            checked(runbook, 1, mono_ns=records[-1].mono_ns + 1),
+            "stands earlier in a record behind it",
+        ),
+    ):
+        assert said in "; ".join(found.problems)
+    assert "its wait is not known" in checked(None).unchecked
+    back = checked(runbook, at=asked_at.at - timedelta(hours=1))
+    assert "wall clock was set back" in back.unchecked
+    event = records[at].event
+    assert isinstance(event, ev.ApprovalGiven)
+    assert "allows none" in glass_too_early(records[at], event, records[:at], (), None)
 
 
 def test_the_recipe_needs_ssh_keygen_and_jq_alone(

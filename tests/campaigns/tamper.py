@@ -25,6 +25,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -231,8 +232,11 @@ def _method(data: bytes, at: int) -> bytes:
 def forged(path: Path, data: bytes) -> Iterator[tuple[str, bytes]]:
     """Rebuilt with a manifest that fits, as somebody does who knows all but the key."""
     files = files_of(data)
-    for name, change in _FORGERIES.items():
+    for name, change in {**_FORGERIES, **_insiders()}.items():
         remade(path, change(files))
+        yield name, path.read_bytes()
+    for name, changed in _STATEMENTS.items():
+        remade(path, files, **changed)
         yield name, path.read_bytes()
 
 
@@ -265,6 +269,31 @@ def _lines(
     return {**files, JOURNAL: b"".join(change(files[JOURNAL].splitlines(keepends=True)))}
 
 
+def _lied(lie: tuple[str, bytes, bytes], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What an insider would rather have a file say, under the head that it keeps."""
+    name, before, after = lie
+    if before not in files[name]:
+        raise AssertionError(f"{name} holds no {before!r}")
+    return {**files, name: files[name].replace(before, after)}
+
+
+def _insiders() -> dict[str, Callable[[Mapping[str, bytes]], dict[str, bytes]]]:
+    """Derived files that say something else than the journal, which is true."""
+    claim = b"<p>Verified. No data was lost.</p>"
+    lies = {
+        "a claim in timeline.html": ("timeline.html", b"</h1>", b"</h1>" + claim),
+        "an actor in timeline.html": ("timeline.html", b"<td>ops</td>", b"<td>ben</td>"),
+        "a verdict in timeline.html": ("timeline.html", b"verified", b"proved"),
+        "an actor in timeline.csv": ("timeline.csv", b",ops,", b",ben,"),
+        "an actor in timeline.md": ("timeline.md", b"| ops |", b"| ben |"),
+        "what controls.md covers": ("controls.md", b"Not covered", b"Covered"),
+        "what controls.json covers": ("controls.json", b'"not_covered"', b'"covered"'),
+        "the page about it": ("README.txt", b"proves nothing", b"proves everything"),
+        "versions.json": ("versions.json", b'"drbook": "', b'"drbook": "9'),
+    }  # fmt: skip
+    return {f"insider: {name}": partial(_lied, lie) for name, lie in lies.items()}
+
+
 def _said(files: Mapping[str, bytes], name: str) -> dict[str, bytes]:
     """Another title in an export that keeps its head."""
     title = json.loads(files[MANIFEST])["title"].encode()
@@ -283,6 +312,13 @@ _FORGERIES: dict[str, Callable[[Mapping[str, bytes]], dict[str, bytes]]] = {
     "forged: a word of timeline.md": lambda files: _said(files, "timeline.md"),
     "forged: a word of timeline.csv": lambda files: _said(files, "timeline.csv"),
 }  # fmt: skip
+
+
+_STATEMENTS: dict[str, dict[str, object]] = {
+    "insider: no personal data": {"personal": ()},
+    "insider: another outcome": {"outcome": "made up"},
+    "insider: said to lack": {"lacks": ("runbook.yaml: it burned",)},
+}
 
 
 # --- who finds it ----------------------------------------------------------------------------------
@@ -308,7 +344,8 @@ def recipe(folder: Path) -> bool:
 def passes(bundle: Sealed) -> bool:
     """Whether `drbook journal verify --signers` passes it."""
     looked, signature = verify_bundle(bundle.path, bundle.asked)
-    return not looked.problems and not looked.unread and signature.standing is Standing.GOOD
+    sure = not (looked.problems or looked.unverified or looked.unread)
+    return sure and signature.standing is Standing.GOOD
 
 
 def sign(bundle: Sealed, by: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from pathlib import Path
 
 import pytest
 from support.bundles import incident
@@ -37,6 +38,17 @@ def test_every_kind_of_change_is_found(bundle: Sealed) -> None:
     assert found.unseen == []
     assert found.flips > 100
     assert found.changes > 10
+
+
+def test_what_an_insider_signs_is_found_by_what_the_record_says(
+    bundle: Sealed, tmp_path: Path
+) -> None:
+    """The accepted key signs it, the journal is true: only making everything again finds it."""
+    data, unseen = bundle.path.read_bytes(), []
+    for name, changed in tamper.forged(tmp_path / "forged.zip", data):
+        if name.startswith("insider: ") and not look_in(io.BytesIO(changed)).problems:
+            unseen.append(name)
+    assert unseen == []
 
 
 def test_a_check_that_passes_everything_is_found_out(

@@ -166,7 +166,7 @@ def test_the_journals_check_tells_of_what_it_holds(
                 event = event.model_copy(update={"by": "paul"})
             writer.append(record.actor, event)
     assert main(["journal", "verify", str(forged / "journal.jsonl")]) == 1
-    assert "NOT AS IT SAYS: record" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith("NOT AS IT SAYS: record")
 
 
 @pytest.mark.parametrize(("head", "steps", "said"), [

@@ -31,7 +31,7 @@ from support.bundles import (
 )
 
 from drbook.app.bundle import gathered, write_bundle
-from drbook.app.bundlecheck import look_in
+from drbook.app.bundlecheck import holds_together, look_in
 from drbook.cli.main import cli
 from drbook.core.bundle import MANIFEST, NAMESPACE, Chain, Manifest
 from drbook.core.errors import CouldNotVerify, JournalError, StepFailed, UsageError
@@ -256,10 +256,10 @@ def test_where_it_is_not_written(made: Signed, tmp_path: Path) -> None:
 
 def test_every_byte_of_a_small_one(made: Signed, tmp_path: Path) -> None:
     data = bytearray(small(tmp_path / "small.zip", made.folder).read_bytes())
-    assert problems(bytes(data)) == ()
+    assert holds_together(io.BytesIO(data)) == ()
     for at in range(len(data)):
         data[at] ^= 1 << at % 8
-        assert problems(bytes(data)), at
+        assert holds_together(io.BytesIO(data)), at
         data[at] ^= 1 << at % 8
 
 
@@ -374,7 +374,18 @@ REMADE: dict[str, tuple[Callable[[Path, bytes], object], str]] = {
     "another mode": (_manifest(mode=Mode.LIVE), "the mode in its manifest"),
     "rows said to be in it": (_manifest(rows=True), "and they are left out"),
     "the chain": (_text("journal.jsonl", b"a note", b"a lie!"), "does not follow"),
-    "another export": (_text("timeline.json", b"a note", b"a lie!"), "does not tell the records"),
+    "another export": (_text("timeline.json", b"a note", b"a lie!"), "record 5: not as in the journal"),
+    "a page that says more": (
+        _text("timeline.html", b"</h1>", b"</h1><p>Verified. No data was lost.</p>"), "timeline.html is not what"),
+    "a cell": (_text("timeline.csv", b"a note", b"a lie!"), "record 5: "),
+    "a row of Markdown": (_text("timeline.md", b"a note", b"a lie!"), "record 5: "),
+    "words beside the rows": (_text("timeline.md", b"Shop lost", b"Shop well"), "timeline.md is not what"),
+    "the control map": (_text("controls.md", b"Not covered", b"Covered"), "controls.md is not what"),
+    "the control map's data": (_text("controls.json", b"not_covered", b"covered"), "controls.json is not what"),
+    "the page about it": (_text("README.txt", b"proves nothing", b"proves everything"), "README.txt is not what"),
+    "versions": (_text("versions.json", b"18.6", b"18.7"), "versions.json is not what"),
+    "no personal data": (_manifest(personal=()), "the personal data in its manifest"),
+    "something said to lack": (_manifest(lacks=("runbook.yaml: it burned",)), "which is in it"),
     "a lean line that never had rows": (
         _text("journal.jsonl", b'"(left out)"', b'"x"'), "none to leave out"),
     "the runbook": (_text("runbook.yaml", b"Shop lost", b"Shop last"), "not the one that the record"),
@@ -387,6 +398,66 @@ def test_what_a_manifest_made_anew_does_not_hide(signed: Signed, change: str) ->
     change_it(signed.path, signed.data)
     assert said in "; ".join(problems(signed.data))
     assert verified(signed).return_value == 1
+
+
+OF_ANOTHER: dict[str, tuple[tuple[str, bytes, bytes], int]] = {
+    "the same bytes": (("timeline.md", b"a note", b"a note"), 0),
+    "a page": (("timeline.html", b"</h1>", b"</h1><p>Verified. No data was lost.</p>"), 5),
+    "the control map": (("controls.md", b"Not covered", b"Covered"), 5),
+    "words beside the rows": (("timeline.md", b"REHEARSAL", b"LIVE"), 5),
+    "a row": (("timeline.md", b"a note", b"a lie!"), 1),
+    "a cell": (("timeline.csv", b"a note", b"a lie!"), 1),
+    "an event": (("timeline.json", b"a note", b"a lie!"), 1),
+}
+
+
+@pytest.mark.parametrize("change", OF_ANOTHER)
+def test_what_another_version_made_is_whole_only_where_it_is_the_same(
+    signed: Signed, change: str
+) -> None:
+    """What it wrote is held against the records where it can be read back; the rest is not known."""
+    (name, before, after), code = OF_ANOTHER[change]
+    files = files_of(signed.data)
+    assert before in files[name]
+    remade(signed.path, files | {name: files[name].replace(before, after)}, drbook="0.0.1")
+    _sign_anew(signed)
+    ran = verified(signed)
+    assert ran.return_value == code, ran.output
+    verdict = {0: "whole: ", 1: "NOT WHOLE: ", 5: f"COULD NOT VERIFY: {name}"}[code]
+    assert ran.stdout.startswith(verdict)
+    assert ("whole: " in ran.stdout) is (code == 0)
+    told = json.loads(verified(signed, "--json").stdout)
+    assert (told["whole"], told["exit_code"]) == ({0: True, 1: False, 5: None}[code], code)
+    assert told["on_word"] == ["that drbook 0.0.1 made it"]
+    assert "that drbook 0.0.1 made it" in ran.output or code == 1
+
+
+def test_no_personal_data_by_another_version_is_not_known(signed: Signed) -> None:
+    remade(signed.path, files_of(signed.data), drbook="0.0.1", personal=())
+    _sign_anew(signed)
+    ran = verified(signed)
+    assert ran.return_value == 5
+    assert "COULD NOT VERIFY: the personal data in its manifest" in ran.stdout
+
+
+def test_rows_that_are_said_not_to_be_in_it(made: Signed, tmp_path: Path) -> None:
+    path = tmp_path / "rows.zip"
+    write_bundle(made.folder, path, key=None, rows=True)
+    remade(path, files_of(path.read_bytes()), rows=False)
+    assert "that no rows are in it, and they are: records 4" in "; ".join(
+        problems(path.read_bytes())
+    )
+
+
+def test_the_verdict_comes_first(signed: Signed) -> None:
+    """A bundle made anew, with the signature over the bytes before beside it."""
+    assert verified(signed).stdout.startswith("whole: ")
+    write_bundle(signed.folder, signed.path.with_name("rows.zip"), key=None, rows=True)
+    signed.path.with_name("rows.zip").replace(signed.path)
+    ran = verified(signed)
+    assert ran.return_value == 1
+    assert ran.stdout.startswith("REFUSED: ")
+    assert "whole:" not in ran.stdout
 
 
 def _of_another_record(data: bytes, name: str, tmp_path: Path) -> tuple[str, ...]:

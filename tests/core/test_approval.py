@@ -20,13 +20,13 @@ from drbook.core.approval import (
     may_sign,
     sha256,
     text_of,
-    waited,
     why_refused,
 )
 from drbook.core.engine import outcome
 from drbook.core.errors import DrbookError
 from drbook.core.events import Effect, Mode, Plan, Record
 from drbook.core.fold import fold
+from drbook.core.glass import waited
 from drbook.core.signatures import armoured, opened
 from drbook.core.signers import people, read_signers
 from drbook.core.state import IncidentState, StepRun, StepState, lacks
@@ -241,7 +241,10 @@ def test_the_good_one_is_taken() -> None:
     ({"seen": replace(SEEN, namespace="file")}, "made for 'file'"),
     ({"seen": replace(SEEN, person="")}, "nobody in the incident's list has its key"),
     ({"seen": replace(SEEN, request=None)}, "another incident, or another text"),
-    ({"known": replace(BOOK, used={(sha256(SIGNED.text), "maria"): 9})}, "used already, in record 9"),
+    ({"known": replace(BOOK, used={(sha256(SIGNED.text), "maria"): 9})},
+     "maria approved it already, in record 9: a person counts once"),
+    ({"seen": replace(SEEN, signature_sha256="s"), "known": replace(BOOK, signatures={"s": 9})},
+     "it was used already, in record 9"),
     ({"state": state(attempt=2, asked=None)}, "attempt 1 of step cutover, which is at attempt 2"),
     ({"state": state(state=StepState.STARTED)}, "waits for no approval any more"),
     ({"state": state(approved_by="maria")}, "waits for no approval any more"),
@@ -344,6 +347,7 @@ def test_as_many_as_are_needed() -> None:
     ([TAKEN, planned(), given("maria")], "nobody was asked"),
     ([TAKEN, planned(), asked_for(), given("maria", None)], "it holds none"),
     ([TAKEN, planned(), asked_for(), given("maria"), given("Maria")], "approved step a before"),
+    ([TAKEN, planned(), asked_for(), given("maria", broken=True)], "and not both"),
     ([planned(), asked_for(signed=False), given("maria", None), given("MARIA ", None)], "before"),
 ])  # fmt: skip
 def test_a_record_that_says_too_much_cannot_stand(events: list[ev.Event], said: str) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
+from typing import cast
 
 import pytest
 from support.evidence import LOSS, located, restored, verified
@@ -14,17 +15,25 @@ from support.folded import loaded
 from support.telling import BOOK, EVIL, HEAD, T0, attempt, opened, records, timeline, told
 
 from drbook.core import events as ev
+from drbook.core.comparison import Comparison
 from drbook.core.events import Event, Mode, StepEnd
+from drbook.core.remarks import TableVerdict
+from drbook.core.results import VerifyResult
+from drbook.core.targets import DatabaseProbe
+from drbook.core.values import Frozen, Json
 from drbook.timeline.build import build
 from drbook.timeline.export import FORMATS, export
 from drbook.timeline.mdtext import text as markdown_text
 from drbook.timeline.model import JournalFacts, Timeline
+from drbook.timeline.review import review
+
+GONE = DatabaseProbe(state="unreachable", reason="no answer", volume="missing", diagnosis="loss")
 
 
 def whole(title: str = "Production lost", note: str = "support: three customers") -> Timeline:
     return timeline(
         (0, opened(title)),
-        *attempt("loss", "postgres.probe", 60, 3),
+        *attempt("loss", "postgres.probe", 60, 3, _json(GONE)),
         *attempt("locate", "backups.locate", 70, 9, located().model_dump(mode="json")),
         (80, ev.NoteAdded(text=note, happened_at=T0 + timedelta(seconds=30))),
         *attempt(
@@ -62,13 +71,62 @@ def test_the_three_times_are_told_apart() -> None:
     )  # fmt: skip
 
 
-def test_a_detection_that_nobody_dated_is_when_a_step_confirmed_it_and_says_so() -> None:
-    told = whole()
+NO_DETECTION: dict[str, tuple[str, object]] = {
+    "a note": ("note", None),
+    "an answer": ("ask", {"answer": "yes"}),
+    "a query": ("sql", {"count": 0}),
+    "a probe that was answered": (
+        "postgres.probe", DatabaseProbe(state="reachable", reason="", diagnosis="available")),
+    "a probe that nobody understands": (
+        "postgres.probe", DatabaseProbe(state="unknown", reason="?", diagnosis="unknown")),
+    "counts that could not be had": (
+        "postgres.compare_baseline",
+        VerifyResult(comparison=Comparison(
+            tables=(), verdict=TableVerdict.COULD_NOT_VERIFY, reference="baseline"))),
+    "a result of something else": ("postgres.verify", verified()),
+}  # fmt: skip
+PROVED: dict[str, tuple[str, object, str]] = {
+    "a missing volume": ("postgres.probe", GONE, "a loss"),
+    "no answer": (
+        "postgres.probe",
+        DatabaseProbe(state="unreachable", reason="no answer", diagnosis="outage"),
+        "that it does not answer",
+    ),
+    "a table that lost rows": ("postgres.compare_baseline", verified(), "a loss"),
+}
+
+
+def _json(result: object) -> Json:
+    return result.model_dump(mode="json") if isinstance(result, Frozen) else cast("Json", result)
+
+
+@pytest.mark.parametrize("what", NO_DETECTION)
+def test_a_step_that_ends_detects_nothing(what: str) -> None:
+    action, result = NO_DETECTION[what]
+    told = timeline((0, opened()), *attempt("loss", action, 60, 3, _json(result)))
+    assert (told.detected, told.detected_by) == (None, "")
+    assert "| detected | unknown |" in export(told, "md")
+    assert "| detected | unknown |  |  |" in review(told)
+    assert "detected: unknown" in export(told, "html")
+
+
+@pytest.mark.parametrize("what", PROVED)
+def test_a_detection_that_nobody_dated_is_when_a_step_proved_it_and_says_so(what: str) -> None:
+    action, result, words = PROVED[what]
+    told = timeline((0, opened()), *attempt("loss", action, 60, 3, _json(result)))
     assert (told.detected, told.detected_by) == (T0 + timedelta(seconds=63), "loss")
-    assert "when step loss had confirmed it" in export(told, "html")
+    marked = f"19:20:03 UTC at the latest (step loss proved {words}; nobody said when)"
+    for text in (export(told, "html"), export(told, "md"), review(told)):
+        assert marked in text.replace("\\", "")
+    assert "detected (step loss)" in export(told, "html")
+    last = json.loads(export(told, "json").splitlines()[-1])["data"]
+    assert last["detected_proved_by"] == "loss"
+
+
+def test_a_time_that_somebody_gave_goes_before_what_a_step_proved() -> None:
     later = timeline(
         (0, opened()),
-        *attempt("loss", "postgres.probe", 60, 3),
+        *attempt("loss", "postgres.probe", 60, 3, _json(GONE)),
         (99, ev.InputChanged(name="detected", value="2026-04-24T19:12:00Z")),
     )
     assert (later.detected, later.detected_by) == (T0 - timedelta(minutes=7), "")
@@ -416,9 +474,19 @@ def test_what_was_done_by_hand_is_told_as_a_persons_word(kind: str) -> None:
     assert by_hand().rto.measured is None
 
 
-def test_a_detection_by_hand_is_a_detection() -> None:
-    assert by_hand("loss").detected == T0 + timedelta(seconds=9)
-    assert by_hand("loss", state=StepEnd.FAILED).detected is None
+def test_who_wrote_a_note_did_not_lead() -> None:
+    events = [(0, opened()), (1, ev.NoteAdded(text="seen")), (2, ev.HandedOver(to="carla"))]
+    record = records(*events)
+    told = build(
+        [record[0], record[1].model_copy(update={"actor": "ev"}), record[2]],
+        journal=JournalFacts("j", HEAD, intact=True),
+    )
+    for text in (export(told, "md"), export(told, "html"), review(told)):
+        assert "y ops, carla; notes by ev on " in text
+
+
+def test_a_step_done_by_hand_detects_nothing() -> None:
+    assert by_hand("loss").detected is None
 
 
 def test_missing_consent_is_red() -> None:

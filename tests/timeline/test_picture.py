@@ -237,7 +237,7 @@ def test_moments_have_both_clocks_and_unknown_ones_are_named() -> None:
         "cutover rehearsed 19:19:37 · T+0:00:37", "RTO objective ends 20:19:00 · T+1:00:00 →",
     ):  # fmt: skip
         assert words in whole
-    assert "detected 19:19:00" in whole
+    assert "Not in this picture: detected: unknown" in whole
     assert (
         "Not in this picture: detected: unknown; verified: not on record; open for users"
         in texts(pictures(aborted())[0])
