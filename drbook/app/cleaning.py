@@ -14,6 +14,7 @@ from drbook.app.aftermath import end_children, left_running
 from drbook.app.ledger import Ledger
 from drbook.app.onewriter import claim, claims_left, writer_now
 from drbook.app.places import JOURNAL, Home, listed
+from drbook.app.recordless import holds_targets, recordless
 from drbook.app.teardown import KEPT, Found, Remover, lives_of
 from drbook.app.writing import operator, seat
 from drbook.core.errors import DrbookError
@@ -56,10 +57,12 @@ class Cleaned:
 
 
 def drills(home: Home, only: Path | None, environment: Mapping[str, str]) -> list[Drill]:
-    """Those drills that left something, are led, or cannot be read; oldest first. Changes nothing. Servers that
+    """Those drills that left something, are led, or cannot be read, folders that hold targets and no record among
+    them; oldest first. Changes nothing. Servers that
     a drill made databases on are asked. Raises JournalError where the incidents cannot be listed."""
     found = []
-    for folder in [only] if only is not None else listed(home):
+    every = [only] if only is not None else sorted([*listed(home), *recordless(home)])
+    for folder in every:
         one = drill(folder, environment)
         if one is not None and (one.led or one.problem or one.leftovers):
             found.append(one)
@@ -90,6 +93,8 @@ def _never_opened(folder: Path) -> Drill:
     """It was killed before its first record: of any mode, it had done nothing but claim its name."""
     if led := writer_now(folder.name):
         return Drill(folder.name, folder, led=led)
+    if holds_targets(folder):
+        return Drill(folder.name, folder, problem="it holds nothing, and targets lie beside it")
     return Drill(folder.name, folder, leftovers=tuple(_claims(folder.name)))
 
 
@@ -228,7 +233,7 @@ def _sorted(found: Drill, stays: Mapping[str, str]) -> Cleaned:
     """What went and what stayed, once the rest is taken away that needs no record."""
     done = Cleaned()
     for each in found.leftovers:
-        why = stays.get(each.name, "") if each.kind in _TARGETS else _away(each)
+        why = stays.get(each.name, "") if each.kind in TARGETS else _away(each)
         if why:
             done.stayed.append(replace(each, proof="", reason=why))
         else:
@@ -236,7 +241,8 @@ def _sorted(found: Drill, stays: Mapping[str, str]) -> Cleaned:
     return done
 
 
-_TARGETS = frozenset({"cluster", "database", "sockets"})
+TARGETS = frozenset({"cluster", "database", "sockets"})
+"""The kinds that `--keep` keeps."""
 
 
 def clean_nobodys(left: Sequence[Leftover]) -> Cleaned:
@@ -273,10 +279,12 @@ def _away(one: Leftover) -> str:
 def told_before(home: Home) -> list[str]:
     """What is left of earlier drills, a line each, for whoever begins another; asks no server."""
     lines = []
-    for folder in listed(home):
-        try:
-            state = fold(read(folder / JOURNAL))
-        except DrbookError:
+    for folder in sorted([*listed(home), *recordless(home)]):
+        state = _state_of(folder)
+        if state is None:
+            if holds_targets(folder):
+                where = plain(str(folder), 300)
+                lines.append(f"Targets in {where}, whose record cannot be read. drbook drill clean")
             continue
         left = outstanding(state)
         if not left or state.keep_targets or writer_now(state.incident):
@@ -287,3 +295,12 @@ def told_before(home: Home) -> list[str]:
             f"drbook drill clean {state.incident}"
         )
     return lines
+
+
+def _state_of(folder: Path) -> IncidentState | None:
+    """None where no record says it."""
+    try:
+        state = fold(read(folder / JOURNAL))
+    except DrbookError:
+        return None
+    return state if state.opened_at is not None else None
