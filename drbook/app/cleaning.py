@@ -3,6 +3,7 @@
 An incident that somebody leads just now is left alone. Nothing of a live incident is looked at.
 """
 
+import shlex
 import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,10 @@ from drbook.mirror.mirrors import Mirrors
 from drbook.providers import scratch
 from drbook.providers.download import part_of
 from drbook.providers.targets import removal
+
+_MADE_BY_DRBOOK = (
+    "its mark says that a drbook made this very folder, and the one that locked it is gone"
+)
 
 Tell = Callable[[str], None]
 
@@ -167,7 +172,9 @@ def _scratch(left: scratch.Left) -> Leftover:
         str(left.path),
         size=removal.size_of_folder(left.path),
         since=left.since,
-        proof="yours, named as drbook names them, and the drbook that locked it is gone",
+        proof="" if left.why_not else _MADE_BY_DRBOOK,
+        reason=left.why_not,
+        look=f"ls -la {shlex.quote(str(left.path))}",
     )
 
 
@@ -258,6 +265,8 @@ def clean_nobodys(left: Sequence[Leftover]) -> Cleaned:
 
 def _away(one: Leftover) -> str:
     """Why it is still there; empty where it is gone."""
+    if not one.proof:
+        return one.reason
     try:
         if one.kind == "scratch":
             return "" if scratch.remove(Path(one.place)) else "a drbook uses it by now"

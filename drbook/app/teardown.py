@@ -209,7 +209,7 @@ def forget_scratch(records: Sequence[Record]) -> None:
     listed by `drbook drill clean`."""
     lives = lives_of(records)
     for each in scratch.left():
-        if each.life in lives:
+        if each.life in lives and not each.why_not:
             with suppress(OSError):
                 scratch.remove(each.path)
 

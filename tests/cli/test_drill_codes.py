@@ -119,3 +119,16 @@ def test_a_folder_without_targets_and_without_a_record_is_nothing(folder: Path) 
     (home().incidents / "notes").mkdir()
     (home().incidents / "file").write_text("x")
     assert main(["drill", "clean"]) == 0
+
+
+def test_somebody_s_folder_that_looks_like_drbook_s_is_not_proven_and_stays(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(folder)
+    theirs = tmp_path / "drbook-list.01234567.abcdefgh"
+    theirs.mkdir(mode=0o700)
+    assert main(["drill", "clean"]) == 4
+    assert "NOT PROVEN: it carries no mark" in " ".join(capsys.readouterr().out.split())
+    assert main(["drill", "clean", "--all", "--yes"]) == 4
+    assert f"ls -la {theirs}" in capsys.readouterr().out
+    assert theirs.is_dir()

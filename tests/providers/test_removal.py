@@ -1,8 +1,10 @@
 """Only what is its own is taken away, nothing is followed out of it, and what broke off can be gone on with."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -128,18 +130,118 @@ def test_a_temporary_folder_in_use_is_nobodys_leftover(tmp_path: Path) -> None:
     used = scratch.Scratch("list", str(tmp_path))
     assert list(scratch.left(tmp_path)) == []
     assert not scratch.remove(Path(used.name))
-    dead = Path(f"{used.name[:-8]}deadbeef")
-    dead.mkdir(mode=0o700)
+    dead = killed(tmp_path)
     (dead / "order").write_text("x")
+    (dead / "more").mkdir()
     (tmp_path / "drbook-list-other").mkdir(mode=0o700)
     (tmp_path / f"{dead.name[:-8]}linkedto").symlink_to(dead)
     (found,) = scratch.left(tmp_path)
     assert (found.path, found.life) == (dead, scratch.this_life().token[: scratch.LETTERS])
+    assert found.why_not == ""
     assert [scratch.remove(each.path) for each in scratch.left(tmp_path)] == [True]
     assert not dead.exists()
     used.cleanup()
     assert not Path(used.name).exists()
     used.cleanup()
+
+
+def killed(base: Path) -> Path:
+    """A temporary folder whose drbook is gone, and its lock with it."""
+    made = scratch.Scratch("list", str(base))
+    os.close(made._handle)
+    made._handle = -1
+    return Path(made.name)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("no mark", "no mark"),
+        ("a copy's", "another folder"),
+        ("a link", "cannot be read"),
+        ("a pipe", "no private file"),
+        ("open to others", "no private file"),
+        ("torn", "cannot be read"),
+        ("another life's", "another life"),
+        ("another program's", "another program"),
+    ],
+)
+def test_a_folder_that_drbook_did_not_make_is_not_proven_and_stays(
+    tmp_path: Path, how: str, why: str
+) -> None:
+    folder = killed(tmp_path)
+    mark = folder / scratch.MARK
+    written = mark.read_text()
+    if how == "no mark":
+        mark.unlink()
+    elif how == "a copy's":
+        mark.write_text(json.dumps(json.loads(written) | {"inode": 1}))
+    elif how == "a link":
+        mark.rename(tmp_path / "mark")
+        mark.symlink_to(tmp_path / "mark")
+    elif how == "a pipe":
+        mark.unlink()
+        os.mkfifo(mark, 0o600)
+    elif how == "open to others":
+        mark.chmod(0o644)
+    elif how == "torn":
+        mark.write_text(written[:20])
+    elif how == "another life's":
+        mark.write_text(json.dumps(json.loads(written) | {"life": "0" * 32}))
+    else:
+        mark.write_text("[]")
+    (found,) = scratch.left(tmp_path)
+    assert why in found.why_not
+    with pytest.raises(PermissionError, match=why):
+        scratch.remove(folder)
+    assert folder.is_dir()
+
+
+def test_a_temporary_folder_s_mark_goes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = killed(tmp_path)
+    (folder / "~later").mkdir()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scratch.shutil, "rmtree", full)
+        with pytest.raises(OSError, match="Input/output"):
+            scratch.remove(folder)
+    assert scratch.remove(folder)
+
+
+def test_what_goes_while_it_is_taken_away_keeps_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scratch.Scratch("list", str(tmp_path))
+    for name in ("agent", "key"):
+        (Path(made.name) / name).write_text("x")
+    seen = os.listdir
+
+    def late(place: int) -> list[str]:
+        found = seen(place)
+        with suppress(FileNotFoundError):
+            os.unlink("agent", dir_fd=place)
+        return found
+
+    monkeypatch.setattr(scratch.os, "listdir", late)
+    made.cleanup()
+    assert not Path(made.name).exists()
+
+
+def test_a_folder_that_cannot_be_marked_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(scratch, "_mark", full)
+    with pytest.raises(OSError, match="No space"):
+        scratch.Scratch("list", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_others_may_write_to_is_left_alone(tmp_path: Path) -> None:
