@@ -69,7 +69,7 @@ def made(folder: Path, kind: str = "cluster", params: object = None) -> Path:
             writer.append("ops", event)
     if kind == "cluster":
         target.mkdir(parents=True)
-        (target / MARKER).write_text(marker_of("a-1", NONCE))
+        (target / MARKER).write_text(marker_of("a-1", NONCE, "drill"))
         (target / "data").mkdir()
     return target
 

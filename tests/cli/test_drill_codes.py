@@ -50,7 +50,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ):  # fmt: skip
             writer.append("ops", event)
     target.mkdir(parents=True)
-    (target / MARKER).write_text(marker_of("a-1", NONCE))
+    (target / MARKER).write_text(marker_of("a-1", NONCE, "drill"))
     (target / "data").mkdir()
     return session.folder
 

@@ -22,6 +22,7 @@ from drbook.providers.targets.alone import isolation_of
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.database import DatabaseMaker
 from drbook.providers.targets.dropping import drop_database, look_at_database
+from drbook.providers.targets.lease import mark
 from drbook.providers.targets.pool import MARKER, ServerPool, marker_of
 
 NAME, NONCE = "restore-7f3a-1", "0123456789abcdef" * 2
@@ -34,7 +35,7 @@ def target(tmp_path: Path) -> Path:
     (home / "data" / "global").mkdir(parents=True)
     (home / "data" / "global" / "pg_control").write_bytes((7).to_bytes(8, "little") + b"more")
     (home / "server.log").write_text("log")
-    (home / MARKER).write_text(marker_of(NAME, NONCE))
+    (home / MARKER).write_text(marker_of(NAME, NONCE, "drill"))
     return home
 
 
@@ -76,13 +77,28 @@ def test_a_removal_that_broke_off_is_still_proven(
     assert not target.exists()
 
 
-@pytest.mark.parametrize("damage", ["other mark", "no mark", "a link as mark", "a link", "a file"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "other mark",
+        "no mark",
+        "a live one's",
+        "an older one's",
+        "a link as mark",
+        "a link",
+        "a file",
+    ],
+)
 def test_what_is_not_known_to_be_its_own(target: Path, tmp_path: Path, damage: str) -> None:
     mark = target / MARKER
     if damage == "other mark":
-        mark.write_text(marker_of(NAME, "f" * 32))
+        mark.write_text(marker_of(NAME, "f" * 32, "drill"))
     elif damage == "no mark":
         mark.unlink()
+    elif damage == "a live one's":
+        mark.write_text(marker_of(NAME, NONCE, "live"))
+    elif damage == "an older one's":
+        mark.write_text(json.dumps({"target": NAME, "nonce": NONCE}))
     elif damage == "a link as mark":
         mark.rename(tmp_path / "mark")
         mark.symlink_to(tmp_path / "mark")
@@ -268,7 +284,7 @@ def given() -> Iterator[Given]:
 
 
 def made_on(given: Given, name: str, tmp_path: Path) -> Target:
-    shop = Workshop(tmp_path, os.environ, CancelToken(), ServerPool(), lambda: ())
+    shop = Workshop(tmp_path, os.environ, CancelToken(), ServerPool(), lambda: (), mode="drill")
     return drain(DatabaseMaker(shop, given.ref()).create(name, NONCE, given.elsewhere()))
 
 
@@ -285,6 +301,10 @@ def test_a_database_goes_where_its_comment_says_so(given: Given, tmp_path: Path)
 def test_another_s_database_of_that_name_stays(given: Given, tmp_path: Path) -> None:
     target = made_on(given, "restore-7f3a-2", tmp_path)
     before = look_at_database(given.ref(), os.environ, target.name, NONCE)
+    for mode, says in (("live", "in mode live"), ("", "does not say")):
+        given.run(f"COMMENT ON DATABASE restore_7f3a_2 IS '{mark(NONCE, mode)}'")
+        found = look_at_database(given.ref(), os.environ, target.name, NONCE)
+        assert says in prove_database(found, target.identity).words
     given.run("COMMENT ON DATABASE restore_7f3a_2 IS 'ours now'")
     found = look_at_database(given.ref(), os.environ, target.name, NONCE)
     assert not prove_database(found, target.identity).may
