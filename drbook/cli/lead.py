@@ -89,7 +89,7 @@ def _final(session: Session, heed: Heed, *, gone_on_with: bool) -> Snapshot:
     left = session.end(gone_on_with=gone_on_with)
     heed.closing()
     final = session.driver.snapshot
-    for line in targets_told(final.state, left, session.folder.name):
+    for line in targets_told(final.state, left, _named(session)):
         say(line)
     if any(state.waits for state in session.mirrors.states):
         say(f"Waiting, at most {LAST_WAIT:.0f} s, for a mirror to take what it lacks.")

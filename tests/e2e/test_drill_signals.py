@@ -69,7 +69,7 @@ def test_two_signals_end_the_removal_on_record_and_the_command_is_said(base: Pat
     program = signalled(here.drbook, ReleaseIntended="TERM,INT")
     ran = program("rehearse", str(here.runbook), "--headless", "--json")
     assert ran.code == 0, ran.err
-    assert f"drbook drill clean {here.folder.name}" in ran.err
+    assert f"1 target of this drill still there: drbook drill clean {here.folder.name}" in ran.err
     last = events(here.folder)[-1]
     assert isinstance(last, ev.ResourceLeft)
     assert "ended by a signal" in last.reason
