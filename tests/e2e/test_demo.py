@@ -40,7 +40,7 @@ def test_headless_prints_one_document_that_holds_the_whole_story(drbook, scratch
     assert told["mode"] == "drill"
     assert told["incident"]
     (command,) = (line for line in ran.err.splitlines() if "drbook drill clean" in line)
-    kept = Path(command.rpartition("drbook drill clean ")[2])  # it can be pasted: the world's own home
+    kept = Path(command.rpartition("drbook drill clean ")[2])
     assert kept.is_absolute()
     assert (kept / "journal.jsonl").samefile(told["journal"]["path"])
 
