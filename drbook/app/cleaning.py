@@ -3,6 +3,7 @@
 An incident that somebody leads just now is left alone. Nothing of a live incident is looked at.
 """
 
+import shlex
 import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from drbook.app.aftermath import end_children, left_running
 from drbook.app.ledger import Ledger
 from drbook.app.onewriter import claim, claims_left, writer_now
 from drbook.app.places import JOURNAL, Home, listed
+from drbook.app.recordless import holds_targets, recordless
 from drbook.app.teardown import KEPT, Found, Remover, lives_of
 from drbook.app.writing import operator, seat
 from drbook.core.errors import DrbookError
@@ -27,6 +29,10 @@ from drbook.mirror.mirrors import Mirrors
 from drbook.providers import scratch
 from drbook.providers.download import part_of
 from drbook.providers.targets import removal
+
+_MADE_BY_DRBOOK = (
+    "its mark says that a drbook made this very folder, and the one that locked it is gone"
+)
 
 Tell = Callable[[str], None]
 
@@ -56,10 +62,12 @@ class Cleaned:
 
 
 def drills(home: Home, only: Path | None, environment: Mapping[str, str]) -> list[Drill]:
-    """Those drills that left something, are led, or cannot be read; oldest first. Changes nothing. Servers that
+    """Those drills that left something, are led, or cannot be read, folders that hold targets and no record among
+    them; oldest first. Changes nothing. Servers that
     a drill made databases on are asked. Raises JournalError where the incidents cannot be listed."""
     found = []
-    for folder in [only] if only is not None else listed(home):
+    every = [only] if only is not None else sorted([*listed(home), *recordless(home)])
+    for folder in every:
         one = drill(folder, environment)
         if one is not None and (one.led or one.problem or one.leftovers):
             found.append(one)
@@ -90,6 +98,8 @@ def _never_opened(folder: Path) -> Drill:
     """It was killed before its first record: of any mode, it had done nothing but claim its name."""
     if led := writer_now(folder.name):
         return Drill(folder.name, folder, led=led)
+    if holds_targets(folder):
+        return Drill(folder.name, folder, problem="it holds nothing, and targets lie beside it")
     return Drill(folder.name, folder, leftovers=tuple(_claims(folder.name)))
 
 
@@ -162,7 +172,9 @@ def _scratch(left: scratch.Left) -> Leftover:
         str(left.path),
         size=removal.size_of_folder(left.path),
         since=left.since,
-        proof="yours, named as drbook names them, and the drbook that locked it is gone",
+        proof="" if left.why_not else _MADE_BY_DRBOOK,
+        reason=left.why_not,
+        look=f"ls -la {shlex.quote(str(left.path))}",
     )
 
 
@@ -228,7 +240,7 @@ def _sorted(found: Drill, stays: Mapping[str, str]) -> Cleaned:
     """What went and what stayed, once the rest is taken away that needs no record."""
     done = Cleaned()
     for each in found.leftovers:
-        why = stays.get(each.name, "") if each.kind in _TARGETS else _away(each)
+        why = stays.get(each.name, "") if each.kind in TARGETS else _away(each)
         if why:
             done.stayed.append(replace(each, proof="", reason=why))
         else:
@@ -236,7 +248,8 @@ def _sorted(found: Drill, stays: Mapping[str, str]) -> Cleaned:
     return done
 
 
-_TARGETS = frozenset({"cluster", "database", "sockets"})
+TARGETS = frozenset({"cluster", "database", "sockets"})
+"""The kinds that `--keep` keeps."""
 
 
 def clean_nobodys(left: Sequence[Leftover]) -> Cleaned:
@@ -252,6 +265,8 @@ def clean_nobodys(left: Sequence[Leftover]) -> Cleaned:
 
 def _away(one: Leftover) -> str:
     """Why it is still there; empty where it is gone."""
+    if not one.proof:
+        return one.reason
     try:
         if one.kind == "scratch":
             return "" if scratch.remove(Path(one.place)) else "a drbook uses it by now"
@@ -273,10 +288,12 @@ def _away(one: Leftover) -> str:
 def told_before(home: Home) -> list[str]:
     """What is left of earlier drills, a line each, for whoever begins another; asks no server."""
     lines = []
-    for folder in listed(home):
-        try:
-            state = fold(read(folder / JOURNAL))
-        except DrbookError:
+    for folder in sorted([*listed(home), *recordless(home)]):
+        state = _state_of(folder)
+        if state is None:
+            if holds_targets(folder):
+                where = plain(str(folder), 300)
+                lines.append(f"Targets in {where}, whose record cannot be read. drbook drill clean")
             continue
         left = outstanding(state)
         if not left or state.keep_targets or writer_now(state.incident):
@@ -287,3 +304,12 @@ def told_before(home: Home) -> list[str]:
             f"drbook drill clean {state.incident}"
         )
     return lines
+
+
+def _state_of(folder: Path) -> IncidentState | None:
+    """None where no record says it."""
+    try:
+        state = fold(read(folder / JOURNAL))
+    except DrbookError:
+        return None
+    return state if state.opened_at is not None else None

@@ -14,6 +14,7 @@ from drbook.core.events import Mode, Record
 from drbook.core.points import RecoveryPoint
 from drbook.core.results import RESTORE, VERIFY
 from drbook.core.runbook import Runbook
+from drbook.core.state import StepState
 from drbook.core.values import counted
 from drbook.journal.reader import records
 from drbook.timeline.model import Attempt, Measured, Timeline
@@ -99,7 +100,7 @@ def drill_of(timeline: Timeline, opened: ev.IncidentOpened, name: str) -> Drill:
         incident=name,
         mode=opened.mode,
         opened_at=timeline.opened,
-        outcome=timeline.outcome or "open",
+        outcome=timeline.outcome or _unclosed(timeline, opened.mode),
         exit_code=closed.exit_code if closed is not None else None,
         runbook_sha256=timeline.runbook_sha256,
         rpo=_against(timeline.rpo),
@@ -111,6 +112,16 @@ def drill_of(timeline: Timeline, opened: ev.IncidentOpened, name: str) -> Drill:
         else None,
         verify_seconds=_seconds_of(timeline, VERIFY),
     )
+
+
+def _unclosed(timeline: Timeline, mode: Mode) -> str:
+    """What an incident is that nobody closed."""
+    states = {each.step: each.state for each in timeline.attempts}.values()
+    good = (StepState.SUCCEEDED, StepState.SKIPPED, StepState.NOT_EXERCISED)
+    planned = any(one == StepState.NOT_EXERCISED for one in states)
+    if mode is Mode.DRY_RUN and planned and all(one in good for one in states):
+        return StepState.NOT_EXERCISED.value
+    return "open"
 
 
 def _against(found: Measured) -> Against:

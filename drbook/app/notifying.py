@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from drbook.core.errors import DrbookError
@@ -24,6 +25,8 @@ from drbook.timeline.told import notified
 
 LONGEST = WHOLE + 40.0
 """Seconds that all messages together are waited for; a secret's command has 30 of them."""
+_LOOK_EVERY = 0.1
+_NOT_WAITED = "it was no longer waited for"
 
 Put = Callable[[NotificationIntended | NotificationEnded], None]
 """Puts an event on record. Raises DrbookError where it cannot be."""
@@ -55,13 +58,15 @@ def tell_all(
     *,
     environment: Mapping[str, str] = os.environ,
     longest: float | None = None,
+    enough: Callable[[], bool] = lambda: False,
 ) -> list[NotificationEnded]:
     """Send them side by side, each recorded before and after. Never raises for what goes wrong with one.
 
     What cannot be put on record first is not sent, which is said; where there is no record (`put` is None),
     there is none to keep.
 
-    `longest` is how many seconds all of them are waited for, LONGEST where it is not said.
+    `longest` is how many seconds all of them are waited for, LONGEST where it is not said; once `enough` says
+    so, none is any more.
     """
     messages = [each for each in messages if _recorded(_intended(each), put, say)]
     if not messages:
@@ -73,7 +78,7 @@ def tell_all(
             target=_send, args=(place, each, environment, arrived), name="notify", daemon=True
         )
         work.start()
-    ended = _collected(messages, arrived, LONGEST if longest is None else longest)
+    ended = _collected(messages, arrived, LONGEST if longest is None else longest, enough)
     for one in ended:
         say(plain(notified(one), 600))
         _recorded(one, put, say)
@@ -84,18 +89,24 @@ def _collected(
     messages: Sequence[Message],
     arrived: "queue.SimpleQueue[tuple[int, NotificationEnded]]",
     longest: float,
+    enough: Callable[[], bool],
 ) -> list[NotificationEnded]:
     found: dict[int, NotificationEnded] = {}
     until = time.monotonic() + longest
     why = ""
     try:
-        while len(found) < len(messages):
-            place, ended = arrived.get(timeout=max(0.0, until - time.monotonic()))
-            found[place] = ended
-    except queue.Empty:
-        why = f"no end of it was seen within {longest:.0f} seconds"
+        while len(found) < len(messages) and not why:
+            left = until - time.monotonic()
+            with suppress(queue.Empty):
+                place, ended = arrived.get(timeout=max(0.0, min(left, _LOOK_EVERY)))
+                found[place] = ended
+                continue
+            if enough():
+                why = _NOT_WAITED
+            elif left <= 0:
+                why = f"no end of it was seen within {longest:.0f} seconds"
     except KeyboardInterrupt:
-        why = "it was no longer waited for"
+        why = _NOT_WAITED
     return [
         found.get(place) or _ended(each, Delivery.UNKNOWN, said=why)
         for place, each in enumerate(messages)

@@ -13,6 +13,7 @@ from drbook import __version__
 from drbook.app.aftermath import wait_for_children
 from drbook.app.approvers import approvers_of
 from drbook.app.driver import Driver
+from drbook.app.hurry import Hurry
 from drbook.app.inputs import occurred_in, read_inputs
 from drbook.app.locks import tried
 from drbook.app.past import Recall
@@ -69,6 +70,8 @@ class Session:
         self.mirrors = mirrors
         self.passing = False
         """True where nobody will go on with it: what a drill made goes with it, however it ends."""
+        self.hurry = Hurry()
+        """Whoever leads it asks for it; then its removal at the end is cut short."""
         self._environment = environment
         self._recall = Recall(driver.runbook, folder, driver.remember)
 
@@ -92,7 +95,8 @@ class Session:
             if state.keep_targets:
                 left.extend(keep(state, put))
             elif state.closed_at is not None or self.passing or not gone_on_with:
-                remover = Remover(self.driver.snapshot.records, self.folder, self._environment)
+                records = self.driver.snapshot.records
+                remover = Remover(records, self.folder, self._environment, self.hurry)
                 left.extend(remover.tear_down(state, put))
 
         self._recall.stop()

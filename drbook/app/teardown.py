@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from drbook.app.hurry import Cut, Hurry
 from drbook.core import events as ev
 from drbook.core.baseline import Identity
 from drbook.core.events import Event, Record
@@ -33,6 +34,7 @@ from drbook.providers import private, scratch
 from drbook.providers.targets import removal
 
 KEPT = "--keep was given"
+CUT_SHORT = "its removal was ended by a signal"
 LOGS = "logs"
 """In the incident's folder: the ends of the logs of servers whose folders are gone."""
 _MOST_OF_A_LOG = 1024 * 1024
@@ -58,8 +60,14 @@ class Remover:
     """What one drill made, looked at and taken away."""
 
     def __init__(
-        self, records: Sequence[Record], folder: Path, environment: Mapping[str, str]
+        self,
+        records: Sequence[Record],
+        folder: Path,
+        environment: Mapping[str, str],
+        hurry: Hurry | None = None,
     ) -> None:
+        """`hurry` is asked before and while each is taken away; absent, nobody cuts it short."""
+        self._hurry = hurry or Hurry()
         self._records = records
         self._folder = folder
         self._environment = environment
@@ -97,25 +105,33 @@ class Remover:
             return ev.ResourceLeft(**named, reason=found.proof.words, next=found.look)
         if found.there:
             put(ev.ReleaseIntended(**named, proof=found.proof.words))
-        why = ""
         try:
-            if found.folder is not None:
-                if found.there:
-                    self._keep_log(found.folder, one.name)
-                    removal.remove_folder(found.folder)
-                removal.remove_sockets(one.nonce)
-            elif found.there and found.server is not None and found.database is not None:
-                from drbook.providers.targets.dropping import drop_database
-
-                why = drop_database(
-                    found.server, self._environment, one.name, one.nonce, found.database
-                )
+            with self._hurry.cut():
+                why = self._take_away(found)
+        except Cut:
+            why = CUT_SHORT
         except OSError as error:
             at = f"{plain(str(error.filename), 200)}: " if error.filename else ""
             why = f"{at}{error.strerror or error}"
         if why:
             return ev.ResourceLeft(**named, reason=plain(why, 400), next=found.look)
         return ev.ResourceReleased(**named, how="removed" if found.there else "absent")
+
+    def _take_away(self, found: Found) -> str:
+        """Returns why it is still there; empty where it is gone. Raises OSError, Cut."""
+        one = found.resource
+        if found.folder is not None:
+            if found.there:
+                self._keep_log(found.folder, one.name)
+                removal.remove_folder(found.folder)
+            removal.remove_sockets(one.nonce)
+        elif found.there and found.server is not None and found.database is not None:
+            from drbook.providers.targets.dropping import drop_database
+
+            return drop_database(
+                found.server, self._environment, one.name, one.nonce, found.database
+            )
+        return ""
 
     def _keep_log(self, home: Path, name: str) -> None:
         """The end of the server's log, beside the record: what went wrong there is read after the drill too."""
@@ -193,7 +209,7 @@ def forget_scratch(records: Sequence[Record]) -> None:
     listed by `drbook drill clean`."""
     lives = lives_of(records)
     for each in scratch.left():
-        if each.life in lives:
+        if each.life in lives and not each.why_not:
             with suppress(OSError):
                 scratch.remove(each.path)
 

@@ -76,11 +76,14 @@ class Reporting:
         if not runbook.notify:
             return
         try:
-            tell_all(wanted(runbook, notice()), put, self._say)
+            tell_all(wanted(runbook, notice()), put, self._say, enough=self._enough)
         except Exception as error:  # noqa: BLE001 - the run has ended, and its end stands
             self._say(f"Not everybody was told: drbook itself failed ({type(error).__name__}).")
             if self._session is not None:
                 keep_traceback(self._session.driver.error_log, "notify", error)
+
+    def _enough(self) -> bool:
+        return self._session is not None and self._session.hurry.asked > 0
 
     def _put(self, event: NotificationIntended | NotificationEnded) -> None:
         if self._session is None:

@@ -215,6 +215,7 @@ class Wiring:
             self._elsewhere,
             free=lambda path: shared(free_bytes(path), shares),
             physical=backups.physical,
+            mode=self._mode.value,
             made={one.name: one.identity for one in context.resources if one.created},
         )
         return FreshTargets(workshop, TARGETS())

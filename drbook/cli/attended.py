@@ -54,25 +54,29 @@ def attend(opening: Opening, *, first: "First", as_json: bool = False, kept: boo
     `kept` is False where its folder is removed afterwards. Raises what `opening` raises.
     """
     hold()
+    from drbook.app.hurry import Hurry
+    from drbook.cli.heeding import heeding
     from drbook.tui.app import run_incident
 
     opened = _Opened(opening, kept)
-    try:
-        with handlers(signal.SIGHUP, signal.SIGTERM):  # the application sets its own
-            gone = run_incident(opened.open, first)
-    except BaseException:
-        opened.close()
-        raise
-    finally:
-        let_go()
-    session = opened.left()
-    from drbook.cli.lead import ended_at_the_screen
-    from drbook.cli.output import say
+    both = (signal.SIGHUP, signal.SIGTERM)
+    with heeding(Hurry(), *both) as heed:  # until the end of the session heeds more
+        try:
+            with heed.running(), handlers(*both):  # the application sets its own
+                gone = run_incident(opened.open, first)
+        except BaseException:
+            opened.close()
+            raise
+        finally:
+            let_go()
+        session = opened.left()
+        from drbook.cli.lead import ended_at_the_screen
+        from drbook.cli.output import say
 
-    if session is None:
-        say("It was left while it was being opened: nothing was run.")
-        return int(ExitCode.NEEDS_HUMAN)
-    return ended_at_the_screen(session, as_json=as_json, kept=kept, gone=gone)
+        if session is None:
+            say("It was left while it was being opened: nothing was run.")
+            return int(ExitCode.NEEDS_HUMAN)
+        return ended_at_the_screen(session, as_json=as_json, kept=kept, gone=gone)
 
 
 class _Opened:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from drbook.app.exports import may_write, write_timeline
-from drbook.cli.lead import as_interrupt, lead, need_terminal
+from drbook.cli.heeding import as_interrupt
+from drbook.cli.lead import lead, need_terminal
 from drbook.cli.output import say
 from drbook.cli.scenarios import list_scenarios, play_all, say_whether
 from drbook.cli.surprised import plan_of, surprised

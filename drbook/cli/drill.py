@@ -1,14 +1,18 @@
 """`drbook drill`: what drills left behind, and its removal."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
-from drbook.app.cleaning import Cleaned, Drill, clean, clean_nobodys, drills, nobodys
+from drbook.app.cleaning import TARGETS, Cleaned, Drill, clean, clean_nobodys, drills, nobodys
 from drbook.app.places import find_incident, home
+from drbook.app.recordless import recordless
+from drbook.app.teardown import KEPT
 from drbook.cli.output import print_json, print_table, say, tell
 from drbook.core.errors import DrbookError, ExitCode, UsageError
 from drbook.core.leftovers import Leftover
@@ -34,12 +38,13 @@ def clean_command(
 
     Only what is proven to be that drill's own is removed, and its removal goes on record. A drill that is led
     just now is left alone, and so is what `--keep` kept, unless its INCIDENT is named. Without INCIDENT and
-    --all it only lists. Exit codes: 0 nothing is left, 1 something could not be removed, 4 something is not
-    proven to be a drill's own, 7 a person has to say yes.
+    --all it only lists. Exit codes: 0 nothing is left (but what `--keep` kept), 1 something could not be
+    removed, 4 something is not proven to be a drill's own or its record cannot be read, 7 something is left
+    until a person says so: it was only listed, nobody said yes, or somebody leads it.
     """
     if incident is not None and every:
         raise UsageError("Give an INCIDENT or --all, not both.", means="Nothing was removed.")
-    only = find_incident(home(), incident) if incident is not None else None
+    only = _folder(incident) if incident is not None else None
     found = drills(home(), only, os.environ)
     strays = nobodys(found) if only is None else []
     listing = dry_run or (only is None and not every)
@@ -47,13 +52,45 @@ def clean_command(
         _print(found, strays, (), as_json=as_json)
         if listing and not as_json and _anything(found, strays):
             say("Nothing was removed. `drbook drill clean INCIDENT` or `--all` removes it.")
-        return int(ExitCode.DONE)
+        return _left_code(found, _asked_for(found, strays, named=only is not None))
     if not yes and not _agreed(found, strays):
         say("Nothing was removed. Add --yes where nobody can be asked.")
         return int(ExitCode.NEEDS_HUMAN)
     done = _clean(found, strays, named=only is not None)
     _print(found, strays, done, as_json=as_json)
-    return _code(found, done)
+    return _code(found, strays, done)
+
+
+def _folder(incident: str) -> Path:
+    """Of one incident; also of one whose record is gone. Raises UsageError."""
+    try:
+        return find_incident(home(), incident)
+    except UsageError:
+        named = [one for one in recordless(home()) if incident in (one.name, str(one))]
+        if not named:
+            raise
+        return named[0]
+
+
+def _asked_for(
+    found: Sequence[Drill], strays: Sequence[Leftover], *, named: bool
+) -> list[Leftover]:
+    """What is left, but for what was asked to stay."""
+    left = [
+        each
+        for one in found
+        for each in one.leftovers
+        if named or not one.kept or each.kind not in TARGETS
+    ]
+    return [*left, *strays]
+
+
+def _left_code(found: Sequence[Drill], left: Sequence[Leftover]) -> int:
+    """Where nothing was removed."""
+    if any(one.problem for one in found) or any(not one.proof for one in left):
+        return int(ExitCode.REFUSED)
+    waits = left or any(one.led for one in found)
+    return int(ExitCode.NEEDS_HUMAN if waits else ExitCode.DONE)
 
 
 def _anything(found: Sequence[Drill], strays: Sequence[Leftover]) -> bool:
@@ -88,12 +125,13 @@ def _refused(one: Leftover, error: DrbookError) -> Leftover:
     )
 
 
-def _code(found: Sequence[Drill], done: Sequence[Cleaned]) -> int:
-    unproven = {each.place for one in found for each in one.leftovers if not each.proof}
-    stayed = [each for one in done for each in one.stayed if each.reason != "--keep was given"]
-    if any(one.problem for one in found) or any(each.place not in unproven for each in stayed):
+def _code(found: Sequence[Drill], strays: Sequence[Leftover], done: Sequence[Cleaned]) -> int:
+    listed = [each for one in found for each in one.leftovers] + list(strays)
+    unproven = {each.place for each in listed if not each.proof}
+    stayed = [each for one in done for each in one.stayed if each.reason != KEPT]
+    if any(each.place not in unproven for each in stayed):
         return int(ExitCode.FAILED)
-    return int(ExitCode.REFUSED if stayed else ExitCode.DONE)
+    return _left_code(found, stayed)
 
 
 def _print(
@@ -114,7 +152,12 @@ def _print(
                 "stayed": [_document(one) for one in stayed],
                 "led": [{"incident": one.incident, "by": one.led} for one in found if one.led],
                 "unread": [
-                    {"incident": one.incident, "problem": one.problem}
+                    {
+                        "incident": one.incident,
+                        "problem": one.problem,
+                        "folder": str(one.folder),
+                        "look": _look(one.folder),
+                    }
                     for one in found
                     if one.problem
                 ],
@@ -125,11 +168,15 @@ def _print(
         if one.led:
             tell(f"{one.incident} is led by {one.led}: left alone.")
         if one.problem:
-            tell(f"{one.incident}: its record cannot be read: {plain(one.problem, 300)}")
+            tell(
+                f"{plain(one.incident, 120)}: its record cannot be read: {plain(one.problem, 300)}"
+            )
+            tell(f"         look at it: {plain(_look(one.folder), 400)}")
         if one.kept and one.leftovers:
             tell(f"{one.incident}: kept on purpose (--keep); name it to remove it.")
     if not done:
-        _print_listed(listed)
+        beside = any(one.led or one.problem or one.kept for one in found)
+        _print_listed(listed, "else " if beside else "")
         return
     for each in removed:
         tell(f"removed  {each.kind} {plain(each.place, 300)}")
@@ -140,9 +187,13 @@ def _print(
     tell(f"{counted(len(removed), 'leftover')} removed, {len(stayed):,} left.")
 
 
-def _print_listed(listed: Sequence[Leftover]) -> None:
+def _look(folder: Path) -> str:
+    return f"ls -la {shlex.quote(str(folder))}"
+
+
+def _print_listed(listed: Sequence[Leftover], besides: str) -> None:
     if not listed:
-        tell("Nothing is left of any drill.")
+        tell(f"Nothing {besides}that a drill left was found.")
         return
     now = datetime.now(UTC)
     print_table(

@@ -17,6 +17,7 @@ from drbook.core.drills import (
     Trend,
     Verdict,
     estimate,
+    exercised,
     phases_changed,
     steps_changed,
     trend,
@@ -110,7 +111,6 @@ def _print_runs(found: History, runbook: Runbook) -> None:
     print_table(("when (UTC)", "mode", "outcome", "lost", "restored in", "bytes", ""), rows, (5,))
     if any(row[-1] for row in rows):
         tell("* by another version of the runbook: its digest differs from that of the file now")
-    newest = found.drills[0]
     tell("")
     for line in drawn.chart(found.drills):
         tell(line)
@@ -120,7 +120,8 @@ def _print_runs(found: History, runbook: Runbook) -> None:
             tell("")
             print_table(header, drawn.changes(changed), (1, 2, 3))
             header = ("step", "newest", "median before", "")
-    if newest.slowest:
+    newest = next(iter(exercised(found.drills)), None)
+    if newest is not None and newest.slowest:
         tell("")
         slow = (f"{one.step} {drawn.seconds(one.seconds)}" for one in newest.slowest)
         tell(f"The slowest of it: {', '.join(slow)}.")

@@ -1,12 +1,10 @@
 """Leading an open incident to its end: with the terminal application, or unattended."""
 
 import shlex
-import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from types import FrameType
 
 import click
 
@@ -17,9 +15,10 @@ from drbook.app.places import home
 from drbook.app.report import report, report_lines
 from drbook.app.session import Session
 from drbook.app.teardown import targets_told
-from drbook.cli.attended import attend, handlers
+from drbook.cli.attended import attend
 from drbook.cli.attended import need_terminal as need_terminal
 from drbook.cli.describe import describe
+from drbook.cli.heeding import Heed, HungUp, heeding
 from drbook.cli.output import print_json, say
 from drbook.cli.progress import ProgressLine
 from drbook.cli.streams import OutputLost
@@ -31,6 +30,9 @@ from drbook.core.values import Json, plain
 from drbook.mirror.mirrors import LAST_WAIT
 from drbook.mirror.status import MirrorState
 from drbook.tui.first import First
+
+_SHOWN = 5.0
+"""Seconds that the driver gets to carry out what it was told, and as many to show it."""
 
 
 def lead(
@@ -60,10 +62,11 @@ def lead(
     if names := session.driver.snapshot.unset:
         say(f"Not set, and steps that need them cannot ask: {', '.join(names)}")
     session.passing = not kept
-    with session:
-        ended = _unattended(session, responder or Nobody(), settle)
+    with heeding(session.hurry) as heed, session:
+        ended = _unattended(session, heed, responder or Nobody(), settle)
+        heed.telling()
         ended_as(session.driver.snapshot, ended)  # while the record still takes whom it told
-        final = _final(session, gone_on_with=ended.word == "needs-human")
+        final = _final(session, heed, gone_on_with=ended.word == "needs-human")
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
 
@@ -71,19 +74,22 @@ def ended_at_the_screen(session: Session, *, as_json: bool, kept: bool, gone: bo
     """End the session of an operator who left the screen, and say how the incident stands. `gone`: nobody
     left it, the terminal or the machine did."""
     session.passing = not kept
-    try:
-        ended = _left(session, kept)
-        final = _final(session, gone_on_with=not gone)
-    finally:
-        session.close()
+    with heeding(session.hurry) as heed:
+        try:
+            ended = _left(session, kept)
+            final = _final(session, heed, gone_on_with=not gone)
+        finally:
+            session.close()
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
 
-def _final(session: Session, *, gone_on_with: bool) -> Snapshot:
+def _final(session: Session, heed: Heed, *, gone_on_with: bool) -> Snapshot:
     """How it stands in the end, once what a drill made has gone where it goes."""
+    heed.removing()
     left = session.end(gone_on_with=gone_on_with)
+    heed.closing()
     final = session.driver.snapshot
-    for line in targets_told(final.state, left, session.folder.name):
+    for line in targets_told(final.state, left, _named(session)):
         say(line)
     if any(state.waits for state in session.mirrors.states):
         say(f"Waiting, at most {LAST_WAIT:.0f} s, for a mirror to take what it lacks.")
@@ -148,13 +154,20 @@ def _mirror(state: MirrorState) -> Json:
 
 
 def _left(session: Session, kept: bool) -> Outcome:
-    snapshot = session.driver.snapshot
-    state = snapshot.state
-    if state.closed_at is not None:
-        return Outcome(state.outcome, ExitCode(state.exit_code or 0), snapshot.outcome.reason)
+    if (recorded := _recorded(session)) is not None:
+        return recorded
     if kept:
         say(f"The incident is still open. Go on with:  {_resume_command(session)}")
     return Outcome("open", ExitCode.NEEDS_HUMAN, "left open by the operator")
+
+
+def _recorded(session: Session) -> Outcome | None:
+    """The outcome that stands on record, whatever came behind it; None while the incident is open."""
+    snapshot = session.driver.snapshot
+    state = snapshot.state
+    if state.closed_at is None:
+        return None
+    return Outcome(state.outcome, ExitCode(state.exit_code or 0), snapshot.outcome.reason)
 
 
 def leaving(session: Session, kept: bool) -> str:
@@ -181,33 +194,34 @@ def _named(session: Session) -> str:
     return folder.name if folder == home().folder(folder.name) else shlex.quote(str(folder))
 
 
-def _unattended(session: Session, responder: Responder, settle: Sequence[Resolve]) -> Outcome:
-    teller = _Teller()
-    with handlers(signal.SIGHUP, signal.SIGTERM) as previous:
-        if previous:
-            signal.signal(signal.SIGTERM, as_interrupt)
-        if previous.get(signal.SIGHUP) is signal.SIG_DFL:  # under nohup it stays ignored
-            signal.signal(signal.SIGHUP, _hung_up)
-        try:
+def _unattended(
+    session: Session, heed: Heed, responder: Responder, settle: Sequence[Resolve]
+) -> Outcome:
+    try:
+        with heed.running():
             return run_unattended(
                 session.driver,
                 responder,
-                teller,
+                _Teller(),
                 settle=settle,
                 again=lambda before: failed_before(before) if before.state.resumed else (),
             )
-        except _HungUp:
-            return Outcome("open", ExitCode.NEEDS_HUMAN, "the terminal went away")
-        except KeyboardInterrupt:
-            say("Stopping: what runs is cancelled and recorded.")
-            abort(session.driver, "interrupted while it ran unattended")
-            _wait_closed(session)
-            return _interrupted(session)
+    except HungUp:
+        _wait_taken(session)
+        gone = Outcome("open", ExitCode.NEEDS_HUMAN, "the terminal went away")
+        return _recorded(session) or gone
+    except KeyboardInterrupt:
+        say("Stopping: what runs is cancelled and recorded.")
+        abort(session.driver, "interrupted while it ran unattended")
+        _wait_closed(session)
+        return _interrupted(session)
 
 
 def _interrupted(session: Session) -> Outcome:
+    if (recorded := _recorded(session)) is not None:
+        return recorded
     doubtful = in_doubt(session.driver.snapshot.state)
-    if not doubtful or session.driver.snapshot.state.closed_at is not None:
+    if not doubtful:
         return Outcome("aborted", ExitCode.ABORTED, "interrupted")
     say(
         f"In doubt: {', '.join(doubtful)}. The incident stays open; look, and settle it with:  "
@@ -216,17 +230,21 @@ def _interrupted(session: Session) -> Outcome:
     return Outcome("open", ExitCode.IN_DOUBT, f"interrupted; in doubt: {', '.join(doubtful)}")
 
 
-class _HungUp(Exception):
-    """The terminal went away: what runs is stopped and recorded, and the incident stays open."""
+def _wait_taken(session: Session) -> None:
+    """Wait, a bounded time, until the driver has carried out what it was told before and shows it."""
+    driver, taken = session.driver, threading.Event()
+    driver.call(taken.set)
+    taken.wait(timeout=_SHOWN)
+    shown = threading.Event()
 
+    def look(snapshot: Snapshot) -> None:
+        if snapshot.broken or snapshot.state.seq >= driver.state.seq:
+            shown.set()
 
-def _hung_up(number: int, frame: FrameType | None) -> None:
-    raise _HungUp
-
-
-def as_interrupt(number: int, frame: FrameType | None) -> None:
-    """A signal handler: whoever ends us this way wants what Ctrl-C does."""
-    raise KeyboardInterrupt
+    unsubscribe = driver.subscribe(look)
+    look(driver.snapshot)
+    shown.wait(timeout=_SHOWN)
+    unsubscribe()
 
 
 def _wait_closed(session: Session) -> None:

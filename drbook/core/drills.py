@@ -73,7 +73,7 @@ class Drill:
     mode: Mode
     opened_at: datetime
     outcome: str
-    """`open` where it has not ended."""
+    """`open` where it has not ended; `not-exercised` for a dry run that came to its end, which nothing closes."""
     exit_code: int | None
     runbook_sha256: str
     rpo: Against = Against()
@@ -250,8 +250,14 @@ class Change:
     """None where no earlier run timed it."""
 
 
+def exercised(drills: Sequence[Drill]) -> list[Drill]:
+    """Runs that did what they planned: a dry run's times are no drill's."""
+    return [one for one in drills if one.mode is not Mode.DRY_RUN]
+
+
 def steps_changed(drills: Sequence[Drill]) -> list[Change]:
-    """Every timed step of the newest run, in its order."""
+    """Every timed step of the newest run that was no dry run, in its order."""
+    drills = exercised(drills)
     if not drills:
         return []
     before = [
@@ -266,7 +272,8 @@ def steps_changed(drills: Sequence[Drill]) -> list[Change]:
 
 
 def phases_changed(drills: Sequence[Drill]) -> list[Change]:
-    """Every phase of the newest run, in its order."""
+    """Every phase of the newest run that was no dry run, in its order."""
+    drills = exercised(drills)
     if not drills:
         return []
     before = [drill.phases for drill in drills[1:] if _measured(drill)]

@@ -29,6 +29,8 @@ class FolderSeen:
     """The number of a server that runs on it."""
     why: str = ""
     """Why it could not be looked at."""
+    mode: str = ""
+    """That its mark says it was made in; empty where it says none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class DatabaseSeen:
     system_identifier: str = ""
     oid: int = 0
     why: str = ""
+    mode: str = ""
+    """That its comment says it was made in; empty where it says none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ def prove_folder(seen: FolderSeen, identity: Identity | None, *, moved: bool = F
         return Proof(False, f"a server runs on it, as process {seen.server}")
     if not seen.marked:
         return Proof(False, "it does not carry the mark with the nonce of this attempt")
+    if why := _not_of_a_drill(seen.mode):
+        return Proof(False, f"its mark {why}")
     words = "made exclusively by this incident: its mark carries the nonce that was recorded before"
     if identity is None or not seen.system_identifier:
         return Proof(True, words)
@@ -90,6 +96,15 @@ def prove_folder(seen: FolderSeen, identity: Identity | None, *, moved: bool = F
     return Proof(True, f"{words}, device {found.device} inode {found.inode}")
 
 
+def _not_of_a_drill(mode: str) -> str:
+    """A record can be written anew, mode and all; what it speaks of says for itself what it was made in."""
+    if mode == ev.Mode.DRILL:
+        return ""
+    if not mode:
+        return "does not say that it was made in a drill"
+    return f"says that it was made in mode {plain(mode, 30)}"
+
+
 def prove_database(seen: DatabaseSeen, identity: Identity | None) -> Proof:
     """Whether a database on a given server is the one that was made there."""
     if seen.kind == "absent":
@@ -98,6 +113,8 @@ def prove_database(seen: DatabaseSeen, identity: Identity | None) -> Proof:
         return Proof(False, f"its server could not be asked: {plain(seen.why, 300)}")
     if not seen.marked:
         return Proof(False, "its comment does not carry the nonce of this attempt")
+    if why := _not_of_a_drill(seen.mode):
+        return Proof(False, f"its comment {why}")
     words = "its comment carries the nonce that was recorded before it was made"
     if identity is None:
         return Proof(True, words)

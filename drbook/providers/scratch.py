@@ -1,10 +1,12 @@
 """Temporary folders that a later drbook can tell apart: whose they were, and whether they are still in use.
 
 The name holds the first letters of the life that made it, as the record has it; the kernel's lock on the folder
-itself, which goes with its process however that ends, says whether that one still lives.
+itself, which goes with its process however that ends, says whether that one still lives. A mark inside, made with
+the folder, says that a drbook made it and which folder it was: what does not carry it is not drbook's to remove.
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -21,6 +23,10 @@ from drbook.providers.life import this_life
 
 LETTERS = 8
 """Of a life's token, in the name."""
+MARK = ".drbook-scratch.json"
+_LONGEST_MARK = 1024
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAME = re.compile(rf"drbook-[a-z]+\.([0-9a-f]{{{LETTERS}}})\.[A-Za-z0-9_]{{8}}")
 
 
@@ -34,6 +40,11 @@ class Scratch:
             self.name = tempfile.mkdtemp(prefix=prefix, dir=base)
             self._handle = os.open(self.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             if _locked(self._handle) and _is(self.name, self._handle):
+                try:
+                    _mark(self._handle, what)
+                except OSError:
+                    self.cleanup()
+                    raise
                 return
             os.close(self._handle)  # somebody who tidies up was faster; it is gone
 
@@ -53,8 +64,65 @@ class Scratch:
         if self._handle < 0:
             return
         handle, self._handle = self._handle, -1
-        shutil.rmtree(self.name, ignore_errors=True)
+        try:
+            _take_away(Path(self.name), handle)
+        except OSError:  # what a program that ends took away meanwhile, say
+            _take_what_goes(handle)
+            with suppress(OSError):
+                _take_away(Path(self.name), handle)
         os.close(handle)
+
+
+def _mark(handle: int, what: str) -> None:
+    """Say inside of a new folder whose it is. Raises OSError."""
+    found, life = os.fstat(handle), this_life()
+    document = {
+        "drbook": "scratch",
+        "what": what,
+        "life": life.token,
+        "boot": life.boot,
+        "device": found.st_dev,
+        "inode": found.st_ino,
+    }
+    with os.fdopen(os.open(MARK, _NEW, 0o600, dir_fd=handle), "w", encoding="ascii") as stream:
+        json.dump(document, stream)
+
+
+def _why_not(handle: int, life: str) -> str:
+    """Why a folder is not known to be one that a drbook of that life made; empty where it is.
+
+    Its device is compared within one boot; after another the same disk may have another number.
+    """
+    try:
+        with os.fdopen(os.open(MARK, _OLD, dir_fd=handle), "rb") as stream:
+            found = os.fstat(stream.fileno())
+            private = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+            if not private or stat.S_IMODE(found.st_mode) != 0o600:
+                return "its mark is no private file of yours"
+            mark = json.loads(stream.read(_LONGEST_MARK))
+    except FileNotFoundError:
+        return "it carries no mark of a drbook that made it"
+    except (OSError, ValueError, RecursionError):
+        return "its mark cannot be read"
+    if not isinstance(mark, dict) or mark.get("drbook") != "scratch":
+        return "its mark is another program's"
+    folder = os.fstat(handle)
+    same = mark.get("inode") == folder.st_ino
+    if mark.get("boot") == this_life().boot:
+        same = same and mark.get("device") == folder.st_dev
+    if not same:
+        return "its mark was made in another folder"
+    return "" if str(mark.get("life"))[:LETTERS] == life else "its mark names another life"
+
+
+def _take_away(path: Path, handle: int) -> None:
+    """Its mark goes last, so that a removal which broke off can be gone on with. Raises OSError."""
+    for name in sorted(os.listdir(handle), key=lambda one: one == MARK):
+        if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+            shutil.rmtree(name, dir_fd=handle)
+        else:
+            os.unlink(name, dir_fd=handle)
+    path.rmdir()
 
 
 def _locked(handle: int) -> bool:
@@ -74,6 +142,16 @@ def _is(path: str | Path, handle: int) -> bool:
     return (opened.st_dev, opened.st_ino) == (found.st_dev, found.st_ino)
 
 
+def _take_what_goes(handle: int) -> None:
+    """All but the mark."""
+    with suppress(OSError):
+        for name in os.listdir(handle):
+            shutil.rmtree(name, ignore_errors=True, dir_fd=handle)
+            if name != MARK:
+                with suppress(OSError):
+                    os.unlink(name, dir_fd=handle)
+
+
 @dataclass(frozen=True, slots=True)
 class Left:
     """A temporary folder whose drbook is gone."""
@@ -82,6 +160,8 @@ class Left:
     life: str
     """The first letters of that life's token."""
     since: datetime
+    why_not: str = ""
+    """Why it is not proven that a drbook made it; then it stays."""
 
 
 def left(base: Path | None = None) -> list[Left]:
@@ -102,18 +182,22 @@ def _left(folder: Path) -> Iterator[Left]:
                 try:
                     if _locked(handle):
                         since = datetime.fromtimestamp(os.fstat(handle).st_mtime, UTC)
-                        yield Left(path, match[1], since)
+                        yield Left(path, match[1], since, _why_not(handle, match[1]))
                 finally:
                     os.close(handle)
 
 
 def remove(path: Path) -> bool:
-    """Take one of them away; False where somebody uses it by now. Raises OSError."""
+    """Take one of them away; False where somebody uses it by now. Raises OSError, and PermissionError where it is
+    not proven that a drbook made it."""
+    match = _NAME.fullmatch(path.name)
     handle = _opened(path)
     try:
         if not (_locked(handle) and _is(path, handle)):
             return False
-        shutil.rmtree(path)
+        if why := _why_not(handle, match[1] if match is not None else ""):
+            raise PermissionError(0, why, str(path))
+        _take_away(path, handle)
     finally:
         os.close(handle)
     return True

@@ -7,10 +7,11 @@ import pytest
 
 from drbook.app import onewriter
 from drbook.app.cleaning import clean, drill, drills, told_before
+from drbook.app.hurry import Hurry
 from drbook.app.onewriter import claim
 from drbook.app.places import Home, make_folder
 from drbook.app.session import open_incident
-from drbook.app.teardown import Remover, targets_told
+from drbook.app.teardown import CUT_SHORT, Remover, targets_told
 from drbook.app.vocabulary import vocabulary
 from drbook.core import events as ev
 from drbook.core.errors import JournalError
@@ -68,7 +69,7 @@ def made(folder: Path, kind: str = "cluster", params: object = None) -> Path:
             writer.append("ops", event)
     if kind == "cluster":
         target.mkdir(parents=True)
-        (target / MARKER).write_text(marker_of("a-1", NONCE))
+        (target / MARKER).write_text(marker_of("a-1", NONCE, "drill"))
         (target / "data").mkdir()
     return target
 
@@ -212,4 +213,28 @@ def test_a_full_disk_is_said_and_what_is_left_can_be_taken_away_later(
     assert told[0].startswith("NOT REMOVED")
     assert told[-1].startswith("1 target")
     clean(found, {}, lambda _: None, kept_too=False)
+    assert not target.exists()
+
+
+def test_a_removal_that_is_cut_short_is_on_record_and_can_be_gone_on_with(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = opened(home)
+    target = made(folder)
+    hurry, put = Hurry(), list[Event]()
+    records = read(folder / "journal.jsonl")
+
+    def twice(*_: object, **__: object) -> None:
+        hurry.ask()
+        hurry.ask()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("drbook.providers.targets.removal.shutil.rmtree", twice)
+        (left,) = Remover(records, folder, {}, hurry).tear_down(fold(records), put.append)
+    assert left.reason == CUT_SHORT
+    assert [type(one).__name__ for one in put] == ["ReleaseIntended", "ResourceLeft"]
+    assert (target / MARKER).is_file()
+    hurry.ask()  # nothing is open that could be cut
+    (found,) = drills(home, None, {})
+    assert clean(found, {}, lambda _: None, kept_too=False).stayed == []
     assert not target.exists()

@@ -54,6 +54,25 @@ def lay(book: Path, day: int, seconds: int, mode: Mode = Mode.DRILL) -> Path:
     return folder
 
 
+def test_a_dry_run_has_an_outcome_and_is_not_compared_with_drills(
+    book: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(book, 1, 50)
+    lay(book, 2, 50)
+    dry = book.with_name("dry.yaml")
+    does = 'do: shell, with: {shell: "true", changes: outside}'
+    dry.write_text(BOOK.replace('do: postgres.verify, with: {target: "${{ inputs.where }}"}', does))
+    assert main(["run", str(dry), "--mode", "dry-run", "--headless"]) == 0
+    capsys.readouterr()
+    assert main(["drills", str(book), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [one["outcome"] for one in document["runs"]] == ["not-exercised", "pass", "pass"]
+    figures = {one["name"]: one["newest_seconds"] for one in document["steps"]}
+    assert set(figures.values()) == {50.0}
+    assert main(["drills", str(book)]) == 0
+    assert "The slowest of it: look 50 s" in capsys.readouterr().out
+
+
 def test_the_trend_and_its_exit_codes(book: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["drills", str(book)]) == 0
     assert main(["drills", str(book), "--fail-on", "1.5"]) == 5

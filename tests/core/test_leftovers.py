@@ -1,5 +1,6 @@
 """What a drill made may be taken away where it is proven to be its own, and nowhere else."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -28,16 +29,16 @@ MADE = Identity(
     directory_inode=2,
     directory_boot="b",
 )
-OURS = FolderSeen("folder", marked=True, system_identifier="7", place=HERE)
+OURS = FolderSeen("folder", marked=True, system_identifier="7", place=HERE, mode="drill")
 
 PROVEN = {
     "nothing": (FolderSeen("absent"), MADE),
     "made and not marked yet": (FolderSeen("empty"), None),
-    "marked, and no data yet": (FolderSeen("folder", marked=True), MADE),
+    "marked, and no data yet": (FolderSeen("folder", marked=True, mode="drill"), MADE),
     "marked, never on record as made": (OURS, None),
     "as it was made": (OURS, MADE),
     "another boot has other numbers": (
-        FolderSeen("folder", True, "7", Place(device=9, inode=9, boot="c")),
+        FolderSeen("folder", True, "7", Place(device=9, inode=9, boot="c"), mode="drill"),
         MADE,
     ),
 }
@@ -45,10 +46,15 @@ NOT = {
     "a link": (FolderSeen("link"), MADE),
     "a file": (FolderSeen("other"), MADE),
     "not to be looked at": (FolderSeen("unseen", why="denied"), MADE),
-    "no mark": (FolderSeen("folder", False, "7", HERE), MADE),
-    "another system": (FolderSeen("folder", True, "8", HERE), MADE),
-    "a copy of it": (FolderSeen("folder", True, "7", Place(device=1, inode=3, boot="b")), MADE),
-    "a server runs on it": (FolderSeen("folder", True, "7", HERE, server=42), MADE),
+    "no mark": (FolderSeen("folder", False, "7", HERE, mode="drill"), MADE),
+    "a live one": (replace(OURS, mode="live"), MADE),
+    "made before its mark told a mode": (replace(OURS, mode=""), MADE),
+    "another system": (FolderSeen("folder", True, "8", HERE, mode="drill"), MADE),
+    "a copy of it": (
+        FolderSeen("folder", True, "7", Place(device=1, inode=3, boot="b"), mode="drill"),
+        MADE,
+    ),
+    "a server runs on it": (FolderSeen("folder", True, "7", HERE, server=42, mode="drill"), MADE),
 }
 
 
@@ -65,7 +71,7 @@ def test_a_folder_that_is_not_known_to_be(name: str) -> None:
 
 
 def test_in_a_moved_incident_the_mark_decides() -> None:
-    seen = FolderSeen("folder", True, "7", Place(device=1, inode=3, boot="b"))
+    seen = FolderSeen("folder", True, "7", Place(device=1, inode=3, boot="b"), mode="drill")
     assert prove_folder(seen, MADE, moved=True).may
     assert not prove_folder(FolderSeen("folder", True, "8"), MADE, moved=True).may
 
@@ -74,12 +80,14 @@ def test_in_a_moved_incident_the_mark_decides() -> None:
     ("seen", "identity", "may"),
     [
         (DatabaseSeen("absent"), MADE, True),
-        (DatabaseSeen("present", True, "7", 5), MADE, True),
-        (DatabaseSeen("present", True, "7", 5), None, True),
+        (DatabaseSeen("present", True, "7", 5, mode="drill"), MADE, True),
+        (DatabaseSeen("present", True, "7", 5, mode="drill"), None, True),
         (DatabaseSeen("unseen", why="no answer"), MADE, False),
-        (DatabaseSeen("present", False, "7", 5), MADE, False),
-        (DatabaseSeen("present", True, "8", 5), MADE, False),
-        (DatabaseSeen("present", True, "7", 6), MADE, False),
+        (DatabaseSeen("present", False, "7", 5, mode="drill"), MADE, False),
+        (DatabaseSeen("present", True, "8", 5, mode="drill"), MADE, False),
+        (DatabaseSeen("present", True, "7", 6, mode="drill"), MADE, False),
+        (DatabaseSeen("present", True, "7", 5, mode="live"), MADE, False),
+        (DatabaseSeen("present", True, "7", 5), MADE, False),
     ],
 )
 def test_a_database(seen: DatabaseSeen, identity: Identity | None, may: bool) -> None:

@@ -41,6 +41,10 @@ def test_headless_prints_one_document_that_holds_the_whole_story(drbook, scratch
     assert told["outcome"] == "pass"
     assert told["mode"] == "drill"
     assert told["incident"]
+    (command,) = (line for line in ran.err.splitlines() if "drbook drill clean" in line)
+    kept = Path(command.rpartition("drbook drill clean ")[2])
+    assert kept.is_absolute()
+    assert (kept / "journal.jsonl").samefile(told["journal"]["path"])
 
     # The newest independent copy is the one of 26 hours ago, and everything newer was rejected.
     assert told["rpo"]["objective_seconds"] == 24 * 3600

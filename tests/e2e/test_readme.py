@@ -46,7 +46,7 @@ def test_the_commands_are_found() -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_every_command_and_option_exists(line: str) -> None:
-    _, *arguments = shlex.split(line)
+    _, *arguments = shlex.split(line, comments=True)
     group: click.Command = cli
     context = click.Context(cli)
     while isinstance(group, click.Group):
@@ -102,7 +102,7 @@ def test_the_five_minutes_as_they_are_written(drbook, shop: Shop, terminal, tmp_
     del environment["PROD_DSN"]
 
     def run(line: str, *more: str):  # type: ignore[no-untyped-def]
-        _, *arguments = shlex.split(line)
+        _, *arguments = shlex.split(line, comments=True)
         return drbook(*arguments, *more, cwd=tmp_path, **environment)
 
     section = README[

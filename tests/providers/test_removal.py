@@ -1,8 +1,10 @@
 """Only what is its own is taken away, nothing is followed out of it, and what broke off can be gone on with."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from drbook.providers.targets.alone import isolation_of
 from drbook.providers.targets.base import Workshop
 from drbook.providers.targets.database import DatabaseMaker
 from drbook.providers.targets.dropping import drop_database, look_at_database
+from drbook.providers.targets.lease import mark
 from drbook.providers.targets.pool import MARKER, ServerPool, marker_of
 
 NAME, NONCE = "restore-7f3a-1", "0123456789abcdef" * 2
@@ -32,7 +35,7 @@ def target(tmp_path: Path) -> Path:
     (home / "data" / "global").mkdir(parents=True)
     (home / "data" / "global" / "pg_control").write_bytes((7).to_bytes(8, "little") + b"more")
     (home / "server.log").write_text("log")
-    (home / MARKER).write_text(marker_of(NAME, NONCE))
+    (home / MARKER).write_text(marker_of(NAME, NONCE, "drill"))
     return home
 
 
@@ -74,13 +77,28 @@ def test_a_removal_that_broke_off_is_still_proven(
     assert not target.exists()
 
 
-@pytest.mark.parametrize("damage", ["other mark", "no mark", "a link as mark", "a link", "a file"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "other mark",
+        "no mark",
+        "a live one's",
+        "an older one's",
+        "a link as mark",
+        "a link",
+        "a file",
+    ],
+)
 def test_what_is_not_known_to_be_its_own(target: Path, tmp_path: Path, damage: str) -> None:
     mark = target / MARKER
     if damage == "other mark":
-        mark.write_text(marker_of(NAME, "f" * 32))
+        mark.write_text(marker_of(NAME, "f" * 32, "drill"))
     elif damage == "no mark":
         mark.unlink()
+    elif damage == "a live one's":
+        mark.write_text(marker_of(NAME, NONCE, "live"))
+    elif damage == "an older one's":
+        mark.write_text(json.dumps({"target": NAME, "nonce": NONCE}))
     elif damage == "a link as mark":
         mark.rename(tmp_path / "mark")
         mark.symlink_to(tmp_path / "mark")
@@ -128,18 +146,118 @@ def test_a_temporary_folder_in_use_is_nobodys_leftover(tmp_path: Path) -> None:
     used = scratch.Scratch("list", str(tmp_path))
     assert list(scratch.left(tmp_path)) == []
     assert not scratch.remove(Path(used.name))
-    dead = Path(f"{used.name[:-8]}deadbeef")
-    dead.mkdir(mode=0o700)
+    dead = killed(tmp_path)
     (dead / "order").write_text("x")
+    (dead / "more").mkdir()
     (tmp_path / "drbook-list-other").mkdir(mode=0o700)
     (tmp_path / f"{dead.name[:-8]}linkedto").symlink_to(dead)
     (found,) = scratch.left(tmp_path)
     assert (found.path, found.life) == (dead, scratch.this_life().token[: scratch.LETTERS])
+    assert found.why_not == ""
     assert [scratch.remove(each.path) for each in scratch.left(tmp_path)] == [True]
     assert not dead.exists()
     used.cleanup()
     assert not Path(used.name).exists()
     used.cleanup()
+
+
+def killed(base: Path) -> Path:
+    """A temporary folder whose drbook is gone, and its lock with it."""
+    made = scratch.Scratch("list", str(base))
+    os.close(made._handle)
+    made._handle = -1
+    return Path(made.name)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("no mark", "no mark"),
+        ("a copy's", "another folder"),
+        ("a link", "cannot be read"),
+        ("a pipe", "no private file"),
+        ("open to others", "no private file"),
+        ("torn", "cannot be read"),
+        ("another life's", "another life"),
+        ("another program's", "another program"),
+    ],
+)
+def test_a_folder_that_drbook_did_not_make_is_not_proven_and_stays(
+    tmp_path: Path, how: str, why: str
+) -> None:
+    folder = killed(tmp_path)
+    mark = folder / scratch.MARK
+    written = mark.read_text()
+    if how == "no mark":
+        mark.unlink()
+    elif how == "a copy's":
+        mark.write_text(json.dumps(json.loads(written) | {"inode": 1}))
+    elif how == "a link":
+        mark.rename(tmp_path / "mark")
+        mark.symlink_to(tmp_path / "mark")
+    elif how == "a pipe":
+        mark.unlink()
+        os.mkfifo(mark, 0o600)
+    elif how == "open to others":
+        mark.chmod(0o644)
+    elif how == "torn":
+        mark.write_text(written[:20])
+    elif how == "another life's":
+        mark.write_text(json.dumps(json.loads(written) | {"life": "0" * 32}))
+    else:
+        mark.write_text("[]")
+    (found,) = scratch.left(tmp_path)
+    assert why in found.why_not
+    with pytest.raises(PermissionError, match=why):
+        scratch.remove(folder)
+    assert folder.is_dir()
+
+
+def test_a_temporary_folder_s_mark_goes_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = killed(tmp_path)
+    (folder / "~later").mkdir()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(scratch.shutil, "rmtree", full)
+        with pytest.raises(OSError, match="Input/output"):
+            scratch.remove(folder)
+    assert scratch.remove(folder)
+
+
+def test_what_goes_while_it_is_taken_away_keeps_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = scratch.Scratch("list", str(tmp_path))
+    for name in ("agent", "key"):
+        (Path(made.name) / name).write_text("x")
+    seen = os.listdir
+
+    def late(place: int) -> list[str]:
+        found = seen(place)
+        with suppress(FileNotFoundError):
+            os.unlink("agent", dir_fd=place)
+        return found
+
+    monkeypatch.setattr(scratch.os, "listdir", late)
+    made.cleanup()
+    assert not Path(made.name).exists()
+
+
+def test_a_folder_that_cannot_be_marked_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(scratch, "_mark", full)
+    with pytest.raises(OSError, match="No space"):
+        scratch.Scratch("list", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_others_may_write_to_is_left_alone(tmp_path: Path) -> None:
@@ -166,7 +284,7 @@ def given() -> Iterator[Given]:
 
 
 def made_on(given: Given, name: str, tmp_path: Path) -> Target:
-    shop = Workshop(tmp_path, os.environ, CancelToken(), ServerPool(), lambda: ())
+    shop = Workshop(tmp_path, os.environ, CancelToken(), ServerPool(), lambda: (), mode="drill")
     return drain(DatabaseMaker(shop, given.ref()).create(name, NONCE, given.elsewhere()))
 
 
@@ -183,6 +301,10 @@ def test_a_database_goes_where_its_comment_says_so(given: Given, tmp_path: Path)
 def test_another_s_database_of_that_name_stays(given: Given, tmp_path: Path) -> None:
     target = made_on(given, "restore-7f3a-2", tmp_path)
     before = look_at_database(given.ref(), os.environ, target.name, NONCE)
+    for mode, says in (("live", "in mode live"), ("", "does not say")):
+        given.run(f"COMMENT ON DATABASE restore_7f3a_2 IS '{mark(NONCE, mode)}'")
+        found = look_at_database(given.ref(), os.environ, target.name, NONCE)
+        assert says in prove_database(found, target.identity).words
     given.run("COMMENT ON DATABASE restore_7f3a_2 IS 'ours now'")
     found = look_at_database(given.ref(), os.environ, target.name, NONCE)
     assert not prove_database(found, target.identity).may

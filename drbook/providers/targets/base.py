@@ -60,6 +60,8 @@ class Workshop:
     """How many bytes are free where something is or will be."""
     physical: Callable[[RecoveryPoint], PhysicalSource] | None = None
     """The opened source of a physical copy."""
+    mode: str = ""
+    """The incident's, for the marks of what is made; a target whose mark tells none is no drill's to remove."""
     made: Mapping[str, Json] = field(default_factory=dict)
     """Names of what is on record as created → the identity that it had then."""
 

@@ -54,7 +54,7 @@ class ClusterMaker:
         )
         made = make_fresh(server, production)
         with private.replace(home / MARKER) as stream:
-            stream.write(marker_of(name, nonce))
+            stream.write(marker_of(name, nonce, shop.mode))
         server.bring_programs()
         settings = yield from self._initialise(server)
         still(home, made)
@@ -70,6 +70,7 @@ class ClusterMaker:
             shop.environment,
             lambda answer: ours(answer, server),
             own_server=True,
+            mode=shop.mode,
             look=must_keep_to_itself,
             settings=settings,
         )

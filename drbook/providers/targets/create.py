@@ -30,19 +30,20 @@ def make_database(
     *,
     own_server: bool = False,
     settings: DatabaseSettings | None = None,
+    mode: str = "",
     look: Callable[[Connection], None] = lambda connection: None,
 ) -> Answer:
     """Make an empty database, and tell what answers there. `prove` judges what the creating connection says, right before it
     creates, and again what the connection to the new database says; it raises Refused. `look` may ask the new database more.
 
-    `settings` are how its text is to be written and sorted; a given server that cannot have them makes
+    `mode` is the incident's, for the new database's mark. `settings` are how its text is to be written and sorted; a given server that cannot have them makes
     it as it makes every database. On a server of drbook's own making the database `postgres` that initdb made may be the one.
     """
     try:
         with pgsession.connect(server, environment, autocommit=True, read_only=False) as connection:
             first = asked(connection, server.show())
             prove(first)
-            oid = _create(connection, server, dbname, nonce, own_server, settings)
+            oid = _create(connection, server, dbname, mark(nonce, mode), own_server, settings)
         with pgsession.connect(connect, environment) as connection:
             found = asked(connection, connect.show())
             prove(found)
@@ -65,7 +66,7 @@ def _create(
     connection: Connection,
     server: DatabaseRef,
     dbname: str,
-    nonce: str,
+    comment: str,
     own_server: bool,
     settings: DatabaseSettings | None,
 ) -> int:
@@ -80,9 +81,7 @@ def _create(
         )
     if oid is None:
         _make(connection, name, own_server, settings)
-    connection.execute(
-        sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(mark(nonce)))
-    )
+    connection.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, sql.Literal(comment)))
     made = _oid(connection, dbname)
     assert made is not None
     return made

@@ -25,6 +25,7 @@ class DatabaseMaker:
         self._settings = workshop.like.settings if workshop.like is not None else None
         self._server = server
         self._made = workshop.made
+        self._mode = workshop.mode
 
     def create(
         self, name: str, nonce: str, production: Sequence[ProductionIdentity]
@@ -46,7 +47,14 @@ class DatabaseMaker:
         yield ResourceIntended("database", name, nonce, f"{shown} · {dbname}")
         # Another connection may reach another server: all of it is proven again on that one.
         answer = make_database(
-            server, connect, dbname, nonce, self._environment, prove, settings=self._settings
+            server,
+            connect,
+            dbname,
+            nonce,
+            self._environment,
+            prove,
+            settings=self._settings,
+            mode=self._mode,
         )
         identity = answer.identity
         yield ResourceCreated("database", name, shown, identity.model_dump(mode="json"))

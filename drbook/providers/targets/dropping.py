@@ -11,7 +11,7 @@ from drbook.core.leftovers import DatabaseSeen
 from drbook.core.targets import DatabaseRef
 from drbook.providers import pgsession
 from drbook.providers.targets.database import derived
-from drbook.providers.targets.lease import mark
+from drbook.providers.targets.lease import mode_marked
 from drbook.providers.targets.sessions import Remains
 
 _SEEN = """
@@ -40,7 +40,9 @@ def _seen(row: tuple[object, ...] | None, nonce: str) -> DatabaseSeen:
     if row is None:
         return DatabaseSeen("absent")
     oid, comment, system = row
-    return DatabaseSeen("present", comment == mark(nonce), str(system), int(str(oid)))
+    mode = mode_marked(str(comment), nonce)
+    marked = mode is not None
+    return DatabaseSeen("present", marked, str(system), int(str(oid)), mode=mode or "")
 
 
 def drop_database(

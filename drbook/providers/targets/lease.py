@@ -17,10 +17,19 @@ from drbook.providers import pgsession
 from drbook.providers.pgidentity import CONTENTS, answer, contents, pinned
 from drbook.providers.pgsession import Connection
 
+_MADE_IN = " of a "
 
-def mark(nonce: str) -> str:
-    """The comment that a target database carries."""
-    return f"drbook target {nonce}"
+
+def mark(nonce: str, mode: str = "") -> str:
+    """The comment that a target database carries. What follows the nonce is the mode that it was made in."""
+    return f"drbook target {nonce}" + (f"{_MADE_IN}{mode}" if mode else "")
+
+
+def mode_marked(comment: str, nonce: str) -> str | None:
+    """The mode that a comment tells, empty where it tells none, as those of earlier versions; None where it is not
+    this target's."""
+    own, _, mode = comment.partition(_MADE_IN)
+    return mode if own == mark(nonce) else None
 
 
 @contextmanager
@@ -82,7 +91,7 @@ def asked(connection: Connection, shown: str) -> Answer:
 
 
 _MARK = (
-    "SELECT shobj_description(oid, 'pg_database') FROM pg_database"
+    f"SELECT split_part(shobj_description(oid, 'pg_database'), '{_MADE_IN}', 1) FROM pg_database"
     " WHERE datname = current_database()"
 )
 

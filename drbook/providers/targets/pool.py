@@ -18,11 +18,26 @@ from drbook.providers.pgserver import ClusterServer
 from drbook.providers.pgtools import PgTools
 
 MARKER = "drbook-target.json"
-"""The file that every cluster's folder gets when it is made, with the target's name and nonce."""
+"""The file that every cluster's folder gets when it is made, with the target's name and nonce, and the mode that
+it was made in."""
 
 
-def marker_of(name: str, nonce: str) -> str:
-    return json.dumps({"target": name, "nonce": nonce}) + "\n"
+def marker_of(name: str, nonce: str, mode: str = "") -> str:
+    return json.dumps({"target": name, "nonce": nonce, "mode": mode}) + "\n"
+
+
+def mode_marked(written: str, name: str, nonce: str) -> str | None:
+    """The mode that a marker tells, empty where it tells none, as those of earlier versions; None where it is not
+    this target's."""
+    try:
+        document = json.loads(written)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    if (document.get("target"), document.get("nonce")) != (name, nonce):
+        return None
+    return str(document.get("mode", ""))
 
 
 class ServerPool:
@@ -118,7 +133,7 @@ def _still_ours(target: Target, folder: Path) -> None:
     try:
         found = system_identifier_in(folder / "data")
         written = (folder / MARKER).read_text(encoding="utf-8")
-        marked = written.strip() == marker_of(target.name, target.nonce).strip()
+        marked = mode_marked(written, target.name, target.nonce) is not None
     except (OSError, ValueError):
         found, marked = "unknown", False
     if links or not marked or found != target.identity.system_identifier:

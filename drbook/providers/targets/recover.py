@@ -69,7 +69,7 @@ class RecoveryMaker:
         )
         made = make_fresh(server, production)
         with private.replace(home / MARKER) as stream:
-            stream.write(marker_of(name, nonce))
+            stream.write(marker_of(name, nonce, shop.mode))
         server.bring_programs()
         place = Place(home / "data", home / "tablespaces", home / "scratch")
         for folder in (place.data, place.tablespaces, place.scratch):

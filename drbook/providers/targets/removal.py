@@ -18,7 +18,7 @@ from drbook.providers.pgcontrol import system_identifier_in
 from drbook.providers.pgserver import sockets_of
 from drbook.providers.pids import PROC
 from drbook.providers.targets.above import FOLDER
-from drbook.providers.targets.pool import MARKER, marker_of
+from drbook.providers.targets.pool import MARKER, mode_marked
 
 _LONGEST_MARK = 4096
 
@@ -38,22 +38,23 @@ def look_at_folder(path: Path, name: str, nonce: str) -> FolderSeen:
         return FolderSeen("unseen", why=error.strerror or str(error))
     if not held or (held == [MARKER] and not (path / MARKER).lstat().st_size):
         return FolderSeen("empty")  # it was killed between making it and marking it
-    data = path / "data"
+    data, mode = path / "data", _mode_marked(path, name, nonce)
     return FolderSeen(
         "folder",
-        marked=_marked(path, name, nonce),
+        marked=mode is not None,
+        mode=mode or "",
         system_identifier=_identifier(data),
         place=_place(data),
         server=_server_on(data),
     )
 
 
-def _marked(path: Path, name: str, nonce: str) -> bool:
+def _mode_marked(path: Path, name: str, nonce: str) -> str | None:
     try:
         written = private.read(path / MARKER, _LONGEST_MARK).decode("utf-8")
     except (OSError, UnicodeDecodeError):
-        return False
-    return written.strip() == marker_of(name, nonce).strip()
+        return None
+    return mode_marked(written, name, nonce)
 
 
 def _identifier(data: Path) -> str:

@@ -1,0 +1,134 @@
+"""What `drbook drill clean` says of what nobody can tell, and its exit codes."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from drbook.app import onewriter
+from drbook.app.cleaning import told_before
+from drbook.app.onewriter import claim
+from drbook.app.places import Home, home
+from drbook.app.session import open_incident
+from drbook.app.vocabulary import vocabulary
+from drbook.cli.main import main
+from drbook.core import events as ev
+from drbook.core.events import Mode
+from drbook.journal.writer import Writer
+from drbook.language.load import load
+from drbook.providers.targets.pool import MARKER, marker_of
+
+RUNBOOK = b"drbook: 1\ntitle: T\nsteps: [{id: a, phase: close, do: manual}]\n"
+NONCE = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A drill's that was killed while it made a target."""
+    monkeypatch.setenv("DRBOOK_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "writing"])
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    runbook = load(RUNBOOK, "r.yaml", vocabulary())
+    session = open_incident(runbook, Mode.DRILL, Home(tmp_path / "home"), {}, environment={})
+    session.driver.stop()
+    target = session.folder / "targets" / "a-1"
+    plan = ev.Plan(does=("x",))
+    with Writer(
+        session.folder / "journal.jsonl", mode=Mode.DRILL, host=os.uname().nodename
+    ) as writer:
+        for event in (
+            ev.StepPlanned(
+                step="a", attempt=1, action="x", effect=ev.Effect.IDEMPOTENT, params={}, plan=plan,
+                digest="0",
+            ),
+            ev.StepStarted(step="a", attempt=1),
+            ev.ResourceIntended(
+                step="a", attempt=1, kind="cluster", name="a-1", nonce=NONCE, location=str(target)
+            ),
+        ):  # fmt: skip
+            writer.append("ops", event)
+    target.mkdir(parents=True)
+    (target / MARKER).write_text(marker_of("a-1", NONCE, "drill"))
+    (target / "data").mkdir()
+    return session.folder
+
+
+def spoil(folder: Path, how: str) -> None:
+    journal = folder / "journal.jsonl"
+    if how == "a changed byte":
+        written = journal.read_bytes()
+        at = written.index(b'"title":"T"') + 9
+        journal.write_bytes(written[:at] + b"U" + written[at + 1 :])
+    elif how == "emptied":
+        journal.write_bytes(b"")
+    elif how == "a folder":
+        journal.unlink()
+        journal.mkdir()
+    else:
+        journal.unlink()
+
+
+@pytest.mark.parametrize("how", ["a changed byte", "emptied", "a folder", "deleted"])
+@pytest.mark.parametrize(
+    "asked", [[], ["--all", "--yes"], ["NAME", "--yes"], ["--all", "--dry-run"]]
+)
+def test_what_no_record_tells_is_named_refused_and_left(
+    folder: Path, how: str, asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(folder, how)
+    arguments = [one.replace("NAME", folder.name) for one in asked]
+    for _ in range(2):
+        assert main(["drill", "clean", *arguments]) == 4
+        told = capsys.readouterr().out
+        assert "its record cannot be read" in told
+        assert f"look at it: ls -la {folder}" in told
+        assert "Nothing that a drill left" not in told
+    assert main(["drill", "clean", *arguments, "--json"]) == 4
+    (unread,) = json.loads(capsys.readouterr().out)["unread"]
+    assert unread["folder"] == str(folder)
+    assert (folder / "targets" / "a-1").is_dir()
+    assert told_before(home()) == [
+        f"Targets in {folder}, whose record cannot be read. drbook drill clean"
+    ]
+
+
+def test_what_waits_for_a_person(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["drill", "clean"]) == 7
+    assert main(["drill", "clean", folder.name]) == 7
+    held = claim(folder.name)
+    try:
+        capsys.readouterr()
+        for asked in ([], ["--all", "--yes"], [folder.name, "--yes"]):
+            assert main(["drill", "clean", *asked]) == 7
+            told = capsys.readouterr().out
+            assert "left alone" in told
+            assert "Nothing else that a drill left was found." in told
+    finally:
+        held.release()
+    assert main(["drill", "clean", folder.name, "--yes"]) == 0
+    capsys.readouterr()
+    for asked in ([], ["--all", "--yes"]):
+        assert main(["drill", "clean", *asked]) == 0
+        assert "Nothing that a drill left was found." in capsys.readouterr().out
+
+
+def test_a_folder_without_targets_and_without_a_record_is_nothing(folder: Path) -> None:
+    shutil.rmtree(folder)
+    (home().incidents / "notes").mkdir()
+    (home().incidents / "file").write_text("x")
+    assert main(["drill", "clean"]) == 0
+
+
+def test_somebody_s_folder_that_looks_like_drbook_s_is_not_proven_and_stays(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(folder)
+    theirs = tmp_path / "drbook-list.01234567.abcdefgh"
+    theirs.mkdir(mode=0o700)
+    assert main(["drill", "clean"]) == 4
+    assert "NOT PROVEN: it carries no mark" in " ".join(capsys.readouterr().out.split())
+    assert main(["drill", "clean", "--all", "--yes"]) == 4
+    assert f"ls -la {theirs}" in capsys.readouterr().out
+    assert theirs.is_dir()
