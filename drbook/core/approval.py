@@ -135,6 +135,22 @@ def book(records: Iterable[Record]) -> Book:
     return found
 
 
+def asked_in(records: Iterable[Record], asked: ApprovalAsked) -> Request | None:
+    """Where the record holds what was asked; None where it does not."""
+    return next((one for one in book(records).requests if one.asked == asked), None)
+
+
+def is_over(request: Request, now: datetime, mono_ns: int | None) -> bool:
+    """Whether its time to be signed is over by either clock; `mono_ns` is the monotonic one of whoever leads, in
+    nanoseconds, and None where it is not at hand."""
+    lasts = request.asked.expires - request.asked.asked_at
+    late = (
+        mono_ns is not None
+        and mono_ns - request.mono_ns >= lasts / timedelta(microseconds=1) * 1000
+    )
+    return late or now >= request.asked.expires
+
+
 def is_pending(state: IncidentState, asked: ApprovalAsked) -> bool:
     """Whether the step still waits for this."""
     run = state.steps.get(asked.step)
@@ -178,12 +194,7 @@ def why_refused(
         return f"it was used already, in record {used}"
     if not is_pending(state, asked):
         return _not_pending(asked, state.steps.get(asked.step))
-    lasts = asked.expires - asked.asked_at
-    late = (
-        mono_ns is not None
-        and mono_ns - request.mono_ns >= lasts / timedelta(microseconds=1) * 1000
-    )
-    if now >= asked.expires or late:
+    if is_over(request, now, mono_ns):
         return f"what it signs was to be signed until {format_time(asked.expires)}"
     if now < asked.asked_at:
         return f"what it signs holds from {format_time(asked.asked_at)} on, and it is not that late yet"
