@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from drbook.core import events as ev
 from drbook.core.events import ApprovalAsked, Mode, Plan, Record
-from drbook.core.signers import Signer, people, read_signers, same
+from drbook.core.signers import Signer, people, read_signers, same, unable
 from drbook.core.state import IncidentState, StepRun, StepState
 from drbook.core.values import counted, format_time, plain
 
@@ -58,6 +58,14 @@ def signers_of(state: IncidentState) -> tuple[Signer, ...]:
         return read_signers(state.approvers.text) if state.approvers is not None else ()
     except ValueError:
         return ()
+
+
+def able(state: IncidentState, at: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of the incident's list, everybody with a key that it accepts at that time; and the others, each with why."""
+    signers = signers_of(state)
+    lacking = unable(signers, NAMESPACE, at)
+    may = tuple(one for one in people(signers) if one not in lacking)
+    return may, tuple(plain(f"{name}: {why}", 200) for name, why in lacking.items())
 
 
 def text_of(asked: ApprovalAsked, known: About) -> str:
@@ -201,6 +209,8 @@ def why_refused(
     if any(same(seen.person, one) for one in known.led):
         return f"{seen.person} leads this incident, or led it: nobody approves what is their own"
     if not any(same(seen.person, one) for one in asked.people):
+        if why := unable(signers_of(state), NAMESPACE, now).get(seen.person):
+            return f"{seen.person} was not asked: {why}"
         return f"{seen.person} was not asked, but {', '.join(asked.people) or 'nobody'}"
     if seen.rejected:
         return f"ssh-keygen does not take it for {seen.person}: {seen.rejected}"

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from drbook.app.model import Approve, Command, HandIn, Snapshot
 from drbook.core.approval import asked_in, is_over, waited
+from drbook.core.events import ApprovalAsked
 from drbook.core.state import StepRun
 from drbook.core.values import plain, show_duration
 from drbook.tui.colours import URGENT, WARN
@@ -54,10 +55,11 @@ def _who_may(snapshot: Snapshot, run: StepRun, now: datetime, mono_ns: int) -> l
         lines.append(labelled("So far", f"{len(run.approvals)} of {asked.needed}: {given}"))
     if not asked.signed:
         return lines
-    problem = snapshot.state.approvers.problem if snapshot.state.approvers is not None else ""
-    if not asked.people:
-        why = f"the list of approvers: {problem}" if problem else "nobody else is in the list"
-        return [*lines, labelled("Nobody can sign", plain(why, 300), URGENT)]
+    cannot = (
+        [labelled("Cannot sign", plain("; ".join(asked.cannot), 300), WARN)] if asked.cannot else []
+    )
+    if len(asked.people) < asked.needed:
+        return [*lines, *_nobody(snapshot, run, asked, cannot)]
     request = asked_in(snapshot.records, asked)
     if request is not None and is_over(request, now, mono_ns):
         whom = "by all of them anew" if run.approvals else "by whoever may"
@@ -70,9 +72,33 @@ def _who_may(snapshot: Snapshot, run: StepRun, now: datetime, mono_ns: int) -> l
     return [
         *lines,
         labelled("May sign", plain(", ".join(left), 300)),
+        *cannot,
         labelled("Until", f"{asked.expires:%H:%M:%S} UTC; then cancel it (c) and run it again"),
         labelled("They run", f"drbook approve {snapshot.state.incident} {run.id}"),
     ]
+
+
+def _nobody(
+    snapshot: Snapshot, run: StepRun, asked: ApprovalAsked, cannot: list[Text]
+) -> list[Text]:
+    """Why it cannot be approved at all, and what helps then: running the step again does not."""
+    taken = snapshot.state.approvers
+    problem = taken.problem if taken is not None else ""
+    if asked.people:
+        label = "Too few can sign"
+        why = f"{', '.join(asked.people)}; {asked.needed} are needed"
+    else:
+        label = "Nobody can sign"
+        why = f"the list of approvers: {problem}" if problem else "nobody else in the list may now"
+    lines = [labelled(label, plain(why, 300), URGENT), *cannot]
+    written = snapshot.runbook.step(run.id).step.approve
+    if written is None or written.break_glass_after is None:
+        helps = (
+            "Esc, q, then `drbook resume --amend FILE`: this step without `approve`, or with "
+            "`break_glass_after`; or skip it (s), with a reason"
+        )
+        lines.append(labelled("What helps", helps))
+    return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +125,20 @@ def approving(snapshot: Snapshot, run: StepRun, clock: Callable[[], datetime]) -
 
     if stands.alone:
         return _with_choice(stands, step, title, from_words, clock, signed=signed)
-    asks = said(
-        "Or paste the signature here:"
-        if signed
-        else "Who approves it? Nothing will prove the name."
-    )
+    asked = run.asked
+    asks = [said("Who approves it? Nothing will prove the name.")]
+    if asked is not None and signed:
+        asks = [said("Or paste the signature here:")] if len(asked.people) >= asked.needed else []
     dialog = WordsDialog(
         title,
-        [*stands.lines, asks],
+        [*stands.lines, *asks],
         needed="A signature is needed." if signed else "A name is needed.",
         joined=signed,
     )
 
     def follow(newer: Snapshot) -> bool:
         now_stands = standing(newer, newer.state.steps[step], clock(), time.monotonic_ns())
-        dialog.say([*now_stands.lines, asks])
+        dialog.say([*now_stands.lines, *asks])
         return not now_stands.alone
 
     def from_line(ended: Chosen | str | None) -> Command | None:

@@ -186,3 +186,23 @@ def test_nobody_can_sign_where_the_list_is_not_well(world: World, tmp_path: Path
         await seat.press("escape")
 
     at_the_screen(world, script)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_where_nobody_can_sign_it_says_what_helps(
+    world: World, keys: People, size: tuple[int, int]
+) -> None:
+    step = STEP.replace(", break_glass_after: WAIT", "")
+    head = approvers(keys.line("maria", options='valid-before="20200101"'))
+    world.start(step, Mode.LIVE, head=head)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        text = await seat.sees(
+            "Nobody can sign", "Cannot sign  maria: the key expired", "What helps", "--amend"
+        )
+        assert "run it again" not in text
+        assert "Or paste" not in text
+        await seat.press("escape")
+
+    at_the_screen(world, script, size)
