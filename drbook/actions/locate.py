@@ -9,6 +9,7 @@ from drbook.actions.settling import Judging, settle
 from drbook.actions.survey import Found, survey
 from drbook.actions.widening import again, narrowed
 from drbook.core.actions import Action, Finished, StepContext
+from drbook.core.choosing import was_read
 from drbook.core.costs import dates_wanted, point_costs
 from drbook.core.errors import Cancelled, DrbookError, Interrupted, StepFailed
 from drbook.core.events import Plan, StepEnd
@@ -215,12 +216,25 @@ def _moment(point: RecoveryPoint, occurred: datetime | None) -> str:
     )
 
 
+def _read_of(result: Located) -> str:
+    """How many of the independent copies were read: where a copy lies says nothing of what is in it."""
+    independent = [one for one in result.judgements if one.verdict is Verdict.INDEPENDENT]
+    read = sum(map(was_read, independent))
+    if len(independent) == 1:
+        return f" by where it lies, {'read' if read else 'not read'} to its end"
+    return f" by where they lie, {read or 'none'} of them read to its end"
+
+
 def _finish(result: Located, occurred: datetime | None) -> Finished:
     counts: Mapping[Verdict, int] = {
         verdict: sum(1 for each in result.judgements if each.verdict is verdict)
         for verdict in Verdict
     }
-    words = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
+    words = ", ".join(
+        f"{count} {verdict.value}{_read_of(result) if verdict is Verdict.INDEPENDENT else ''}"
+        for verdict, count in counts.items()
+        if count
+    )
     destroyed = [source.source for source in result.unreachable if source.destroyed]
     silent = [source for source in result.unreachable if not source.destroyed]
     gone = f"; destroyed with production: {', '.join(destroyed)}" if destroyed else ""

@@ -14,11 +14,11 @@ from drbook.app.refusing import need_reason, refuse
 from drbook.core import events as ev
 from drbook.core.approval import (
     Seen,
+    able,
     about,
     book,
     may_sign,
     sha256,
-    signers_of,
     text_of,
     why_refused,
 )
@@ -26,7 +26,7 @@ from drbook.core.errors import CouldNotVerify, UsageError
 from drbook.core.glass import waited
 from drbook.core.runbook import Approve
 from drbook.core.signatures import armoured
-from drbook.core.signers import people, same
+from drbook.core.signers import same
 from drbook.core.values import plain, show_duration
 from drbook.providers.hiding import scrub
 
@@ -57,13 +57,14 @@ class Approvals:
     ) -> ev.ApprovalAsked:
         driver = self._driver
         now = now.replace(microsecond=0)
-        listed = people(signers_of(driver.state))
+        listed, cannot = able(driver.state, now)
         asked = ev.ApprovalAsked(
             step=step,
             attempt=driver.state.steps[step].attempt,
             title=plain(scrub(title_of(driver.runbook, driver.actions, step)), 200),
             operator=plain(scrub(driver.actor), 200),
             people=may_sign(approve.by, listed, book(driver.records).led),
+            cannot=cannot,
             needed=approve.needed,
             signed=signed,
             asked_at=now,

@@ -1,13 +1,16 @@
 """Who may approve, read once: from then on the incident's record holds the list, and the file does not count."""
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 
 from drbook.core.approval import sha256
+from drbook.core.errors import Problem
 from drbook.core.events import ApproversTaken
 from drbook.core.runbook import Runbook
 from drbook.core.signers import LARGEST, read_signers
 from drbook.core.values import plain
+from drbook.language.advice import unlisted, unsigning
 from drbook.providers import private
 
 
@@ -40,3 +43,15 @@ def approvers_of(runbook: Runbook) -> ApproversTaken | None:
         text=text,
         problem=plain(problem, 300),
     )
+
+
+def on_this_machine(runbook: Runbook, now: datetime) -> list[Problem]:
+    """What is wrong with the file that `approvers` names, as it lies here by now; nothing where none is named.
+    It is no fault of the runbook: another machine may have another file."""
+    stated = runbook.document.approvers
+    if stated is None or not stated.file:
+        return []
+    taken = approvers_of(runbook)
+    if taken is None or taken.problem:
+        return [unlisted(runbook, taken.problem if taken is not None else "")]
+    return unsigning(runbook, now, taken.text)

@@ -3,10 +3,12 @@
 import os
 import shutil
 import sys
+from datetime import UTC, datetime
 
 import click
 
 from drbook import __version__
+from drbook.app.approvers import on_this_machine
 from drbook.app.inspect import Inspection
 from drbook.app.places import home
 from drbook.app.shipped import open_runbook
@@ -25,6 +27,7 @@ def command(runbook: str | None, as_json: bool) -> None:
     refused as a target.
     """
     known = _known(runbook) if runbook is not None else None
+    approvers = [] if runbook is None else on_this_machine(open_runbook(runbook), datetime.now(UTC))
     where = home().path
     existing = next((path for path in (where, *where.parents) if path.exists()), where)
     free = shutil.disk_usage(existing).free
@@ -41,6 +44,7 @@ def command(runbook: str | None, as_json: bool) -> None:
                 "free_bytes": free,
                 "postgresql": found,
                 **({} if known is None else {"production": known}),
+                **({} if known is None else {"approvers": [one.found for one in approvers]}),
             }
         )
         return
@@ -55,6 +59,8 @@ def command(runbook: str | None, as_json: bool) -> None:
         click.echo("             install your distribution's postgresql, or drbook[demo]")
     if known is not None:
         _print_known(known)
+    for problem in approvers:
+        tell(f"approvers    {problem.found}; expected {problem.expected}")
 
 
 def _known(runbook: str) -> list[dict[str, str | bool]]:

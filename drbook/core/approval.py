@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from drbook.core import events as ev
 from drbook.core.events import ApprovalAsked, Mode, Plan, Record
-from drbook.core.signers import Signer, people, read_signers, same
+from drbook.core.signers import Signer, people, read_signers, same, unable
 from drbook.core.state import IncidentState, StepRun, StepState
 from drbook.core.values import counted, format_time, plain
 
@@ -58,6 +58,14 @@ def signers_of(state: IncidentState) -> tuple[Signer, ...]:
         return read_signers(state.approvers.text) if state.approvers is not None else ()
     except ValueError:
         return ()
+
+
+def able(state: IncidentState, at: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of the incident's list, everybody with a key that it accepts at that time; and the others, each with why."""
+    signers = signers_of(state)
+    lacking = unable(signers, NAMESPACE, at)
+    may = tuple(one for one in people(signers) if one not in lacking)
+    return may, tuple(plain(f"{name}: {why}", 200) for name, why in lacking.items())
 
 
 def text_of(asked: ApprovalAsked, known: About) -> str:
@@ -138,6 +146,22 @@ def book(records: Iterable[Record]) -> Book:
     return found
 
 
+def asked_in(records: Iterable[Record], asked: ApprovalAsked) -> Request | None:
+    """Where the record holds what was asked; None where it does not."""
+    return next((one for one in book(records).requests if one.asked == asked), None)
+
+
+def is_over(request: Request, now: datetime, mono_ns: int | None) -> bool:
+    """Whether its time to be signed is over by either clock; `mono_ns` is the monotonic one of whoever leads, in
+    nanoseconds, and None where it is not at hand."""
+    lasts = request.asked.expires - request.asked.asked_at
+    late = (
+        mono_ns is not None
+        and mono_ns - request.mono_ns >= lasts / timedelta(microseconds=1) * 1000
+    )
+    return late or now >= request.asked.expires
+
+
 def is_pending(state: IncidentState, asked: ApprovalAsked) -> bool:
     """Whether the step still waits for this."""
     run = state.steps.get(asked.step)
@@ -187,18 +211,15 @@ def why_refused(
         )
     if not is_pending(state, asked):
         return _not_pending(asked, state.steps.get(asked.step))
-    lasts = asked.expires - asked.asked_at
-    late = (
-        mono_ns is not None
-        and mono_ns - request.mono_ns >= lasts / timedelta(microseconds=1) * 1000
-    )
-    if now >= asked.expires or late:
+    if is_over(request, now, mono_ns):
         return f"what it signs was to be signed until {format_time(asked.expires)}"
     if now < asked.asked_at:
         return f"what it signs holds from {format_time(asked.asked_at)} on, and it is not that late yet"
     if any(same(seen.person, one) for one in known.led):
         return f"{seen.person} leads this incident, or led it: nobody approves what is their own"
     if not any(same(seen.person, one) for one in asked.people):
+        if why := unable(signers_of(state), NAMESPACE, now).get(seen.person):
+            return f"{seen.person} was not asked: {why}"
         return f"{seen.person} was not asked, but {', '.join(asked.people) or 'nobody'}"
     if seen.rejected:
         return f"ssh-keygen does not take it for {seen.person}: {seen.rejected}"

@@ -54,13 +54,17 @@ def why_not(judgement: Judgement) -> str:
     return ""
 
 
-def needs_break_glass(judgement: Judgement) -> bool:
-    """True for every copy that is not known to be independent, or that nobody has read to its end."""
-    read = any(
+def was_read(judgement: Judgement) -> bool:
+    """Whether somebody has read the copy to its end, and found it whole."""
+    return any(
         found.criterion is Criterion.BYTES and found.answer is Answer.PASS
         for found in judgement.findings
     )
-    return judgement.verdict is not Verdict.INDEPENDENT or not read
+
+
+def needs_break_glass(judgement: Judgement) -> bool:
+    """True for every copy that is not known to be independent, or that nobody has read to its end."""
+    return judgement.verdict is not Verdict.INDEPENDENT or not was_read(judgement)
 
 
 def against(judgement: Judgement) -> tuple[str, ...]:

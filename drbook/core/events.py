@@ -142,7 +142,9 @@ class ApprovalAsked(AttemptEvent):
     operator: str
     """Who leads: whoever signs says that this is somebody else."""
     people: tuple[str, ...] = ()
-    """Who may sign it, of the incident's list."""
+    """Who may sign it now, of the incident's list."""
+    cannot: tuple[str, ...] = ()
+    """Who of the list cannot, as it was asked, each with the reason: an expired key, one for something else."""
     needed: int = 1
     """How many of them, beside the operator."""
     signed: bool = True

@@ -48,9 +48,9 @@ def read_external(data: bytes, name: str, now: datetime, source: str = "") -> li
     """The entries of a CSV file, or of JSON lines, in the file's order. What the file is, its name says.
 
     Each has `time` (ISO 8601 with its zone, not after `now`), `actor`, `text` and `source`; an actor may be
-    empty, and `source` stands for the entries that name none. Raises UsageError with all problems.
+    empty or absent, and `source` stands for the entries that name none. Raises UsageError with all problems.
     """
-    rows = _rows(data, name)
+    rows = _rows(data, name, source)
     entries, problems = [], []
     for line, row in rows:
         found = row if isinstance(row, str) else _entry(line, row, source, now)
@@ -81,7 +81,7 @@ def unknown_of(
     return list(fresh.items()), count - len(fresh)
 
 
-def _rows(data: bytes, name: str) -> Iterator[Row]:
+def _rows(data: bytes, name: str, source: str) -> Iterator[Row]:
     if len(data) > LARGEST:
         raise _refused(name, f"it has {len(data):,} bytes; at most {LARGEST:,} are taken at once")
     try:
@@ -90,15 +90,18 @@ def _rows(data: bytes, name: str) -> Iterator[Row]:
         raise _refused(name, f"it is not UTF-8 text, at byte {error.start}") from None
     ending = name.lower().rpartition(".")[2]
     if ending == "csv":
-        return _csv(text, name)
+        return _csv(text, name, source)
     if ending in ("jsonl", "ndjson", "json"):
         return _json(text)
     raise _refused(name, "its name ends neither in .csv nor in .jsonl, .ndjson or .json")
 
 
-def _csv(text: str, name: str) -> Iterator[Row]:
-    """RFC 4180, with a header; columns of other names stay in the file only."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _csv(text: str, name: str, source: str) -> Iterator[Row]:
+    """RFC 4180, with a header, or the same with the semicolons or tabs that spreadsheets write; columns of other
+    names stay in the file only."""
+    first = text.lstrip("\r\n").partition("\n")[0]
+    between = next((one for one in ";\t" if "," not in first and one in first), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=between)
     header: list[str] | None = None
     begun = 1
     try:
@@ -106,19 +109,27 @@ def _csv(text: str, name: str) -> Iterator[Row]:
             line, begun = begun, reader.line_num + 1
             if header is None:
                 header = [cell.strip().lower() for cell in cells]
-                lacking = [one for one in _COLUMNS[:3] if header.count(one) != 1]
-                if lacking or header.count("source") > 1:
-                    raise _refused(
-                        name,
-                        f"its first line names the columns; each of {', '.join(_COLUMNS)} has to "
-                        "stand there once",
-                    )
+                if why := _unfit(header, source):
+                    raise _refused(name, f"its first line names the columns: {why}")
             elif cells and len(cells) != len(header):
                 yield line, f"it has {len(cells)} cells, and the header {len(header)}"
             elif cells:
                 yield line, dict(zip(header, cells, strict=True))
     except csv.Error as error:
         yield begun, f"it is no CSV: {error}"
+
+
+def _unfit(header: list[str], source: str) -> str:
+    """What is wrong with the names of the columns; empty where nothing is. Nobody needs an actor."""
+    needed = ("time", "text") if source else ("time", "text", "source")
+    lacking = [one for one in needed if one not in header]
+    twice = [one for one in _COLUMNS if header.count(one) > 1]
+    said = [f"{', '.join(lacking)} missing"] if lacking else []
+    said += [f"{' and '.join(twice)} stands there more than once"] if twice else []
+    if said and lacking:
+        hint = "; --source names one for all" if "source" in lacking else ""
+        said.append(f"there is {plain(', '.join(header), 200) or 'nothing'}{hint}")
+    return "; ".join(said)
 
 
 def _json(text: str) -> Iterator[Row]:

@@ -11,6 +11,9 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+
+from drbook.core.signeroptions import EVERYTHING, Options, read_options
 
 LARGEST = 64 * 1024
 """Bytes of such a file."""
@@ -28,6 +31,7 @@ class Signer:
     """As in the file, like `ssh-ed25519`."""
     fingerprint: str
     """As ssh-keygen shows it: `SHA256:` and 43 digits."""
+    options: Options = EVERYTHING
 
     @property
     def key(self) -> str:
@@ -69,6 +73,21 @@ def people(signers: Sequence[Signer]) -> tuple[str, ...]:
     return tuple({one.person.casefold(): one.person for one in reversed(signers)}.values())[::-1]
 
 
+def unable(signers: Sequence[Signer], namespace: str, at: datetime | None = None) -> dict[str, str]:
+    """Whoever has no key that is taken for the namespace at that time, or without one at any time; and why, by
+    the last of the keys."""
+    found = dict[str, str]()
+    for name in people(signers):
+        reasons = [
+            one.options.never(namespace) if at is None else one.options.not_at(at, namespace)
+            for one in signers
+            if same(one.person, name)
+        ]
+        if all(reasons):
+            found[name] = reasons[-1]
+    return found
+
+
 def _shared(one: Signer, other: Signer) -> bool:
     return one.fingerprint == other.fingerprint and not same(one.person, other.person)
 
@@ -80,10 +99,11 @@ def _signer(line: str) -> Signer:
         raise ValueError(
             "it has to begin with one person's name, without patterns, commas and quotes"
         )
+    options = EVERYTHING
     if rest and not _KIND.fullmatch(rest[0]):
         if "cert-authority" in rest[0].lower().split(","):
             raise ValueError("a certificate authority is no person")
-        rest = rest[1:]
+        options, rest = read_options(rest[0]), rest[1:]
     if len(rest) < 2 or not _KIND.fullmatch(rest[0]):
         raise ValueError("a kind of key and the key are expected behind the name and its options")
     kind, digits = rest[:2]
@@ -94,4 +114,4 @@ def _signer(line: str) -> Signer:
         raise ValueError("its key is not one as ssh-keygen writes it") from None
     if blob[4 : 4 + length] != kind.encode():
         raise ValueError(f"its key is not of the kind {kind}")
-    return Signer(person, kind, fingerprint(blob))
+    return Signer(person, kind, fingerprint(blob), options)

@@ -1,12 +1,14 @@
 """What is allowed in a runbook and will hurt at night: remarks, never errors."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
+from drbook.core.approval import NAMESPACE
 from drbook.core.errors import Problem
 from drbook.core.points import Answer, FailureDomain
 from drbook.core.reach import leaked_credentials
 from drbook.core.runbook import Phase, Runbook
-from drbook.core.signers import people, read_signers, same
+from drbook.core.signers import people, read_signers, same, unable
 from drbook.core.values import format_duration, plain
 from drbook.language.source import Where, did_you_mean, parse
 
@@ -176,7 +178,11 @@ def _approvals(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None
     """Who is asked and cannot sign, as far as the runbook itself tells."""
     stated = runbook.document.approvers
     asking = [(n, one.approve) for n, one in enumerate(runbook.document.steps) if one.approve]
-    listed = people(read_signers(stated.text)) if stated is not None and stated.lines else None
+    listed = None
+    if stated is not None and stated.lines:
+        signers = read_signers(stated.text)
+        never = unable(signers, NAMESPACE)
+        listed = [one for one in people(signers) if one not in never]
     for index, approve in asking:
         where: Where = ("steps", index, "approve", "by")
         if isinstance(approve.by, int):
@@ -194,3 +200,28 @@ def _approvals(runbook: Runbook, say: Callable[[Where, str, str], None]) -> None
                 f"`{plain(approve.by, 60)}`, who is none of the `approvers`",
                 "one of them, or how many people in all" + did_you_mean(approve.by, sorted(listed)),
             )
+
+
+def unsigning(runbook: Runbook, at: datetime, text: str = "") -> list[Problem]:
+    """Whoever is listed under `approvers` and can approve nothing, with the reason; `text` is what stands in the
+    file that it names, where that is a file."""
+    stated = runbook.document.approvers
+    if stated is None:
+        return []
+    source = parse(runbook.source, runbook.file)
+    signers = read_signers(text or stated.text)
+    where: Where = ("approvers", "file" if stated.file else "lines")
+    return [
+        source.problem(where, f"`{name}`, who can sign nothing: {why}", "a key that may sign now")
+        for name, why in unable(signers, NAMESPACE, at).items()
+    ]
+
+
+def unlisted(runbook: Runbook, problem: str) -> Problem:
+    """A list of approvers that cannot be used as it is."""
+    source = parse(runbook.source, runbook.file)
+    return source.problem(
+        ("approvers", "file"),
+        f"a list that nobody can approve by: {problem}",
+        "one that can be read, before an incident is opened",
+    )

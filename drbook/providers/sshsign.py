@@ -8,12 +8,13 @@ not do what it was asked; only the first is an answer. (ssh-keygen(1), and PROTO
 import base64
 import os
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
+from types import MappingProxyType
 from typing import IO
 
 from drbook.core.errors import CouldNotVerify, DrbookError, StepFailed
@@ -31,6 +32,7 @@ LARGEST = 16 * 1024
 _BEGIN, _END = b"-----BEGIN SSH SIGNATURE-----", b"-----END SSH SIGNATURE-----"
 _PROGRAM = "ssh-keygen"
 _NO = 255
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _LONGEST = timedelta(minutes=2)
 """A hardware key waits to be touched."""
 _KEY = re.compile(r"with (\S+) key (SHA256:[A-Za-z0-9+/]{43})")
@@ -88,7 +90,8 @@ def check(
         given.write_bytes(signature)
         signers.write_bytes(asked.signers or b"")
         try:
-            ask = partial(_ask, patience=patience, utc=asked.at is not None)
+            unnamed = {str(given): "the signature", str(signers): "the list"}
+            ask = partial(_ask, patience=patience, utc=asked.at is not None, unnamed=unnamed)
             return _checked(ask, stream, str(given), str(signers), namespace, asked)
         except DrbookError as error:
             return Signature(Standing.UNCHECKED, why=plain(scrub(error.what), 300))
@@ -151,8 +154,10 @@ def _ask(
     *,
     patience: timedelta = _LONGEST,
     utc: bool = False,
+    unnamed: Mapping[str, str] = _NOTHING,
 ) -> Completed:
-    """Raises DrbookError where it is not installed, cannot be started or does not end."""
+    """What it said, with other words for the paths in `unnamed`. Raises DrbookError where it is not installed,
+    cannot be started or does not end."""
     program = installed(_PROGRAM)
     if program is None:
         raise CouldNotVerify("ssh-keygen is not installed here")
@@ -164,7 +169,11 @@ def _ask(
 
     environment = {**_environment(), **({"TZ": "UTC"} if utc else {})}
     done = run([program, *arguments], env=environment, timeout=patience, feed=feed, on_line=_quiet)
-    return finish(done)
+    completed = finish(done)
+    said = completed.stderr
+    for path, words in unnamed.items():
+        said = said.replace(path, words)
+    return replace(completed, stderr=said)
 
 
 def _environment() -> Environment:

@@ -23,7 +23,9 @@ def approval_asked(event: ev.ApprovalAsked) -> str:
     until = f"until {show_time(event.expires)}"
     if not event.signed:
         return f"{others} asked for, by typed names"
-    return f"{others} asked for, signed by {' or '.join(event.people) or 'nobody: nobody may'}, {until}"
+    whom = " or ".join(event.people) or "nobody: nobody may"
+    without = f"; not by {', nor by '.join(event.cannot)}" if event.cannot else ""
+    return f"{others} asked for, signed by {whom}, {until}{without}"
 
 
 def approval_refused(event: ev.ApprovalRefused) -> str:

@@ -1,6 +1,5 @@
 """From what a planned step lacks to the dialog that asks for it, and from its answer to a command."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,17 +7,17 @@ from datetime import datetime, timedelta
 from rich.text import Text
 from textual.screen import ModalScreen
 
-from drbook.app.model import Answer, Approve, Command, Confirm, HandIn, Snapshot
+from drbook.app.model import Answer, Command, Confirm, Snapshot
 from drbook.core.clocks import verifying
 from drbook.core.comparison import TableComparison
 from drbook.core.events import Plan, Question
-from drbook.core.glass import waited
 from drbook.core.remarks import before_users
 from drbook.core.results import LOCATE, RESTORE, VERIFY, VerifyResult
 from drbook.core.state import StepRun, lacks
 from drbook.core.values import counted, plain, show_duration
+from drbook.tui.approving import approving
 from drbook.tui.colours import URGENT, WARN
-from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
+from drbook.tui.dialogs import WHY, ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
 from drbook.tui.evidence import loss_in, verified_now
 from drbook.tui.heard import Heard
 from drbook.tui.paint import said
@@ -36,6 +35,15 @@ class Asking:
     command: Callable[[Ended], Command | None]
     elsewhere: bool = False
     """Whether it may be answered from another seat meanwhile."""
+    follow: Callable[[Snapshot], bool] | None = None
+    """Says in the open dialog how things stand by a newer snapshot, and by the clock; False where another dialog
+    has to take its place. None where the dialog says nothing that changes."""
+
+    @property
+    def typed(self) -> str:
+        """What stands in its line by now, and nobody has sent yet."""
+        dialog = self.dialog
+        return dialog.typed if isinstance(dialog, WordsDialog | ChoiceDialog) else ""
 
 
 def asking(snapshot: Snapshot, step: str, clock: Callable[[], datetime]) -> Asking | None:
@@ -47,7 +55,7 @@ def asking(snapshot: Snapshot, step: str, clock: Callable[[], datetime]) -> Aski
     if missing[0] == "an answer" and run.plan.asks is not None:
         return _answer(snapshot, run, run.plan, run.plan.asks, clock)
     if missing[0] == "an approval" and run.plan.approve is not None:
-        return _approval(snapshot, run, run.plan.approve)
+        return _approval(snapshot, run, clock)
     if run.plan.confirm is not None:
         return _confirmation(snapshot, run, run.plan, run.plan.confirm)
     return None
@@ -83,7 +91,7 @@ def _answer(
     def from_choice(ended: Ended) -> Command | None:
         return Answer(run.id, ended.choice, ended.comment) if isinstance(ended, Chosen) else None
 
-    needing = frozenset({"not-done"}) if by_hand else frozenset()
+    needing = {"not-done": WHY} if by_hand else {}
     return Asking(ChoiceDialog(title, lines, choices, needing=needing), from_choice)
 
 
@@ -155,73 +163,6 @@ def _confirmation(snapshot: Snapshot, run: StepRun, plan: Plan, name: str) -> As
     return Asking(dialog, lambda typed: Confirm(run.id, typed) if isinstance(typed, str) else None)
 
 
-def _approval(snapshot: Snapshot, run: StepRun, who: str) -> Asking:
-    written = snapshot.runbook.step(run.id).step.approve
-    wait = written.break_glass_after if written else None
-    signed = run.asked is not None and run.asked.signed
-    lines = [labelled("Approval", f"needed by {who}; not by yourself")]
-    lines += _who_may(snapshot, run)
-    so_far = waited(snapshot.records, run.id, time.monotonic_ns())
-    title = named(snapshot, run.id)
-
-    def from_words(words: str) -> Command:
-        return HandIn(words) if signed else Approve(run.id, words)
-
-    if wait is None or so_far < wait:
-        if wait is not None:
-            left = show_duration(wait - so_far)
-            lines.append(said(f"Without an approver: possible in {left}", WARN))
-        asks = (
-            "Or paste the signature here:"
-            if signed
-            else "Who approves it? Nothing will prove the name."
-        )
-        dialog = WordsDialog(
-            title,
-            [*lines, said(asks)],
-            needed="A signature is needed." if signed else "A name is needed.",
-            joined=signed,
-        )
-
-        def from_line(ended: Ended) -> Command | None:
-            return from_words(ended) if isinstance(ended, str) else None
-
-        return Asking(dialog, from_line, elsewhere=signed)
-    approved = "the signature is pasted" if signed else "write the name"
-    choices = [
-        ("approved", f"Somebody else approves: {approved} into the comment"),
-        ("break-glass", "BREAK-GLASS: go on without, with a reason; red in every export"),
-    ]
-
-    def from_choice(ended: Ended) -> Command | None:
-        if not isinstance(ended, Chosen):
-            return None
-        if ended.choice == "break-glass":
-            return Approve(run.id, "", break_glass=True, reason=ended.comment)
-        return from_words(ended.comment)
-
-    needing = frozenset({"break-glass", *(("approved",) if signed else ())})
-    choice = ChoiceDialog(title, lines, choices, needing=needing, joined=signed)
-    return Asking(choice, from_choice, elsewhere=signed)
-
-
-def _who_may(snapshot: Snapshot, run: StepRun) -> list[Text]:
-    """Who is asked, how they do it, and what came of it so far."""
-    asked, lines = run.asked, list[Text]()
-    if asked is None:
-        return lines
-    if asked.needed > 1:
-        given = ", ".join(run.approvals) or "nobody"
-        lines.append(labelled("So far", f"{len(run.approvals)} of {asked.needed}: {given}"))
-    if not asked.signed:
-        return lines
-    problem = snapshot.state.approvers.problem if snapshot.state.approvers is not None else ""
-    if not asked.people:
-        why = f"the list of approvers: {problem}" if problem else "nobody else is in the list"
-        return [*lines, labelled("Nobody can sign", plain(why, 300), URGENT)]
-    lines.append(labelled("May sign", plain(", ".join(asked.people), 300)))
-    lines.append(
-        labelled("Until", f"{asked.expires:%H:%M:%S} UTC; then cancel it (c) and run it again")
-    )
-    lines.append(labelled("They run", f"drbook approve {snapshot.state.incident} {run.id}"))
-    return lines
+def _approval(snapshot: Snapshot, run: StepRun, clock: Callable[[], datetime]) -> Asking:
+    made = approving(snapshot, run, clock)
+    return Asking(made.dialog, made.command, elsewhere=made.signed, follow=made.follow)

@@ -3,8 +3,9 @@
 Every dialog is left with Escape, and then nothing was done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from rich.text import Text
 from textual import events, on
@@ -29,12 +30,26 @@ class Chosen:
     comment: str
 
 
-def heading(title: str, lines: Sequence[Text]) -> Static:
+NOTHING: Mapping[str, str] = MappingProxyType({})
+WHY = "Say why in a few words"
+"""What is asked for with an answer that needs a reason."""
+
+
+def headed(title: str, lines: Sequence[Text]) -> Text:
     text = Text.assemble(said(title, STRONG), "\n")
     for line in lines:
         text.append("\n")
         text.append_text(line)
-    return Static(text, classes="words", markup=False)
+    return text
+
+
+def heading(title: str, lines: Sequence[Text]) -> Static:
+    return Static(headed(title, lines), classes="words", markup=False)
+
+
+def half_a_block(text: str) -> bool:
+    """Whether it is the beginning of an armoured block: a terminal that marks no paste sends line by line."""
+    return text.startswith("-----") and text.count("-----") < 4
 
 
 class WordsDialog(Modal[str | None]):
@@ -65,6 +80,17 @@ class WordsDialog(Modal[str | None]):
         """Before it is shown: what was typed before, and why it was not taken."""
         self._initial, self._refused, self._again = text, refused, True
 
+    @property
+    def typed(self) -> str:
+        """What stands in the line."""
+        return self.query_one(Line).value
+
+    def say(self, lines: Sequence[Text]) -> None:
+        """Other lines above the one that is typed, which stays as it is."""
+        if list(lines) != list(self._explanation):
+            self._explanation = lines
+            self.say_anew(headed(self._heading, lines))
+
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             with VerticalScroll(classes="body", can_focus=False):
@@ -86,10 +112,8 @@ class WordsDialog(Modal[str | None]):
     @on(Input.Submitted)
     def _take(self, message: Input.Submitted) -> None:
         text = message.value.strip()
-        if self._joined and text.startswith("-----") and text.count("-----") < 4:
-            self.query_one(Line).put(
-                " "
-            )  # a terminal that does not mark a paste: more lines follow
+        if self._joined and half_a_block(text):
+            self.query_one(Line).put(" ")  # more lines follow
         elif not text and not self._optional:
             self.query_one(".keys", Static).update(Text(self._needed, style=WARN))
         elif self._heard is None or self._heard.takes(message.value):
@@ -116,19 +140,35 @@ class ChoiceDialog(Modal[Chosen | None]):
         choices: Sequence[tuple[str, str]],
         *,
         comment: bool = True,
-        needing: frozenset[str] = frozenset(),
+        needing: Mapping[str, str] = NOTHING,
         joined: bool = False,
     ) -> None:
-        """`choices` are pairs of the value and its words; those in `needing` need a comment. With `joined`, all
-        lines of what is pasted there are taken, as one."""
+        """`choices` are pairs of the value and its words; those in `needing` need a comment, of which it says
+        what it has to be. With `joined`, all lines of what is pasted there are taken, as one."""
         super().__init__()
         self._heading, self._explanation = title, lines
         self._choices, self._comment, self._needing = choices, comment, needing
         self._joined = joined
+        self._initial = ""
         self._typed = ""
         """The first digit of a number that may have two."""
         self._asked = False
         """Whether an answer was chosen that wants a comment: what is typed then is that comment."""
+
+    def begin_with(self, text: str, _: str = "") -> None:
+        """Before it is shown: the comment as far as it was written before."""
+        self._initial = text
+
+    @property
+    def typed(self) -> str:
+        """What stands in the comment."""
+        return self.query_one(Line).value if self._comment else ""
+
+    def say(self, lines: Sequence[Text]) -> None:
+        """Other lines above the choices; what was chosen and written stays as it is."""
+        if list(lines) != list(self._explanation):
+            self._explanation = lines
+            self.say_anew(headed(self._heading, lines))
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog many" if len(self._choices) > 6 else "dialog"):
@@ -139,7 +179,9 @@ class ChoiceDialog(Modal[Chosen | None]):
             ]
             yield Options(shown)
             if self._comment:
-                yield Line(placeholder="comment for the record (Tab)", joined=self._joined)
+                yield Line(
+                    self._initial, placeholder="comment for the record (Tab)", joined=self._joined
+                )
             number = f"number (1 to {len(self._choices)})" if len(self._choices) > 6 else "number"
             yield Static(
                 f"{number}, or ↑↓ and Enter: choose    Esc: back, nothing is done", classes="keys"
@@ -147,8 +189,13 @@ class ChoiceDialog(Modal[Chosen | None]):
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
-        options.focus()
         options.highlighted = None
+        if not self._initial:
+            options.focus()
+            return
+        self.query_one(Line).focus()
+        words = "You may choose now: Shift+Tab, then the number. What you wrote is kept."
+        self.query_one(".keys", Static).update(Text(words, style=WARN))
 
     def on_key(self, event: events.Key) -> None:
         """A number chooses, unless a comment is being written; one that could go on waits for Enter."""
@@ -179,9 +226,11 @@ class ChoiceDialog(Modal[Chosen | None]):
         self._end(message.option_index)
 
     @on(Input.Submitted)
-    def _take_from_comment(self) -> None:
+    def _take_from_comment(self, message: Input.Submitted) -> None:
         highlighted = self.query_one(OptionList).highlighted
-        if highlighted is None:
+        if self._joined and half_a_block(message.value.strip()):
+            self.query_one(Line).put(" ")  # more lines follow
+        elif highlighted is None:
             text = Text("Choose first: Shift+Tab, then the number.", style=WARN)
             self.query_one(".keys", Static).update(text)
         else:
@@ -189,15 +238,14 @@ class ChoiceDialog(Modal[Chosen | None]):
 
     def _end(self, index: int) -> None:
         comment = self.query_one(Input).value.strip() if self._comment else ""
-        if not comment and self._choices[index][0] in self._needing:
+        needed = self._needing.get(self._choices[index][0], "")
+        if needed and not comment:
             self.query_one(OptionList).highlighted = index
             self._asked = True
             line = self.query_one(Input)
-            line.placeholder = "why?"
+            line.placeholder = "why?" if needed == WHY else needed[0].lower() + needed[1:]
             line.focus()
-            asked = (
-                f"Say why in a few words, then Enter: it goes on record with answer {index + 1}."
-            )
+            asked = f"{needed}, then Enter: it goes on record with answer {index + 1}."
             self.query_one(".keys", Static).update(Text(asked, style=WARN))
             return
         self.dismiss(Chosen(self._choices[index][0], comment))

@@ -23,7 +23,7 @@ from drbook.core.heap import settle
 from drbook.core.state import StepState
 from drbook.tui import hints, journal, steps
 from drbook.tui.asking import Asking, asking
-from drbook.tui.dialogs import WordsDialog
+from drbook.tui.dialogs import ChoiceDialog, WordsDialog
 from drbook.tui.header import header, lines_for
 from drbook.tui.lines import Block, Lines
 from drbook.tui.modal import is_seen
@@ -115,7 +115,10 @@ class IncidentScreen(Operations):
         self._arrived = self.shown
         self._told = False
         self._wanted: set[str] = set()
-        self._answerable: tuple[str, int, Asking] | None = None
+        self._open: tuple[str, int, Asking] | None = None
+        """A dialog that is to be kept true while it is open, its step and attempt."""
+        self._half_written = ""
+        """What stood in a dialog whose place another one takes."""
         self._expects_until = 0.0
         self._news: set[str] = set()
         self._came_from: list[str] = []
@@ -157,6 +160,7 @@ class IncidentScreen(Operations):
 
     def _look_again(self) -> None:
         """Nobody draws what a list covers."""
+        self._keep_true()
         if is_seen(self):
             self.draw()
 
@@ -181,23 +185,28 @@ class IncidentScreen(Operations):
         self._told = False
         before, self.shown = self.shown, self._arrived
         self._announce(before)
-        self._close_what_is_answered()
         if self.selected not in self.shown.state.steps:
             self.selected = next_for_you(self.shown) or self.shown.state.order[0]
         self._look_again()
         self._ask_what_was_wanted()
 
-    def _close_what_is_answered(self) -> None:
-        """Take away a dialog that somebody at another seat has answered meanwhile."""
-        if self._answerable is None:
+    def _keep_true(self) -> None:
+        """Say in the open dialog what is so by now, or take it away: where somebody at another seat has
+        answered it, and where another dialog has to take its place."""
+        if self._open is None:
             return
-        step, attempt, question = self._answerable
+        step, attempt, question = self._open
+        if self.app.screen is not question.dialog:
+            return
         run = self.shown.state.steps.get(step)
-        approved = run is None or run.attempt != attempt or run.approved_by is not None
-        if approved and self.app.screen is question.dialog:
-            self._answerable = None
-            question.dialog.dismiss(None)
+        over = run is None or run.attempt != attempt or run.approved_by is not None
+        if over and question.elsewhere:
             self.app.notify("It was answered from another seat.", markup=False)
+        elif over or question.follow is None or question.follow(self.shown):
+            return
+        self._open = None
+        self._half_written = "" if over else question.typed
+        question.dialog.dismiss(None)
 
     def _announce(self, before: Snapshot) -> None:
         """Say which steps have ended meanwhile, and take neither the focus nor the selection."""
@@ -303,14 +312,16 @@ class IncidentScreen(Operations):
         refused, typed = "", ""
         while (question := asking(self.shown, step, self.clock)) is not None:
             dialog = question.dialog
-            if refused and isinstance(dialog, WordsDialog):
+            if typed and isinstance(dialog, WordsDialog | ChoiceDialog):
                 dialog.begin_with(typed, refused)
             attempt = self.shown.state.steps[step].attempt
-            self._answerable = (step, attempt, question) if question.elsewhere else None
+            kept = question.elsewhere or question.follow is not None
+            self._open = (step, attempt, question) if kept else None
             ended = await self.app.push_screen_wait(dialog)
-            answered, self._answerable = self._answerable, None
-            if question.elsewhere and answered is None:
-                continue  # somebody else answered it
+            taken_away, self._open = kept and self._open is None, None
+            if taken_away:
+                refused, typed = "", self._half_written
+                continue
             command = question.command(ended)
             if command is None:
                 return

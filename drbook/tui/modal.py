@@ -46,9 +46,18 @@ class Modal(ModalScreen[Result]):
         self.call_after_refresh(self._make_room)
 
     def on_resize(self, event: Resize) -> None:
+        self._measure()
+
+    def _measure(self) -> None:
         for body in self.query(".body"):
             body.styles.clear_rule("max_height")
         self.call_after_refresh(self._make_room)
+
+    def say_anew(self, text: Text) -> None:
+        """Other words in the dialog's text, which may need more room than those before, or less."""
+        for words in self.query(".words").results(Static):
+            words.update(text)
+        self._measure()
 
     def _make_room(self) -> None:
         """Give a text that does not fit the lines that the rest of the dialog leaves."""

@@ -22,7 +22,7 @@ from drbook.core.moves import freed_by_skip, leap, may_accept, may_do_elsewhere
 from drbook.core.state import StepState
 from drbook.tui.colours import WARN
 from drbook.tui.desk import DeskKeys
-from drbook.tui.dialogs import ChoiceDialog, Chosen, labelled
+from drbook.tui.dialogs import WHY, ChoiceDialog, Chosen, labelled
 from drbook.tui.paint import said
 from drbook.tui.signs import named, next_for_you, plan_of, refusal, runs_again
 from drbook.tui.writing import Elsewhere, ElsewhereDialog
@@ -197,7 +197,7 @@ class Operations(DeskKeys):
             f"In doubt: {named(self.shown, step)}",
             lines,
             choices,
-            needing=frozenset({"succeeded", "failed"}),
+            needing={"succeeded": WHY, "failed": WHY},
         )
         ended = await self.app.push_screen_wait(dialog)
         if isinstance(ended, Chosen):

@@ -39,7 +39,7 @@ def pane(snapshot: Snapshot, step: str, now: datetime, width: int, height: int) 
     parts: list[RenderableType] = [_title(snapshot, step, run, now, width), Text("")]
     ended = run.state not in (StepState.PENDING, StepState.AWAITING, StepState.STARTED)
     if ended:
-        parts += _how_it_ended(run)
+        parts += _how_it_ended(snapshot, run)
     plan = plan_of(snapshot, step)
     before = past_words(snapshot.past.get(step), now)
     running = run.state is StepState.STARTED
@@ -121,13 +121,15 @@ def _details(
         rows.append(("APPROVE", said(f"{plan.approve}, before it starts", WARN)))
     if plan.confirm is not None:
         rows.append(("CONFIRM", said(f"you type  {plan.confirm}  before it starts", WARN)))
-    if told := if_fails(snapshot, step):
+    shown = below and bool(written.if_fails) and snapshot.state.steps[step].state in _FAILED
+    if (told := if_fails(snapshot, step)) and not shown:
         rows.append(("IF FAILS", said(told)))
     if written.notes:
         rows.append(("NOTES", said(written.notes, DIM)))
     return [fields(rows)]
 
 
+_FAILED = frozenset({StepState.FAILED, StepState.COULD_NOT_VERIFY, StepState.REFUSED})
 BY_PEOPLE = frozenset({"manual", "ask", "choose", "note"})
 """Actions that drbook does nothing in."""
 PRINTS = (SHELL, SQL, HTTP)
@@ -164,13 +166,17 @@ def _literal(lines: Sequence[str]) -> RenderableType:
     return table
 
 
-def _how_it_ended(run: StepRun) -> list[RenderableType]:
+def _how_it_ended(snapshot: Snapshot, run: StepRun) -> list[RenderableType]:
+    """What came of it. Where it is not well, the runbook's own words come before drbook's."""
+    own = snapshot.runbook.step(run.id).step.if_fails
     good = run.state in (StepState.SUCCEEDED, StepState.NOT_EXERCISED, StepState.SKIPPED)
     rows: list[tuple[str, RenderableType]] = []
     if run.reason:
         rows.append(("RESULT", Text(plain_lines(run.reason, 600), style=PLAIN if good else URGENT)))
     if run.means:
         rows.append(("MEANS", said(run.means, PLAIN if good else WARN)))
+    if own and run.state in _FAILED:
+        rows.append(("IF FAILS", said(own, WARN)))
     if run.next:
         rows.append(("DO NEXT", said(run.next, PLAIN if good else WARN)))
     if run.accepted is not None:

@@ -603,6 +603,15 @@ def test_production_that_cannot_be_asked_hides_no_copy() -> None:
     )
 
 
+def test_copies_that_nobody_read_are_counted_by_where_they_lie() -> None:
+    fakes = Fakes(shelf=Fake([point("shelf", "new", 1), point("shelf", "old")]))
+    ports = _with(doors(fakes), config("shelf"))
+    params = LocateParams.model_validate({"require": ["account"], "check": "quick"})
+    done, _ = signals_of(Locate().perform(params, context(), ports))
+    assert "2 independent by where they lie, " in done.reason
+    assert " of them read to its end" in done.reason
+
+
 def test_why_the_newest_copy_is_of_no_use_stands_in_the_reason() -> None:
     fakes = Fakes(shelf=Fake([point("shelf", "new", 1), point("shelf", "old")]))
     ports = _with(doors(fakes), config("shelf"))

@@ -94,8 +94,9 @@ def test_what_approves_nothing_one_by_one(world: World, keys: People) -> None:
         "bent": refused(world, good.replace("U1NIU0lH", "U1NIU0lI", 1)),
     }
     expected = {
-        "text": "another text", "operator": "nobody approves what is their own", "expired key": "expired",
-        "early key": "not yet valid", "key for else": "not permitted for use in signature namespace",
+        "text": "another text", "operator": "nobody approves what is their own", "expired key": "gone was not asked: the key expired at 2020-01-01",
+        "early key": "early was not asked: the key is not yet valid, but from 2099",
+        "key for else": "other was not asked: namespaces=",
         "namespace": "made for 'file'", "stranger": "nobody in the incident's list", "garbage": "no signature",
         "several": "more than one signature", "trailing": "something else in it", "bent": "version",
     }  # fmt: skip
@@ -110,6 +111,22 @@ def test_what_approves_nothing_one_by_one(world: World, keys: People) -> None:
     world.opener.opened.clear()
     assert "used already, in record" in refused(world, good)
     assert check_approvals_of(world.journal).signed == 1
+
+
+def test_only_those_are_asked_who_may_sign_now(world: World, keys: People) -> None:
+    waits(
+        world, keys.line("maria"), keys.line("typo", options='valid-before="tomorrow"'),
+        keys.line("gone", options='valid-before="20200101"'), keys.line("other", options='namespaces="file"'),
+        keys.line("maria", "new", 'valid-after="20990101"'),
+    )  # fmt: skip
+    found = asked(world.journal)
+    assert found.people == ("maria",)
+    assert [one.partition(":")[0] for one in found.cannot] == ["typo", "gone", "other"]
+    assert "tomorrow" in found.cannot[0]
+    assert "expired at 2020-01-01" in found.cannot[1]
+    why = refused(world, keys.sign("typo", found.text))
+    assert "tomorrow" in why
+    assert "/" not in why
 
 
 def test_another_attempt_another_step_and_another_time(world: World, keys: People) -> None:

@@ -195,3 +195,45 @@ def test_a_runbook_that_asks_nobody_does_not_load(
     with pytest.raises(RunbookInvalid) as caught:
         world.load(steps, head)
     assert said in caught.value.explain()
+
+
+HEAD = "drbook: 1\ntitle: T\n"
+BY_HAND = STEPS.replace("once", "manual")
+
+
+def linted(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = main([*arguments])
+    found = capsys.readouterr()
+    return code, found.out + found.err
+
+
+def test_lint_names_an_approver_who_can_never_sign(
+    tmp_path: Path,
+    keys: People,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DRBOOK_HOME", str(tmp_path / "state"))
+    book, listed = tmp_path / "r.yaml", tmp_path / "signers"
+    lines = [
+        keys.line("maria"), keys.line("ben", options='valid-before="tomorrow"'),
+        keys.line("eve", options='namespaces="file"'), keys.line("tom", options='valid-before="20200101"'),
+    ]  # fmt: skip
+    book.write_text(f"{HEAD}{approvers(*lines)}steps:\n{BY_HAND}")
+    code, said = linted(capsys, "lint", str(book))
+    assert code == 2
+    for words in ("`ben`, who can sign nothing", "`eve`, who can sign", "`tom`, who can sign"):
+        assert words in said
+    assert "`maria`" not in said
+    book.write_text(f"{HEAD}approvers: {{file: {listed}}}\nsteps:\n{BY_HAND}")
+    code, said = linted(capsys, "lint", str(book))
+    assert code == 0
+    assert "on this machine: " in said
+    assert "nobody can approve by: it cannot be read: No such file" in said
+    listed.write_text("\n".join(lines))
+    for command in ("lint", "doctor"):
+        code, said = linted(capsys, command, str(book))
+        assert code == 0
+        assert "`ben`, who can sign nothing" in said
+    listed.write_text(lines[0])
+    assert "on this machine" not in linted(capsys, "lint", str(book))[1]

@@ -11,6 +11,9 @@ NOW = datetime(2026, 4, 25, tzinfo=UTC)
 AT = datetime(2026, 4, 24, 19, 4, tzinfo=UTC)
 ONE = External(2, AT, "bot", "volume deleted", "railway")
 TAKEN = [
+    ("a.csv", "time,actor,text\n2026-04-24T19:04:00Z,bot,volume deleted\n"),
+    ("a.csv", "time;actor;text;source\n2026-04-24T19:04:00Z;bot;volume deleted;railway\n"),
+    ("a.csv", "\ufefftime\tactor\ttext\n2026-04-24T19:04:00Z\tbot\tvolume deleted\n"),
     ("a.csv", "time,actor,text,source\n2026-04-24T19:04:00Z,bot,volume deleted,railway\n"),
     (
         "a.csv",
@@ -39,8 +42,10 @@ REFUSED = [
     ("a.csv", b"time,actor,text,source\n2026-04-24T19:04:00Z,a,,\n", "text and source is empty"),
     ("a.csv", b"time,actor,text,source\n2026-04-24T19:04:00Z,a\n", "line 2: it has 2 cells"),
     ("a.csv", b'time,actor,text,source\n2026-04-24T19:04:00Z,"a"b,c,d\n', "line 2: it is no CSV"),
-    ("a.csv", b"when,who,what\n", "names the columns"),
-    ("a.csv", b"time,time,actor,text\n", "names the columns"),
+    ("a.csv", b"when,who,what\n", "columns: time, text, source missing; there is when, who, what"),
+    ("a.csv", b"time,time,actor,text,source\n", "columns: time stands there more than once"),
+    ("a.csv", b"time,actor,text\n", "columns: source missing; there is .*; --source names one"),
+    ("a.csv", b"time;actor;source\n", "columns: text missing; there is time, actor, source"),
     ("a.csv", b"", "holds no entry"),
     ("a.csv", b"\xff\xfe", "not UTF-8"),
     ("a.txt", b"x", "its name ends"),
@@ -74,3 +79,8 @@ def test_what_is_too_long_is_cut_and_says_so() -> None:
     (found,) = read_external(line.encode(), "a.json", NOW)
     assert found.text.endswith("… (5,000 characters; the file has them all)")
     assert found.author == ""
+
+
+def test_a_file_without_actors_is_taken_as_lines_without_them_are() -> None:
+    (found,) = read_external(b"time,text\n2026-04-24T19:04:00Z,alert\n", "a.csv", NOW, "pager")
+    assert (found.author, found.text, found.source) == ("", "alert", "pager")

@@ -6,6 +6,7 @@ failed, one in doubt, a live incident) are the same records with one more, or an
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -296,7 +297,9 @@ def _approval_asked() -> tuple[Record, ...]:
     )
     held = and_then(held[:-1], taken, timedelta(0))
     held = and_then(held, last.event.model_copy(update={"plan": plan}), last.at - held[-1].at)
-    return and_then(held, asked, timedelta(0))
+    *before, waiting = and_then(held, asked, timedelta(0))
+    # It was asked in this life of the machine, whose clock tells how long ago.
+    return (*before, waiting.model_copy(update={"mono_ns": time.monotonic_ns()}))
 
 
 def _close_to_the_end() -> tuple[Record, ...]:

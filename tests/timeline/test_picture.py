@@ -28,6 +28,7 @@ from drbook.core.events import Mode, StepEnd
 from drbook.core.values import plain
 from drbook.timeline.axis import scale, since, ticks
 from drbook.timeline.export import export
+from drbook.timeline.html import html
 from drbook.timeline.layout import Box, Rows, fit, hatched, striped, wide
 from drbook.timeline.model import Timeline
 from drbook.timeline.picture import views
@@ -505,3 +506,21 @@ def test_every_view_has_its_button_and_all_are_printed() -> None:
         < styles.index(".view { display: none")
         < styles.index("@media print")
     )
+
+
+def test_the_first_printed_page_holds_the_heading_and_the_picture() -> None:
+    """Looked at in Chromium; a named page of its own would leave the heading alone on the one before."""
+    for made in (short(), long()):
+        page = html(made)
+        opening = page[page.index('<div class="opening whole">') :]
+        head, _, _ = opening.partition('<div class="scroll picture first"')
+        assert "The incident as a picture" in head
+        assert page.count('picture first"') == 1
+    styles = html(short()).partition("@media print")[2]
+    assert ".whole .picture.first { page: auto; }" in styles
+
+
+def test_a_picture_is_whole_in_a_window_of_800_pixels() -> None:
+    least = re.search(r"svg \{[^}]*min-width: (\d+)rem", html(short()))
+    assert least is not None
+    assert int(least[1]) * 16 <= 800 - 2 * 0.4 * 16 - 2

@@ -1,6 +1,7 @@
 """The dialog that waits for somebody else's signature."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from textual import events
 from drbook.app.mailbox import Letter, leave
 from drbook.core.events import Mode
 from drbook.core.state import StepState
+from drbook.tui.incident import IncidentScreen
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is missing")
 STEP = "  - {id: a, phase: cutover, title: Send users, do: once, approve: {by: 2, break_glass_after: WAIT}}\n"
@@ -110,6 +112,70 @@ def test_break_glass_wants_a_reason(world: World, keys: People, size: tuple[int,
     at_the_screen(world, script, size)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_an_open_dialog_follows_the_record_and_the_clock(
+    world: World, keys: People, size: tuple[int, int]
+) -> None:
+    step = STEP.replace("by: 2", "by: 3").replace("WAIT", "4s")
+    world.start(step, Mode.LIVE, head=approvers(keys.line("maria"), keys.line("ben")))
+
+    later = timedelta(0)
+
+    async def script(seat: Seat) -> None:
+        nonlocal later
+        below = seat.app.screen
+        assert isinstance(below, IncidentScreen)
+        below.clock = lambda: datetime.now(UTC) + later
+        await seat.press("enter")
+        await seat.sees("So far  0 of 2: nobody", "May sign  maria, ben", "possible in")
+        await seat.type("half a word")
+        first = seat.app.screen
+        block = keys.sign("maria", asked(world.journal).text)
+        leave(world.folder, Letter("maria", "x", approval=block))
+        await seat.sees("So far  1 of 2: maria", "May sign  ben", "half a word")
+        await seat.sees("possible in 1 s")
+        assert seat.app.screen is first
+        await seat.sees("1  Somebody else approves", "2  BREAK-GLASS", "half a word")
+        assert "possible in" not in seat.text()
+        await seat.type(" more")
+        later = timedelta(hours=1)
+        text = await seat.sees("half a word more", "Expired", "a new text is", "anew")
+        assert "May sign" not in text
+        await seat.press("shift+tab", "2")
+        await seat.reaches("a", StepState.SUCCEEDED)
+        assert "reason='half a word more'" in seat.event("ApprovalGiven")
+
+    at_the_screen(world, script, size)
+
+
+@pytest.mark.parametrize(
+    ("signed", "wanted"), [(True, "Paste the signature"), (False, "Write the approver's name")]
+)
+def test_beside_break_glass_it_asks_for_what_approves(
+    world: World, keys: People, signed: bool, wanted: str
+) -> None:
+    head = approvers(keys.line("maria")) if signed else ""
+    world.start(STEP.replace("WAIT", "0s"), Mode.LIVE, head=head)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.sees("1  Somebody else approves")
+        await seat.press("1")
+        text = await seat.sees(wanted)
+        assert "why" not in text
+        if signed:
+            block = keys.sign("maria", asked(world.journal).text).strip()
+            for line in block.split("\n"):
+                await paste(seat, line)
+                await seat.press("enter")
+        else:
+            await seat.type("maria")
+            await seat.press("enter")
+        await seat.reaches("a", StepState.SUCCEEDED)
+
+    at_the_screen(world, script)
+
+
 def test_nobody_can_sign_where_the_list_is_not_well(world: World, tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     world.start(STEP.replace("WAIT", "15m"), Mode.LIVE, head=f"approvers: {{file: {missing}}}\n")
@@ -120,3 +186,23 @@ def test_nobody_can_sign_where_the_list_is_not_well(world: World, tmp_path: Path
         await seat.press("escape")
 
     at_the_screen(world, script)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_where_nobody_can_sign_it_says_what_helps(
+    world: World, keys: People, size: tuple[int, int]
+) -> None:
+    step = STEP.replace(", break_glass_after: WAIT", "")
+    head = approvers(keys.line("maria", options='valid-before="20200101"'))
+    world.start(step, Mode.LIVE, head=head)
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        text = await seat.sees(
+            "Nobody can sign", "Cannot sign  maria: the key expired", "What helps", "--amend"
+        )
+        assert "run it again" not in text
+        assert "Or paste" not in text
+        await seat.press("escape")
+
+    at_the_screen(world, script, size)

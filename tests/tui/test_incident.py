@@ -388,6 +388,20 @@ def test_a_step_in_doubt_is_looked_at_then_settled(world: World) -> None:
     at_the_screen(world, script)
 
 
+def test_the_authors_own_words_come_first_where_a_step_failed(world: World) -> None:
+    world.start(TWO.replace("do: none", "if_fails: call Anna, do: none", 1))
+    world.none.courses["a"] = _fails
+
+    async def script(seat: Seat) -> None:
+        await seat.press("enter")
+        await seat.reaches("a", StepState.FAILED)
+        text = await seat.sees("✗ failed", "call Anna", "DO NEXT")
+        assert text.index("call Anna") < text.index("DO NEXT")
+        assert text.count("call Anna") == 1
+
+    at_the_screen(world, script)
+
+
 @pytest.mark.parametrize(
     ("steps", "said"),
     [
