@@ -291,6 +291,7 @@ def world(rows: int, *, keep: bool, tell: Tell, kind: type[World] | None = None)
         if made is not None:
             made.close()
         if keep:
+            scratch.keep()
             tell(f"Kept: {folder}")
         else:
             scratch.cleanup()

@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class Scratch:
             self.name = tempfile.mkdtemp(prefix=prefix, dir=base)
             self._handle = os.open(self.name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             if _locked(self._handle) and _is(self.name, self._handle):
+                self._goes = weakref.finalize(self, _go, self.name, self._handle)
                 try:
                     _mark(self._handle, what)
                 except OSError:
@@ -60,17 +62,24 @@ class Scratch:
         self.cleanup()
 
     def cleanup(self) -> None:
-        """Take it away. What cannot be taken away is left to `drbook drill clean`."""
-        if self._handle < 0:
-            return
-        handle, self._handle = self._handle, -1
-        try:
-            _take_away(Path(self.name), handle)
-        except OSError:  # what a program that ends took away meanwhile, say
-            _take_what_goes(handle)
-            with suppress(OSError):
-                _take_away(Path(self.name), handle)
-        os.close(handle)
+        """Take it away, which is done too where nobody holds this any more. What cannot be taken away is left
+        to `drbook drill clean`."""
+        self._goes()
+
+    def keep(self) -> None:
+        """Leave it where it is, for a person."""
+        if self._goes.detach() is not None:
+            os.close(self._handle)
+
+
+def _go(name: str, handle: int) -> None:
+    try:
+        _take_away(Path(name), handle)
+    except OSError:  # what a program that ends took away meanwhile, say
+        _take_what_goes(handle)
+        with suppress(OSError):
+            _take_away(Path(name), handle)
+    os.close(handle)
 
 
 def _mark(handle: int, what: str) -> None:
