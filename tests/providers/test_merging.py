@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from support.merging import Pair, databases, pair
 from support.pg import Postgres, drain
+from support.waiting import eventually
 
 from drbook.core.errors import DrbookError, Interrupted, Refused, StepFailed
 from drbook.core.events import Mode
@@ -109,6 +111,92 @@ def test_a_row_that_others_refer_to_by_now_is_not_removed(two: Pair) -> None:
     two.sql("living", "INSERT INTO bookings (guest, note) VALUES (9, 'newer')")
     assert "public.guests|0|1" in two.undo()
     assert two.sql("living", "SELECT count(*) FROM bookings WHERE note = 'newer'") == [(1,)]
+
+
+UNDONE = {
+    "a row that a changed one refers to": "UPDATE tree SET v = 'newer' WHERE id = 2",
+    "a row that a new one refers to": "INSERT INTO tree VALUES (9, 2, 'newer')",
+}
+
+
+@pytest.mark.parametrize("act", ["CASCADE", "SET NULL", "NO ACTION"])
+@pytest.mark.parametrize("case", UNDONE)
+def test_an_undo_leaves_what_rows_that_stay_refer_to_up_to_the_root(
+    two: Pair, act: str, case: str
+) -> None:
+    two.both(f"CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree ON DELETE {act}, v text);"
+             "INSERT INTO tree VALUES (1, NULL, 'root'), (2, 1, 'child'), (3, 2, 'leaf'), (4, NULL, 'x'), (5, 4, 'y')")  # fmt: skip
+    two.sql(
+        "living",
+        "DELETE FROM tree WHERE id IN (3, 5); DELETE FROM tree WHERE id = 2; DELETE FROM tree",
+    )
+    two.apply(two.propose("tree"))
+    two.sql("living", UNDONE[case])
+    newer = two.held("(SELECT * FROM tree WHERE id IN (1, 2, 9))")
+    assert "public.tree|3|5" in two.undo()
+    assert two.held("tree") == newer
+
+
+def test_an_undo_refuses_where_a_table_refers_that_came_since(two: Pair) -> None:
+    two.sql("living", GONE)
+    two.apply(two.propose())
+    two.sql("living", "CREATE TABLE reviews (id int PRIMARY KEY, b int REFERENCES bookings ON DELETE CASCADE);"
+                      "INSERT INTO reviews VALUES (1, 10)")  # fmt: skip
+    with pytest.raises(AssertionError, match=r"foreign keys of public\.reviews came or went"):
+        two.undo()
+    assert two.sql("living", "SELECT count(*) FROM reviews") == [(1,)]
+    two.sql(
+        "living",
+        "DROP TABLE reviews; CREATE RULE also AS ON DELETE TO bookings DO ALSO DELETE FROM guests",
+    )
+    with pytest.raises(AssertionError, match="rules also act"):
+        two.undo()
+    two.sql("living", "DROP RULE also ON bookings")
+    assert "public.bookings|40|40" in two.undo()
+
+
+def test_an_undo_sees_what_refers_to_a_partition_alone(two: Pair) -> None:
+    two.both("CREATE TABLE ev (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+             "CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM (0) TO (100);"
+             "INSERT INTO ev SELECT n, 'v' FROM generate_series(1, 50) n")  # fmt: skip
+    two.sql("living", "DELETE FROM ev WHERE id < 40;"
+                      "CREATE TABLE notes (id int PRIMARY KEY, e int REFERENCES ev1 ON DELETE CASCADE)")  # fmt: skip
+    two.apply(two.propose("ev"))
+    two.sql("living", "INSERT INTO notes VALUES (1, 5)")
+    assert "public.ev|38|39" in two.undo()
+    assert two.sql("living", "SELECT count(*) FROM notes") == [(1,)]
+
+
+def test_an_undo_waits_for_whoever_is_about_to_refer(two: Pair) -> None:
+    two.sql("living", "CREATE TABLE reviews (id int PRIMARY KEY, b int REFERENCES bookings ON DELETE CASCADE);" + GONE)  # fmt: skip
+    two.apply(two.propose())
+    with two.postgres.connect(two.names["living"]) as other, ThreadPoolExecutor(1) as beside:
+        other.execute(b"BEGIN; INSERT INTO reviews VALUES (1, 10)")
+        undone = beside.submit(two.undo)
+        waiting = (
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'reviews'::regclass"
+        )
+        assert eventually(lambda: two.sql("living", waiting) == [(1,)])
+        other.execute(b"COMMIT")
+        assert "public.bookings|39|40" in undone.result()
+    assert two.sql("living", "SELECT count(*) FROM reviews") == [(1,)]
+
+
+def test_an_undo_runs_where_the_merge_could_and_leaves_keys_that_are_referred_to(two: Pair) -> None:
+    two.sql("living", "UPDATE guests SET mail = 'bad' || id WHERE id < 4")
+    two.sql("living", "CREATE TABLE logins (mail text REFERENCES guests (mail))")
+    two.apply(two.propose("guests", every="restore"))
+    two.sql("living", "INSERT INTO logins VALUES ('guest2@example')")
+    two.sql(
+        "living", f"ALTER DATABASE {two.names['living']} SET default_transaction_read_only = on"
+    )
+    try:
+        assert "public.guests|2|3" in two.undo()
+    finally:
+        with two.postgres.connect("postgres") as connection:
+            connection.execute(f"ALTER DATABASE {two.names['living']} RESET ALL".encode())
+    mails = two.sql("living", "SELECT mail FROM guests WHERE id < 4 ORDER BY id")
+    assert mails == [("bad1",), ("guest2@example",), ("bad3",)]
 
 
 BLOCKED = {

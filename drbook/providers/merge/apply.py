@@ -103,6 +103,7 @@ def _script(session: MergeSession, merge: Merge, run: Pass) -> str:
     skipped = merge.triggers == "skip"
     with merge.folder.draft(".undo.sql") as draft:
         draft.write(undo.head(merge.proposal.what.production, triggers_skipped=skipped))
+        draft.write(undo.alone([at.described for at in run.tables]))
         for at in reversed(run.tables):
             facts = at.what.table
             if at.overwrites:
@@ -114,7 +115,7 @@ def _script(session: MergeSession, merge: Merge, run: Pass) -> str:
                 lines = session.written(at.rows, facts, both=False)
                 for piece in undo.rows(at.rows, facts, lines, both=False):
                     draft.write(piece)
-                draft.write(undo.away(at.rows, at.described))
+                draft.write(undo.away(at.rows, at.gone, at.described))
         draft.write(undo.tail())
     return draft.name
 

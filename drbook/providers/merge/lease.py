@@ -23,7 +23,8 @@ from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.providers import pgsession
 from drbook.providers.merge import statements as made
-from drbook.providers.merge.describe import Described, Drawn, Reference, describe, names_of
+from drbook.providers.merge.describe import Described, Drawn, describe, names_of
+from drbook.providers.merge.references import Reference
 from drbook.providers.pgsession import Connection
 from drbook.providers.targets.lease import asked, proven
 

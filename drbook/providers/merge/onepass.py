@@ -67,6 +67,10 @@ class At:
     def back(self) -> str:
         return f"drbook_back_{self.number}"
 
+    @property
+    def gone(self) -> str:
+        return f"drbook_gone_{self.number}"
+
     def found(self, **more: object) -> None:
         self.outcome = self.outcome.model_copy(update=more)
 

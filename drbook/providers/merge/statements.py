@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from psycopg import sql
 
 from drbook.core.reviewed import TableFacts
-from drbook.providers.merge.describe import Drawn, Reference
+from drbook.providers.merge.describe import Drawn
+from drbook.providers.merge.references import Reference
 
 Text = sql.Composable
 _AND, _OR, _COMMA = sql.SQL(" AND "), sql.SQL(" OR "), sql.SQL(", ")
@@ -103,7 +104,8 @@ def analyze(name: str) -> sql.Composed:
     return sql.SQL("ANALYZE {}").format(staged(name))
 
 
-def _key(facts: TableFacts) -> Text:
+def by_key(facts: TableFacts) -> Text:
+    """The row in production has the key of the staged one."""
     return _AND.join(
         sql.SQL("{} = {}").format(of("t", column), of("s", new(number)))
         for number, column in enumerate(facts.key)
@@ -122,7 +124,24 @@ def _same(facts: TableFacts, label: str) -> Text:
 
 def unchanged(facts: TableFacts) -> Text:
     """The row in production is the staged one, in every value."""
-    return sql.SQL("{} AND {}").format(_key(facts), _same(facts, "n"))
+    return sql.SQL("{} AND {}").format(by_key(facts), _same(facts, "n"))
+
+
+def moves(facts: TableFacts, to: Reference, label: str) -> Text | None:
+    """A value that the other table's key refers to would be another one, the staged; None where it cannot
+    be. What is computed of others may always be."""
+    places = {column: number for number, column in enumerate(facts.written)}
+    generated = {one.name for one in facts.columns if one.generated}
+    if generated & set(to.there):
+        return sql.SQL("true")
+    parts = [
+        sql.SQL("{}::text IS DISTINCT FROM {}::text").format(
+            of("t", one), of("s", f"{label}{places[one]}")
+        )
+        for one in to.there
+        if one in facts.updated
+    ]
+    return sql.SQL("({})").format(_OR.join(parts)) if parts else None
 
 
 # --- looking before writing --------------------------------------------------------------------
@@ -131,7 +150,7 @@ def unchanged(facts: TableFacts) -> Text:
 def present(name: str, facts: TableFacts) -> sql.Composed:
     """Rows to insert whose key is in production by now."""
     return sql.SQL("SELECT count(*) FROM {} s WHERE EXISTS (SELECT FROM {} t WHERE {})").format(
-        staged(name), table(facts), _key(facts)
+        staged(name), table(facts), by_key(facts)
     )
 
 
@@ -139,14 +158,14 @@ def lock(name: str, facts: TableFacts) -> sql.Composed:
     """Hold the rows to put back, so that nobody changes them between the look and the write."""
     return sql.SQL(
         "SELECT count(*) FROM (SELECT FROM {} t JOIN {} s ON {} FOR UPDATE OF t) x"
-    ).format(table(facts), staged(name), _key(facts))
+    ).format(table(facts), staged(name), by_key(facts))
 
 
 def drifted(name: str, facts: TableFacts) -> sql.Composed:
     """Rows to put back that are not in production any more as they were reviewed."""
     return sql.SQL(
         "SELECT count(*) FROM {} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {} AND {})"
-    ).format(staged(name), table(facts), _key(facts), _same(facts, "o"))
+    ).format(staged(name), table(facts), by_key(facts), _same(facts, "o"))
 
 
 def taken(name: str, facts: TableFacts, columns: Sequence[str]) -> sql.Composed:
@@ -157,7 +176,7 @@ def taken(name: str, facts: TableFacts, columns: Sequence[str]) -> sql.Composed:
     )
     return sql.SQL(
         "SELECT count(*) FROM {} s WHERE EXISTS (SELECT FROM {} t WHERE {} AND NOT ({}))"
-    ).format(staged(name), table(facts), same, _key(facts))
+    ).format(staged(name), table(facts), same, by_key(facts))
 
 
 def orphans(name: str, facts: TableFacts, to: Reference, beside: str) -> sql.Composed:
@@ -220,7 +239,7 @@ def update(name: str, facts: TableFacts) -> sql.Composed:
         for one in facts.updated
     )
     return sql.SQL("UPDATE {} t SET {} FROM {} s WHERE {}").format(
-        table(facts), given, staged(name), _key(facts)
+        table(facts), given, staged(name), by_key(facts)
     )
 
 
@@ -230,7 +249,7 @@ def update(name: str, facts: TableFacts) -> sql.Composed:
 def came_out(name: str, facts: TableFacts) -> sql.Composed:
     """How many staged rows are there now, and how many of them as they were reviewed."""
     return sql.SQL("SELECT count(*), count(*) FILTER (WHERE {}) FROM {} s JOIN {} t ON {}").format(
-        _same(facts, "n"), staged(name), table(facts), _key(facts)
+        _same(facts, "n"), staged(name), table(facts), by_key(facts)
     )
 
 
@@ -240,7 +259,7 @@ def written(name: str, facts: TableFacts, *, both: bool) -> sql.Composed:
     if both:
         columns += [of("s", old(number)) for number, _ in enumerate(facts.written)]
     return sql.SQL("COPY (SELECT {} FROM {} t JOIN {} s ON {}) TO STDOUT").format(
-        _COMMA.join(columns), table(facts), staged(name), _key(facts)
+        _COMMA.join(columns), table(facts), staged(name), by_key(facts)
     )
 
 
