@@ -13,7 +13,7 @@ from support.merging import Pair, databases, pair
 from support.pg import Postgres, drain
 from support.waiting import eventually
 
-from drbook.core.errors import DrbookError, Interrupted, Refused, StepFailed
+from drbook.core.errors import DrbookError, Interrupted, Refused, StepFailed, UsageError
 from drbook.core.events import Mode
 from drbook.core.reviewed import Proposal, ProposalWish
 from drbook.core.signals import Milestone
@@ -303,6 +303,155 @@ def test_triggers_can_be_skipped_and_foreign_keys_still_hold(two: Pair) -> None:
     two.sql("living", "DELETE FROM bookings; DELETE FROM guests WHERE id = 2")
     with pytest.raises(StepFailed, match="not there"):
         two.apply(proposal, triggers="skip", name="apply-2")
+
+
+ACTS = """
+CREATE TABLE mails (x int);
+CREATE FUNCTION acts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note := 'stamp'; RETURN NEW; END $$;
+CREATE FUNCTION tells() RETURNS trigger LANGUAGE plpgsql AS $$
+ BEGIN INSERT INTO public.mails VALUES (1); RETURN NULL; END $$;
+CREATE TRIGGER acts BEFORE INSERT ON bookings FOR EACH ROW EXECUTE FUNCTION acts();
+CREATE TRIGGER tells AFTER INSERT ON bookings FOR EACH ROW EXECUTE FUNCTION tells();
+ALTER TABLE bookings DISABLE TRIGGER tells;
+"""
+ACTS_NOW = {
+    "a trigger came": ("CREATE TRIGGER late AFTER INSERT ON bookings FOR EACH STATEMENT EXECUTE FUNCTION tells()", "triggers"),
+    "a trigger was enabled": ("ALTER TABLE bookings ENABLE TRIGGER tells", "triggers"),
+    "a function has another body": (
+        "CREATE OR REPLACE FUNCTION acts() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.note := 'stamp' || ''; RETURN NEW; END $$", "triggers",
+    ),
+    "a constraint came": ("ALTER TABLE bookings ADD CHECK (id > 0)", "constraints"),
+    "a default is another": ("ALTER TABLE bookings ALTER note SET DEFAULT 'x'", "columns and defaults"),
+    "an index came": ("CREATE UNIQUE INDEX ON bookings ((id + 1))", "unique indexes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ACTS_NOW)
+def test_what_acts_otherwise_than_in_the_rehearsal_rolls_all_of_it_back(
+    two: Pair, case: str
+) -> None:
+    since, kind = ACTS_NOW[case]
+    two.sql("living", GONE + ";" + ACTS)
+    proposal = two.propose()
+    rehearsed = two.rehearse(proposal)
+    assert rehearsed.tables[0].changed == 40
+    two.sql("living", since)
+    held = two.held()
+    with pytest.raises(StepFailed, match=f"its {kind} are not those") as caught:
+        two.apply(proposal, rehearsed)
+    assert caught.value.code == "production-changed"
+    assert two.held() == held
+    assert two.sql("living", "SELECT count(*) FROM mails") == [(0,)]
+
+
+def test_rows_with_other_values_than_were_rehearsed_are_not_committed(two: Pair) -> None:
+    """What a trigger calls or reads is seen by what it leaves."""
+    two.sql("living", GONE + "; CREATE TABLE said (what text); INSERT INTO said VALUES ('one');"
+            " CREATE FUNCTION reads() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.note := (SELECT what FROM public.said); RETURN NEW; END $$;"
+            " CREATE TRIGGER reads BEFORE INSERT ON bookings FOR EACH ROW EXECUTE FUNCTION reads()")  # fmt: skip
+    proposal = two.propose()
+    rehearsed = two.rehearse(proposal)
+    two.sql("living", "UPDATE said SET what = 'two'")
+    with pytest.raises(StepFailed, match="came out with other values") as caught:
+        two.apply(proposal, rehearsed)
+    assert caught.value.code == "production-changed"
+    assert two.held()[0] == 20
+    two.sql("living", "UPDATE said SET what = 'one'")
+    assert two.apply(proposal, rehearsed, "apply-2")[0] == rehearsed
+
+
+@pytest.mark.parametrize("type_", ["timestamptz", "timestamp(0)", "date"])
+def test_a_trigger_that_writes_the_moment_does_not_stand_against_a_merge(
+    two: Pair, type_: str
+) -> None:
+    two.both(f"CREATE TABLE u (id int PRIMARY KEY, v text, at {type_} DEFAULT '2026-01-01');"
+             "INSERT INTO u VALUES (1, 'a'), (2, 'b')")  # fmt: skip
+    two.sql("living", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.at := clock_timestamp(); RETURN NEW; END $$;"
+            " CREATE TRIGGER f BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION f(); UPDATE u SET v = 'bad'")  # fmt: skip
+    proposal = two.propose("u", every="restore")
+    rehearsed = two.rehearse(proposal)
+    assert rehearsed.tables[0].changed == 2
+    assert two.apply(proposal, rehearsed)[0] == rehearsed
+
+
+RULES = {
+    "also": "CREATE RULE also AS ON INSERT TO bookings DO ALSO UPDATE guests SET mail = 'x' || id WHERE id = NEW.guest",
+    "instead": "CREATE RULE instead AS ON INSERT TO bookings WHERE NEW.id > 10 DO INSTEAD NOTHING",
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_a_rule_is_named_and_stands_against_a_merge(two: Pair, case: str) -> None:
+    two.sql("living", GONE + ";" + RULES[case])
+    proposal = two.propose()
+    assert proposal.what.tables[0].rules == (case,)
+    assert f"it has the rules {case}" in two.rehearse(proposal).blocked
+    held = two.held(), two.held("guests")
+    with pytest.raises(StepFailed, match="DISABLE RULE"):
+        two.apply(proposal)
+    assert (two.held(), two.held("guests")) == held
+    two.sql("living", f"ALTER TABLE bookings DISABLE RULE {case}")
+    assert two.apply(proposal, name="apply-2")[0].as_reviewed
+
+
+@pytest.mark.parametrize("act", ["CASCADE", "SET NULL"])
+def test_rows_that_would_follow_a_changed_key_stand_against_a_merge(two: Pair, act: str) -> None:
+    two.sql("living", "UPDATE guests SET mail = 'bad' || id WHERE id < 4;"
+            f"CREATE TABLE logins (mail text REFERENCES guests (mail) ON UPDATE {act})")  # fmt: skip
+    proposal = two.propose("guests", every="restore")
+    assert proposal.what.tables[0].along == ("public.logins",)
+    assert two.rehearse(proposal).as_reviewed
+    two.sql("living", "INSERT INTO logins VALUES ('bad2')")
+    found = two.rehearse(proposal)
+    assert "1 row to put back would change (mail)" in found.blocked
+    with pytest.raises(StepFailed):
+        two.apply(proposal)
+    assert two.sql("living", "SELECT mail FROM logins") == [("bad2",)]
+
+
+def test_triggers_of_partitions_and_those_that_cannot_be_skipped_are_named(two: Pair) -> None:
+    two.both("CREATE TABLE ev (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+             "CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM (0) TO (100);"
+             "INSERT INTO ev SELECT n, 'v' FROM generate_series(1, 50) n")  # fmt: skip
+    two.sql("living", "DELETE FROM ev WHERE id < 40; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RETURN NEW; END $$; CREATE TRIGGER whole BEFORE INSERT ON ev FOR EACH ROW EXECUTE FUNCTION f();"
+            " CREATE TRIGGER part BEFORE INSERT ON ev1 FOR EACH ROW EXECUTE FUNCTION f();"
+            " CREATE TRIGGER off BEFORE INSERT ON ev1 FOR EACH ROW EXECUTE FUNCTION f();"
+            " ALTER TABLE ev1 DISABLE TRIGGER off, ENABLE ALWAYS TRIGGER part")  # fmt: skip
+    (one,) = two.propose("ev").what.tables
+    always = "part on public.ev1 (always)"
+    assert one.triggers == ("whole", "off on public.ev1 (disabled)", always)
+    assert one.always == (always,)
+
+
+def test_an_identity_that_cannot_be_set_is_told_as_that(two: Pair) -> None:
+    two.both("CREATE TABLE al (k text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v text);"
+             "INSERT INTO al (k, v) VALUES ('a', 'x'), ('b', 'y')")  # fmt: skip
+    two.sql(
+        "living",
+        "UPDATE al SET v = 'bad', n = DEFAULT WHERE k = 'a'; UPDATE al SET v = 'bad' WHERE k = 'b'",
+    )
+    proposal = two.propose("al", every="restore")
+    rehearsed = two.rehearse(proposal)
+    (one,) = rehearsed.tables
+    assert (one.updated, one.changed, one.identities, one.as_reviewed) == (2, 0, 1, False)
+    assert two.apply(proposal, rehearsed)[0] == rehearsed
+    assert two.sql("living", "SELECT n, v FROM al ORDER BY k") == [(3, "x"), (2, "y")]
+
+
+def test_a_decision_about_a_name_of_two_tables_is_none(two: Pair) -> None:
+    two.both("".join(f"CREATE SCHEMA {one}; CREATE TABLE {one}.t (id int PRIMARY KEY, v text);"
+                     f"INSERT INTO {one}.t VALUES (1, 'x');" for one in "ab"))  # fmt: skip
+    two.sql("living", "UPDATE a.t SET v = 'bad'; UPDATE b.t SET v = 'meant'")
+    proposal = two.propose("a.t", "b.t", every="ask")
+    for attempt in (two.rehearse, two.apply):
+        with pytest.raises(UsageError, match="Several tables"):
+            attempt(proposal, decided={"t": "restore"})
+    two.apply(proposal, decided={"a.t": "restore", "b.t": "keep"})
+    assert two.sql("living", "SELECT a.v, b.v FROM a.t a, b.t b") == [("x", "meant")]
 
 
 HOSTILE = 'we"ird; DROP TABLE bookings; --\n%s :x'

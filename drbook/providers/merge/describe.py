@@ -12,6 +12,7 @@ from drbook.core.errors import CouldNotVerify, UsageError
 from drbook.core.merging import KeyKind
 from drbook.core.reviewed import ColumnFacts, TableFacts
 from drbook.core.values import plain
+from drbook.providers.merge.acting import Acts, acts
 from drbook.providers.merge.references import Reference, referred, refers
 from drbook.providers.pgsession import Connection
 
@@ -37,11 +38,6 @@ SELECT i.indexrelid::regclass::text, i.indisprimary, (SELECT array_agg(a.attname
  WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
  ORDER BY i.indisprimary DESC, 1
 """
-_TRIGGERS = """
-SELECT t.tgname::text || CASE t.tgenabled WHEN 'D' THEN ' (disabled)' ELSE '' END FROM pg_trigger t
- WHERE t.tgrelid = %s AND NOT t.tgisinternal AND t.tgtype & 20 > 0 ORDER BY t.tgname
-"""
-"""Bits 4 and 16 of `tgtype`: INSERT and UPDATE (PostgreSQL, `src/include/catalog/pg_trigger.h`)."""
 _SEQUENCES = """
 SELECT a.attname::text, n.nspname::text, s.relname::text, q.seqstart, q.seqincrement, q.seqcycle
   FROM pg_attribute a
@@ -85,7 +81,7 @@ class Described:
     refers: tuple[Reference, ...]
     referred: tuple[Reference, ...]
     """Foreign keys to this table or to one of its partitions: `there` are its columns."""
-    triggers: tuple[str, ...]
+    acts: Acts
     sequences: tuple[Drawn, ...]
 
 
@@ -143,7 +139,7 @@ def describe(
         tuple(tuple(one[2] or ()) for one in unique),
         refers(connection, oid),
         referred(connection, oid),
-        tuple(plain(one[0], 90) for one in connection.execute(_TRIGGERS, (oid,))),
+        acts(connection, oid),
         tuple(Drawn(*one) for one in connection.execute(_SEQUENCES, {"oid": oid})),
     )
 

@@ -58,9 +58,14 @@ class Reference:
     here: tuple[str, ...]
     there: tuple[str, ...]
     on_update: str = "a"
-    """`confupdtype`: `c`, `n` and `d` change the rows that refer (PostgreSQL, `pg_constraint`)."""
+    """`confupdtype` (PostgreSQL, `pg_constraint`)."""
     itself: bool = False
     """The other table is the same one, or a partition of it."""
+
+    @property
+    def follows(self) -> bool:
+        """ON UPDATE CASCADE, SET NULL or SET DEFAULT: the rows that refer change along."""
+        return self.on_update in ("c", "n", "d")
 
 
 def refers(connection: Connection, oid: int) -> tuple[Reference, ...]:

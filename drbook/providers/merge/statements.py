@@ -4,7 +4,8 @@ Rows never stand in a statement: they come through COPY into a temporary table o
 with the transaction. Values are compared as PostgreSQL's own text, since not every type has an equality.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
@@ -112,13 +113,14 @@ def by_key(facts: TableFacts) -> Text:
     )
 
 
-def _same(facts: TableFacts, label: str) -> Text:
-    """Every value of the row in production is the staged one's."""
+def _same(facts: TableFacts, label: str, without: Collection[str] = ()) -> Text:
+    """Every value of the row in production is the staged one's, but for those of some columns."""
     return _AND.join(
         sql.SQL("{}::text IS NOT DISTINCT FROM {}::text").format(
             of("t", column), of("s", f"{label}{number}")
         )
         for number, column in enumerate(facts.written)
+        if column not in without
     )
 
 
@@ -166,6 +168,23 @@ def drifted(name: str, facts: TableFacts) -> sql.Composed:
     return sql.SQL(
         "SELECT count(*) FROM {} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {} AND {})"
     ).format(staged(name), table(facts), by_key(facts), _same(facts, "o"))
+
+
+def along(name: str, facts: TableFacts, by: Reference) -> sql.Composed | None:
+    """Rows to put back with other values of columns by which rows of another table refer to them; None
+    where no such column is written."""
+    apart = moves(facts, by, "n")
+    if apart is None:
+        return None
+    same = _AND.join(
+        sql.SQL("{} = {}").format(of("c", here), of("t", there))
+        for here, there in zip(by.here, by.there, strict=True)
+    )
+    return sql.SQL(
+        "SELECT count(*) FROM {} s JOIN {} t ON {} WHERE {} AND EXISTS (SELECT FROM {} c WHERE {})"
+    ).format(
+        staged(name), table(facts), by_key(facts), apart, sql.Identifier(by.schema, by.table), same
+    )
 
 
 def taken(name: str, facts: TableFacts, columns: Sequence[str]) -> sql.Composed:
@@ -247,9 +266,42 @@ def update(name: str, facts: TableFacts) -> sql.Composed:
 
 
 def came_out(name: str, facts: TableFacts) -> sql.Composed:
-    """How many staged rows are there now, and how many of them as they were reviewed."""
-    return sql.SQL("SELECT count(*), count(*) FILTER (WHERE {}) FROM {} s JOIN {} t ON {}").format(
-        _same(facts, "n"), staged(name), table(facts), by_key(facts)
+    """How many staged rows are there now, how many of them as they were reviewed, and how many so but for
+    what an UPDATE cannot set."""
+    fixed = set(facts.written) - set(facts.key) - set(facts.updated)
+    return sql.SQL(
+        "SELECT count(*), count(*) FILTER (WHERE {}), count(*) FILTER (WHERE {}) FROM {} s JOIN {} t ON {}"
+    ).format(_same(facts, "n"), _same(facts, "n", fixed), staged(name), table(facts), by_key(facts))
+
+
+_MOMENTS = {
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "date": "date",
+}
+_MOMENT = """CASE WHEN {0} BETWEEN (transaction_timestamp() - interval '1 s')::{1}
+ AND (clock_timestamp() + interval '1 s')::{1} THEN 'the moment of the merge' ELSE {0}::text END"""
+"""A second on both sides for types that round."""
+
+
+def fingerprints(name: str, facts: TableFacts) -> sql.Composed:
+    """COPY a hash of every staged row as it is now, in the order of its key. A moment within this
+    transaction is one value, whenever it runs: triggers write it into rows that they touch."""
+    types = {one.name: re.sub(r"\(\d+\)", "", one.type) for one in facts.columns}
+    values = [
+        sql.SQL(_MOMENT).format(of("t", one), sql.SQL(_MOMENTS[types[one]]))
+        if types[one] in _MOMENTS
+        else sql.SQL("{}::text").format(of("t", one))
+        for one in facts.written
+    ]
+    return sql.SQL(
+        "COPY (SELECT md5(ROW({})::text) FROM {} t JOIN {} s ON {} ORDER BY {}) TO STDOUT"
+    ).format(
+        _COMMA.join(values),
+        table(facts),
+        staged(name),
+        by_key(facts),
+        _COMMA.join(of("s", new(number)) for number, _ in enumerate(facts.key)),
     )
 
 
