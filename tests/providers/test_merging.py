@@ -427,6 +427,21 @@ def test_triggers_of_partitions_and_those_that_cannot_be_skipped_are_named(two: 
     assert one.always == (always,)
 
 
+def test_foreign_keys_of_partitions_hold_with_triggers_skipped(two: Pair) -> None:
+    two.both("CREATE TABLE visits (id int PRIMARY KEY, guest bigint REFERENCES guests) PARTITION BY RANGE (id);"
+             "CREATE TABLE visits1 PARTITION OF visits FOR VALUES FROM (0) TO (100);"
+             "INSERT INTO visits SELECT n, n FROM generate_series(1, 9) n")  # fmt: skip
+    two.sql("living", "DELETE FROM visits; DELETE FROM bookings; DELETE FROM guests WHERE id = 2")
+    for table in ("visits", "visits1"):
+        found = two.rehearse(two.propose(table), triggers="skip")
+        assert found.tables[0].orphans == 1
+    two.both("ALTER TABLE visits DROP CONSTRAINT visits_guest_fkey;"
+             "DELETE FROM visits WHERE guest = 2; ALTER TABLE visits1 ADD CONSTRAINT own FOREIGN KEY (guest) REFERENCES guests")  # fmt: skip
+    proposal = two.propose("visits")
+    assert "own on public.visits1" in two.rehearse(proposal, triggers="skip").blocked
+    assert two.rehearse(proposal).as_reviewed
+
+
 def test_an_identity_that_cannot_be_set_is_told_as_that(two: Pair) -> None:
     two.both("CREATE TABLE al (k text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v text);"
              "INSERT INTO al (k, v) VALUES ('a', 'x'), ('b', 'y')")  # fmt: skip

@@ -31,6 +31,14 @@ SELECT rulename::text, ev_type = '2', ev_enabled::text FROM pg_rewrite
 """
 """`ev_type`: 2 is UPDATE, 3 is INSERT (PostgreSQL, `pg_rewrite`). Rules of partitions do not act on a write
 to their parent."""
+_KEYS = (
+    TREE
+    + """
+SELECT c.conname::text, c.conrelid::regclass::text FROM pg_constraint c
+ WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid <> {root}
+   AND c.conrelid IN (SELECT oid FROM tree) ORDER BY 2, 1
+"""
+)
 _DIGESTS = (
     TREE
     + """
@@ -79,6 +87,8 @@ class Acts:
     always: tuple[str, ...]
     """Of them those that fire although triggers are skipped."""
     rules: tuple[Rule, ...]
+    keys: tuple[str, ...]
+    """Foreign keys that partitions have and the whole table has not."""
 
 
 def acts(connection: Connection, oid: int) -> Acts:
@@ -98,8 +108,12 @@ def acts(connection: Connection, oid: int) -> Acts:
         Rule(plain(name, 90), on_update, state in "OA", state in "AR")
         for name, on_update, state in connection.execute(_RULES, (oid,))
     )
+    keys = connection.execute(sql.SQL(_KEYS).format(root=sql.Literal(oid)))
     return Acts(
-        tuple(name for name, _ in found), tuple(name for name, always in found if always), rules
+        tuple(name for name, _ in found),
+        tuple(name for name, always in found if always),
+        rules,
+        tuple(f"{plain(name, 63)} on {plain(where, 130)}" for name, where in keys),
     )
 
 

@@ -103,7 +103,9 @@ def _script(session: MergeSession, merge: Merge, run: Pass) -> str:
     skipped = merge.triggers == "skip"
     with merge.folder.draft(".undo.sql") as draft:
         draft.write(undo.head(merge.proposal.what.production, triggers_skipped=skipped))
-        draft.write(undo.alone([at.described for at in run.tables]))
+        written = [at.described for at in run.tables if at.overwrites or at.what.missing.count]
+        if written:
+            draft.write(undo.alone(written))
         for at in reversed(run.tables):
             facts = at.what.table
             if at.overwrites:

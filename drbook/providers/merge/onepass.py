@@ -200,12 +200,13 @@ def _look(session: MergeSession, merge: Merge, at: At) -> None:
     refers = [one for one in described.refers if set(one.here) <= set(facts.written)]
     hold = merge.triggers == "skip"
     at.found(
-        failure=_acts_besides(session, merge, at),
         present=session.present(at.rows, facts),
         drifted=session.drifted(at.back, facts) if at.overwrites else 0,
         taken=sum(session.taken(at.rows, facts, one) for one in usable),
         orphans=sum(session.orphans(at.rows, facts, one, hold=hold) for one in refers),
     )
+    # Rows to put back are held by now: nobody comes to refer to them any more.
+    at.found(failure=_acts_besides(session, merge, at))
 
 
 def _acts_besides(session: MergeSession, merge: Merge, at: At) -> str:
@@ -222,6 +223,11 @@ def _acts_besides(session: MergeSession, merge: Merge, at: At) -> str:
             f"it has the rules {', '.join(rules)}, which rewrite what is written here or write elsewhere: "
             "disable them for the time of the merge (ALTER TABLE … DISABLE RULE …), and do by hand what "
             "they would have done"
+        )
+    if skipped and at.described.acts.keys:
+        return (
+            f"with triggers skipped nobody checks foreign keys of its partitions alone: "
+            f"{', '.join(at.described.acts.keys)}; let triggers fire"
         )
     told = []
     for one in at.described.referred if at.overwrites else ():

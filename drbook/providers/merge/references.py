@@ -30,9 +30,12 @@ _REFERS = (
     + _COLUMNS
     + """, c.confupdtype::text, c.confrelid = c.conrelid
   FROM pg_constraint c JOIN pg_class r ON r.oid = c.confrelid JOIN pg_namespace n ON n.oid = r.relnamespace
- WHERE c.contype = 'f' AND c.conrelid = %s AND c.conparentid = 0 ORDER BY c.conname
+ WHERE c.contype = 'f' AND c.conrelid = %s
+   AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = c.conparentid AND p.conrelid = c.conrelid)
+ ORDER BY c.conname
 """
 )
+"""A partition has its parent's as its own; those to the partitions of what is referred to are left out."""
 _REFERRED = (
     TREE
     + "SELECT DISTINCT n.nspname::text, r.relname::text,"
