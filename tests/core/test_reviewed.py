@@ -185,6 +185,16 @@ def test_every_departure_from_the_rehearsal_is_one() -> None:
     assert departures(Outcome(proposal="p", tables=()), rehearsed)
 
 
+def test_a_departure_says_what_acts_otherwise() -> None:
+    before = outcome(acting={"rules": "a", "triggers": "b"}, rows="d")
+    after = outcome(acting={"triggers": "c"}, rows="e")
+    told = departures(
+        Outcome(proposal="p", tables=(before,)), Outcome(proposal="p", tables=(after,))
+    )
+    assert "its rules, triggers are not those of the rehearsal" in told
+    assert "came out with other values" in told
+
+
 def facts(**more: Any) -> TableFacts:
     columns = tuple(ColumnFacts(name=name, type="text") for name in ("a", "id", "g", "n"))
     columns = (

@@ -16,6 +16,7 @@ from drbook.core.reviewed import (
     Proposal,
     Rows,
     SequenceMove,
+    TableFacts,
     TableOutcome,
     TableProposal,
     Triggers,
@@ -28,6 +29,7 @@ from drbook.core.values import counted, plain
 from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.merge.describe import Described, Drawn, fits
 from drbook.providers.merge.lease import Limits, MergeSession
+from drbook.providers.merge.references import Reference
 from drbook.providers.pgsession import said
 
 MOST_DRAWN = 10_000_000
@@ -197,7 +199,7 @@ def _look(session: MergeSession, merge: Merge, at: At) -> None:
     facts, described = at.what.table, at.described
     others = [one for one in described.unique if one and set(one) != set(facts.key)]
     usable = [one for one in others if set(one) <= set(facts.written)]
-    refers = [one for one in described.refers if set(one.here) <= set(facts.written)]
+    refers = [one for one in described.refers if _seen(facts, one)]
     hold = merge.triggers == "skip"
     at.found(
         present=session.present(at.rows, facts),
@@ -207,6 +209,12 @@ def _look(session: MergeSession, merge: Merge, at: At) -> None:
     )
     # Rows to put back are held by now: nobody comes to refer to them any more.
     at.found(failure=_acts_besides(session, merge, at))
+
+
+def _seen(facts: TableFacts, one: Reference) -> bool:
+    """Whether staged rows show what it refers to: what the server computes is not in them."""
+    written = set(facts.written)
+    return set(one.here) <= written and (not one.itself or set(one.there) <= written)
 
 
 def _acts_besides(session: MergeSession, merge: Merge, at: At) -> str:
@@ -224,10 +232,18 @@ def _acts_besides(session: MergeSession, merge: Merge, at: At) -> str:
             "disable them for the time of the merge (ALTER TABLE … DISABLE RULE …), and do by hand what "
             "they would have done"
         )
-    if skipped and at.described.acts.keys:
+    keys = [
+        *at.described.acts.keys,
+        *(
+            f"({', '.join(plain(name, 63) for name in one.here)})"
+            for one in at.described.refers
+            if not _seen(at.what.table, one)
+        ),
+    ]
+    if skipped and keys:
         return (
-            f"with triggers skipped nobody checks foreign keys of its partitions alone: "
-            f"{', '.join(at.described.acts.keys)}; let triggers fire"
+            "with triggers skipped nobody checks foreign keys of its partitions alone, nor those that lead "
+            f"from or to what the server computes: {', '.join(keys)}; let triggers fire"
         )
     told = []
     for one in at.described.referred if at.overwrites else ():

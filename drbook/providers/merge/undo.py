@@ -238,7 +238,7 @@ def _those(name: str, gone: str, table: Described, itself: Sequence[Reference]) 
 def _those_that_stay(gone: str, facts: TableFacts, itself: Sequence[Reference]) -> str:
     """Leave out what a row that stays refers to, what that refers to, and so on to the end."""
     first: list[sql.Composable] = []
-    along: list[sql.Composable] = []
+    edges: list[sql.Composable] = []
     for number, one in enumerate(itself):
         places = range(len(one.here))
         first.append(
@@ -260,24 +260,27 @@ def _those_that_stay(gone: str, facts: TableFacts, itself: Sequence[Reference]) 
                 ),
             )
         )
-        along.append(
-            sql.SQL("({})").format(
-                sql.SQL(" AND ").join(
+        edges.append(
+            sql.SQL(
+                "SELECT x.g AS child, s.g AS parent FROM {gone} x JOIN {gone} s ON {same}"
+            ).format(
+                gone=made.staged(gone),
+                same=sql.SQL(" AND ").join(
                     sql.SQL("{} = {}").format(
                         made.of("x", f"h{number}_{place}"), made.of("s", f"t{number}_{place}")
                     )
                     for place in places
-                )
+                ),
             )
         )
     query = sql.SQL(
-        "WITH RECURSIVE first AS ({first}), stays AS (SELECT g FROM first UNION"
-        " SELECT s.g FROM stays JOIN {gone} x ON x.g = stays.g JOIN {gone} s ON {along})"
+        "WITH RECURSIVE first AS ({first}), edges AS ({edges}), stays AS (SELECT g FROM first UNION"
+        " SELECT e.parent FROM stays JOIN edges e ON e.child = stays.g)"
         " DELETE FROM {gone} s USING stays WHERE s.g = stays.g;\n"
     ).format(
         first=sql.SQL(" UNION ").join(first),
+        edges=sql.SQL(" UNION ").join(edges),
         gone=made.staged(gone),
-        along=sql.SQL(" OR ").join(along),
     )
     return query.as_string()
 
