@@ -16,6 +16,7 @@ from drbook.core.reviewed import (
     Outcome,
     Policy,
     Proposal,
+    TableProposal,
     Triggers,
     policy_of,
     undecided,
@@ -163,10 +164,25 @@ def _steps(params: MergeParams) -> tuple[str, ...]:
             policy = policy_of(one, params.decide)
             what = {"keep": "leaves", "restore": "puts back", "ask": "has no word yet on"}[policy]
             told.append(f"{name}: {what} {counted(one.conflicts.count, 'row')} with other values")
-        if one.triggers:
-            acts = "fires" if params.triggers == "fire" else "does not fire"
-            told.append(f"{name}: {acts} {', '.join(one.triggers)}")
+        told += [f"{name}: {acts}" for acts in _acting(one, params)]
     return tuple(told)
+
+
+def _acting(one: TableProposal, params: MergeParams) -> list[str]:
+    """What acts on the writes besides them."""
+    told = []
+    skipped = params.triggers == "skip"
+    fires = one.always if skipped else one.triggers
+    quiet = [name for name in one.triggers if skipped and name not in one.always]
+    if fires:
+        told.append(f"fires {', '.join(fires)}" + (", although skipped" if skipped else ""))
+    if quiet:
+        told.append(f"does not fire {', '.join(quiet)}")
+    if one.rules:
+        told.append(f"is refused where its rules act: {', '.join(one.rules)}")
+    if one.along and one.conflicts.count and policy_of(one, params.decide) == "restore":
+        told.append(f"is refused where rows would follow (ON UPDATE): {', '.join(one.along)}")
+    return told
 
 
 def _into(params: MergeParams, context: StepContext) -> str:

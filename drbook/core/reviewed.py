@@ -103,7 +103,13 @@ class TableProposal(Frozen):
     """Rows of both sides together whose key is NULL in a part: nobody can tell which is which."""
     on_conflict: Policy = "keep"
     triggers: tuple[str, ...] = ()
-    """Production's own triggers that a merge would fire."""
+    """Production's own triggers that a merge would fire, those of its partitions too."""
+    always: tuple[str, ...] = ()
+    """Of them those that fire although triggers are skipped."""
+    rules: tuple[str, ...] = ()
+    """Production's rules for INSERT and UPDATE; with them nothing is merged."""
+    along: tuple[str, ...] = ()
+    """Tables whose rows would follow (ON UPDATE) where what they refer to is put back with another value."""
 
     def in_words(self) -> str:
         said = [f"{counted(self.missing.count, 'row')} to insert"]
@@ -230,6 +236,13 @@ class TableOutcome(Frozen):
     """Rows that are not there afterwards, though nothing failed: a trigger or a rule."""
     changed: int = 0
     """Rows that are there with other values than were reviewed: a trigger."""
+    identities: int = 0
+    """Rows put back but for an identity that is GENERATED ALWAYS, which an UPDATE cannot set."""
+    rows: str = ""
+    """A digest of the rows as they are afterwards, where some of them are not as reviewed."""
+    acting: Mapping[str, str] = {}
+    """Digests of what acts on a write to the table, by kind: triggers with their functions, rules,
+    constraints, unique indexes, columns and defaults."""
     failure: str = ""
     """What the server said when it refused; then it may not have come to the counts behind it."""
 
@@ -257,6 +270,7 @@ class TableOutcome(Frozen):
             not self.blocked
             and not self.suppressed
             and not self.changed
+            and not self.identities
             and self.inserted == self.proposed
             and self.updated == self.overwriting
         )
@@ -269,6 +283,10 @@ class TableOutcome(Frozen):
             said.append(f"{self.suppressed:,} suppressed by a trigger or rule")
         if self.changed:
             said.append(f"{self.changed:,} changed by a trigger")
+        if self.identities:
+            said.append(
+                f"{self.identities:,} put back but for an identity that only the server sets"
+            )
         if self.blocked:
             said.append(self.blocked)
         return f"{plain(self.table, 130)}: {', '.join(said)}"
@@ -312,7 +330,7 @@ def departures(expected: Outcome, found: Outcome) -> str:
     """Where a merge came out otherwise than its rehearsal; empty where it did not."""
     before = {one.table: one for one in expected.tables}
     apart = [
-        f"{one.in_words()}; in the rehearsal: {before[one.table].in_words()}"
+        _apart(before[one.table], one)
         if one.table in before
         else f"{one.in_words()}; it was not rehearsed"
         for one in found.tables
@@ -320,6 +338,27 @@ def departures(expected: Outcome, found: Outcome) -> str:
     ]
     apart += [f"{one} was rehearsed" for one in before.keys() - {one.table for one in found.tables}]
     return " | ".join(apart)
+
+
+def _apart(before: TableOutcome, one: TableOutcome) -> str:
+    kinds = sorted(
+        kind
+        for kind in before.acting.keys() | one.acting.keys()
+        if before.acting.get(kind) != one.acting.get(kind)
+    )
+    said = [f"{one.in_words()}; in the rehearsal: {before.in_words()}"]
+    if kinds:
+        said.append(f"its {', '.join(kinds)} are not those of the rehearsal")
+    if before.rows != one.rows:
+        said.append("rows came out with other values than in the rehearsal, or other rows did")
+    return "; ".join(said)
+
+
+def ambiguous(what: Proposed, decided: Mapping[str, Policy]) -> tuple[str, ...]:
+    """Names in a decision that several tables of the proposal have."""
+    names = [one.table.name for one in what.tables]
+    full = {one.table.shown for one in what.tables}
+    return tuple(name for name in decided if names.count(name) > 1 and name not in full)
 
 
 def undecided(what: Proposed, decided: Mapping[str, Policy]) -> tuple[str, ...]:

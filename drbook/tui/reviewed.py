@@ -18,6 +18,12 @@ def proposed_rows(found: ProposeResult, height: int) -> RenderableType:
         lines.append(Text.assemble((f"{sign} ", style), said(one.in_words())))
         if one.triggers:
             lines.append(said(f"    triggers: {', '.join(one.triggers)}", DIM))
+        if one.rules:
+            lines.append(
+                said(f"    rules, which stand against a merge: {', '.join(one.rules)}", WARN)
+            )
+        if one.along:
+            lines.append(said(f"    rows that follow a changed key: {', '.join(one.along)}", DIM))
         for row in found.conflicts.get(one.table.shown, ()):
             lines += _conflict(row)
     if found.proposal.what.definition:

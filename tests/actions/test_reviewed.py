@@ -181,6 +181,25 @@ def test_the_name_is_typed_in_a_live_incident_whatever_the_runbook_says() -> Non
     assert Apply().plan(drill, context(Mode.DRILL)).into == "the stand-in restore-1"
 
 
+def test_the_plan_names_what_acts_besides() -> None:
+    facts = {
+        "triggers": ("audit", "late (always)"),
+        "always": ("late (always)",),
+        "rules": ("also",),
+        "along": ("public.logins",),
+        "conflicts": Rows(artifact=f"artifacts/{'3' * 64}.conflicts", count=3),
+    }
+    made = proposal(**facts)
+    fires = Apply().plan(ApplyParams(proposal=made, decide={"bookings": "restore"}), context()).does
+    skips = Apply().plan(ApplyParams(proposal=made, triggers="skip"), context()).does
+    assert "public.bookings: fires audit, late (always)" in fires
+    assert "public.bookings: is refused where its rules act: also" in fires
+    assert "public.bookings: is refused where rows would follow (ON UPDATE): public.logins" in fires
+    assert "public.bookings: fires late (always), although skipped" in skips
+    assert "public.bookings: does not fire audit" in skips
+    assert not any("follow" in one for one in skips)
+
+
 CONFLICTS = {"conflicts": Rows(artifact=f"artifacts/{'3' * 64}.conflicts", count=3)}
 ARGUMENTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {}, ""),

@@ -160,6 +160,7 @@ def outcome(**more: Any) -> TableOutcome:
         ({"failure": "no"}, True, False),
         ({"suppressed": 1, "inserted": 4}, False, False),
         ({"changed": 1}, False, False),
+        ({"identities": 1}, False, False),
         ({"inserted": 4}, False, False),
         ({"updated": 1}, False, False),
     ],
@@ -177,10 +178,21 @@ def test_every_departure_from_the_rehearsal_is_one() -> None:
     rehearsed = Outcome(proposal="p", tables=(outcome(),))
     assert departures(rehearsed, rehearsed) == ""
     for field in TableOutcome.model_fields.keys() - {"table", "failure"}:
-        other = outcome(**{field: getattr(outcome(), field) + 1})
+        value = {"rows": "d", "acting": {"rules": "d"}}.get(field, getattr(outcome(), field))
+        other = outcome(**{field: value + 1 if isinstance(value, int) else value})
         assert departures(rehearsed, Outcome(proposal="p", tables=(other,)))
     assert departures(rehearsed, Outcome(proposal="p", tables=()))
     assert departures(Outcome(proposal="p", tables=()), rehearsed)
+
+
+def test_a_departure_says_what_acts_otherwise() -> None:
+    before = outcome(acting={"rules": "a", "triggers": "b"}, rows="d")
+    after = outcome(acting={"triggers": "c"}, rows="e")
+    told = departures(
+        Outcome(proposal="p", tables=(before,)), Outcome(proposal="p", tables=(after,))
+    )
+    assert "its rules, triggers are not those of the rehearsal" in told
+    assert "came out with other values" in told
 
 
 def facts(**more: Any) -> TableFacts:

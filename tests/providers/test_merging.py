@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import psycopg
 import pytest
 from support.merging import Pair, databases, pair
 from support.pg import Postgres, drain
+from support.waiting import eventually
 
-from drbook.core.errors import DrbookError, Interrupted, Refused, StepFailed
+from drbook.core.errors import DrbookError, Interrupted, Refused, StepFailed, UsageError
 from drbook.core.events import Mode
 from drbook.core.reviewed import Proposal, ProposalWish
 from drbook.core.signals import Milestone
@@ -109,6 +111,110 @@ def test_a_row_that_others_refer_to_by_now_is_not_removed(two: Pair) -> None:
     two.sql("living", "INSERT INTO bookings (guest, note) VALUES (9, 'newer')")
     assert "public.guests|0|1" in two.undo()
     assert two.sql("living", "SELECT count(*) FROM bookings WHERE note = 'newer'") == [(1,)]
+
+
+UNDONE = {
+    "a row that a changed one refers to": "UPDATE tree SET v = 'newer' WHERE id = 2",
+    "a row that a new one refers to": "INSERT INTO tree VALUES (9, 2, 'newer')",
+}
+
+
+@pytest.mark.parametrize("act", ["CASCADE", "SET NULL", "NO ACTION"])
+@pytest.mark.parametrize("case", UNDONE)
+def test_an_undo_leaves_what_rows_that_stay_refer_to_up_to_the_root(
+    two: Pair, act: str, case: str
+) -> None:
+    two.both(f"CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree ON DELETE {act}, v text);"
+             "INSERT INTO tree VALUES (1, NULL, 'root'), (2, 1, 'child'), (3, 2, 'leaf'), (4, NULL, 'x'), (5, 4, 'y')")  # fmt: skip
+    two.sql(
+        "living",
+        "DELETE FROM tree WHERE id IN (3, 5); DELETE FROM tree WHERE id = 2; DELETE FROM tree",
+    )
+    two.apply(two.propose("tree"))
+    two.sql("living", UNDONE[case])
+    newer = two.held("(SELECT * FROM tree WHERE id IN (1, 2, 9))")
+    assert "public.tree|3|5" in two.undo()
+    assert two.held("tree") == newer
+
+
+def test_an_undo_follows_every_way_in_which_rows_refer_to_each_other(two: Pair) -> None:
+    """Two foreign keys, one of two columns and to what is computed; 9 to 1 in a chain, 20 to 10 in one."""
+    two.both("CREATE TABLE net (a int, b int, up int, twice int GENERATED ALWAYS AS (a * 2) STORED UNIQUE,"
+             " half int REFERENCES net (twice) ON DELETE CASCADE, PRIMARY KEY (a, b), ub int DEFAULT 1,"
+             " FOREIGN KEY (up, ub) REFERENCES net ON DELETE CASCADE);"
+             "INSERT INTO net (a, b, up) SELECT n, 1, nullif(n - 1, 0) FROM generate_series(1, 9) n;"
+             "INSERT INTO net (a, b, half) SELECT n, 1, CASE WHEN n > 10 THEN (n - 1) * 2 END"
+             " FROM generate_series(10, 20) n")  # fmt: skip
+    two.sql("living", "TRUNCATE net")
+    proposal = two.propose("net")
+    assert "(half); let triggers fire" in two.rehearse(proposal, triggers="skip").blocked
+    two.apply(proposal)
+    two.sql("living", "INSERT INTO net (a, b, up, half) VALUES (99, 1, 5, 24)")
+    assert "public.net|12|20" in two.undo()
+    left = [row[0] for row in two.sql("living", "SELECT a FROM net ORDER BY a")]
+    assert left == [1, 2, 3, 4, 5, 10, 11, 12, 99]
+
+
+def test_an_undo_refuses_where_a_table_refers_that_came_since(two: Pair) -> None:
+    two.sql("living", GONE)
+    two.apply(two.propose())
+    two.sql("living", "CREATE TABLE reviews (id int PRIMARY KEY, b int REFERENCES bookings ON DELETE CASCADE);"
+                      "INSERT INTO reviews VALUES (1, 10)")  # fmt: skip
+    with pytest.raises(AssertionError, match=r"foreign keys of public\.reviews came or went"):
+        two.undo()
+    assert two.sql("living", "SELECT count(*) FROM reviews") == [(1,)]
+    two.sql(
+        "living",
+        "DROP TABLE reviews; CREATE RULE also AS ON DELETE TO bookings DO ALSO DELETE FROM guests",
+    )
+    with pytest.raises(AssertionError, match="rules also act"):
+        two.undo()
+    two.sql("living", "DROP RULE also ON bookings")
+    assert "public.bookings|40|40" in two.undo()
+
+
+def test_an_undo_sees_what_refers_to_a_partition_alone(two: Pair) -> None:
+    two.both("CREATE TABLE ev (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+             "CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM (0) TO (100);"
+             "INSERT INTO ev SELECT n, 'v' FROM generate_series(1, 50) n")  # fmt: skip
+    two.sql("living", "DELETE FROM ev WHERE id < 40;"
+                      "CREATE TABLE notes (id int PRIMARY KEY, e int REFERENCES ev1 ON DELETE CASCADE)")  # fmt: skip
+    two.apply(two.propose("ev"))
+    two.sql("living", "INSERT INTO notes VALUES (1, 5)")
+    assert "public.ev|38|39" in two.undo()
+    assert two.sql("living", "SELECT count(*) FROM notes") == [(1,)]
+
+
+def test_an_undo_waits_for_whoever_is_about_to_refer(two: Pair) -> None:
+    two.sql("living", "CREATE TABLE reviews (id int PRIMARY KEY, b int REFERENCES bookings ON DELETE CASCADE);" + GONE)  # fmt: skip
+    two.apply(two.propose())
+    with two.postgres.connect(two.names["living"]) as other, ThreadPoolExecutor(1) as beside:
+        other.execute(b"BEGIN; INSERT INTO reviews VALUES (1, 10)")
+        undone = beside.submit(two.undo)
+        waiting = (
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'reviews'::regclass"
+        )
+        assert eventually(lambda: two.sql("living", waiting) == [(1,)])
+        other.execute(b"COMMIT")
+        assert "public.bookings|39|40" in undone.result()
+    assert two.sql("living", "SELECT count(*) FROM reviews") == [(1,)]
+
+
+def test_an_undo_runs_where_the_merge_could_and_leaves_keys_that_are_referred_to(two: Pair) -> None:
+    two.sql("living", "UPDATE guests SET mail = 'bad' || id WHERE id < 4")
+    two.sql("living", "CREATE TABLE logins (mail text REFERENCES guests (mail))")
+    two.apply(two.propose("guests", every="restore"))
+    two.sql("living", "INSERT INTO logins VALUES ('guest2@example')")
+    two.sql(
+        "living", f"ALTER DATABASE {two.names['living']} SET default_transaction_read_only = on"
+    )
+    try:
+        assert "public.guests|2|3" in two.undo()
+    finally:
+        with two.postgres.connect("postgres") as connection:
+            connection.execute(f"ALTER DATABASE {two.names['living']} RESET ALL".encode())
+    mails = two.sql("living", "SELECT mail FROM guests WHERE id < 4 ORDER BY id")
+    assert mails == [("bad1",), ("guest2@example",), ("bad3",)]
 
 
 BLOCKED = {
@@ -215,6 +321,170 @@ def test_triggers_can_be_skipped_and_foreign_keys_still_hold(two: Pair) -> None:
     two.sql("living", "DELETE FROM bookings; DELETE FROM guests WHERE id = 2")
     with pytest.raises(StepFailed, match="not there"):
         two.apply(proposal, triggers="skip", name="apply-2")
+
+
+ACTS = """
+CREATE TABLE mails (x int);
+CREATE FUNCTION acts() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note := 'stamp'; RETURN NEW; END $$;
+CREATE FUNCTION tells() RETURNS trigger LANGUAGE plpgsql AS $$
+ BEGIN INSERT INTO public.mails VALUES (1); RETURN NULL; END $$;
+CREATE TRIGGER acts BEFORE INSERT ON bookings FOR EACH ROW EXECUTE FUNCTION acts();
+CREATE TRIGGER tells AFTER INSERT ON bookings FOR EACH ROW EXECUTE FUNCTION tells();
+ALTER TABLE bookings DISABLE TRIGGER tells;
+"""
+ACTS_NOW = {
+    "a trigger came": ("CREATE TRIGGER late AFTER INSERT ON bookings FOR EACH STATEMENT EXECUTE FUNCTION tells()", "triggers"),
+    "a trigger was enabled": ("ALTER TABLE bookings ENABLE TRIGGER tells", "triggers"),
+    "a function has another body": (
+        "CREATE OR REPLACE FUNCTION acts() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.note := 'stamp' || ''; RETURN NEW; END $$", "triggers",
+    ),
+    "a constraint came": ("ALTER TABLE bookings ADD CHECK (id > 0)", "constraints"),
+    "a default is another": ("ALTER TABLE bookings ALTER note SET DEFAULT 'x'", "columns and defaults"),
+    "an index came": ("CREATE UNIQUE INDEX ON bookings ((id + 1))", "unique indexes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ACTS_NOW)
+def test_what_acts_otherwise_than_in_the_rehearsal_rolls_all_of_it_back(
+    two: Pair, case: str
+) -> None:
+    since, kind = ACTS_NOW[case]
+    two.sql("living", GONE + ";" + ACTS)
+    proposal = two.propose()
+    rehearsed = two.rehearse(proposal)
+    assert rehearsed.tables[0].changed == 40
+    two.sql("living", since)
+    held = two.held()
+    with pytest.raises(StepFailed, match=f"its {kind} are not those") as caught:
+        two.apply(proposal, rehearsed)
+    assert caught.value.code == "production-changed"
+    assert two.held() == held
+    assert two.sql("living", "SELECT count(*) FROM mails") == [(0,)]
+
+
+def test_rows_with_other_values_than_were_rehearsed_are_not_committed(two: Pair) -> None:
+    """What a trigger calls or reads is seen by what it leaves."""
+    two.sql("living", GONE + "; CREATE TABLE said (what text); INSERT INTO said VALUES ('one');"
+            " CREATE FUNCTION reads() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.note := (SELECT what FROM public.said); RETURN NEW; END $$;"
+            " CREATE TRIGGER reads BEFORE INSERT ON bookings FOR EACH ROW EXECUTE FUNCTION reads()")  # fmt: skip
+    proposal = two.propose()
+    rehearsed = two.rehearse(proposal)
+    two.sql("living", "UPDATE said SET what = 'two'")
+    with pytest.raises(StepFailed, match="came out with other values") as caught:
+        two.apply(proposal, rehearsed)
+    assert caught.value.code == "production-changed"
+    assert two.held()[0] == 20
+    two.sql("living", "UPDATE said SET what = 'one'")
+    assert two.apply(proposal, rehearsed, "apply-2")[0] == rehearsed
+
+
+@pytest.mark.parametrize("type_", ["timestamptz", "timestamp(0)", "date"])
+def test_a_trigger_that_writes_the_moment_does_not_stand_against_a_merge(
+    two: Pair, type_: str
+) -> None:
+    two.both(f"CREATE TABLE u (id int PRIMARY KEY, v text, at {type_} DEFAULT '2026-01-01');"
+             "INSERT INTO u VALUES (1, 'a'), (2, 'b')")  # fmt: skip
+    two.sql("living", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN NEW.at := clock_timestamp(); RETURN NEW; END $$;"
+            " CREATE TRIGGER f BEFORE UPDATE ON u FOR EACH ROW EXECUTE FUNCTION f(); UPDATE u SET v = 'bad'")  # fmt: skip
+    proposal = two.propose("u", every="restore")
+    rehearsed = two.rehearse(proposal)
+    assert rehearsed.tables[0].changed == 2
+    assert two.apply(proposal, rehearsed)[0] == rehearsed
+
+
+RULES = {
+    "also": "CREATE RULE also AS ON INSERT TO bookings DO ALSO UPDATE guests SET mail = 'x' || id WHERE id = NEW.guest",
+    "instead": "CREATE RULE instead AS ON INSERT TO bookings WHERE NEW.id > 10 DO INSTEAD NOTHING",
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_a_rule_is_named_and_stands_against_a_merge(two: Pair, case: str) -> None:
+    two.sql("living", GONE + ";" + RULES[case])
+    proposal = two.propose()
+    assert proposal.what.tables[0].rules == (case,)
+    assert f"it has the rules {case}" in two.rehearse(proposal).blocked
+    held = two.held(), two.held("guests")
+    with pytest.raises(StepFailed, match="DISABLE RULE"):
+        two.apply(proposal)
+    assert (two.held(), two.held("guests")) == held
+    two.sql("living", f"ALTER TABLE bookings DISABLE RULE {case}")
+    assert two.apply(proposal, name="apply-2")[0].as_reviewed
+
+
+@pytest.mark.parametrize("act", ["CASCADE", "SET NULL"])
+def test_rows_that_would_follow_a_changed_key_stand_against_a_merge(two: Pair, act: str) -> None:
+    two.sql("living", "UPDATE guests SET mail = 'bad' || id WHERE id < 4;"
+            f"CREATE TABLE logins (mail text REFERENCES guests (mail) ON UPDATE {act})")  # fmt: skip
+    proposal = two.propose("guests", every="restore")
+    assert proposal.what.tables[0].along == ("public.logins",)
+    assert two.rehearse(proposal).as_reviewed
+    two.sql("living", "INSERT INTO logins VALUES ('bad2')")
+    found = two.rehearse(proposal)
+    assert "1 row to put back would change (mail)" in found.blocked
+    with pytest.raises(StepFailed):
+        two.apply(proposal)
+    assert two.sql("living", "SELECT mail FROM logins") == [("bad2",)]
+
+
+def test_triggers_of_partitions_and_those_that_cannot_be_skipped_are_named(two: Pair) -> None:
+    two.both("CREATE TABLE ev (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+             "CREATE TABLE ev1 PARTITION OF ev FOR VALUES FROM (0) TO (100);"
+             "INSERT INTO ev SELECT n, 'v' FROM generate_series(1, 50) n")  # fmt: skip
+    two.sql("living", "DELETE FROM ev WHERE id < 40; CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RETURN NEW; END $$; CREATE TRIGGER whole BEFORE INSERT ON ev FOR EACH ROW EXECUTE FUNCTION f();"
+            " CREATE TRIGGER part BEFORE INSERT ON ev1 FOR EACH ROW EXECUTE FUNCTION f();"
+            " CREATE TRIGGER off BEFORE INSERT ON ev1 FOR EACH ROW EXECUTE FUNCTION f();"
+            " ALTER TABLE ev1 DISABLE TRIGGER off, ENABLE ALWAYS TRIGGER part")  # fmt: skip
+    (one,) = two.propose("ev").what.tables
+    always = "part on public.ev1 (always)"
+    assert one.triggers == ("whole", "off on public.ev1 (disabled)", always)
+    assert one.always == (always,)
+
+
+def test_foreign_keys_of_partitions_hold_with_triggers_skipped(two: Pair) -> None:
+    two.both("CREATE TABLE visits (id int PRIMARY KEY, guest bigint REFERENCES guests) PARTITION BY RANGE (id);"
+             "CREATE TABLE visits1 PARTITION OF visits FOR VALUES FROM (0) TO (100);"
+             "INSERT INTO visits SELECT n, n FROM generate_series(1, 9) n")  # fmt: skip
+    two.sql("living", "DELETE FROM visits; DELETE FROM bookings; DELETE FROM guests WHERE id = 2")
+    for table in ("visits", "visits1"):
+        found = two.rehearse(two.propose(table), triggers="skip")
+        assert found.tables[0].orphans == 1
+    two.both("ALTER TABLE visits DROP CONSTRAINT visits_guest_fkey;"
+             "DELETE FROM visits WHERE guest = 2; ALTER TABLE visits1 ADD CONSTRAINT own FOREIGN KEY (guest) REFERENCES guests")  # fmt: skip
+    proposal = two.propose("visits")
+    assert "own on public.visits1" in two.rehearse(proposal, triggers="skip").blocked
+    assert two.rehearse(proposal).as_reviewed
+
+
+def test_an_identity_that_cannot_be_set_is_told_as_that(two: Pair) -> None:
+    two.both("CREATE TABLE al (k text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v text);"
+             "INSERT INTO al (k, v) VALUES ('a', 'x'), ('b', 'y')")  # fmt: skip
+    two.sql(
+        "living",
+        "UPDATE al SET v = 'bad', n = DEFAULT WHERE k = 'a'; UPDATE al SET v = 'bad' WHERE k = 'b'",
+    )
+    proposal = two.propose("al", every="restore")
+    rehearsed = two.rehearse(proposal)
+    (one,) = rehearsed.tables
+    assert (one.updated, one.changed, one.identities, one.as_reviewed) == (2, 0, 1, False)
+    assert two.apply(proposal, rehearsed)[0] == rehearsed
+    assert two.sql("living", "SELECT n, v FROM al ORDER BY k") == [(3, "x"), (2, "y")]
+
+
+def test_a_decision_about_a_name_of_two_tables_is_none(two: Pair) -> None:
+    two.both("".join(f"CREATE SCHEMA {one}; CREATE TABLE {one}.t (id int PRIMARY KEY, v text);"
+                     f"INSERT INTO {one}.t VALUES (1, 'x');" for one in "ab"))  # fmt: skip
+    two.sql("living", "UPDATE a.t SET v = 'bad'; UPDATE b.t SET v = 'meant'")
+    proposal = two.propose("a.t", "b.t", every="ask")
+    for attempt in (two.rehearse, two.apply):
+        with pytest.raises(UsageError, match="Several tables"):
+            attempt(proposal, decided={"t": "restore"})
+    two.apply(proposal, decided={"a.t": "restore", "b.t": "keep"})
+    assert two.sql("living", "SELECT a.v, b.v FROM a.t a, b.t b") == [("x", "meant")]
 
 
 HOSTILE = 'we"ird; DROP TABLE bookings; --\n%s :x'

@@ -35,7 +35,12 @@ def text(shown: RenderableType) -> str:
 
 def proposed(rows: int) -> ProposeResult:
     table = TableProposal(
-        table=FACTS, missing=Rows(count=5), conflicts=Rows(count=rows), triggers=("audit",)
+        table=FACTS,
+        missing=Rows(count=5),
+        conflicts=Rows(count=rows),
+        triggers=("audit",),
+        rules=("also",),
+        along=("public.logins",),
     )
     what = Proposed(
         made_at=datetime(2026, 1, 1, tzinfo=UTC), source=who("7"), production=who(), tables=(table,),
@@ -56,6 +61,8 @@ def test_a_conflict_has_both_values_and_no_markup() -> None:
     shown = text(proposed_rows(proposed(1), 30))
     assert "? public.bookings: 5 rows to insert, 1 conflict (kept), 0 rows only" in shown
     assert "triggers: audit" in shown
+    assert "rules, which stand against a merge: also" in shown
+    assert "rows that follow a changed key: public.logins" in shown
     assert "note: restored [red]old · production new" in shown
     assert "price: restored NULL · production 1" in shown
     assert "to be read and run first: artifacts/x.sql" in shown

@@ -103,6 +103,9 @@ def _script(session: MergeSession, merge: Merge, run: Pass) -> str:
     skipped = merge.triggers == "skip"
     with merge.folder.draft(".undo.sql") as draft:
         draft.write(undo.head(merge.proposal.what.production, triggers_skipped=skipped))
+        written = [at.described for at in run.tables if at.overwrites or at.what.missing.count]
+        if written:
+            draft.write(undo.alone(written))
         for at in reversed(run.tables):
             facts = at.what.table
             if at.overwrites:
@@ -114,7 +117,7 @@ def _script(session: MergeSession, merge: Merge, run: Pass) -> str:
                 lines = session.written(at.rows, facts, both=False)
                 for piece in undo.rows(at.rows, facts, lines, both=False):
                     draft.write(piece)
-                draft.write(undo.away(at.rows, at.described))
+                draft.write(undo.away(at.rows, at.gone, at.described))
         draft.write(undo.tail())
     return draft.name
 

@@ -12,6 +12,8 @@ from drbook.core.errors import CouldNotVerify, UsageError
 from drbook.core.merging import KeyKind
 from drbook.core.reviewed import ColumnFacts, TableFacts
 from drbook.core.values import plain
+from drbook.providers.merge.acting import Acts, acts
+from drbook.providers.merge.references import Reference, referred, refers
 from drbook.providers.pgsession import Connection
 
 _FIND = """
@@ -36,25 +38,6 @@ SELECT i.indexrelid::regclass::text, i.indisprimary, (SELECT array_agg(a.attname
  WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
  ORDER BY i.indisprimary DESC, 1
 """
-_NAMED = """
-       (SELECT array_agg(a.attname::text ORDER BY k.place)
-          FROM unnest({numbers}) WITH ORDINALITY AS k (number, place)
-          JOIN pg_attribute a ON a.attrelid = {of} AND a.attnum = k.number)"""
-_FOREIGN = (
-    "SELECT c.confrelid::bigint, n.nspname::text, r.relname::text,"
-    + _NAMED.format(numbers="c.conkey", of="c.conrelid")
-    + ","
-    + _NAMED.format(numbers="c.confkey", of="c.confrelid")
-    + """
-  FROM pg_constraint c JOIN pg_class r ON r.oid = c.{other} JOIN pg_namespace n ON n.oid = r.relnamespace
- WHERE c.contype = 'f' AND c.{mine} = %s AND c.conparentid = 0 ORDER BY c.conname
-"""
-)
-_TRIGGERS = """
-SELECT t.tgname::text || CASE t.tgenabled WHEN 'D' THEN ' (disabled)' ELSE '' END FROM pg_trigger t
- WHERE t.tgrelid = %s AND NOT t.tgisinternal AND t.tgtype & 20 > 0 ORDER BY t.tgname
-"""
-"""Bits 4 and 16 of `tgtype`: INSERT and UPDATE (PostgreSQL, `src/include/catalog/pg_trigger.h`)."""
 _SEQUENCES = """
 SELECT a.attname::text, n.nspname::text, s.relname::text, q.seqstart, q.seqincrement, q.seqcycle
   FROM pg_attribute a
@@ -74,17 +57,6 @@ SELECT a.attname::text, n.nspname::text, s.relname::text, q.seqstart, q.seqincre
  WHERE a.attrelid = %(oid)s AND a.attidentity <> ''
  ORDER BY 1, 2, 3
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A foreign key: from these columns to those of another table."""
-
-    schema: str
-    table: str
-    """The other table."""
-    here: tuple[str, ...]
-    there: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +80,8 @@ class Described:
     """The columns of every whole unique index, the primary key's first."""
     refers: tuple[Reference, ...]
     referred: tuple[Reference, ...]
-    """Foreign keys of other tables to this one: `there` are this one's columns."""
-    triggers: tuple[str, ...]
+    """Foreign keys to this table or to one of its partitions: `there` are its columns."""
+    acts: Acts
     sequences: tuple[Drawn, ...]
 
 
@@ -165,20 +137,10 @@ def describe(
     return Described(
         facts,
         tuple(tuple(one[2] or ()) for one in unique),
-        _references(connection, oid, mine="conrelid", other="confrelid"),
-        _references(connection, oid, mine="confrelid", other="conrelid"),
-        tuple(plain(one[0], 90) for one in connection.execute(_TRIGGERS, (oid,))),
+        refers(connection, oid),
+        referred(connection, oid),
+        acts(connection, oid),
         tuple(Drawn(*one) for one in connection.execute(_SEQUENCES, {"oid": oid})),
-    )
-
-
-def _references(
-    connection: Connection, oid: int, *, mine: str, other: str
-) -> tuple[Reference, ...]:
-    query = sql.SQL(_FOREIGN.format(mine=mine, other=other))
-    return tuple(
-        Reference(schema, table, tuple(here), tuple(there))
-        for _, schema, table, here, there in connection.execute(query, (oid,))
     )
 
 

@@ -16,7 +16,15 @@ from drbook.core.events import Mode
 from drbook.core.freshness import Answer
 from drbook.core.mergeguard import REVIEW_AGAIN, allowed, prove_reviewed
 from drbook.core.ports import Cancel
-from drbook.core.reviewed import MergeLook, MergeWish, Outcome, Proposal, ProposalWish, Review
+from drbook.core.reviewed import (
+    MergeLook,
+    MergeWish,
+    Outcome,
+    Proposal,
+    ProposalWish,
+    Review,
+    ambiguous,
+)
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import DatabaseRef, Target
 from drbook.core.values import plain
@@ -184,6 +192,14 @@ class MergeDoor:
             )
 
     def _merge(self, proposal: Proposal, wish: MergeWish) -> Merge:
+        """Raises UsageError for a decision that is of several tables."""
+        if names := ambiguous(proposal.what, wish.decided):
+            raise UsageError(
+                f"Several tables of the proposal are called {plain(names[0], 130)}.",
+                means="It is not known which of them `decide` means. Nothing was written.",
+                next="Write them as `schema.name` under `decide`.",
+                code="merge-arguments",
+            )
         return Merge(
             proposal,
             ArtifactFolder(self._folder),

@@ -23,7 +23,9 @@ from drbook.core.targets import DatabaseRef
 from drbook.core.values import plain
 from drbook.providers import pgsession
 from drbook.providers.merge import statements as made
-from drbook.providers.merge.describe import Described, Drawn, Reference, describe, names_of
+from drbook.providers.merge.acting import digests
+from drbook.providers.merge.describe import Described, Drawn, describe, names_of
+from drbook.providers.merge.references import Reference
 from drbook.providers.pgsession import Connection
 from drbook.providers.targets.lease import asked, proven
 
@@ -200,12 +202,13 @@ class MergeSession:
         with self._as_the_login():
             self._connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
-    def came_out(self, name: str, facts: TableFacts) -> tuple[int, int]:
-        """How many staged rows are there, and how many of them as they were reviewed."""
+    def came_out(self, name: str, facts: TableFacts) -> tuple[int, int, int]:
+        """How many staged rows are there, how many of them as they were reviewed, and how many so but for
+        what an UPDATE cannot set."""
         self._need(facts, name)
         row = self._connection.execute(made.came_out(name, facts)).fetchone()
         assert row is not None
-        return row[0], row[1]
+        return row[0], row[1], row[2]
 
     def written(self, name: str, facts: TableFacts, *, both: bool) -> Iterator[bytes]:
         """The rows as they are now, as lines of COPY."""
@@ -216,6 +219,27 @@ class MergeSession:
         ):
             for data in copy:
                 yield bytes(data)
+
+    def fingerprints(self, name: str, facts: TableFacts) -> Iterator[bytes]:
+        """A hash of each staged row as it is now, in the order of the key."""
+        self._need(facts, name)
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(made.fingerprints(name, facts)) as copy,
+        ):
+            for data in copy:
+                yield bytes(data)
+
+    def acting(self, facts: TableFacts) -> Mapping[str, str]:
+        """What acts on a write to the table, as digests by kind."""
+        self._need(facts)
+        name = sql.Identifier(facts.schema_, facts.name).as_string(self._connection)
+        return digests(self._connection, name)
+
+    def along(self, name: str, facts: TableFacts, by: Reference) -> int:
+        """Rows to put back that rows of another table would follow."""
+        query = made.along(name, facts, by)
+        return 0 if query is None else self._count(query, facts, name)
 
     def reached(self, name: str, facts: TableFacts, drawn: Drawn) -> int | None:
         self._need(facts, name)

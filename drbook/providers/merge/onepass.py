@@ -16,6 +16,7 @@ from drbook.core.reviewed import (
     Proposal,
     Rows,
     SequenceMove,
+    TableFacts,
     TableOutcome,
     TableProposal,
     Triggers,
@@ -24,10 +25,11 @@ from drbook.core.reviewed import (
     steps_past,
 )
 from drbook.core.signals import Progress, Working
-from drbook.core.values import plain
+from drbook.core.values import counted, plain
 from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.merge.describe import Described, Drawn, fits
 from drbook.providers.merge.lease import Limits, MergeSession
+from drbook.providers.merge.references import Reference
 from drbook.providers.pgsession import said
 
 MOST_DRAWN = 10_000_000
@@ -66,6 +68,10 @@ class At:
     @property
     def back(self) -> str:
         return f"drbook_back_{self.number}"
+
+    @property
+    def gone(self) -> str:
+        return f"drbook_gone_{self.number}"
 
     def found(self, **more: object) -> None:
         self.outcome = self.outcome.model_copy(update=more)
@@ -193,7 +199,7 @@ def _look(session: MergeSession, merge: Merge, at: At) -> None:
     facts, described = at.what.table, at.described
     others = [one for one in described.unique if one and set(one) != set(facts.key)]
     usable = [one for one in others if set(one) <= set(facts.written)]
-    refers = [one for one in described.refers if set(one.here) <= set(facts.written)]
+    refers = [one for one in described.refers if _seen(facts, one)]
     hold = merge.triggers == "skip"
     at.found(
         present=session.present(at.rows, facts),
@@ -201,6 +207,54 @@ def _look(session: MergeSession, merge: Merge, at: At) -> None:
         taken=sum(session.taken(at.rows, facts, one) for one in usable),
         orphans=sum(session.orphans(at.rows, facts, one, hold=hold) for one in refers),
     )
+    # Rows to put back are held by now: nobody comes to refer to them any more.
+    at.found(failure=_acts_besides(session, merge, at))
+
+
+def _seen(facts: TableFacts, one: Reference) -> bool:
+    """Whether staged rows show what it refers to: what the server computes is not in them."""
+    written = set(facts.written)
+    return set(one.here) <= written and (not one.itself or set(one.there) <= written)
+
+
+def _acts_besides(session: MergeSession, merge: Merge, at: At) -> str:
+    """What would write rows that nobody reviewed, and does not show in the rows that were: rules, and other
+    tables' rows that follow a changed key. Empty where there is nothing."""
+    skipped = merge.triggers == "skip"
+    rules = [
+        one.name
+        for one in at.described.acts.rules
+        if (one.fires_skipped if skipped else one.fires) and (at.overwrites or not one.on_update)
+    ]
+    if rules:
+        return (
+            f"it has the rules {', '.join(rules)}, which rewrite what is written here or write elsewhere: "
+            "disable them for the time of the merge (ALTER TABLE … DISABLE RULE …), and do by hand what "
+            "they would have done"
+        )
+    keys = [
+        *at.described.acts.keys,
+        *(
+            f"({', '.join(plain(name, 63) for name in one.here)})"
+            for one in at.described.refers
+            if not _seen(at.what.table, one)
+        ),
+    ]
+    if skipped and keys:
+        return (
+            "with triggers skipped nobody checks foreign keys of its partitions alone, nor those that lead "
+            f"from or to what the server computes: {', '.join(keys)}; let triggers fire"
+        )
+    told = []
+    for one in at.described.referred if at.overwrites else ():
+        if one.follows and (count := session.along(at.back, at.what.table, one)):
+            told.append(
+                f"{counted(count, 'row')} to put back would change "
+                f"({', '.join(plain(name, 63) for name in one.there)}), and rows of "
+                f"{plain(f'{one.schema}.{one.table}', 130)} that refer to that would change along "
+                "(ON UPDATE): `keep` the conflicts of this table, and put these rows back by hand"
+            )
+    return "; ".join(told)
 
 
 def _write(session: MergeSession, at: At) -> None:
@@ -237,16 +291,31 @@ def _failure(session: MergeSession, error: psycopg.Error) -> str:
 
 
 def _look_back(session: MergeSession, at: At) -> None:
-    """Whether every row came out as it was reviewed: triggers may change it, or keep it from being written."""
+    """Whether every row came out as it was reviewed: triggers may change it, or keep it from being written.
+    What acts is asked now: while rows are written, triggers and rules can neither come nor go."""
     sets = [(at.rows, at.outcome.proposed)]
     if at.overwrites:
         sets.append((at.back, at.outcome.overwriting))
-    gone = changed = 0
+    gone = changed = identities = 0
     for name, count in sets:
-        there, same = session.came_out(name, at.what.table)
+        there, same, but_fixed = session.came_out(name, at.what.table)
+        kept = but_fixed - same if name == at.back else 0
         gone += count - there
-        changed += there - same
-    at.found(suppressed=gone, changed=changed)
+        changed += there - same - kept
+        identities += kept
+    digest = hashlib.sha256()
+    if gone or changed:
+        for name, _ in sets:
+            digest.update(name.encode())
+            for line in session.fingerprints(name, at.what.table):
+                digest.update(line)
+    at.found(
+        suppressed=gone,
+        changed=changed,
+        identities=identities,
+        rows=digest.hexdigest() if gone or changed else "",
+        acting=session.acting(at.what.table),
+    )
 
 
 def _moves(session: MergeSession, run: Pass) -> Iterator[tuple[Drawn, SequenceMove]]:

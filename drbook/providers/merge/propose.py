@@ -159,6 +159,7 @@ class _Table:
                     self._between.cancel.raise_if_requested()
                     yield Progress("compare", number, None, "rows", plain(facts.shown, 130))
         unkeyed = self._unkeyed(ours, theirs)
+        acts = (theirs or ours).acts
         return TableProposal(
             table=facts,
             absent=theirs is None,
@@ -168,7 +169,10 @@ class _Table:
             equal=self._equal,
             unkeyed=unkeyed,
             on_conflict=self._wanted.policy(facts.shown, name),
-            triggers=theirs.triggers if theirs is not None else ours.triggers,
+            triggers=acts.triggers,
+            always=acts.always,
+            rules=tuple(one.name for one in acts.rules),
+            along=_along(theirs),
         )
 
     def _described(self, name: str) -> tuple[Described, Described | None]:
@@ -224,6 +228,16 @@ class _Table:
                 row = connection.execute(made.without_key(one.facts)).fetchone()
                 count += row[0] if row is not None else 0
         return count
+
+
+def _along(theirs: Described | None) -> tuple[str, ...]:
+    """Tables whose rows follow where an overwritten row changes what they refer to."""
+    found = {
+        f"{one.schema}.{one.table}"
+        for one in (theirs.referred if theirs is not None else ())
+        if one.follows and theirs is not None and made.moves(theirs.facts, one, "n") is not None
+    }
+    return tuple(plain(one, 130) for one in sorted(found))
 
 
 def _lines(

@@ -4,12 +4,14 @@ Rows never stand in a statement: they come through COPY into a temporary table o
 with the transaction. Values are compared as PostgreSQL's own text, since not every type has an equality.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 
 from psycopg import sql
 
 from drbook.core.reviewed import TableFacts
-from drbook.providers.merge.describe import Drawn, Reference
+from drbook.providers.merge.describe import Drawn
+from drbook.providers.merge.references import Reference
 
 Text = sql.Composable
 _AND, _OR, _COMMA = sql.SQL(" AND "), sql.SQL(" OR "), sql.SQL(", ")
@@ -103,26 +105,45 @@ def analyze(name: str) -> sql.Composed:
     return sql.SQL("ANALYZE {}").format(staged(name))
 
 
-def _key(facts: TableFacts) -> Text:
+def by_key(facts: TableFacts) -> Text:
+    """The row in production has the key of the staged one."""
     return _AND.join(
         sql.SQL("{} = {}").format(of("t", column), of("s", new(number)))
         for number, column in enumerate(facts.key)
     )
 
 
-def _same(facts: TableFacts, label: str) -> Text:
-    """Every value of the row in production is the staged one's."""
+def _same(facts: TableFacts, label: str, without: Collection[str] = ()) -> Text:
+    """Every value of the row in production is the staged one's, but for those of some columns."""
     return _AND.join(
         sql.SQL("{}::text IS NOT DISTINCT FROM {}::text").format(
             of("t", column), of("s", f"{label}{number}")
         )
         for number, column in enumerate(facts.written)
+        if column not in without
     )
 
 
 def unchanged(facts: TableFacts) -> Text:
     """The row in production is the staged one, in every value."""
-    return sql.SQL("{} AND {}").format(_key(facts), _same(facts, "n"))
+    return sql.SQL("{} AND {}").format(by_key(facts), _same(facts, "n"))
+
+
+def moves(facts: TableFacts, to: Reference, label: str) -> Text | None:
+    """A value that the other table's key refers to would be another one, the staged; None where it cannot
+    be. What is computed of others may always be."""
+    places = {column: number for number, column in enumerate(facts.written)}
+    generated = {one.name for one in facts.columns if one.generated}
+    if generated & set(to.there):
+        return sql.SQL("true")
+    parts = [
+        sql.SQL("{}::text IS DISTINCT FROM {}::text").format(
+            of("t", one), of("s", f"{label}{places[one]}")
+        )
+        for one in to.there
+        if one in facts.updated
+    ]
+    return sql.SQL("({})").format(_OR.join(parts)) if parts else None
 
 
 # --- looking before writing --------------------------------------------------------------------
@@ -131,7 +152,7 @@ def unchanged(facts: TableFacts) -> Text:
 def present(name: str, facts: TableFacts) -> sql.Composed:
     """Rows to insert whose key is in production by now."""
     return sql.SQL("SELECT count(*) FROM {} s WHERE EXISTS (SELECT FROM {} t WHERE {})").format(
-        staged(name), table(facts), _key(facts)
+        staged(name), table(facts), by_key(facts)
     )
 
 
@@ -139,14 +160,31 @@ def lock(name: str, facts: TableFacts) -> sql.Composed:
     """Hold the rows to put back, so that nobody changes them between the look and the write."""
     return sql.SQL(
         "SELECT count(*) FROM (SELECT FROM {} t JOIN {} s ON {} FOR UPDATE OF t) x"
-    ).format(table(facts), staged(name), _key(facts))
+    ).format(table(facts), staged(name), by_key(facts))
 
 
 def drifted(name: str, facts: TableFacts) -> sql.Composed:
     """Rows to put back that are not in production any more as they were reviewed."""
     return sql.SQL(
         "SELECT count(*) FROM {} s WHERE NOT EXISTS (SELECT FROM {} t WHERE {} AND {})"
-    ).format(staged(name), table(facts), _key(facts), _same(facts, "o"))
+    ).format(staged(name), table(facts), by_key(facts), _same(facts, "o"))
+
+
+def along(name: str, facts: TableFacts, by: Reference) -> sql.Composed | None:
+    """Rows to put back with other values of columns by which rows of another table refer to them; None
+    where no such column is written."""
+    apart = moves(facts, by, "n")
+    if apart is None:
+        return None
+    same = _AND.join(
+        sql.SQL("{} = {}").format(of("c", here), of("t", there))
+        for here, there in zip(by.here, by.there, strict=True)
+    )
+    return sql.SQL(
+        "SELECT count(*) FROM {} s JOIN {} t ON {} WHERE {} AND EXISTS (SELECT FROM {} c WHERE {})"
+    ).format(
+        staged(name), table(facts), by_key(facts), apart, sql.Identifier(by.schema, by.table), same
+    )
 
 
 def taken(name: str, facts: TableFacts, columns: Sequence[str]) -> sql.Composed:
@@ -157,7 +195,7 @@ def taken(name: str, facts: TableFacts, columns: Sequence[str]) -> sql.Composed:
     )
     return sql.SQL(
         "SELECT count(*) FROM {} s WHERE EXISTS (SELECT FROM {} t WHERE {} AND NOT ({}))"
-    ).format(staged(name), table(facts), same, _key(facts))
+    ).format(staged(name), table(facts), same, by_key(facts))
 
 
 def orphans(name: str, facts: TableFacts, to: Reference, beside: str) -> sql.Composed:
@@ -220,7 +258,7 @@ def update(name: str, facts: TableFacts) -> sql.Composed:
         for one in facts.updated
     )
     return sql.SQL("UPDATE {} t SET {} FROM {} s WHERE {}").format(
-        table(facts), given, staged(name), _key(facts)
+        table(facts), given, staged(name), by_key(facts)
     )
 
 
@@ -228,9 +266,42 @@ def update(name: str, facts: TableFacts) -> sql.Composed:
 
 
 def came_out(name: str, facts: TableFacts) -> sql.Composed:
-    """How many staged rows are there now, and how many of them as they were reviewed."""
-    return sql.SQL("SELECT count(*), count(*) FILTER (WHERE {}) FROM {} s JOIN {} t ON {}").format(
-        _same(facts, "n"), staged(name), table(facts), _key(facts)
+    """How many staged rows are there now, how many of them as they were reviewed, and how many so but for
+    what an UPDATE cannot set."""
+    fixed = set(facts.written) - set(facts.key) - set(facts.updated)
+    return sql.SQL(
+        "SELECT count(*), count(*) FILTER (WHERE {}), count(*) FILTER (WHERE {}) FROM {} s JOIN {} t ON {}"
+    ).format(_same(facts, "n"), _same(facts, "n", fixed), staged(name), table(facts), by_key(facts))
+
+
+_MOMENTS = {
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "date": "date",
+}
+_MOMENT = """CASE WHEN {0} BETWEEN (transaction_timestamp() - interval '1 s')::{1}
+ AND (clock_timestamp() + interval '1 s')::{1} THEN 'the moment of the merge' ELSE {0}::text END"""
+"""A second on both sides for types that round."""
+
+
+def fingerprints(name: str, facts: TableFacts) -> sql.Composed:
+    """COPY a hash of every staged row as it is now, in the order of its key. A moment within this
+    transaction is one value, whenever it runs: triggers write it into rows that they touch."""
+    types = {one.name: re.sub(r"\(\d+\)", "", one.type) for one in facts.columns}
+    values = [
+        sql.SQL(_MOMENT).format(of("t", one), sql.SQL(_MOMENTS[types[one]]))
+        if types[one] in _MOMENTS
+        else sql.SQL("{}::text").format(of("t", one))
+        for one in facts.written
+    ]
+    return sql.SQL(
+        "COPY (SELECT md5(ROW({})::text) FROM {} t JOIN {} s ON {} ORDER BY {}) TO STDOUT"
+    ).format(
+        _COMMA.join(values),
+        table(facts),
+        staged(name),
+        by_key(facts),
+        _COMMA.join(of("s", new(number)) for number, _ in enumerate(facts.key)),
     )
 
 
@@ -240,7 +311,7 @@ def written(name: str, facts: TableFacts, *, both: bool) -> sql.Composed:
     if both:
         columns += [of("s", old(number)) for number, _ in enumerate(facts.written)]
     return sql.SQL("COPY (SELECT {} FROM {} t JOIN {} s ON {}) TO STDOUT").format(
-        _COMMA.join(columns), table(facts), staged(name), _key(facts)
+        _COMMA.join(columns), table(facts), staged(name), by_key(facts)
     )
 
 
