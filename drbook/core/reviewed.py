@@ -331,6 +331,12 @@ def undecided(what: Proposed, decided: Mapping[str, Policy]) -> tuple[str, ...]:
     )
 
 
+def rows_to_write(what: Proposed, decided: Mapping[str, Policy]) -> int:
+    """How many rows a merge would insert or put back; 0 where there is nothing to merge."""
+    back = (one.conflicts.count for one in what.tables if policy_of(one, decided) == "restore")
+    return sum(one.missing.count for one in what.tables) + sum(back)
+
+
 def policy_of(one: TableProposal, decided: Mapping[str, Policy]) -> Policy:
     """How its conflicts are settled: as decided after the review, else as the runbook said before it."""
     return decided.get(one.table.shown, decided.get(one.table.name, one.on_conflict))
