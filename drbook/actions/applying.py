@@ -12,6 +12,7 @@ from drbook.core.events import Effect, Mode, Plan, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.results import ApplyResult, RehearseResult
 from drbook.core.reviewed import (
+    RIGHTLY,
     MergeWish,
     Outcome,
     Policy,
@@ -163,6 +164,8 @@ def _steps(params: MergeParams) -> tuple[str, ...]:
     for one in params.proposal.what.tables:
         name = plain(one.table.shown, 130)
         told.append(f"{name}: inserts {counted(one.missing.count, 'row')}")
+        if one.left_out:
+            told.append(f"{name}: leaves out {counted(one.left_out, 'missing row')}")
         if one.conflicts.count:
             policy = policy_of(one, params.decide)
             what = {"keep": "leaves", "restore": "puts back", "ask": "has no word yet on"}[policy]
@@ -170,6 +173,8 @@ def _steps(params: MergeParams) -> tuple[str, ...]:
         if one.triggers:
             acts = "fires" if params.triggers == "fire" else "does not fire"
             told.append(f"{name}: {acts} {', '.join(one.triggers)}")
+    if any(one.missing.count for one in params.proposal.what.tables):
+        told.append(f"{RIGHTLY}: they come back, too")
     return tuple(told)
 
 

@@ -11,7 +11,7 @@ from drbook.core.errors import CouldNotVerify, UsageError
 from drbook.core.events import Mode, Plan, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.results import ProposeResult, RestoreResult, read_result
-from drbook.core.reviewed import Policy, ProposalWish, Review
+from drbook.core.reviewed import RIGHTLY, OnMissing, Policy, ProposalWish, Review
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import Target
 from drbook.core.values import Frozen, Json, counted, plain, show_time
@@ -29,6 +29,9 @@ class ProposeParams(Frozen):
     on_conflict: Policy | Mapping[str, Policy] = "keep"
     """What becomes of rows that both have with other values, for all tables or by table: `keep` leaves
     production's, `restore` puts the restored ones back, `ask` lets nothing be applied before `decide` says."""
+    on_missing: OnMissing | Mapping[str, OnMissing] = "restore"
+    """What becomes of rows that production lacks, for all tables or by table: `restore` inserts them, `leave`
+    counts them and leaves them out, where people deleted them rightly since the copy."""
     sample: int = Field(default=20, ge=0, le=1000)
     """So many conflicts of a table are shown, and put on record, with both values."""
     stand_in: Target | None = None
@@ -54,6 +57,7 @@ class Propose(Action[ProposeParams]):
                 "one snapshot and in the order of its key",
                 "keeps the rows that are missing there, and those that have other values there, in the "
                 "incident folder, each set named by its digest",
+                f"{RIGHTLY}: they are inserted all the same, but in tables of `on_missing: leave`",
                 f"shows at most {params.sample} conflicts of each table with both values",
                 "writes the definition of tables that are not there any more, for a person to run",
             ),
@@ -98,16 +102,21 @@ def _wish(params: ProposeParams) -> ProposalWish:
     """Raises UsageError for a key or a policy of a table that is not asked for: it would go unheard."""
     policy = params.on_conflict
     by_table = {} if isinstance(policy, str) else policy
-    unheard = sorted({*params.key, *by_table} - {*params.tables})
+    left = params.on_missing
+    missing = {} if isinstance(left, str) else left
+    unheard = sorted({*params.key, *by_table, *missing} - {*params.tables})
     if unheard:
         raise UsageError(
-            f"`key` or `on_conflict` names {plain(unheard[0], 130)}, which is not among `tables`.",
+            f"`key`, `on_conflict` or `on_missing` names {plain(unheard[0], 130)}, which is not among `tables`.",
             means="What is written there would not be heeded. Nothing was compared.",
             next="Write the table in the same way in both places.",
             code="unknown-table",
         )
     every: Policy = policy if isinstance(policy, str) else "keep"
-    return ProposalWish(params.tables, params.key, by_table, every, params.sample)
+    every_missing: OnMissing = left if isinstance(left, str) else "restore"
+    return ProposalWish(
+        params.tables, params.key, by_table, every, missing, every_missing, params.sample
+    )
 
 
 def _need_another_copy(target: Target, stand_in: Target, outputs: Mapping[str, Json]) -> None:
@@ -150,7 +159,7 @@ def _restored(target: Target, outputs: Mapping[str, Json]) -> RestoreResult | No
 def _undamaged(stand_in: Target, found: Review, context: StepContext) -> str:
     """Why the stand-in may not hold the loss; empty where nothing speaks against it."""
     tables = found.proposal.what.tables
-    if not any(one.missing.count or one.conflicts.count for one in tables):
+    if not any(one.missing.count or one.left_out or one.conflicts.count for one in tables):
         return "the stand-in lacks no row of these tables, and has none with other values"
     made = _restored(stand_in, context.outputs)
     if made is None or made.recovery is not None or context.occurred is None:
@@ -169,6 +178,8 @@ def _finished(found: Review, doubt: str) -> Finished:
     reason = "; ".join(one.in_words() for one in what.tables)
     if what.definition:
         reason += f"; {what.definition} makes what is not there"
+    if any(one.missing.count for one in what.tables):
+        reason += f". {RIGHTLY}; look before they are merged"
     if doubt:
         return Finished(
             result,

@@ -13,7 +13,7 @@ from drbook.app.exports import may_write, write_timeline
 from drbook.cli.heeding import as_interrupt
 from drbook.cli.lead import lead, need_terminal
 from drbook.cli.output import say
-from drbook.cli.scenarios import list_scenarios, Whether, play_all
+from drbook.cli.scenarios import Whether, list_scenarios, play_all
 from drbook.cli.surprised import plan_of, surprised
 from drbook.core.errors import StepFailed, UsageError
 from drbook.core.values import format_time

@@ -235,7 +235,8 @@ def test_a_proposal_is_handed_on_with_its_files() -> None:
     review = Review(proposal(), {})
     ended, door = propose(review, on_conflict={"bookings": "ask"}, key={"bookings": ["id"]})
     assert ended.state is StepEnd.SUCCEEDED
-    assert ended.reason == "public.bookings: 5 rows to insert, 0 rows only in production"
+    assert ended.reason.startswith("public.bookings: 5 rows to insert, 0 rows only in production")
+    assert "deleted rightly since" in ended.reason
     assert isinstance(ended.result, ProposeResult)
     assert ended.artifacts == (review.proposal.artifact, f"artifacts/{'2' * 64}.rows")
     wish = door.asked[0][3]
@@ -244,6 +245,20 @@ def test_a_proposal_is_handed_on_with_its_files() -> None:
     # What a later step is given is what this one handed back.
     again = MergeParams.model_validate({"proposal": ended.result.model_dump(mode="json", by_alias=True)["proposal"]})  # fmt: skip
     assert again.proposal == review.proposal
+
+
+@pytest.mark.parametrize(
+    ("said", "left"), [("restore", False), ("leave", True), ({"bookings": "leave"}, True)]
+)
+def test_missing_rows_that_were_deleted_rightly_are_left_out(said: Any, left: bool) -> None:
+    found = proposal(missing=Rows(), left_out=5) if left else proposal()
+    ended, door = propose(Review(found, {}), on_missing=said)
+    assert door.asked[0][3].leaves_out("public.bookings", "bookings") is left
+    assert ("5 missing rows left out" in ended.reason) is left
+    assert ("deleted rightly" in ended.reason) is not left
+    does = Apply().plan(ApplyParams(proposal=found), context()).does
+    assert any("come back, too" in line for line in does) is not left
+    assert ("public.bookings: leaves out 5 missing rows" in does) is left
 
 
 def test_rows_that_nobody_can_tell_apart_are_unknown() -> None:
@@ -258,6 +273,7 @@ def test_rows_that_nobody_can_tell_apart_are_unknown() -> None:
         (Mode.LIVE, {"stand_in": TARGET}, "stand-in"),
         (Mode.LIVE, {"key": {"other": ["id"]}}, "unknown-table"),
         (Mode.LIVE, {"on_conflict": {"other": "keep"}}, "unknown-table"),
+        (Mode.LIVE, {"on_missing": {"other": "leave"}}, "unknown-table"),
         (Mode.DRILL, {"stand_in": TARGET}, ""),
     ],
 )
