@@ -89,6 +89,19 @@ class ConflictShown(Frozen):
     restored: Mapping[str, str | None]
     production: Mapping[str, str | None]
 
+    def in_words(self) -> str:
+        """In one line, cut where it is long."""
+        key = ", ".join(f"{name} {value}" for name, value in self.key.items())
+        apart = "; ".join(
+            f"{name}: restored {_or_null(value)}, production {_or_null(self.production.get(name))}"
+            for name, value in self.restored.items()
+        )
+        return plain(f"{key}: {apart}", 300)
+
+
+def _or_null(value: str | None) -> str:
+    return "NULL" if value is None else value
+
 
 class TableProposal(Frozen):
     """What is proposed for one table."""
