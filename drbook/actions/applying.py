@@ -7,11 +7,12 @@ from pydantic import Field
 
 from drbook.actions.outside import production_database
 from drbook.core.actions import Action, Finished, Probed, StepContext
-from drbook.core.errors import StepFailed, UsageError
+from drbook.core.errors import NotExercised, StepFailed, UsageError
 from drbook.core.events import Effect, Mode, Plan, StepEnd
 from drbook.core.ports import Ports
 from drbook.core.results import ApplyResult, RehearseResult
 from drbook.core.reviewed import (
+    RIGHTLY,
     MergeWish,
     Outcome,
     Policy,
@@ -19,6 +20,7 @@ from drbook.core.reviewed import (
     TableProposal,
     Triggers,
     policy_of,
+    rows_to_write,
     undecided,
 )
 from drbook.core.signals import Milestone, Working
@@ -75,10 +77,11 @@ class Rehearse(Action[MergeParams]):
 
     def perform(self, params: MergeParams, context: StepContext, ports: Ports) -> Working[Finished]:
         wish = yield from _wish(params, context, ports)
+        _need_rows(params, context)
         found = yield from ports.merges.rehearse(params.proposal, wish)
         result = RehearseResult(rehearsal=found)
         if not found.blocked:
-            return Finished(result, reason=f"rolled back; {found.in_words()}")
+            return Finished(result, reason=f"{_nothing(params)}rolled back; {found.in_words()}")
         return Finished(
             result,
             StepEnd.FAILED,
@@ -126,6 +129,7 @@ class Apply(Action[ApplyParams]):
     def perform(self, params: ApplyParams, context: StepContext, ports: Ports) -> Working[Finished]:
         wish = yield from _wish(params, context, ports)
         _need_fitting(params)
+        _need_rows(params, context)
         found = yield from ports.merges.apply(
             params.proposal, wish, context.resource_name, params.rehearsal
         )
@@ -135,7 +139,7 @@ class Apply(Action[ApplyParams]):
             yield Milestone(f"sequence {one.sequence} is past {one.past} now")
         return Finished(
             ApplyResult(outcome=found, undo=script),
-            reason=f"committed; {found.in_words()}; {script} takes it back (psql -X -f)",
+            reason=f"{_nothing(params)}committed; {found.in_words()}; {script} takes it back (psql -X -f)",
             artifacts=(script,) if script else (),
         )
 
@@ -153,18 +157,23 @@ class Apply(Action[ApplyParams]):
 
 def _steps(params: MergeParams) -> tuple[str, ...]:
     """What the transaction does, table by table."""
-    told = [
+    told = [] if rows_to_write(params.proposal.what, params.decide) else ["has nothing to merge"]
+    told += [
         "proves on the connection that it is the database that was reviewed",
         "brings the rows into temporary tables, and looks what stands against them",
     ]
     for one in params.proposal.what.tables:
         name = plain(one.table.shown, 130)
         told.append(f"{name}: inserts {counted(one.missing.count, 'row')}")
+        if one.left_out:
+            told.append(f"{name}: leaves out {counted(one.left_out, 'missing row')}")
         if one.conflicts.count:
             policy = policy_of(one, params.decide)
             what = {"keep": "leaves", "restore": "puts back", "ask": "has no word yet on"}[policy]
             told.append(f"{name}: {what} {counted(one.conflicts.count, 'row')} with other values")
         told += [f"{name}: {acts}" for acts in _acting(one, params)]
+    if any(one.missing.count for one in params.proposal.what.tables):
+        told.append(f"{RIGHTLY}: they come back, too")
     return tuple(told)
 
 
@@ -242,6 +251,24 @@ def _wish(params: MergeParams, context: StepContext, ports: Ports) -> Working[Me
 
 def _usage(what: str, next: str) -> UsageError:
     return UsageError(what, means="Nothing was written.", next=next, code="merge-arguments")
+
+
+def _nothing(params: MergeParams) -> str:
+    """Said before the figures where they are all zero: production lacks nothing of what was reviewed."""
+    return "" if rows_to_write(params.proposal.what, params.decide) else "nothing to merge; "
+
+
+def _need_rows(params: MergeParams, context: StepContext) -> None:
+    """Raises NotExercised in a drill in which no row would be written: it proves nothing of a merge."""
+    if context.mode is not Mode.DRILL or rows_to_write(params.proposal.what, params.decide):
+        return
+    raise NotExercised(
+        "There is nothing to merge: no row is to be inserted or put back.",
+        means="Whether lost rows could be merged is not proven by this drill.",
+        next="See that the stand-in holds the loss (a dump of production as it is after it), and that not every "
+        "conflict is kept.",
+        code="nothing-to-merge",
+    )
 
 
 def _need_fitting(params: ApplyParams) -> None:

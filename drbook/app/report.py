@@ -161,6 +161,7 @@ def _proposed(snapshot: Snapshot) -> Json:
                     "table": one.table.shown,
                     "absent": one.absent,
                     "missing": one.missing.count,
+                    "left_out": one.left_out,
                     "conflicts": one.conflicts.count,
                     "extra": one.extra,
                     "unkeyed": one.unkeyed,

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import drbook
+from drbook.core.errors import UsageError
 from drbook.core.runbook import Runbook
+from drbook.core.values import plain
 from drbook.language.load import load_file
 from drbook.language.source import did_you_mean
 
@@ -28,10 +30,21 @@ def find(given: str) -> Path:
 
 
 def open_runbook(given: str) -> Runbook:
-    """Load a runbook by path or shipped name. Raises RunbookInvalid with every problem."""
+    """Load a runbook by path or shipped name. Raises RunbookInvalid with every problem, UsageError for a bare
+    name of which there is neither a file nor a shipped runbook."""
     from drbook.app.vocabulary import vocabulary
 
-    return load_file(find(given), vocabulary())
+    path = find(given)
+    if not path.exists() and not path.suffix and "/" not in given:
+        raise UsageError(
+            f"There is no runbook {plain(given, 100)!r}: no file here, and no shipped one"
+            f"{hint(given) or '.'}",
+            means="Nothing was started.",
+            next=f"The shipped ones are {', '.join(names())}. `drbook demo --list` says which of them leads a "
+            "scenario. Your own are named by their path.",
+            code="no-such-runbook",
+        )
+    return load_file(path, vocabulary())
 
 
 def hint(given: str) -> str:

@@ -13,7 +13,7 @@ from drbook.app.exports import may_write, write_timeline
 from drbook.cli.heeding import as_interrupt
 from drbook.cli.lead import lead, need_terminal
 from drbook.cli.output import say
-from drbook.cli.scenarios import list_scenarios, play_all, say_whether
+from drbook.cli.scenarios import Whether, list_scenarios, play_all
 from drbook.cli.surprised import plan_of, surprised
 from drbook.core.errors import StepFailed, UsageError
 from drbook.core.values import format_time
@@ -113,6 +113,7 @@ def command(
     if plan is not None:
         return _surprised(chosen, plan, rows, headless, as_json, keep, output)
     with _ended_by_signals(), told(chosen, rows, keep=keep, tell=say) as (made, session):
+        whether = Whether(chosen)
         try:
             code = lead(
                 session,
@@ -120,12 +121,12 @@ def command(
                 as_json=as_json,
                 responder=answering(chosen, made),
                 kept=keep,
-                ended_as=lambda final, ended: say_whether(chosen, final, ended),
+                ended_as=whether,
             )
             if output is not None:
                 write_timeline(session.folder, output)
                 say(f"Written: {output}")
-            return code
+            return whether.code(code)
         finally:
             if not keep:
                 say("The demo's world is removed, its journal included. --keep keeps it.")

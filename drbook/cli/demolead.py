@@ -14,7 +14,8 @@ from drbook.core.state import in_doubt
 @click.command("demo-lead", hidden=True)
 @click.argument("runbook")
 @click.argument("occurred")
-def command(runbook: str, occurred: str) -> int:
+@click.option("--goes", is_flag=True, help="The world is removed right after.")
+def command(runbook: str, occurred: str, goes: bool) -> int:
     """Open the incident of this state directory as a drill, or go on with the one that is there.
 
     The scenario answers. A step that was cut off is settled as not having happened, as an operator would do
@@ -34,4 +35,6 @@ def command(runbook: str, occurred: str) -> int:
         Resolve(step, "failed", "it was cut off; what it made is left alone (scenario)")
         for step in in_doubt(session.driver.state)
     ]
-    return lead(session, headless=True, as_json=False, responder=Scenario(), settle=settle)
+    return lead(
+        session, headless=True, as_json=False, responder=Scenario(), settle=settle, goes=goes
+    )

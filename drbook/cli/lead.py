@@ -43,11 +43,13 @@ def lead(
     responder: Responder | None = None,
     kept: bool = True,
     settle: Sequence[Resolve] = (),
+    goes: bool = False,
     ended_as: Callable[[Snapshot, Outcome], None] = lambda snapshot, ended: None,
 ) -> int:
     """Lead the incident of a session; the exit code says how it stands.
 
-    `kept` is False where its folder is removed afterwards. `settle` are steps in doubt that somebody has
+    `kept` is False where its folder is removed afterwards; with `goes` somebody else removes it, targets and
+    all, and no command is said that needs it. `settle` are steps in doubt that somebody has
     looked at, and `ended_as` is told how it ended; both without a screen alone.
     """
     if not headless:
@@ -66,8 +68,8 @@ def lead(
         ended = _unattended(session, heed, responder or Nobody(), settle)
         heed.telling()
         ended_as(session.driver.snapshot, ended)  # while the record still takes whom it told
-        final = _final(session, heed, gone_on_with=ended.word == "needs-human")
-    return _told_end(session, final, ended, as_json=as_json, kept=kept)
+        final = _final(session, heed, gone_on_with=ended.word == "needs-human", goes=goes)
+    return _told_end(session, final, ended, as_json=as_json, kept=kept and not goes)
 
 
 def ended_at_the_screen(session: Session, *, as_json: bool, kept: bool, gone: bool = False) -> int:
@@ -83,13 +85,13 @@ def ended_at_the_screen(session: Session, *, as_json: bool, kept: bool, gone: bo
     return _told_end(session, final, ended, as_json=as_json, kept=kept)
 
 
-def _final(session: Session, heed: Heed, *, gone_on_with: bool) -> Snapshot:
+def _final(session: Session, heed: Heed, *, gone_on_with: bool, goes: bool = False) -> Snapshot:
     """How it stands in the end, once what a drill made has gone where it goes."""
     heed.removing()
     left = session.end(gone_on_with=gone_on_with)
     heed.closing()
     final = session.driver.snapshot
-    for line in targets_told(final.state, left, _named(session)):
+    for line in () if goes else targets_told(final.state, left, _named(session)):
         say(line)
     if any(state.waits for state in session.mirrors.states):
         say(f"Waiting, at most {LAST_WAIT:.0f} s, for a mirror to take what it lacks.")

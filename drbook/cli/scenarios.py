@@ -9,6 +9,7 @@ from drbook.app.model import Snapshot
 from drbook.app.report import report
 from drbook.cli.output import print_json, print_table, say
 from drbook.core.engine import Outcome
+from drbook.core.errors import ExitCode
 from drbook.core.values import Json
 from drbook.demo.worlds import MODULES, story
 
@@ -37,17 +38,34 @@ def list_scenarios(as_json: bool) -> int:
     for one in stories:
         click.echo(one.name)
         click.echo(f"    {one.line}")
+        click.echo(f"    runbook: {one.world.file.removesuffix('.yaml')}")
         click.echo(f"    → exit code {int(one.expected.code)}: {one.end}")
     return 0
 
 
-def say_whether(chosen: "Story", final: Snapshot, ended: Outcome) -> None:
-    """Whether a scenario came out as it must, for whoever looks on."""
-    unmet = chosen.expected.unmet(report(final, ended))
-    if not unmet:
-        say(f"The scenario came out as it must: {chosen.end}.")
-    for one in unmet:
-        say(f"The scenario did not come out as it must: {one}")
+class Whether:
+    """Says whether a scenario came out as it must, once it has ended, and what that means for the exit code."""
+
+    def __init__(self, chosen: "Story") -> None:
+        self._chosen = chosen
+        self._failed = False
+
+    def __call__(self, final: Snapshot, ended: Outcome) -> None:
+        unmet = self._chosen.expected.unmet(report(final, ended))
+        self._failed = bool(unmet) and ended.word not in _CUT_SHORT
+        if not unmet:
+            say(f"The scenario came out as it must: {self._chosen.end}.")
+        for one in unmet:
+            say(f"The scenario did not come out as it must: {one}")
+
+    def code(self, incident: int) -> int:
+        """1 where it did not come out as it must; else the incident's own, also where it was cut short or led
+        at the screen by a person."""
+        return int(ExitCode.FAILED) if self._failed else incident
+
+
+_CUT_SHORT = ("aborted", "open")
+"""Outcomes of an incident that somebody stopped, or whose terminal went away."""
 
 
 def play_all(rows: int, *, keep: bool, as_json: bool) -> int:

@@ -1,18 +1,14 @@
 """`drbook show`: a runbook as drbook understands it."""
 
-import textwrap
-
 import click
 
+from drbook.app.pages import page_lines, page_of
 from drbook.app.planning import title_of
 from drbook.app.shipped import open_runbook
 from drbook.app.vocabulary import vocabulary
 from drbook.cli.output import print_json
 from drbook.core.runbook import CompiledStep, Runbook
 from drbook.core.values import Json, format_duration, plain, show_duration
-
-WIDTH = 76
-"""Columns of a description: with its margin it fits a terminal of 80."""
 
 
 @click.command("show")
@@ -27,17 +23,16 @@ def command(runbook: str, as_json: bool, page: bool) -> None:
     if as_json:
         print_json(_document(loaded))
         return
+    if page:
+        for line in page_of(loaded):
+            click.echo(line)
+        return
     document = loaded.document
     _tell(loaded.title)
     if document.description:
         click.echo()
         for line in page_lines(document.description):
             _tell(f"  {line}".rstrip())
-    if page:
-        for one in document.contacts:
-            _tell(f"  call     {one.name}: {one.phone or one.reach}")
-        return
-    if document.description:
         click.echo()
     _tell(f"  file     {loaded.file}")
     _tell(f"  sha256   {loaded.sha256}")
@@ -75,15 +70,6 @@ def command(runbook: str, as_json: bool, page: bool) -> None:
             click.echo(f"\n{phase.value.upper()}")
         for line in _lines(loaded, number, step):
             _tell(line)
-
-
-def page_lines(text: str) -> list[str]:
-    """A description as its author broke it; a line that is longer than a small terminal is wrapped."""
-    found: list[str] = []
-    for line in text.strip().splitlines():
-        begin = line[: len(line) - len(line.lstrip())]
-        found += textwrap.wrap(line, WIDTH, subsequent_indent=begin) or [""]
-    return found
 
 
 def _tell(line: str) -> None:

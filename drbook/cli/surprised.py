@@ -59,6 +59,7 @@ def surprised(
     from drbook.demo.surprised import Trial, unseen
 
     home = ground.folder / "drbook"
+    goes = [] if keep else ["--goes"]
     trial = Trial(
         ground,
         occurred,
@@ -68,12 +69,12 @@ def surprised(
         tell=say if headless else lambda line: None,
         home=home,
         begin=lambda runbook: (
-            ["demo-lead", str(runbook), occurred]
+            ["demo-lead", str(runbook), occurred, *goes]
             if headless
             else ["rehearse", str(runbook), "--keep", "--set", f"occurred={occurred}"]
         ),
         resume=lambda folder: (
-            ["demo-lead", str(folder / "runbook.yaml"), occurred]
+            ["demo-lead", str(folder / "runbook.yaml"), occurred, *goes]
             if headless
             else ["resume", str(folder)]
         ),

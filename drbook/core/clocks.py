@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from drbook.core.located import Located
-from drbook.core.results import VerifyResult
+from drbook.core.results import PROPOSE, VerifyResult
 from drbook.core.runbook import Input, Phase, Runbook
 from drbook.core.state import IncidentState, StepRun, StepState
 
@@ -49,12 +49,20 @@ def unasked(state: IncidentState, runbook: Runbook) -> tuple[str, ...]:
 def outage(state: IncidentState, runbook: Runbook, now: datetime) -> timedelta | None:
     """Since it occurred; it stops when users were sent to the restored data, or the incident closed.
 
-    None where nobody knows when it occurred, and where that is said to lie ahead.
+    None where nobody knows when it occurred, and where that is said to lie ahead; and where the runbook merges
+    into a production that lives on and never sends users elsewhere: that one is up.
     """
-    if state.occurred is None:
+    if state.occurred is None or merges(runbook):
         return None
     lasted = (_cut_over(state, runbook) or state.closed_at or now) - state.occurred
     return lasted if lasted >= timedelta(0) else None
+
+
+def merges(runbook: Runbook) -> bool:
+    """Whether lost rows go back into a production that lives on, and users stay where they are."""
+    steps = [one.step for one in runbook.steps]
+    cut_over = any(one.phase is Phase.CUTOVER for one in steps)
+    return not cut_over and any(one.do == PROPOSE for one in steps)
 
 
 def _cut_over(state: IncidentState, runbook: Runbook) -> datetime | None:

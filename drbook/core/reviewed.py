@@ -21,6 +21,10 @@ from drbook.core.values import Frozen, UtcTime, counted, plain
 Policy = Literal["keep", "restore", "ask"]
 """What happens to a row that both sides have with other values: production's stays, the restored one is put
 back, or nothing is applied before somebody has decided."""
+OnMissing = Literal["restore", "leave"]
+"""What happens to rows that production lacks: they are inserted, or counted and left out."""
+RIGHTLY = "Rows that are missing may have been deleted rightly since the copy (an erased customer, a cancelled booking)"
+"""No copy tells those from lost ones; people do, before anything is merged."""
 Triggers = Literal["fire", "skip"]
 
 
@@ -85,6 +89,19 @@ class ConflictShown(Frozen):
     restored: Mapping[str, str | None]
     production: Mapping[str, str | None]
 
+    def in_words(self) -> str:
+        """In one line, cut where it is long."""
+        key = ", ".join(f"{name} {value}" for name, value in self.key.items())
+        apart = "; ".join(
+            f"{name}: restored {_or_null(value)}, production {_or_null(self.production.get(name))}"
+            for name, value in self.restored.items()
+        )
+        return plain(f"{key}: {apart}", 300)
+
+
+def _or_null(value: str | None) -> str:
+    return "NULL" if value is None else value
+
 
 class TableProposal(Frozen):
     """What is proposed for one table."""
@@ -94,6 +111,8 @@ class TableProposal(Frozen):
     """Production has no such table: it is made by hand from `definition` first."""
     missing: Rows = Rows()
     """Rows that production lacks: to be inserted."""
+    left_out: int = 0
+    """Rows that production lacks and does not get back, as the runbook says."""
     conflicts: Rows = Rows()
     """Rows that both have with other values: the restored one and production's, side by side."""
     extra: int = 0
@@ -118,6 +137,8 @@ class TableProposal(Frozen):
         if self.conflicts.count:
             what = {"keep": "kept", "restore": "put back", "ask": "to be decided"}
             said.append(f"{counted(self.conflicts.count, 'conflict')} ({what[self.on_conflict]})")
+        if self.left_out:
+            said.append(f"{counted(self.left_out, 'missing row')} left out")
         said.append(f"{counted(self.extra, 'row')} only in production")
         if self.unkeyed:
             said.append(f"{counted(self.unkeyed, 'row')} without a whole key, not compared")
@@ -176,6 +197,9 @@ class ProposalWish:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     every: Policy = "keep"
     """For tables of which `policies` says nothing."""
+    missing: Mapping[str, OnMissing] = field(default_factory=dict)
+    all_missing: OnMissing = "restore"
+    """For tables of which `missing` says nothing."""
     sample: int = 20
     """So many conflicts of a table are shown with both values."""
 
@@ -184,6 +208,11 @@ class ProposalWish:
 
     def policy(self, shown: str, given: str) -> Policy:
         return self.policies.get(given, self.policies.get(shown, self.every))
+
+    def leaves_out(self, shown: str, given: str) -> bool:
+        """Whether rows that production lacks are counted only."""
+        said = self.missing.get(given, self.missing.get(shown, self.all_missing))
+        return said == "leave"
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +397,12 @@ def undecided(what: Proposed, decided: Mapping[str, Policy]) -> tuple[str, ...]:
         for one in what.tables
         if one.conflicts.count and policy_of(one, decided) == "ask"
     )
+
+
+def rows_to_write(what: Proposed, decided: Mapping[str, Policy]) -> int:
+    """How many rows a merge would insert or put back; 0 where there is nothing to merge."""
+    back = (one.conflicts.count for one in what.tables if policy_of(one, decided) == "restore")
+    return sum(one.missing.count for one in what.tables) + sum(back)
 
 
 def policy_of(one: TableProposal, decided: Mapping[str, Policy]) -> Policy:

@@ -8,17 +8,18 @@ from rich.text import Text
 from textual.screen import ModalScreen
 
 from drbook.app.model import Answer, Command, Confirm, Snapshot
-from drbook.core.clocks import verifying
+from drbook.core.clocks import merges, verifying
 from drbook.core.comparison import TableComparison
 from drbook.core.events import Plan, Question
 from drbook.core.remarks import before_users
 from drbook.core.results import LOCATE, RESTORE, VERIFY, VerifyResult
+from drbook.core.reviewed import RIGHTLY
 from drbook.core.state import StepRun, lacks
 from drbook.core.values import counted, plain, show_duration
 from drbook.tui.approving import approving
 from drbook.tui.colours import URGENT, WARN
 from drbook.tui.dialogs import WHY, ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
-from drbook.tui.evidence import loss_in, verified_now
+from drbook.tui.evidence import loss_in, proposed_now, rehearsed_now, verified_now
 from drbook.tui.heard import Heard
 from drbook.tui.paint import said
 from drbook.tui.rowcounts import summary_line
@@ -113,12 +114,41 @@ def standing(snapshot: Snapshot) -> list[Text]:
     seconds, more = loss_in(snapshot)
     gone = "unknown" if seconds is None else show_duration(timedelta(seconds=seconds))
     gone = f"at least {gone}" if more else gone
-    lines.append(labelled("Lost", f"{gone} of data", WARN))
-    if verified is not None and (tables := _lost_tables(verified.comparison.tables)):
+    if merges(snapshot.runbook):
+        lines += _merge_lines(snapshot)
+        lines.append(
+            labelled("In no copy", f"what was written in the {gone} before the loss", WARN)
+        )
+    else:
+        lines.append(labelled("Lost", f"{gone} of data", WARN))
+    if verified is not None and (tables := lost_tables(verified.comparison.tables)):
         lines.append(labelled("Lost rows", f"{tables}, against the baseline{_of(verified)}", WARN))
     if verified is not None:
         lines += first_to_do(verified)
     return lines
+
+
+def _merge_lines(snapshot: Snapshot) -> list[Text]:
+    """What is proposed for a production that lives on, with a row of each table's conflicts, and what the
+    rehearsal of it showed."""
+    proposed, rehearsed = proposed_now(snapshot), rehearsed_now(snapshot)
+    if proposed is None:
+        return [labelled("Proposed", "? nothing is proposed yet", URGENT)]
+    tables = proposed.proposal.what.tables
+    lines = [labelled("Proposed", one.in_words(), WARN) for one in tables[:_TABLES]]
+    if len(tables) > _TABLES:
+        lines.append(labelled("Proposed", f"{counted(len(tables) - _TABLES, 'more table')}", WARN))
+    if any(one.missing.count for one in tables):
+        lines.append(labelled("Mind", f"{RIGHTLY}.", WARN))
+    if rehearsed is not None:
+        return [*lines, labelled("Rehearsed", rehearsed.rehearsal.in_words())]
+    for table, rows in list(proposed.conflicts.items())[:_TABLES]:
+        lines += [labelled("Like", f"{plain(table, 130)}, {row.in_words()}") for row in rows[:1]]
+    return lines
+
+
+_TABLES = 5
+"""Tables of a proposal that a decision tells of; all are in the step's pane."""
 
 
 def first_to_do(verified: VerifyResult) -> list[Text]:
@@ -141,8 +171,11 @@ def _of(verified: VerifyResult) -> str:
     return f" of {at:%m-%d %H:%M} UTC; what came after it is not counted" if at else ""
 
 
-def _lost_tables(tables: Sequence[TableComparison]) -> str:
-    lost = sorted(((row.lost, row.table) for row in tables if row.lost), reverse=True)
+def lost_tables(tables: Sequence[TableComparison]) -> str:
+    """Tables that lost rows, the most first. A negative figure is no loss: the copy is newer than the baseline, and holds more."""
+    lost = sorted(
+        ((row.lost, row.table) for row in tables if row.lost and row.lost > 0), reverse=True
+    )
     named_ones = ", ".join(f"{count:,} of {plain(table, 60)}" for count, table in lost[:3])
     rest = lost[3:]
     more = sum(count for count, _ in rest)

@@ -30,6 +30,7 @@ from drbook.tui.heard import Heard
 from drbook.tui.help import HelpScreen
 from drbook.tui.lists import Lists
 from drbook.tui.overview import StepsScreen
+from drbook.tui.page import PageScreen
 from drbook.tui.paint import said
 from drbook.tui.signs import named, refusal
 from drbook.tui.tables import TablesScreen
@@ -204,6 +205,9 @@ class DeskKeys(EndingKeys):
 
     def action_overview(self) -> None:
         self.lists.show("steps")
+
+    def action_page(self) -> None:
+        self.app.push_screen(PageScreen(self.shown.runbook))
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(self))

@@ -92,6 +92,18 @@ def verified_now(snapshot: Snapshot) -> VerifyResult | None:
     return found[1] if found and found[0].state is not StepState.STALE else None
 
 
+def proposed_now(snapshot: Snapshot) -> ProposeResult | None:
+    """What is proposed for a production that lives on, as far as it still counts."""
+    found = _latest_run(snapshot, PROPOSE, ProposeResult)
+    return found[1] if found and found[0].state is not StepState.STALE else None
+
+
+def rehearsed_now(snapshot: Snapshot) -> RehearseResult | None:
+    """What the rehearsal of that showed, as far as it still counts."""
+    found = _latest_run(snapshot, REHEARSE, RehearseResult)
+    return found[1] if found and found[0].state is not StepState.STALE else None
+
+
 def loss_in(snapshot: Snapshot) -> tuple[int | None, bool]:
     """Seconds of data that are lost, as far as is known, and whether it may be more."""
     return loss(snapshot.state.occurred, located_in(snapshot), verified_now(snapshot))

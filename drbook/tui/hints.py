@@ -23,7 +23,7 @@ ACTION = "drbook.action"
 """The mark of a text that can be clicked, with the action that its screen then does."""
 LOOKING = frozenset(
     {
-        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "overview",
+        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "overview", "page",
         "scroll", "search", "tables", "take_back", "timeline",
     }
 )  # fmt: skip

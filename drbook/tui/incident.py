@@ -80,6 +80,7 @@ class IncidentScreen(Operations):
         Binding("i", "doubt", "In doubt", tooltip="Settle a step that is in doubt"),
         Binding("I", "input", "Input", tooltip="Edit an input, then retry what used it"),
         Binding("o", "overview", "Steps", tooltip="All steps in a list; Enter goes to one"),
+        Binding("p", "page", "Page", tooltip="The runbook's page: what to do first, who to call"),
         Binding("b", "backups", "Backups", tooltip="Recovery points with their verdicts"),
         Binding("v", "tables", "Row counts", tooltip="Row counts: held, restored, lost"),
         Binding("t", "timeline", "Timeline", tooltip="The whole record"),

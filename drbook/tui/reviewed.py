@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from drbook.core.results import ApplyResult, ProposeResult
-from drbook.core.reviewed import ConflictShown, Outcome
+from drbook.core.reviewed import RIGHTLY, ConflictShown, Outcome
 from drbook.tui.colours import DIM, GOOD, WARN
 from drbook.tui.paint import said
 
@@ -26,6 +26,8 @@ def proposed_rows(found: ProposeResult, height: int) -> RenderableType:
             lines.append(said(f"    rows that follow a changed key: {', '.join(one.along)}", DIM))
         for row in found.conflicts.get(one.table.shown, ()):
             lines += _conflict(row)
+    if any(one.missing.count for one in found.proposal.what.tables):
+        lines.append(said(f"{RIGHTLY}.", WARN))
     if found.proposal.what.definition:
         lines.append(said(f"to be read and run first: {found.proposal.what.definition}", WARN))
     return _in_room(lines, height)

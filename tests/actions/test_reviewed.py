@@ -1,22 +1,26 @@
 """`postgres.propose`, `rehearse_reviewed` and `apply_reviewed`: what is asked of the door, and in which words."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
+from support.evidence import point
 from support.identities import who
 
 from drbook.actions.applying import Apply, ApplyParams, MergeParams, Rehearse
 from drbook.actions.reviewed import Propose, ProposeParams
 from drbook.core.actions import Finished, StepContext
-from drbook.core.errors import DrbookError
+from drbook.core.errors import CouldNotVerify, DrbookError, NotExercised
 from drbook.core.events import Effect, Mode, StepEnd
 from drbook.core.ports import Ports
-from drbook.core.results import ApplyResult, ProposeResult
+from drbook.core.recovery import RecoveryAim, RecoveryReport
+from drbook.core.results import ApplyResult, ProposeResult, RestoreResult
 from drbook.core.reviewed import (
     ColumnFacts,
     MergeLook,
@@ -34,7 +38,9 @@ from drbook.core.reviewed import (
 from drbook.core.runbook import RunbookDocument
 from drbook.core.signals import finish
 from drbook.core.targets import DatabaseRef, Target
+from drbook.core.values import Json
 
+NO_OUTPUTS: Mapping[str, Json] = {}
 AT = datetime(2026, 4, 24, 19, 4, tzinfo=UTC)
 REF = DatabaseRef(host="/nowhere")
 TARGET = Target(
@@ -116,18 +122,121 @@ def ports(door: Door) -> Ports:
     return cast(Ports, SimpleNamespace(merges=door, targets=SimpleNamespace(reach=reach)))
 
 
-def propose(found: Review, mode: Mode = Mode.LIVE, **more: Any) -> tuple[Finished, Door]:
+def propose(
+    found: Review, mode: Mode = Mode.LIVE, outputs: Mapping[str, Json] = NO_OUTPUTS, **more: Any
+) -> tuple[Finished, Door]:
     door = Door(found)
     params = ProposeParams.model_validate({"target": TARGET, "tables": ("bookings",)} | more)
-    Propose().plan(params, context(mode))
-    return finish(Propose().perform(params, context(mode), ports(door))), door
+    there = replace(context(mode), outputs=outputs)
+    Propose().plan(params, there)
+    return finish(Propose().perform(params, there, ports(door))), door
+
+
+STAND_IN = TARGET.model_copy(update={"name": "stand-in-1", "nonce": "2"})
+
+
+def restored(target: Target, hours: float, **more: Any) -> Json:
+    made = RestoreResult(point=point("kept", hours), target=target, **more)
+    return json.loads(made.model_dump_json(by_alias=True))  # type: ignore[no-any-return]
+
+
+def rolled(redo: str) -> RecoveryReport:
+    return RecoveryReport(
+        aim=RecoveryAim(end=True),
+        stopped="",
+        wal_files=1,
+        isolation={},
+        redo_done=redo,
+        server_version=170000,
+        seconds=1,
+    )
+
+
+COPIES: list[tuple[Json, Json, str]] = [
+    (restored(TARGET, 5), restored(STAND_IN, 5), "stand-in-undamaged"),
+    (
+        restored(TARGET, 5, recovery=rolled("0/1")),
+        restored(STAND_IN, 5, recovery=rolled("0/1")),
+        "stand-in-undamaged",
+    ),
+    (
+        restored(TARGET, 5, recovery=rolled("0/1")),
+        restored(STAND_IN, 5, recovery=rolled("0/9")),
+        "",
+    ),
+    (restored(TARGET, 5), restored(STAND_IN, -5), ""),
+    (restored(TARGET, 5), None, ""),
+]
+
+
+@pytest.mark.parametrize(("ours", "theirs", "code"), COPIES)
+def test_a_stand_in_of_the_target_s_own_copy_holds_no_loss(
+    ours: Json, theirs: Json, code: str
+) -> None:
+    review, outputs = Review(proposal(), {}), {"restore": ours, "stand_in": theirs}
+    if not code:
+        ended, _ = propose(review, Mode.DRILL, outputs, stand_in=STAND_IN)
+        assert ended.state is StepEnd.SUCCEEDED
+        return
+    with pytest.raises(CouldNotVerify) as caught:
+        propose(review, Mode.DRILL, outputs, stand_in=STAND_IN)
+    assert caught.value.code == code
+
+
+def test_a_stand_in_that_lacks_nothing_or_is_of_before_the_loss_proves_nothing() -> None:
+    ended, _ = propose(Review(proposal(missing=Rows()), {}), Mode.DRILL, stand_in=STAND_IN)
+    assert ended.state is StepEnd.COULD_NOT_VERIFY
+    assert "lacks no row" in ended.reason
+    outputs = {"restore": restored(TARGET, 9), "stand_in": restored(STAND_IN, 5)}
+    ended, _ = propose(Review(proposal(), {}), Mode.DRILL, outputs, stand_in=STAND_IN)
+    assert ended.state is StepEnd.COULD_NOT_VERIFY
+    assert "the loss was at" in ended.reason
+    ended, _ = propose(Review(proposal(missing=Rows()), {}))
+    assert ended.state is StepEnd.SUCCEEDED, "a production that lacks nothing is good news"
+
+
+@pytest.mark.parametrize(
+    ("what", "decide", "empty"),
+    [
+        ({"missing": Rows()}, {}, True),
+        ({}, {}, False),
+        ({"missing": Rows(), "conflicts": Rows(count=3)}, {}, True),
+        ({"missing": Rows(), "conflicts": Rows(count=3)}, {"bookings": "restore"}, False),
+    ],
+)
+def test_a_merge_of_nothing_is_not_exercised_in_a_drill(
+    what: Mapping[str, Any], decide: Mapping[str, Policy], empty: bool
+) -> None:
+    given = proposal(stand_in=STAND_IN, **what)
+    params = ApplyParams(proposal=given, decide=decide)
+    assert ("has nothing to merge" in Apply().plan(params, context(Mode.DRILL)).does) is empty
+    for action in (Rehearse(), Apply()):
+        door = Door(outcome())
+        work = action.perform(params, context(Mode.DRILL), ports(door))
+        if not empty:
+            assert finish(work).state is StepEnd.SUCCEEDED
+            continue
+        with pytest.raises(NotExercised) as caught:
+            finish(work)
+        assert (caught.value.code, door.asked) == ("nothing-to-merge", [])
+
+
+def test_a_live_merge_of_nothing_says_so() -> None:
+    params = ApplyParams(proposal=proposal(missing=Rows()))
+    for action in (Rehearse(), Apply()):
+        ended = finish(
+            action.perform(params, context(), ports(Door(outcome(proposed=0, inserted=0))))
+        )
+        assert ended.state is StepEnd.SUCCEEDED
+        assert ended.reason.startswith("nothing to merge; ")
 
 
 def test_a_proposal_is_handed_on_with_its_files() -> None:
     review = Review(proposal(), {})
     ended, door = propose(review, on_conflict={"bookings": "ask"}, key={"bookings": ["id"]})
     assert ended.state is StepEnd.SUCCEEDED
-    assert ended.reason == "public.bookings: 5 rows to insert, 0 rows only in production"
+    assert ended.reason.startswith("public.bookings: 5 rows to insert, 0 rows only in production")
+    assert "deleted rightly since" in ended.reason
     assert isinstance(ended.result, ProposeResult)
     assert ended.artifacts == (review.proposal.artifact, f"artifacts/{'2' * 64}.rows")
     wish = door.asked[0][3]
@@ -136,6 +245,20 @@ def test_a_proposal_is_handed_on_with_its_files() -> None:
     # What a later step is given is what this one handed back.
     again = MergeParams.model_validate({"proposal": ended.result.model_dump(mode="json", by_alias=True)["proposal"]})  # fmt: skip
     assert again.proposal == review.proposal
+
+
+@pytest.mark.parametrize(
+    ("said", "left"), [("restore", False), ("leave", True), ({"bookings": "leave"}, True)]
+)
+def test_missing_rows_that_were_deleted_rightly_are_left_out(said: Any, left: bool) -> None:
+    found = proposal(missing=Rows(), left_out=5) if left else proposal()
+    ended, door = propose(Review(found, {}), on_missing=said)
+    assert door.asked[0][3].leaves_out("public.bookings", "bookings") is left
+    assert ("5 missing rows left out" in ended.reason) is left
+    assert ("deleted rightly" in ended.reason) is not left
+    does = Apply().plan(ApplyParams(proposal=found), context()).does
+    assert any("come back, too" in line for line in does) is not left
+    assert ("public.bookings: leaves out 5 missing rows" in does) is left
 
 
 def test_rows_that_nobody_can_tell_apart_are_unknown() -> None:
@@ -150,6 +273,7 @@ def test_rows_that_nobody_can_tell_apart_are_unknown() -> None:
         (Mode.LIVE, {"stand_in": TARGET}, "stand-in"),
         (Mode.LIVE, {"key": {"other": ["id"]}}, "unknown-table"),
         (Mode.LIVE, {"on_conflict": {"other": "keep"}}, "unknown-table"),
+        (Mode.LIVE, {"on_missing": {"other": "leave"}}, "unknown-table"),
         (Mode.DRILL, {"stand_in": TARGET}, ""),
     ],
 )

@@ -214,6 +214,18 @@ def test_overwritten_rows_are_decided_by_table_and_production_is_only_read() -> 
         assert back + between == wrong, "who came between the copy and the migration is told of"
 
 
+def test_a_drill_in_which_nobody_dumped_production_proves_nothing() -> None:
+    """The newest copy is then the undamaged one, and what stands for production is as good as the target."""
+    one = story("rows-overwritten")
+    with after(one.name) as (_, session):
+        ended = led(session, Scenario(one.answers, one.accepts))
+        assert ended.code is ExitCode.COULD_NOT_VERIFY
+        runs = session.driver.snapshot.state.steps
+        assert runs["propose"].state is StepState.COULD_NOT_VERIFY
+        assert "restored from the target's own copy" in runs["propose"].reason
+        assert runs["apply"].state is StepState.PENDING
+
+
 def test_without_the_stick_no_copy_opens() -> None:
     """The account is gone with the keys in it; where the one on the stick is not at hand, nobody knows what
     there is."""

@@ -754,3 +754,18 @@ def test_two_hundred_thousand_rows_take_as_many_statements_as_ten(
     monkeypatch.undo()
     hashes = "SELECT count(*), sum(hashtext(t::text)) FROM many t"
     assert two.sql("living", hashes) == two.sql("restored", hashes)
+
+
+def test_missing_rows_that_a_runbook_leaves_out_are_counted_and_not_merged(two: Pair) -> None:
+    """A table that was not named still gets its own back."""
+    two.sql("living", GONE)
+    proposal = two.propose(missing={"bookings": "leave"})
+    (one,) = proposal.what.tables
+    assert (one.missing.count, one.missing.artifact, one.left_out) == (0, "", 40)
+    assert not [name for name in proposal.artifacts if name.endswith(".rows")]
+    before = two.held()
+    outcome, _ = two.apply(proposal)
+    assert outcome.tables[0].inserted == 0
+    assert two.held() == before
+    (other,) = two.propose(missing={"guests": "leave"}).what.tables
+    assert (other.missing.count, other.left_out) == (40, 0)

@@ -604,7 +604,7 @@ def test_a_failure_offers_the_ways_on(world: World) -> None:
 def test_every_key_that_changes_something_is_explained() -> None:
     keys = {one.key for one in IncidentScreen.BINDINGS if getattr(one, "tooltip", "")}
     wanted = {"enter", "g,home", "backspace", "r", "R", "m", "s", "J", "n", "c", "d", "i", "I", "b",
-              "v", "t", "e", "h", "exclamation_mark", "x", "a", "question_mark", "q"}  # fmt: skip
+              "p", "v", "t", "e", "h", "exclamation_mark", "x", "a", "question_mark", "q"}  # fmt: skip
     assert wanted <= keys
 
 

@@ -101,8 +101,8 @@ def test_a_key_that_would_change_something_is_none_here(followed: World, key: st
 
 def test_whatever_is_bound_here_only_looks() -> None:
     harmless = {
-        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "overview", "scroll",
-        "search", "tables", "take_back", "timeline",
+        "back", "backups", "export", "help", "journal", "leave", "local", "move", "next", "note", "overview", "page",
+        "scroll", "search", "tables", "take_back", "timeline",
     }  # fmt: skip
     own = {one.action.partition("(")[0] for one in WatchScreen.BINDINGS if hasattr(one, "action")}
     assert {one for one in own if "." not in one} <= harmless
@@ -113,7 +113,13 @@ def test_whatever_is_bound_here_only_looks() -> None:
 
 @pytest.mark.parametrize(
     ("key", "words"),
-    [("b", "BACKUPS"), ("v", "ROW COUNTS"), ("t", "TIMELINE"), ("question_mark", "KEYS")],
+    [
+        ("p", "Esc goes back"),
+        ("b", "BACKUPS"),
+        ("v", "ROW COUNTS"),
+        ("t", "TIMELINE"),
+        ("question_mark", "KEYS"),
+    ],
 )
 def test_the_lists_are_there(followed: World, key: str, words: str) -> None:
     async def script(seat: Watcher, follower: Follower) -> None:

@@ -146,12 +146,14 @@ class _Table:
         self._left = left
         self._right = right
         self._equal = self._extra = self._missing = self._conflicts = 0
+        self._leaves_out = False
         self.sample: list[ConflictShown] = []
 
     def run(self, name: str) -> Working[TableProposal]:
         """Raises CouldNotVerify, UsageError, psycopg.Error."""
         ours, theirs = self._described(name)
         facts = ours.facts
+        self._leaves_out = self._wanted.leaves_out(facts.shown, name)
         with self._folder.draft(".rows") as missing, self._folder.draft(".conflicts") as conflicts:
             for number, pair in enumerate(self._pairs(facts, theirs)):
                 self._take(facts, pair, missing, conflicts)
@@ -163,7 +165,10 @@ class _Table:
         return TableProposal(
             table=facts,
             absent=theirs is None,
-            missing=Rows(artifact=missing.name, count=self._missing),
+            missing=Rows()
+            if self._leaves_out
+            else Rows(artifact=missing.name, count=self._missing),
+            left_out=self._missing if self._leaves_out else 0,
             conflicts=Rows(artifact=conflicts.name, count=self._conflicts),
             extra=self._extra,
             equal=self._equal,
@@ -214,7 +219,8 @@ class _Table:
             self._extra += 1
         elif pair.right is None:
             self._missing += 1
-            missing.write(pair.left.line + b"\n")
+            if not self._leaves_out:
+                missing.write(pair.left.line + b"\n")
         else:
             self._conflicts += 1
             conflicts.write(pair.left.line + b"\t" + pair.right.line + b"\n")
