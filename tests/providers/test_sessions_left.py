@@ -235,7 +235,8 @@ def test_a_login_with_one_connection_can_load(room: Room, given: Busy) -> None:
     given.run("ALTER ROLE restorer CONNECTION LIMIT 1")
     report, said = signals_of(room.targets().load(target, room.copy("SELECT 1;\n")))
     assert report.errors == ()
-    assert not [each for each in said if isinstance(each, Milestone)]
+    told = [each.text for each in said if isinstance(each, Milestone)]
+    assert all(one.startswith("NOT known to be isolated") for one in told)
     assert eventually(lambda: given.running() == 0)
 
 
@@ -249,7 +250,8 @@ def test_what_the_guard_refuses_has_run_nothing_to_be_ended(
     with pytest.raises(Refused) as caught:
         follow(room.targets().load(wrong, room.copy(STUBBORN)), said)
     assert caught.value.code == "target-changed"
-    assert not [each for each in said if isinstance(each, Milestone)]
+    told = [each.text for each in said if isinstance(each, Milestone)]
+    assert all(one.startswith("NOT known to be isolated") for one in told)
     assert eventually(lambda: given.running() == 0)
 
 
