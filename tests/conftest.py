@@ -60,15 +60,20 @@ def _nothing_known_from_other_tests() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _the_tests_keep_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`main` lowers a limit of its process for good, which is here that of all tests."""
-    monkeypatch.setattr("drbook.cli.main._no_memory_on_disk", lambda: None)
+def _the_tests_keep_their_limits() -> Iterator[None]:
+    """`main` lowers a limit of its process for good, which is here that of all tests. Patched apart from the
+    test's own patches, which it may undo."""
+    with pytest.MonkeyPatch.context() as own:
+        own.setattr("drbook.cli.main._no_memory_on_disk", lambda: None)
+        yield
 
 
 @pytest.fixture(autouse=True)
-def _incidents_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def _incidents_of_its_own() -> Iterator[None]:
     """Many tests' incidents have one id, and the tests of other processes are not other writers of it."""
-    monkeypatch.setattr(onewriter, "PREFIX", f"drbook-test-{os.getpid()}-")
+    with pytest.MonkeyPatch.context() as own:
+        own.setattr(onewriter, "PREFIX", f"drbook-test-{os.getpid()}-")
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,6 @@ def keys(tmp_path: Path) -> People:
 def world(tmp_path: Path, keys: People, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DRBOOK_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("drbook.cli.main._no_memory_on_disk", lambda: None)
     folder = tmp_path / "incident"
     folder.mkdir()
     for made in made_in(folder):

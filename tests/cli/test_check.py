@@ -25,7 +25,6 @@ EVIL = "<b>| x |</b>\n=cmd() \x1b[2J \u2028 \U0001f600"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DRBOOK_HOME", str(tmp_path))
-    monkeypatch.setattr("drbook.cli.main._no_memory_on_disk", lambda: None)
     monkeypatch.chdir(tmp_path)
     session = open_incident(load(RUNBOOK, "r.yaml", vocabulary()), Mode.DRILL, Home(tmp_path), {})
     with session:

@@ -27,7 +27,6 @@ FILE = f'time,actor,text,source\n2026-04-24T19:04:00Z,bot,"deleted\n{EVIL}",rail
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setenv("DRBOOK_HOME", str(tmp_path))
     monkeypatch.setenv("DRBOOK_OPERATOR", "carla")
-    monkeypatch.setattr("drbook.cli.main._no_memory_on_disk", lambda: None)
     (tmp_path / "log.csv").write_text(FILE)
     return open_incident(load(RUNBOOK, "r.yaml", vocabulary()), Mode.DRILL, Home(tmp_path), {})
 

@@ -43,7 +43,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DRBOOK_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     # In this process, whose limit could not be raised again for the tests behind this one.
-    monkeypatch.setattr("drbook.cli.main._no_memory_on_disk", lambda: None)
     (tmp_path / "R").write_text(runbook())
     return tmp_path
 

@@ -28,7 +28,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with session:
         pass
     # In this process, whose limit could not be raised again for the tests behind this one.
-    monkeypatch.setattr("drbook.cli.main._no_memory_on_disk", lambda: None)
     return session.folder
 
 
