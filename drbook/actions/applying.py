@@ -9,12 +9,12 @@ from drbook.actions.outside import production_database
 from drbook.core.actions import Action, Finished, Probed, StepContext
 from drbook.core.errors import NotExercised, StepFailed, UsageError
 from drbook.core.events import Effect, Mode, Plan, StepEnd
+from drbook.core.merged import Outcome
 from drbook.core.ports import Ports
 from drbook.core.results import ApplyResult, RehearseResult
 from drbook.core.reviewed import (
     RIGHTLY,
     MergeWish,
-    Outcome,
     Policy,
     Proposal,
     TableProposal,

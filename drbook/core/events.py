@@ -6,7 +6,23 @@ An event says *what*; who said it, when and on which host stand in the record ar
 from collections.abc import Mapping
 from typing import Literal
 
+from drbook.core.besides import ExternalEntryAdded as ExternalEntryAdded
+from drbook.core.besides import ExternalFileTaken as ExternalFileTaken
+from drbook.core.besides import NoteAdded as NoteAdded
+from drbook.core.besides import NotificationEnded as NotificationEnded
+from drbook.core.besides import NotificationIntended as NotificationIntended
+from drbook.core.besides import ReleaseIntended as ReleaseIntended
+from drbook.core.besides import Removal as Removal
+from drbook.core.besides import ResourceLeft as ResourceLeft
+from drbook.core.besides import ResourceReleased as ResourceReleased
+from drbook.core.consents import ApprovalAsked as ApprovalAsked
+from drbook.core.consents import ApprovalGiven as ApprovalGiven
+from drbook.core.consents import ApprovalRefused as ApprovalRefused
+from drbook.core.consents import ApproversTaken as ApproversTaken
 from drbook.core.errors import JournalError
+from drbook.core.event import AttemptEvent as AttemptEvent
+from drbook.core.event import Event as Event
+from drbook.core.event import StepEvent as StepEvent
 from drbook.core.terms import Effect as Effect
 from drbook.core.terms import Life as Life
 from drbook.core.terms import Mode as Mode
@@ -16,19 +32,6 @@ from drbook.core.terms import Proof as Proof
 from drbook.core.terms import Question as Question
 from drbook.core.terms import StepEnd as StepEnd
 from drbook.core.values import Frozen, Json, UtcTime
-
-
-class Event(Frozen):
-    """Base of all events; the class name is the event's name in the journal."""
-
-
-class StepEvent(Event):
-    step: str
-
-
-class AttemptEvent(StepEvent):
-    attempt: int
-    """Counts from 1."""
 
 
 class IncidentOpened(Event):
@@ -123,64 +126,6 @@ class ConfirmationGiven(AttemptEvent):
     typed: str
 
 
-class ApproversTaken(Event):
-    """Who may approve, as the incident was opened; what becomes of the file later does not count."""
-
-    file: str
-    """Where it was read; empty where the runbook itself holds it."""
-    sha256: str
-    text: str
-    """All of it: an `allowed_signers` file (ssh-keygen(1))."""
-    problem: str = ""
-    """Why nobody can approve by it; empty where it is well."""
-
-
-class ApprovalAsked(AttemptEvent):
-    """What others are asked to sign, or how many names have to be given."""
-
-    title: str
-    operator: str
-    """Who leads: whoever signs says that this is somebody else."""
-    people: tuple[str, ...] = ()
-    """Who may sign it now, of the incident's list."""
-    cannot: tuple[str, ...] = ()
-    """Who of the list cannot, as it was asked, each with the reason: an expired key, one for something else."""
-    needed: int = 1
-    """How many of them, beside the operator."""
-    signed: bool = True
-    """False where the incident has no list: names are typed then, and nothing proves them."""
-    asked_at: UtcTime
-    expires: UtcTime
-    nonce: str
-    text: str = ""
-    """Exactly what is signed."""
-
-
-class ApprovalGiven(AttemptEvent):
-    by: str
-    """Who approved; with `break_glass`, who was asked and did not."""
-    break_glass: bool = False
-    reason: str = ""
-    """Why the operator went on alone."""
-    waited_seconds: int | None = None
-    """For how long the approval had been asked for by then, by the machine's own clock."""
-    proof: Proof | None = None
-    """Absent where a name was typed: nothing proves that."""
-
-
-class ApprovalRefused(Event):
-    """A signature, or what was meant to be one, that approves nothing."""
-
-    why: str
-    by: str = ""
-    """Whose key it is of, by the incident's list; empty for a key that nobody has there."""
-    key: str = ""
-    step: str | None = None
-    """The step that it was made for, where that is known."""
-    sha256: str
-    """Of what was handed in."""
-
-
 class AnswerGiven(AttemptEvent):
     answer: Json
     """What was answered: `done`, a text, a number, a time or one of the choices."""
@@ -203,42 +148,6 @@ class ResourceCreated(AttemptEvent):
     name: str
     location: str
     identity: Json = None
-
-
-class ReleaseIntended(Event):
-    """What a drill made is about to be taken away. Like the two that follow it, it belongs to no attempt and may
-    stand behind the close."""
-
-    kind: str
-    name: str
-    location: str
-    proof: str
-    """Why it is this incident's own, in words."""
-
-
-class ResourceReleased(Event):
-    """It is gone."""
-
-    kind: str
-    name: str
-    location: str
-    how: Literal["removed", "absent"] = "removed"
-    """`absent`: nothing was there any more."""
-
-
-class ResourceLeft(Event):
-    """It was not taken away, or not all of it."""
-
-    kind: str
-    name: str
-    location: str
-    reason: str
-    kept: bool = False
-    """True where it was asked to stay."""
-    next: str = ""
-
-
-Removal = ReleaseIntended | ResourceReleased | ResourceLeft
 
 
 class ProcessStarted(AttemptEvent):
@@ -298,45 +207,6 @@ class DecisionRecorded(StepEvent):
     reason: str
 
 
-class NoteAdded(Event):
-    text: str
-    happened_at: UtcTime | None = None
-    """When it happened, where that is not when it was written."""
-    step: str | None = None
-    kind: NoteKind = NoteKind.NOTE
-
-
-class ExternalFileTaken(Event):
-    """A file of somebody else's entries was taken into the record; its entries follow, one by one."""
-
-    name: str
-    """As it was called where it was read."""
-    sha256: str
-    artifacts: tuple[str, ...]
-    """The file itself, as it was."""
-    entries: int
-    """How many of it follow."""
-    known: int = 0
-    """How many were on record already, or twice in the file, and do not follow."""
-
-
-class ExternalEntryAdded(Event):
-    """One entry of somebody else's log, chat or alerts: their word, and none of drbook's own."""
-
-    happened_at: UtcTime
-    """By the clock of the source."""
-    author: str = ""
-    """Whom the source names; empty where it names nobody."""
-    text: str
-    source: str
-    file: str
-    """SHA-256 of the file that it stands in."""
-    line: int
-    """In that file, from 1."""
-    digest: str
-    """SHA-256 of time, author, text and source: the same entry is not taken twice."""
-
-
 class PointChosen(StepEvent):
     """A person chose another recovery point than the one that `backups.locate` proposed."""
 
@@ -378,30 +248,6 @@ class ShellClosed(Event):
 class HandedOver(Event):
     to: str
     comment: str = ""
-
-
-class NotificationIntended(Event):
-    """Somebody is about to be told how an unattended run ended; it may follow the end of the incident."""
-
-    number: int
-    """Of the runbook's `notify:` entries, from 1."""
-    kind: str
-    host: str
-    """As the runbook names it: the address is a secret."""
-    outcome: str
-    """What is told."""
-
-
-class NotificationEnded(Event):
-    number: int
-    kind: str
-    host: str
-    delivery: Literal["accepted", "not-accepted", "unknown"]
-    status: int | None = None
-    """Of the last answer; None where there was none."""
-    tries: int = 0
-    said: str = ""
-    """What was answered, or why nothing was; without secrets."""
 
 
 class IncidentClosed(Event):

@@ -3,7 +3,8 @@
 from typing import Protocol
 
 from drbook.core.errors import UsageError
-from drbook.core.reviewed import MergeLook, MergeWish, Outcome, Proposal, ProposalWish, Review
+from drbook.core.merged import Outcome
+from drbook.core.reviewed import MergeLook, MergeWish, Proposal, ProposalWish, Review
 from drbook.core.signals import Working
 from drbook.core.targets import (
     DatabaseRef,

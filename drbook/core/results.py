@@ -8,10 +8,11 @@ from pydantic import ValidationError
 from drbook.core.comparison import Comparison
 from drbook.core.difference import Difference
 from drbook.core.isolation import Isolation
+from drbook.core.merged import Outcome
 from drbook.core.points import RecoveryPoint
 from drbook.core.preflight import Preflight
 from drbook.core.recovery import RecoveryReport
-from drbook.core.reviewed import ConflictShown, Outcome, Proposal
+from drbook.core.reviewed import ConflictShown, Proposal
 from drbook.core.targets import LoadReport, LocalCopy, Target
 from drbook.core.tried import Tried
 from drbook.core.values import Frozen, Json, UtcTime

@@ -18,7 +18,8 @@ from drbook.core.state import StepRun, lacks
 from drbook.core.values import counted, plain, show_duration
 from drbook.tui.approving import approving
 from drbook.tui.colours import URGENT, WARN
-from drbook.tui.dialogs import WHY, ChoiceDialog, Chosen, ConfirmDialog, WordsDialog, labelled
+from drbook.tui.confirming import ConfirmDialog
+from drbook.tui.dialogs import WHY, ChoiceDialog, Chosen, WordsDialog, labelled
 from drbook.tui.evidence import loss_in, proposed_now, rehearsed_now, verified_now
 from drbook.tui.heard import Heard
 from drbook.tui.paint import said

@@ -19,8 +19,9 @@ from drbook.core.purging import pause
 from drbook.core.values import plain, show_duration
 from drbook.tui import axis
 from drbook.tui.colours import DIM, GOOD, PLAIN, STRONG, URGENT, WARN
+from drbook.tui.confirming import ConfirmDialog
 from drbook.tui.copies import VERDICTS, backups_table, cost_line, could_not_look
-from drbook.tui.dialogs import ConfirmDialog, WordsDialog, labelled
+from drbook.tui.dialogs import WordsDialog, labelled
 from drbook.tui.evidence import located_in, located_step
 from drbook.tui.listing import ListScreen, Look
 from drbook.tui.paint import cut_middle, said

@@ -15,7 +15,8 @@ from drbook.core.events import Mode
 from drbook.core.state import in_doubt
 from drbook.core.values import plain
 from drbook.tui.colours import URGENT
-from drbook.tui.dialogs import ChoiceDialog, Chosen, ConfirmDialog, WordsDialog
+from drbook.tui.confirming import ConfirmDialog
+from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
 from drbook.tui.paint import said
 from drbook.tui.seat import SeatKeys
 from drbook.tui.signs import named, refusal

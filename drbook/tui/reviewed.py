@@ -3,8 +3,9 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from drbook.core.merged import Outcome
 from drbook.core.results import ApplyResult, ProposeResult
-from drbook.core.reviewed import RIGHTLY, ConflictShown, Outcome
+from drbook.core.reviewed import RIGHTLY, ConflictShown
 from drbook.tui.colours import DIM, GOOD, WARN
 from drbook.tui.paint import said
 

@@ -18,6 +18,7 @@ from drbook.actions.reviewed import Propose, ProposeParams
 from drbook.core.actions import Finished, StepContext
 from drbook.core.errors import CouldNotVerify, DrbookError, NotExercised
 from drbook.core.events import Effect, Mode, StepEnd
+from drbook.core.merged import Outcome, TableOutcome
 from drbook.core.ports import Ports
 from drbook.core.recovery import RecoveryAim, RecoveryReport
 from drbook.core.results import ApplyResult, ProposeResult, RestoreResult
@@ -25,14 +26,12 @@ from drbook.core.reviewed import (
     ColumnFacts,
     MergeLook,
     MergeWish,
-    Outcome,
     Policy,
     Proposal,
     Proposed,
     Review,
     Rows,
     TableFacts,
-    TableOutcome,
     TableProposal,
 )
 from drbook.core.runbook import RunbookDocument

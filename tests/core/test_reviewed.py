@@ -13,19 +13,17 @@ from support.identities import ELSEWHERE, FAR, who
 from drbook.core.errors import CouldNotVerify, DrbookError, Refused
 from drbook.core.events import Mode
 from drbook.core.freshness import Answer
+from drbook.core.merged import Outcome, TableOutcome, departures
 from drbook.core.mergeguard import allowed, prove_reviewed
 from drbook.core.merging import KeyKind, fields, merge, rows_of, text_of
 from drbook.core.reviewed import (
     ColumnFacts,
-    Outcome,
     Policy,
     Proposal,
     Proposed,
     Rows,
     TableFacts,
-    TableOutcome,
     TableProposal,
-    departures,
     parents_first,
     steps_past,
     undecided,

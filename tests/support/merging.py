@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from drbook.core.events import Mode
-from drbook.core.reviewed import MergeWish, Outcome, Proposal, ProposalWish, Review
+from drbook.core.merged import Outcome
+from drbook.core.reviewed import MergeWish, Proposal, ProposalWish, Review
 from drbook.core.signals import Signal
 from drbook.core.targets import DatabaseRef, Target
 from drbook.providers.cancel import CancelToken

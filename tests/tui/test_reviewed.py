@@ -13,18 +13,16 @@ from drbook.app.shipped import open_runbook
 from drbook.core import events as ev
 from drbook.core.clocks import outage
 from drbook.core.events import Event, Mode
+from drbook.core.merged import Outcome, SequenceMove, TableOutcome
 from drbook.core.remarks import TableVerdict
 from drbook.core.results import ApplyResult, ProposeResult, RehearseResult
 from drbook.core.reviewed import (
     ColumnFacts,
     ConflictShown,
-    Outcome,
     Proposal,
     Proposed,
     Rows,
-    SequenceMove,
     TableFacts,
-    TableOutcome,
     TableProposal,
 )
 from drbook.core.state import StepState as S

@@ -11,11 +11,8 @@ from pathlib import Path
 import psycopg
 
 from drbook.core.errors import DrbookError, Interrupted, StepFailed
+from drbook.core.merged import Outcome, departures
 from drbook.core.mergeguard import REVIEW_AGAIN
-from drbook.core.reviewed import (
-    Outcome,
-    departures,
-)
 from drbook.core.signals import Milestone, Working
 from drbook.core.values import plain
 from drbook.providers.merge import undo

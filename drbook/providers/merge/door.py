@@ -14,17 +14,10 @@ from drbook.core.capture import Pace
 from drbook.core.errors import CouldNotVerify, DrbookError, Refused, StepFailed, UsageError
 from drbook.core.events import Mode
 from drbook.core.freshness import Answer
+from drbook.core.merged import Outcome
 from drbook.core.mergeguard import REVIEW_AGAIN, allowed, prove_reviewed
 from drbook.core.ports import Cancel
-from drbook.core.reviewed import (
-    MergeLook,
-    MergeWish,
-    Outcome,
-    Proposal,
-    ProposalWish,
-    Review,
-    ambiguous,
-)
+from drbook.core.reviewed import MergeLook, MergeWish, Proposal, ProposalWish, Review, ambiguous
 from drbook.core.signals import Milestone, Working
 from drbook.core.targets import DatabaseRef, Target
 from drbook.core.values import plain

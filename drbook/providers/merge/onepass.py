@@ -8,16 +8,14 @@ from pathlib import Path
 import psycopg
 
 from drbook.core.errors import Refused, StepFailed
+from drbook.core.merged import Outcome, SequenceMove, TableOutcome
 from drbook.core.mergeguard import REVIEW_AGAIN
 from drbook.core.ports import Cancel
 from drbook.core.reviewed import (
-    Outcome,
     Policy,
     Proposal,
     Rows,
-    SequenceMove,
     TableFacts,
-    TableOutcome,
     TableProposal,
     Triggers,
     parents_first,
