@@ -1,5 +1,6 @@
 """`notify:` of a runbook: whom an unattended run tells how it ended, by which words and over which host."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
@@ -81,9 +82,9 @@ class NotifyConfig(Frozen):
         return f"{self.kind} {self.host}"
 
     @property
+    @abstractmethod
     def references(self) -> Mapping[str, str]:
         """Every secret of it: the field and the reference."""
-        raise NotImplementedError
 
 
 class SlackNotify(NotifyConfig):

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -61,7 +62,7 @@ class Bucket(NamedTuple):
     """Whether it has Object Lock."""
 
 
-class World:
+class World(ABC):
     """A rental business in one folder. Each scenario derives its own; use `world(...)`, which cleans up."""
 
     file: ClassVar[str]
@@ -91,13 +92,13 @@ class World:
 
     # --- each scenario's own ------------------------------------------------------------------
 
+    @abstractmethod
     def course(self) -> Sequence[tuple[timedelta, Happens]]:
         """What happened how long ago, the oldest first; trade goes on in between, and until now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def disaster(self) -> datetime:
         """Let it happen. Returns when, as the operator will say."""
-        raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         """The secrets that the runbook refers to: `NAME_KEY_ID` and `NAME_SECRET` for each of `opens`."""
@@ -106,11 +107,11 @@ class World:
             found[f"{name}_KEY_ID"], found[f"{name}_SECRET"] = self.store.keys(identity)
         return found
 
+    @abstractmethod
     def places(self) -> Mapping[str, str]:
         """What the shipped runbook says, and what it is in this world."""
-        raise NotImplementedError
 
-    def hand(self, step: str) -> None:
+    def hand(self, step: str) -> None:  # noqa: B027 - in most there is nothing to be done
         """Do what the runbook asks a person to do at this step, where that is more than to say so."""
 
     # --- calm times ---------------------------------------------------------------------------
