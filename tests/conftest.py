@@ -144,6 +144,8 @@ class CatalogMaker:
         self.made: list[BackupCatalog] = []
         self.checked: list[Path] = []
         self.structure = ByteFact(state="structure", reason="read to its end; content unproven")
+        self.sound: bytes | None = None
+        """Where it is set, the only bytes that read to their end."""
 
     def s3(self, bucket: str, identity: str = "admin", **more: object) -> S3Source:
         fields = {
@@ -169,6 +171,8 @@ class CatalogMaker:
     def _check(self, path: Path, cancel: Cancel) -> Working[ByteFact]:
         self.checked.append(path)
         yield Progress("check", 0, None, "bytes")
+        if self.sound is not None and path.read_bytes() != self.sound:
+            return ByteFact(state="damaged", reason="it does not read to its end")
         return self.structure
 
 

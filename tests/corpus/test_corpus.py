@@ -25,7 +25,7 @@ from corpus.world import opened
 from drbook.core.points import ByteFact
 from drbook.core.ports import Cancel
 from drbook.core.signals import Working
-from drbook.providers.backups import BackupCatalog
+from drbook.providers.fetching import Fetching, Reading
 
 SEED = 1
 pytestmark = pytest.mark.xdist_group("corpus")
@@ -102,12 +102,13 @@ def test_no_comparison_is_idle(facts: list[Recorder]) -> None:
 
 @contextmanager
 def _without_digest() -> Iterator[None]:
-    def trusting(self: BackupCatalog, point: Any, blob: Any, target: Path, manifest: Any) -> Any:
+    def trusting(self: Fetching, point: Any, blob: Any, target: Path, manifest: Any) -> Any:
         received = yield from self._download(point, blob, target)
         fact = ByteFact(state="intact", reason="taken on trust")
-        return self._copies.keep(point, fact, target, received.size, received.sha256, "digest")
+        kept = self._copies.keep(point, fact, target, received.size, received.sha256, "digest")
+        return Reading(fact, kept)
 
-    with patch.object(BackupCatalog, "_fetch_file", trusting):
+    with patch.object(Fetching, "_read_file", trusting):
         yield
 
 

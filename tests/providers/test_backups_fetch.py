@@ -240,6 +240,26 @@ def test_a_bit_that_flips_on_the_way_is_not_taken_for_the_copys(
     assert any("once more" in each.text for each in signals if isinstance(each, Output))
 
 
+@pytest.mark.parametrize(
+    ("faults", "state"),
+    [
+        pytest.param([flipped(500)], "structure", id="once"),
+        pytest.param([flipped(500, 2)], "damaged", id="twice the same: it lies there so"),
+        pytest.param([flipped(500, 2), flipped(700)], "unknown", id="twice, and not the same"),
+    ],
+)
+def test_what_nothing_states_is_read_twice_too_before_it_is_damaged(
+    faults: list[Fault], state: str, s3_server: Any, catalog_of: Any, drain: Any
+) -> None:
+    bucket, catalog_of.sound = put(s3_server, BIG), BIG
+    with Proxy(s3_server.endpoint, faults, lambda fault, where: None) as proxy:
+        catalog = catalog_of(catalog_of.s3(bucket, endpoint=proxy.endpoint))
+        (fact, copy), _ = drain(catalog.fetch(one_point(catalog, drain)))
+    assert fact.state == state, fact.reason
+    assert (copy is not None) == (state == "structure")
+    assert len(catalog_of.checked) == 2
+
+
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("kind", [Surprise.CUT, Surprise.FLIP])
 def test_a_manifest_that_broke_on_the_way_is_read_once_more(
@@ -291,9 +311,10 @@ def test_the_stores_checksum_counts_with_the_structure(
     assert (fact.state, copy.checked) == ("intact", "digest")
     assert "store" in fact.reason
     (catalog_of.folder / copy.name).unlink()
-    # A dump that was cut before it was uploaded matches its checksum perfectly.
+    # A dump that was cut before it was uploaded matches its checksum perfectly: once is enough.
     catalog_of.structure = ByteFact(state="damaged", reason="it is cut short")
     assert drain(catalog.fetch(point))[0][0].state == "damaged"
+    assert len(catalog_of.checked) == 2
 
 
 def test_a_broken_manifest_does_not_keep_a_dump_away(
