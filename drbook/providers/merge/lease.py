@@ -27,6 +27,7 @@ from drbook.providers.merge.acting import digests
 from drbook.providers.merge.describe import Described, Drawn, describe, names_of
 from drbook.providers.merge.references import Reference
 from drbook.providers.pgsession import Connection
+from drbook.providers.pgwriting import writing
 from drbook.providers.targets.lease import asked, proven
 
 _XID = "SELECT txid_current()::text, (SELECT timeline_id::text FROM pg_control_checkpoint())"
@@ -52,8 +53,8 @@ def merge_lease(
     now: Identity | None = None,
 ) -> Iterator["MergeSession"]:
     """A session that may merge this proposal and nothing else; `now` is who production is by its own address.
-    Raises Refused where something else answers
-    than was reviewed, NotExercised where the mode lets nobody, StepFailed where nobody answers."""
+    Raises Refused where something else answers than was reviewed, NotExercised where the mode lets nobody,
+    StepFailed where nobody answers."""
     allowed(mode, proposal)
     if not proposal.true_to_itself:
         raise Refused(
@@ -67,22 +68,17 @@ def merge_lease(
         with proven(stand_in, environment, cancel, login) as connection:
             yield MergeSession(connection, proposal, "the stand-in")
         return
-    try:
-        connection = pgsession.connect(login, environment, autocommit=True, read_only=False)
-    except psycopg.OperationalError as error:
-        raise StepFailed(
-            f"Production does not answer: {pgsession.said(error)}",
-            means="Nothing was written to it.",
-            next="Check `login`, or production's own address in the runbook, then run the step again.",
-            code="no-connection",
-        ) from None
-    with connection:
-        unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
-        try:
-            connection.execute("SET search_path = pg_catalog")
-            yield MergeSession(connection, proposal, "production", now)
-        finally:
-            unregister()
+    with writing(login, environment, cancel, _gone) as connection:
+        yield MergeSession(connection, proposal, "production", now)
+
+
+def _gone(said: str) -> StepFailed:
+    return StepFailed(
+        f"Production does not answer: {said}",
+        means="Nothing was written to it.",
+        next="Check `login`, or production's own address in the runbook, then run the step again.",
+        code="no-connection",
+    )
 
 
 class MergeSession:

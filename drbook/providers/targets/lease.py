@@ -16,6 +16,7 @@ from drbook.core.values import plain
 from drbook.providers import pgsession
 from drbook.providers.pgidentity import CONTENTS, answer, contents, pinned
 from drbook.providers.pgsession import Connection
+from drbook.providers.pgwriting import writing
 
 _MADE_IN = " of a "
 
@@ -57,24 +58,19 @@ def proven(
 ) -> Iterator[Connection]:
     """A connection that may write, to the same target that was created, whatever is in it by now.
     Raises Refused where something else answers there, StepFailed where nobody does."""
-    try:
-        connection = pgsession.connect(ref, environment, autocommit=True, read_only=False)
-    except psycopg.OperationalError as error:
-        raise StepFailed(
-            f"The target {target.name} does not answer: {pgsession.said(error)}",
+
+    def gone(said: str) -> StepFailed:
+        return StepFailed(
+            f"The target {target.name} does not answer: {said}",
             means="Nothing more was written to it.",
             next="Run the restore step again; it makes another target.",
             code="target-gone",
-        ) from None
-    with connection:
-        unregister = cancel.on_request(lambda: connection.cancel_safe(timeout=5))
-        try:
-            connection.execute("SET search_path = pg_catalog")
-            prove_same_target(target, asked(connection, f"target {target.name}"))
-            _marked(connection, target)
-            yield connection
-        finally:
-            unregister()
+        )
+
+    with writing(ref, environment, cancel, gone) as connection:
+        prove_same_target(target, asked(connection, f"target {target.name}"))
+        _marked(connection, target)
+        yield connection
 
 
 def asked(connection: Connection, shown: str) -> Answer:
