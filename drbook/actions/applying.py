@@ -140,7 +140,7 @@ class Apply(Action[ApplyParams]):
         return Finished(
             ApplyResult(outcome=found, undo=script),
             reason=f"{_nothing(params)}committed; {found.in_words()}; {script} takes it back (psql -X -f)",
-            artifacts=(script,) if script else (),
+            artifacts=(script,),
         )
 
     def probe(self, params: ApplyParams, context: StepContext, ports: Ports) -> Probed:

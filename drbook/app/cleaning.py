@@ -1,12 +1,13 @@
 """What drills left behind on this machine, from their records, and its removal where it is proven to be theirs.
 
-An incident that somebody leads just now is left alone. Nothing of a live incident is looked at.
+An incident that somebody leads just now is left alone. Nothing of a live incident is touched.
 """
 
 import shlex
 import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from drbook.app.recordless import holds_targets, recordless
 from drbook.app.teardown import KEPT, Found, Remover, lives_of
 from drbook.app.writing import operator, seat
 from drbook.core.errors import DrbookError
-from drbook.core.events import Mode, Record
+from drbook.core.events import Mode, NoteAdded, Record
 from drbook.core.fold import fold
 from drbook.core.leftovers import Leftover, outstanding
 from drbook.core.state import IncidentState
@@ -142,7 +143,7 @@ def _beside(state: IncidentState, records: Sequence[Record], folder: Path) -> li
             "process",
             words,
             socket.gethostname(),
-            proof="started by this drill, as its record says",
+            proof="its token is this drill's, or its number and start are on its record",
         )
         for words in left_running(records, socket.gethostname())
     ]
@@ -201,10 +202,22 @@ def _since(path: Path) -> datetime | None:
         return None
 
 
-def nobodys(known: Sequence[Drill]) -> list[Leftover]:
-    """Temporary folders of drbooks that are gone and that none of these drills was."""
+def nobodys(home: Home, known: Sequence[Drill]) -> list[Leftover]:
+    """Temporary folders of drbooks that are gone and that led nothing here: neither one of these drills nor any
+    other incident. Raises JournalError where the incidents cannot be listed."""
     theirs = {one.place for each in known for one in each.leftovers}
-    return [_scratch(one) for one in scratch.left() if str(one.path) not in theirs]
+    found = [one for one in scratch.left() if str(one.path) not in theirs]
+    led = _lives_in(home) if found else frozenset()
+    return [_scratch(one) for one in found if one.life not in led]
+
+
+def _lives_in(home: Home) -> frozenset[str]:
+    """As temporary folders name them; a record that cannot be read is told of by its drill's own line."""
+    found = set[str]()
+    for folder in listed(home):
+        with suppress(DrbookError):
+            found |= lives_of(read(folder / JOURNAL))
+    return frozenset(found)
 
 
 # --- taking away -------------------------------------------------------------------------------
@@ -216,30 +229,42 @@ def clean(found: Drill, environment: Mapping[str, str], tell: Tell, *, kept_too:
     process of it does not end, TakenOver where another machine goes on with it."""
     if {one.kind for one in found.leftovers} == {"lock"}:  # its holder takes it away
         claim(found.incident).release()
-        return _sorted(found, {})
+        return _sorted(found.leftovers, {})
     writer, unasked = seat(found.folder, environment=environment)
     for one in unasked:
         tell(f"Not asked whether another machine has taken over: {plain(one, 300)}")
     try:
         records = writer.records
-        end_children(records, socket.gethostname(), tell)
         ledger = Ledger(writer, records, fold(records), lambda: datetime.now(UTC), Mirrors())
+        who = operator()
+        if beside := [one for one in found.leftovers if one.kind in BESIDE and one.proof]:
+            ledger.put(NoteAdded(text=_beside_in_words(beside)), who)
+        end_children(records, socket.gethostname(), tell)
         stays: dict[str, str] = {}
         if found.kept and not kept_too:
             stays = {one.name: KEPT for one in ledger.state.resources}
         else:
-            remover, who = Remover(records, found.folder, environment), operator()
+            remover = Remover(records, found.folder, environment)
             left = remover.tear_down(ledger.state, lambda event: ledger.put(event, who))
             stays = {one.name: one.reason for one in left}
+        # While nobody else can go on with it, and with what came of its downloads.
+        done = _sorted([one for one in found.leftovers if one.kind != "lock"], stays)
     finally:
         writer.close()
-    return _sorted(found, stays)
+    claims = _sorted([one for one in found.leftovers if one.kind == "lock"], {})
+    return Cleaned(done.removed + claims.removed, done.stayed + claims.stayed)
 
 
-def _sorted(found: Drill, stays: Mapping[str, str]) -> Cleaned:
-    """What went and what stayed, once the rest is taken away that needs no record."""
+def _beside_in_words(found: Sequence[Leftover]) -> str:
+    names = "; ".join(f"{one.kind} {plain(one.name, 200)}" for one in found[:20])
+    more = f"; and {len(found) - 20} more" if len(found) > 20 else ""
+    return f"drill clean takes away, beside targets: {names}{more}"
+
+
+def _sorted(found: Sequence[Leftover], stays: Mapping[str, str]) -> Cleaned:
+    """What went and what stayed, once what is no target is taken away."""
     done = Cleaned()
-    for each in found.leftovers:
+    for each in found:
         why = stays.get(each.name, "") if each.kind in TARGETS else _away(each)
         if why:
             done.stayed.append(replace(each, proof="", reason=why))
@@ -250,6 +275,8 @@ def _sorted(found: Drill, stays: Mapping[str, str]) -> Cleaned:
 
 TARGETS = frozenset({"cluster", "database", "sockets"})
 """The kinds that `--keep` keeps."""
+BESIDE = frozenset({"process", "part", "scratch"})
+"""Those that no removal of a target tells of."""
 
 
 def clean_nobodys(left: Sequence[Leftover]) -> Cleaned:

@@ -259,10 +259,13 @@ class Driver:
         for path, letter in mailbox.waiting(self._ledger.path.parent):
             if path.name in self._read:
                 continue  # it is on record; only its file could not be removed
+            taken = mailbox.take(path)
+            if taken is None:
+                continue
             self._desk.deliver(letter)
-            self._read.add(path.name)
+            self._read.add(taken.name)
             with suppress(OSError):  # a folder that lost its permissions keeps its letters
-                path.unlink()
+                taken.unlink()
 
     def _advance(self) -> None:
         if self.broken or self.state.closed_at is not None:

@@ -10,6 +10,7 @@ from drbook.core.events import (
     ConfirmationGiven,
     Event,
     Record,
+    Removal,
     ResourceCreated,
     ResourceIntended,
     StepPlanned,
@@ -32,6 +33,8 @@ def without_secrets(event: Event) -> Event:
         return event
     fields = event.model_dump(mode="json")
     cleaned = scrub_json(fields)
+    if isinstance(event, Removal) and isinstance(cleaned, dict):
+        cleaned["name"] = event.name  # the one that was intended
     return event if cleaned == fields else type(event).model_validate(cleaned)
 
 

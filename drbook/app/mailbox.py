@@ -19,6 +19,7 @@ from drbook.core.values import format_time, parse_time, plain
 from drbook.providers import private
 from drbook.providers.hiding import scrub
 
+_TAKEN = ".taken"
 _LONGEST = 64 * 1024
 
 
@@ -62,7 +63,7 @@ def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:
     box = folder / "inbox"
     if not box.is_dir():
         return
-    for path in sorted(box.glob("*.json")):
+    for path in sorted([*box.glob("*.json"), *box.glob(f"*.json{_TAKEN}")]):
         try:
             document = json.loads(private.read(path, _LONGEST))
             # Whoever wrote it is not here any more to be asked for another wording.
@@ -78,6 +79,21 @@ def waiting(folder: Path) -> Iterator[tuple[Path, Letter]]:
                 "unknown", f"a note could not be read ({plain(str(error), 120)}): {path.name}"
             )
         yield path, letter
+
+
+def take(path: Path) -> Path | None:
+    """Take a letter out of reach of whoever left it, who could not tell any more that it came to nothing; None
+    where it was taken back. One that a killed driver had taken waits again."""
+    if path.name.endswith(_TAKEN):
+        return path
+    try:
+        return path.rename(path.with_name(path.name + _TAKEN))
+    except FileNotFoundError:
+        return None
+    except (
+        OSError
+    ):  # a folder that lost its permissions keeps its letters, and nobody takes one back
+        return path
 
 
 def _document(letter: Letter) -> dict[str, str]:

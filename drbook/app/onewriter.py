@@ -96,18 +96,36 @@ def written_now(incident: str) -> bool:
 def writer_now(incident: str) -> str:
     """Who writes it on this machine, like `process 4711 of user 0`; empty where nobody does, or the system does
     not say. Nothing may rest on the answer."""
-    if not written_now(incident):
-        return ""
     name = hashlib.sha256(incident.encode()).hexdigest()
+    if not written_now(incident):
+        # Where no table of names says it, the kernel's lock does, for this user's claims.
+        held = any(_is_held(one / name) for one in places())
+        return "a process of this user" if held else ""
     return _holder(f"\0{PREFIX}{name}").strip(" ()") or "a process of this machine"
 
 
 def claims_left(incident: str) -> list[Path]:
     """Files of claims on it that nobody holds; whoever takes it next takes them away."""
     name = hashlib.sha256(incident.encode()).hexdigest()
-    return (
-        [] if written_now(incident) else [one / name for one in places() if (one / name).exists()]
-    )
+    found = [one / name for one in places() if (one / name).exists()]
+    return [one for one in found if not _is_held(one)]
+
+
+def _is_held(path: Path) -> bool:
+    """By the kernel's lock on it. False for what cannot be looked at: taking the claim is what decides."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 def _in_a_folder(name: str, incident: str) -> Claim:

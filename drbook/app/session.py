@@ -178,8 +178,6 @@ def open_incident(
     )
     try:
         writer.append(who, opened)
-        if (taken := approvers_of(runbook)) is not None:
-            writer.append(who, taken)
     except BaseException:
         writer.close()
         raise
@@ -241,8 +239,6 @@ def resume_incident(
         writer.append(who, resumed)
         if amended is not None:
             writer.append(who, amended)
-            if before.approvers is None and (taken := approvers_of(runbook)) is not None:
-                writer.append(who, taken)
     except BaseException:
         writer.close()
         raise
@@ -310,8 +306,16 @@ def session_of(
 ) -> Session:
     """The session that goes on where the writer's journal ends; `known` is the state after some of its
     records."""
+    state = fold(writer.records[known.seq :] if known else writer.records, known)
+    try:
+        # Also where a life before was killed right behind its first record: nobody types a name instead.
+        if state.approvers is None and (taken := approvers_of(runbook)) is not None:
+            writer.append(actor, taken)
+            state = fold(writer.records[state.seq :], state)
+    except BaseException:
+        writer.close()
+        raise
     records = writer.records
-    state = fold(records[known.seq :] if known else records, known)
     actions = vocabulary().actions
     dry = state.mode is Mode.DRY_RUN  # writes nowhere: what a mirror locks, nobody could delete
     others = elsewhere(runbook, state, actions)

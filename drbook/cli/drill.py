@@ -46,7 +46,7 @@ def clean_command(
         raise UsageError("Give an INCIDENT or --all, not both.", means="Nothing was removed.")
     only = _folder(incident) if incident is not None else None
     found = drills(home(), only, os.environ)
-    strays = nobodys(found) if only is None else []
+    strays = nobodys(home(), found) if only is None else []
     listing = dry_run or (only is None and not every)
     if listing or not _anything(found, strays):
         _print(found, strays, (), as_json=as_json)

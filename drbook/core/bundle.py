@@ -13,7 +13,7 @@ from pydantic import Field
 
 from drbook.core import events as ev
 from drbook.core.approval import Checked
-from drbook.core.events import Mode, Record
+from drbook.core.events import Mode, Record, named_artifacts
 from drbook.core.gobag import Packed
 from drbook.core.results import COMPARE, HTTP, SHELL, RestoreResult, read_result
 from drbook.core.values import Frozen, UtcTime, plain
@@ -229,10 +229,8 @@ ROW_FILES = (".rows", ".conflicts", ".undo.sql")
 def artifacts(records: Sequence[Record], *, rows: bool) -> tuple[str, ...]:
     """The names of the artifacts on record that belong into a bundle, each once: files of rows only with the
     rows."""
-    ends = (record.event for record in records)
-    kinds = ev.StepFinished | ev.MilestoneReached | ev.ExternalFileTaken
-    named = (name for one in ends if isinstance(one, kinds) for name in one.artifacts)
-    return tuple(sorted(name for name in set(named) if rows or not name.endswith(ROW_FILES)))
+    named = set(named_artifacts(records))
+    return tuple(sorted(name for name in named if rows or not name.endswith(ROW_FILES)))
 
 
 def outcome(records: Sequence[Record]) -> str:

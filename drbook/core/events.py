@@ -3,7 +3,7 @@
 An event says *what*; who said it, when and on which host stand in the record around it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 from drbook.core.besides import ExternalEntryAdded as ExternalEntryAdded
@@ -314,6 +314,13 @@ class Record(Frozen):
     event: Event
     prev: str
     """SHA-256 of the previous line's exact bytes without its line end; 64 zeros for the first."""
+
+
+def named_artifacts(records: Iterable[Record]) -> Iterator[str]:
+    """Every artifact that a record names, in their order, some of them more than once."""
+    for record in records:
+        if isinstance(record.event, StepFinished | MilestoneReached | ExternalFileTaken):
+            yield from record.event.artifacts
 
 
 class IllegalEvent(JournalError):

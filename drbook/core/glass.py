@@ -7,6 +7,8 @@ from drbook.core import events as ev
 from drbook.core.events import Record
 from drbook.core.values import show_duration
 
+_LED = (ev.StepEvent, ev.IncidentOpened, ev.IncidentResumed, ev.IncidentTakenOver)
+"""What only whoever leads writes."""
 _ENDS = (ev.StepStarted, ev.StepFinished, ev.StepSkipped, ev.StepInvalidated, ev.StepDoneElsewhere)
 
 
@@ -29,7 +31,8 @@ def waited(records: Iterable[Record], step: str, mono_ns: int) -> timedelta:
             since = record.mono_ns if since is None else since
         elif isinstance(event, _ENDS) and event.step == step:
             before, since, digest = 0, None, ""
-        last = record.mono_ns
+        if isinstance(event, _LED):  # others write notes, each by a clock of its own
+            last = record.mono_ns
     now = max(0, mono_ns - since) if since is not None else 0
     return timedelta(microseconds=(before + now) // 1000)
 
@@ -79,5 +82,5 @@ def _same_life(after: Iterable[Record]) -> Iterator[Record]:
     for record in after:
         if isinstance(record.event, ev.IncidentResumed | ev.IncidentTakenOver | ev.IncidentClosed):
             return
-        if isinstance(record.event, ev.StepEvent):
+        if isinstance(record.event, _LED):
             yield record

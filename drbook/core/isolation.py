@@ -71,6 +71,8 @@ class ServerSaid(Frozen):
     subscriptions: Mapping[str, bool] | None = None
     """Of this database: name → whether it is enabled."""
     foreign: tuple[ForeignServer, ...] | None = None
+    logins: tuple[str, ...] = ()
+    """By which drbook comes to it, as far as they are named."""
     event_triggers: tuple[str, ...] | None = None
     """Those that are enabled."""
     extensions: tuple[str, ...] | None = None
@@ -130,7 +132,7 @@ def judge(said: ServerSaid, *, own_server: bool) -> Isolation:
     ]
     checks += [
         _subscriptions(said),
-        _foreign(said.foreign),
+        _foreign(said),
         _event_triggers(said),
         _jobs(said),
         _workers(said.workers),
@@ -182,17 +184,18 @@ def _subscriptions(said: ServerSaid) -> IsolationCheck:
     return _check(what, asked, words, not enabled or none_runs)
 
 
-def _foreign(foreign: tuple[ForeignServer, ...] | None) -> IsolationCheck:
+def _foreign(said: ServerSaid) -> IsolationCheck:
     """Without a user mapping nobody is connected to one (postgres_fdw, dblink)."""
     what, asked = "foreign servers", "none that a login of drbook's has a user mapping for"
-    if foreign is None:
+    if said.foreign is None:
         return _check(what, asked, None, None)
-    usable = [one.name for one in foreign if _OURS & set(one.mapped)]
-    words = _names([f"{one.name} ({one.wrapper})" for one in foreign])
+    ours = _OURS | set(said.logins)
+    usable = [one.name for one in said.foreign if ours & set(one.mapped)]
+    words = _names([f"{one.name} ({one.wrapper})" for one in said.foreign])
     if usable:
         words += f"; with a user mapping that is anybody's or drbook's: {_names(usable)}"
-    elif foreign:
-        words += "; no login of drbook's has a user mapping for them"
+    elif said.foreign:
+        words += f"; no user mapping for everybody or for {_names(sorted(ours - {''}))}"
     return _check(what, asked, words, not usable)
 
 

@@ -92,6 +92,8 @@ class SequenceMove(Frozen):
     """The last of the inserted values, as text: it may exceed what JSON numbers hold."""
     steps: int = 0
     """How many values are drawn so that the next one is behind it."""
+    seen: bool = True
+    """False where its column holds more than its values (a text with a number in it): it was not looked at."""
 
 
 class Outcome(Frozen):
@@ -128,7 +130,8 @@ def departures(expected: Outcome, found: Outcome) -> str:
         for one in found.tables
         if before.get(one.table) != one
     ]
-    apart += [f"{one} was rehearsed" for one in before.keys() - {one.table for one in found.tables}]
+    merged = {one.table for one in found.tables}
+    apart += [f"{plain(name, 130)} was rehearsed" for name in before if name not in merged]
     return " | ".join(apart)
 
 

@@ -132,9 +132,9 @@ class RecoveryReport(Frozen):
     timeline: int | None = None
     wal_files: int
     isolation: Mapping[str, str]
+    """Settings that keep the server to itself, as it answered when it was asked afterwards."""
     alone: Isolation | None = None
     """What the server answered of all that could reach outside; None in records of before that was asked."""
-    """Settings that keep the server to itself, as it answered when it was asked afterwards."""
     set_aside: tuple[str, ...] = ()
     """Files of the old server that have no say."""
     server_version: int

@@ -99,7 +99,7 @@ class ApplyResult(Frozen):
 
     outcome: Outcome
     undo: str
-    """The artifact with the SQL; empty where there was nothing to apply."""
+    """The artifact with the SQL."""
 
 
 class SqlResult(Frozen):

@@ -59,6 +59,11 @@ class TableFacts(Frozen):
     def shown(self) -> str:
         return f"{self.schema_}.{self.name}"
 
+    def is_integer(self, column: str) -> bool:
+        """Whether a sequence's own values fill it."""
+        found = {one.name: one.type for one in self.columns}
+        return found.get(column) in ("smallint", "integer", "bigint")
+
     @property
     def written(self) -> tuple[str, ...]:
         """The columns of a row in the artifact: the key's first, none that the server computes."""

@@ -93,8 +93,7 @@ def _shared(one: Signer, other: Signer) -> bool:
 
 
 def _signer(line: str) -> Signer:
-    words = _WORDS.findall(line)
-    person, rest = words[0], words[1:]
+    person, *rest = _WORDS.findall(line) or [""]
     if not _PERSON.fullmatch(person):
         raise ValueError(
             "it has to begin with one person's name, without patterns, commas and quotes"

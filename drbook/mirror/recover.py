@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from drbook.core import events as ev
 from drbook.core.errors import JournalError, Refused
-from drbook.core.events import Record
+from drbook.core.events import Record, named_artifacts
 from drbook.core.fold import fold
 from drbook.core.state import IncidentState
 from drbook.mirror.chain import line_of, read_copy
@@ -46,14 +45,7 @@ class Recovered:
     @property
     def artifacts(self) -> tuple[str, ...]:
         """Every artifact that a record names."""
-        named = (
-            record.event.artifacts
-            for record in self.records
-            if isinstance(
-                record.event, ev.StepFinished | ev.MilestoneReached | ev.ExternalFileTaken
-            )
-        )
-        return tuple(dict.fromkeys(name for names in named for name in names))
+        return tuple(dict.fromkeys(named_artifacts(self.records)))
 
 
 def read_source(place: Place) -> Source | None:

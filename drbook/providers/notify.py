@@ -61,7 +61,7 @@ def send(
     """Send it, again where that may help, a bounded time. Raises UsageError where it cannot be sent at all:
     a secret that cannot be read, an address that is none or leads elsewhere, a header that cannot be given."""
     message = _message(config, notice, secrets)
-    begun, tries = time.monotonic(), 0
+    begun, tries, doubt = time.monotonic(), 0, False
     transport = GuardedTransport([config.host], reads_only=False)
     with httpx.Client(transport=transport, timeout=each.total_seconds(), trust_env=False) as client:
         while True:
@@ -69,8 +69,12 @@ def send(
             answer = message.once(client, each)
             spent = time.monotonic() - begun
             wait = pause_before(tries, answer, datetime.now(UTC), spent)
+            doubt |= answer.delivery is Delivery.UNKNOWN
             if wait is None:
-                return Sent(answer.delivery, answer.status, tries, answer.text)
+                # What was sent once and not answered may have arrived, whatever became of the last try.
+                arrived = answer.delivery is Delivery.ACCEPTED or not doubt
+                delivery = answer.delivery if arrived else Delivery.UNKNOWN
+                return Sent(delivery, answer.status, tries, answer.text)
             pause(wait)
 
 

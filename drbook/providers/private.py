@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import IO
@@ -44,6 +45,16 @@ def read(path: Path, limit: int) -> bytes:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(0, "it is no regular file")
         return stream.read(limit)
+
+
+def empty(handle: int, last: str) -> None:
+    """Take away all that is in an open folder, and the file of that name when nothing else is left: a removal
+    that broke off can be gone on with by it. Nothing is followed out of the folder. Raises OSError."""
+    for name in sorted(os.listdir(handle), key=lambda one: one == last):
+        if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
+            shutil.rmtree(name, dir_fd=handle)
+        else:
+            os.unlink(name, dir_fd=handle)
 
 
 def _text(handle: int) -> IO[str]:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from drbook.providers import private
 from drbook.providers.life import this_life
 
 LETTERS = 8
@@ -48,7 +49,9 @@ class Scratch:
                     self.cleanup()
                     raise
                 return
-            os.close(self._handle)  # somebody who tidies up was faster; it is gone
+            os.close(self._handle)  # somebody looks at what is left, and took it for that
+            with suppress(OSError):
+                os.rmdir(self.name)
 
     def __enter__(self) -> str:
         return self.name
@@ -125,12 +128,8 @@ def _why_not(handle: int, life: str) -> str:
 
 
 def _take_away(path: Path, handle: int) -> None:
-    """Its mark goes last, so that a removal which broke off can be gone on with. Raises OSError."""
-    for name in sorted(os.listdir(handle), key=lambda one: one == MARK):
-        if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
-            shutil.rmtree(name, dir_fd=handle)
-        else:
-            os.unlink(name, dir_fd=handle)
+    """Its mark goes last. Raises OSError."""
+    private.empty(handle, MARK)
     path.rmdir()
 
 

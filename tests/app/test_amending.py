@@ -35,6 +35,24 @@ def folder(tmp_path: Path) -> Path:
     return session.folder
 
 
+def test_who_may_approve_is_taken_by_the_next_life_where_the_first_died_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a typed name would do from then on."""
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 42 + "A"
+    text = FIRST + f"approvers: {{lines: ['maria {key}']}}\n".encode()
+    with monkeypatch.context() as dying:
+        dying.setattr("drbook.app.session.approvers_of", lambda runbook: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            open_incident(load(text, "r.yaml", vocabulary()), Mode.LIVE, Home(tmp_path / "h"), {})
+    (folder,) = (tmp_path / "h" / "incidents").iterdir()
+    session = resume_incident(folder, environment={})
+    session.driver.stop()
+    assert session.driver.state.approvers is not None
+    kinds = [type(one.event).__name__ for one in read(folder / "journal.jsonl")]
+    assert kinds == ["IncidentOpened", "IncidentResumed", "ApproversTaken"]
+
+
 def amend(folder: Path) -> None:
     new = folder.parents[2] / "new.yaml"
     resume_incident(folder, environment={}, amend=new).driver.stop()

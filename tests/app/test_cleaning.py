@@ -1,14 +1,16 @@
 """Which drills are cleaned, which are left alone, and what is told before the next one."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from drbook.app import onewriter
-from drbook.app.cleaning import clean, drill, drills, told_before
+from drbook.app.cleaning import clean, drill, drills, nobodys, told_before
 from drbook.app.hurry import Hurry
-from drbook.app.onewriter import claim
+from drbook.app.onewriter import claim, claims_left, writer_now
 from drbook.app.places import Home, make_folder
 from drbook.app.session import open_incident
 from drbook.app.teardown import CUT_SHORT, Remover, targets_told
@@ -108,6 +110,47 @@ def test_a_half_downloaded_copy_and_a_claim_go_too(home: Home, tmp_path: Path) -
     clean(found, {}, lambda _: None, kept_too=False)
     assert [one.name for one in (folder / "copies").iterdir()] == ["shop.dump"]
     assert list((tmp_path / "writing").iterdir()) == []
+
+
+def test_what_is_taken_away_beside_targets_is_on_record(home: Home) -> None:
+    folder = opened(home)
+    (folder / "copies").mkdir(exist_ok=True)
+    (folder / "copies" / "a.dump.part").write_text("x")
+    found = drill(folder, {})
+    assert found is not None
+    clean(found, {}, lambda _: None, kept_too=False)
+    notes = [
+        one.event.text
+        for one in read(folder / "journal.jsonl")
+        if isinstance(one.event, ev.NoteAdded)
+    ]
+    assert [("a.dump.part" in one, "drill clean" in one) for one in notes] == [(True, True)]
+    assert not (folder / "copies" / "a.dump.part").exists()
+
+
+def test_temporary_folders_of_other_incidents_are_nobodys_only_where_no_record_names_them(
+    home: Home, tmp_path: Path
+) -> None:
+    program = "import sys; from drbook.providers.scratch import Scratch; Scratch('one', sys.argv[1]).keep()"
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+    (stray,) = nobodys(home, [])
+    folder = opened(home, Mode.LIVE)
+    letters = Path(stray.place).name.split(".")[1]
+    life = ev.Life(token=letters + "0" * 24, boot="b", pids="p")
+    with Writer(folder / "journal.jsonl", mode=Mode.LIVE, host="h") as writer:
+        writer.append("ops", ev.IncidentResumed(head="0" * 64, life=life))
+    assert nobodys(home, []) == []
+
+
+def test_a_claim_that_is_held_is_not_left_though_no_table_says_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onewriter, "written_now", lambda incident: False)
+    held = claim("i")
+    assert claims_left("i") == []
+    assert writer_now("i") == "a process of this user"
+    held.release()
+    assert (claims_left("i"), writer_now("i")) == ([], "")
 
 
 def test_a_live_incident_is_not_looked_at(home: Home) -> None:

@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from drbook.actions.outside import HttpParams
 from drbook.app import model as cmd
+from drbook.app.ledger import without_secrets
 from drbook.core.actions import Finished, StepContext
+from drbook.core.besides import ResourceLeft
 from drbook.core.errors import RunbookInvalid, StepFailed, UsageError
 from drbook.core.ports import Ports
 from drbook.core.signals import Milestone, Output, ResourceIntended, Working
@@ -24,6 +26,19 @@ if TYPE_CHECKING:
 
 VALUE = "hunter2hunter2-7f3a9c51"
 ONE = "  - {id: a, phase: restore, do: none}\n"
+
+
+def test_the_name_of_what_is_taken_away_is_the_one_that_was_intended() -> None:
+    Secret("restore-2")
+    left = ResourceLeft(
+        kind="cluster",
+        name="drill-restore-2-1",
+        location="/t/drill-restore-2-1",
+        reason="no: restore-2",
+    )
+    kept = without_secrets(left)
+    assert isinstance(kept, ResourceLeft)
+    assert (kept.name, kept.reason) == ("drill-restore-2-1", f"no: {MASK}")
 
 
 def test_what_a_step_says_is_masked_and_what_later_steps_use_is_not(world: "World") -> None:

@@ -289,6 +289,7 @@ def planned(attempt: int = 1, digest: str = "c" * 64) -> ev.StepPlanned:
 
 CANCELLED = ev.StepFinished(step="a", attempt=1, state=ev.StepEnd.CANCELLED, duration_ms=0)
 NOTE = ev.NoteAdded(text="n")
+OTHER = ev.StepSkipped(step="b", reason="r")
 
 
 @pytest.mark.parametrize(("events", "now", "seconds"), [
@@ -296,8 +297,10 @@ NOTE = ev.NoteAdded(text="n")
     ([(0, OPENED), (10, planned())], 50, 40),
     ([(0, OPENED), (10, planned()), (30, NOTE)], 50, 40),
     # A life that ended counts to its last record; the next one has a clock of its own.
-    ([(0, OPENED), (10, planned()), (30, NOTE), (7, RESUMED), (8, planned(2))], 18, 30),
-    ([(0, OPENED), (10, planned()), (30, NOTE), (7, RESUMED)], 900, 20),
+    ([(0, OPENED), (10, planned()), (30, OTHER), (7, RESUMED), (8, planned(2))], 18, 30),
+    ([(0, OPENED), (10, planned()), (30, OTHER), (7, RESUMED)], 900, 20),
+    # What others write while nobody leads is no record of that life; its clock may be another machine's.
+    ([(0, OPENED), (10, planned()), (12, OTHER), (9_000_000, NOTE), (7, RESUMED), (8, planned(2))], 18, 12),
     ([(0, OPENED), (900, planned()), (3, RESUMED), (4, planned(2))], 5, 1),
     # Another plan, or one that was taken back, begins anew.
     ([(0, OPENED), (10, planned()), (30, NOTE), (7, RESUMED), (8, planned(2, "d" * 64))], 18, 10),

@@ -71,6 +71,10 @@ OPEN: dict[str, tuple[ServerSaid, str]] = {
         said(foreign=(ForeignServer(name="p", wrapper="w", mapped=("drbook_reader",)),)),
         "foreign servers",
     ),
+    "a foreign server that the runbook's login may use": (
+        said(foreign=(ForeignServer(name="p", wrapper="w", mapped=("dr",)),), logins=("dr",)),
+        "foreign servers",
+    ),
     "an event trigger": (
         said(major=16, settings=ALONE | {"event_triggers": None}, event_triggers=("log_ddl",)),
         "event triggers",

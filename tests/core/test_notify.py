@@ -326,6 +326,7 @@ AGAIN = [
     (1, answer(503, "Fri, 24 Apr 2026 22:41:12 GMT"), 12.0),
     (1, answer(503, "Fri, 24 Apr 2026 22:00:00 GMT"), PAUSES[0]),
     (2, answer(429, "soon"), PAUSES[1]),
+    (2, answer(503, "Mon, 01 Jan 99999999999 00:00:00 GMT"), PAUSES[1]),
     (2, answer(429, "-5"), PAUSES[1]),
     (2, answer(429, "\u0665"), PAUSES[1]),
     (1, answer(200, "7"), None),

@@ -66,3 +66,9 @@ def test_one_good_key_of_two_is_enough(tmp_path: Path) -> None:
     signers = read_signers("\n".join(lines))
     assert list(unable(signers, NAMESPACE, AT)) == ["ben"]
     assert unable(signers, NAMESPACE) == {}
+
+
+@pytest.mark.parametrize("line", ['"', '""', '" "'])
+def test_a_line_without_a_word_is_told_like_any_other(line: str) -> None:
+    with pytest.raises(ValueError, match="one person's name"):
+        read_signers(line)

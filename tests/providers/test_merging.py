@@ -587,6 +587,37 @@ def test_partitions_take_what_is_theirs(two: Pair) -> None:
     assert two.held("log")[0] == 11
 
 
+def test_a_dropped_partitioned_table_is_made_with_its_partitions(two: Pair) -> None:
+    two.both("CREATE TABLE log (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+             "CREATE TABLE \"log %1\" PARTITION OF log FOR VALUES FROM (0) TO (100);"
+             "INSERT INTO log SELECT generate_series(1, 9)")  # fmt: skip
+    whole = two.held("log")
+    two.sql("living", "DROP TABLE log")
+    proposal = two.propose("log")
+    text = (two.folder / proposal.what.definition).read_text()
+    two.sql("living", "\n".join(line for line in text.splitlines() if not line.startswith("\\")))
+    two.apply(proposal)
+    assert two.held("log") == whole
+
+
+def test_a_text_with_a_sequences_number_in_it_keeps_nothing_back(two: Pair) -> None:
+    two.both("CREATE SEQUENCE inv; CREATE TABLE bills (no text DEFAULT 'INV-' || nextval('inv') PRIMARY KEY);"
+             "INSERT INTO bills SELECT FROM generate_series(1, 5)")  # fmt: skip
+    whole = two.held("bills")
+    two.sql("living", "DELETE FROM bills WHERE no > 'INV-3'")
+    outcome, _ = two.apply(two.propose("bills"))
+    assert two.held("bills") == whole
+    (move,) = outcome.sequences
+    assert (move.sequence, move.steps, move.seen) == ("public.inv", 0, False)
+
+
+def test_a_row_of_which_no_update_can_set_a_thing_is_an_answer(two: Pair) -> None:
+    two.both("CREATE TABLE bare (k numeric PRIMARY KEY); INSERT INTO bare VALUES (1.00), (2)")
+    two.sql("living", "UPDATE bare SET k = 1.0 WHERE k = 1")
+    found = two.rehearse(two.propose("bare", every="restore"))
+    assert "`keep` the conflicts" in found.tables[0].failure
+
+
 # --- the guard ---------------------------------------------------------------------------------
 
 

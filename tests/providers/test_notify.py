@@ -132,6 +132,12 @@ def test_it_gives_up(
     assert all(pause <= LONGEST_PAUSE for pause in pauses)
 
 
+def test_what_may_have_arrived_at_first_is_unknown_whatever_came_then(receiver: Receiver) -> None:
+    receiver.turns = [lambda asked: asked.drops(), lambda asked: asked.says(400, "no")]
+    sent = tell(slack(receiver), receiver, [])
+    assert (sent.delivery, sent.status, sent.tries) == (Delivery.UNKNOWN, 400, 2)
+
+
 def test_nobody_there_is_not_accepted(receiver: Receiver) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

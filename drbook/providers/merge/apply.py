@@ -15,6 +15,7 @@ from drbook.core.merged import Outcome, departures
 from drbook.core.mergeguard import REVIEW_AGAIN
 from drbook.core.signals import Milestone, Working
 from drbook.core.values import plain
+from drbook.providers.download import sync_folder
 from drbook.providers.merge import undo
 from drbook.providers.merge.lease import MergeSession
 from drbook.providers.merge.onepass import Merge, Pass, one_pass
@@ -133,11 +134,8 @@ def _mark(marker: Path, merge: Merge, xid: str, timeline: str, script: str) -> N
             json.dump(document, stream)
             stream.flush()
             os.fsync(stream.fileno())
-        handle = os.open(marker.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(marker.parent)
+        sync_folder(marker.parent.parent)
     except OSError as error:
         raise StepFailed(
             f"{plain(str(marker), 300)} cannot be written: {error.strerror or error}.",

@@ -4,7 +4,7 @@ drbook does not run it: a definition may hold whatever its owner wrote, and what
 for people to say. It is read, run by hand, and then the rows are merged like any others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from psycopg import sql
@@ -16,11 +16,20 @@ from drbook.core.signals import Milestone, Working
 from drbook.core.values import counted, plain
 from drbook.providers.artifacts import ArtifactFolder
 from drbook.providers.hiding import Secret, scrub
+from drbook.providers.merge.references import TREE
 from drbook.providers.pgdump import connect_string
 from drbook.providers.pgsession import Connection
 from drbook.providers.pgtools import ENGLISH, PgTools, choose
 from drbook.providers.process import run
 
+_PARTITIONS = (
+    TREE.format(root="%s::regclass")
+    + """
+SELECT n.nspname::text, k.relname::text
+  FROM tree JOIN pg_class k ON k.oid = tree.oid JOIN pg_namespace n ON n.oid = k.relnamespace
+ ORDER BY 1, 2
+"""
+)
 _REFERRING = """
 SELECT c.conrelid::regclass::text, quote_ident(c.conname), pg_get_constraintdef(c.oid)
   FROM pg_constraint c
@@ -47,7 +56,7 @@ def write_definition(
 
     def write(connection: Connection, tables: Sequence[TableFacts]) -> Working[str]:
         yield Milestone(f"writing the definition of {counted(len(tables), 'table')}")
-        names = [sql.Identifier(one.schema_, one.name).as_string(connection) for one in tables]
+        names = list(dict.fromkeys(_names(connection, tables)))
         tail = [
             f"-- ALTER TABLE {plain(table, 300)} ADD CONSTRAINT {plain(name, 130)} {plain(text, 2000)};"
             for one in names
@@ -58,6 +67,17 @@ def write_definition(
         return folder.keep(body.encode(), ".sql")
 
     return write
+
+
+def _names(connection: Connection, tables: Sequence[TableFacts]) -> Iterator[str]:
+    """Each table and all of its partitions: `pg_dump` makes a parent without them, in which no row finds a
+    place."""
+    for one in tables:
+        name = sql.Identifier(one.schema_, one.name).as_string(connection)
+        yield name
+        if one.partitioned:
+            for found in connection.execute(_PARTITIONS, (name,)):
+                yield sql.Identifier(*found).as_string(connection)
 
 
 def _dump(

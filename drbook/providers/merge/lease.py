@@ -30,8 +30,10 @@ from drbook.providers.pgsession import Connection
 from drbook.providers.pgwriting import writing
 from drbook.providers.targets.lease import asked, proven
 
-_XID = "SELECT txid_current()::text, (SELECT timeline_id::text FROM pg_control_checkpoint())"
-_STATUS = "SELECT txid_status(%s::bigint), (SELECT timeline_id::text FROM pg_control_checkpoint())"
+_TIMELINE = "left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+"""That WAL is written to now. The last checkpoint's is the one before it for some time after a promotion."""
+_XID = f"SELECT txid_current()::text, {_TIMELINE}"
+_STATUS = f"SELECT txid_status(%s::bigint), {_TIMELINE}"
 _NAME = re.compile(r"drbook_[a-z]+_[0-9]{1,4}")
 
 
@@ -95,7 +97,6 @@ class MergeSession:
         self._proposal = proposal
         self._whose = whose
         self._now = now
-        self._tables = {one.table.shown for one in proposal.what.tables}
         row = connection.execute(
             "SELECT coalesce((SELECT reset_val FROM pg_settings WHERE name = 'search_path'), '')"
         ).fetchone()
@@ -128,7 +129,9 @@ class MergeSession:
         )
 
     def rollback(self) -> None:
-        if not self._connection.closed:
+        """Nothing where nothing is open: behind a commit there is nothing left that could go wrong."""
+        idle = self._connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+        if not (self._connection.closed or idle):
             self._connection.execute("ROLLBACK")
 
     def commit(self) -> None:

@@ -244,6 +244,11 @@ def _acts_besides(session: MergeSession, merge: Merge, at: At) -> str:
             f"from or to what the server computes: {', '.join(keys)}; let triggers fire"
         )
     told = []
+    if at.overwrites and not at.what.table.updated:
+        told.append(
+            "its rows differ in the key alone (in how it is written), or in what the server computes, and no "
+            "UPDATE can set that: `keep` the conflicts of this table"
+        )
     for one in at.described.referred if at.overwrites else ():
         if one.follows and (count := session.along(at.back, at.what.table, one)):
             told.append(
@@ -322,6 +327,10 @@ def _moves(session: MergeSession, run: Pass) -> Iterator[tuple[Drawn, SequenceMo
         for drawn in at.described.sequences:
             if drawn.column not in at.what.table.written or not at.outcome.inserted:
                 continue
+            if not at.what.table.is_integer(drawn.column):
+                # 'INV-' || nextval('numbers'): which of its values stands in a row, nobody can tell here.
+                yield drawn, SequenceMove(sequence=_sequence(drawn), past="", seen=False)
+                continue
             reached = session.reached(at.rows, at.what.table, drawn)
             if reached is None:
                 continue
@@ -329,12 +338,15 @@ def _moves(session: MergeSession, run: Pass) -> Iterator[tuple[Drawn, SequenceMo
             steps = steps_past(last, drawn.start, drawn.increment, reached)
             if steps > MOST_DRAWN or (drawn.cycles and steps):
                 raise StepFailed(
-                    f"The sequence {plain(f'{drawn.schema}.{drawn.name}', 130)} is {steps:,} values behind "
+                    f"The sequence {_sequence(drawn)} is {steps:,} values behind "
                     f"{reached}, the last one to be inserted"
                     + (", and it cycles." if drawn.cycles else "."),
                     means="The next rows would get numbers that are taken. Nothing was changed.",
                     next="Move it there by hand (`SELECT setval(…)`), then run the step again.",
                     code="sequence-behind",
                 )
-            name = plain(f"{drawn.schema}.{drawn.name}", 130)
-            yield drawn, SequenceMove(sequence=name, past=str(reached), steps=steps)
+            yield drawn, SequenceMove(sequence=_sequence(drawn), past=str(reached), steps=steps)
+
+
+def _sequence(drawn: Drawn) -> str:
+    return plain(f"{drawn.schema}.{drawn.name}", 130)

@@ -103,7 +103,9 @@ def isolation_of(target: Target, environment: Mapping[str, str], cancel: Cancel)
     nothing = ServerSaid(major=target.identity.server_version // 10000, settings=_NOTHING)
     try:
         with proven(target, environment, cancel, login) as connection:
-            said = ask(connection)
+            others = [one.user for one in (login, target.connect, target.loader) if one is not None]
+            logins = tuple(sorted({connection.info.user, *(one for one in others if one)}))
+            said = ask(connection).model_copy(update={"logins": logins})
     except (psycopg.Error, StepFailed):
         said = nothing
     return judge(said, own_server=target.whole_server)
@@ -114,6 +116,8 @@ def _rows(connection: Connection, query: str, *given: object) -> list[tuple[Any,
         with connection.transaction():
             return connection.execute(query.encode(), given or None).fetchall()
     except (psycopg.Error, DrbookError):
+        if connection.closed:
+            raise  # that is no answer of the server's
         return None
 
 

@@ -90,11 +90,7 @@ def remove_folder(path: Path) -> None:
     empty."""
     handle = os.open(path, FOLDER)
     try:
-        for name in sorted(os.listdir(handle), key=lambda one: one == MARKER):
-            if stat.S_ISDIR(os.stat(name, dir_fd=handle, follow_symlinks=False).st_mode):
-                shutil.rmtree(name, dir_fd=handle)
-            else:
-                os.unlink(name, dir_fd=handle)
+        private.empty(handle, MARKER)
     finally:
         os.close(handle)
     path.rmdir()
