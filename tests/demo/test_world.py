@@ -1,5 +1,7 @@
 """A world's end: what breaks while it is closed loses nothing that was to stay, and leaves nothing that was to go."""
 
+import re
+import subprocess
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,6 +9,7 @@ import pytest
 
 from drbook.core.errors import StepFailed
 from drbook.demo.world import World, world
+from drbook.demo.worlds.table_dropped import archiving
 from drbook.demo.worlds.wrong_host import WrongHost
 
 
@@ -54,3 +57,21 @@ def test_the_other_servers_stop_where_the_standby_does_not() -> None:
     with pytest.raises(StepFailed, match="the standby"):
         there.close()
     assert stopped == ["standby", "store", "production"]
+
+
+@pytest.mark.parametrize("name", ["wal", "a b", "100%f", "it's %p", "$(touch x)"])
+def test_wal_is_archived_into_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    folder, segment = tmp_path / name, tmp_path / "pg_wal"
+    folder.mkdir()
+    segment.write_text("wal")
+    command = _as_the_server(archiving(folder), str(segment), "000000010000000000000001")
+    subprocess.run(["/bin/sh", "-c", command], check=True, cwd=tmp_path)
+    assert [one.name for one in folder.iterdir()] == ["000000010000000000000001"]
+    assert not (tmp_path / "x").exists()
+
+
+def _as_the_server(command: str, path: str, name: str) -> str:
+    """Its escapes replaced, from the left."""
+    with_what = {"%%": "%", "%p": path, "%f": name}
+    parts = re.split("(%.)", command)
+    return "".join(with_what.get(one, one) for one in parts)
