@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.events import ProcessStarted, Record
 from drbook.core.values import counted, plain
@@ -127,15 +129,17 @@ class Injector:
             behind = f"behind record {record.seq} ({of_step(event)})"
             try:
                 what = self._do(fault)
-            except (OSError, DrbookError) as error:
-                self.note(fault, f"{behind}: could not be done: {error}", done=False)
+            except (OSError, DrbookError, BotoCoreError, ClientError) as error:
+                why = plain(str(error), 300)
+                self.note(fault, f"{behind}: could not be done: {why}", done=False)
             else:
                 self.note(fault, f"{behind}: {what}")
 
     # --- doing ---------------------------------------------------------------------------------
 
     def _do(self, fault: Fault) -> str:
-        """Do it; what was done, in words. Raises OSError or DrbookError where it cannot be."""
+        """Do it; what was done, in words. Raises OSError, DrbookError or an error of the store's client
+        where it cannot be."""
         match fault.surprise:
             case Surprise.SLOW:
                 self.proxy.slow()

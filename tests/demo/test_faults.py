@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
 from drbook.core import events as ev
 from drbook.demo.faults import Injector, Prey, bound
 from drbook.demo.shelf import counted_rows
@@ -111,6 +114,29 @@ def test_a_fault_of_the_store_is_done_once(tmp_path: Path) -> None:
         pass
     assert shelf.done == ["delete"]
     assert [one.done for one in injector.all] == [True]
+
+
+_REFUSED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no\x1b[2J"}}, "DeleteObject")
+
+
+@pytest.mark.parametrize("error", [_REFUSED, EndpointConnectionError(endpoint_url="http://store")])
+def test_a_store_that_refuses_a_fault_spoils_no_later_one(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> str:
+        raise error
+
+    monkeypatch.setattr(_Shelf, "corrupt", refused, raising=False)
+    written(tmp_path, [ev.StepStarted(step="restore", attempt=1)])
+    behind = AtRecord("StepStarted", "restore")
+    faults = [Fault(Surprise.CORRUPT, behind), Fault(Surprise.DELETE, behind)]
+    with injecting(tmp_path, faults, Prey()) as (injector, shelf):
+        pass
+    assert shelf.done == ["delete"]
+    said = {one.fault.surprise: one for one in injector.all}
+    assert not said[Surprise.CORRUPT].done
+    assert "could not be done: " in said[Surprise.CORRUPT].where
+    assert "\x1b" not in said[Surprise.CORRUPT].where
 
 
 _WRITES = """
