@@ -50,6 +50,8 @@ class Truth:
     """What is otherwise on the store, and no fault's doing."""
     exit_code: int | None
     """None where it did not end in its time."""
+    killed: bool = False
+    """True where a fault killed the last process: its exit code claims nothing then."""
     said: str = ""
     """The end of what it said on standard error."""
     record: str = ""
@@ -212,7 +214,7 @@ def _of_success(truth: Truth, read: _Read) -> Iterator[str]:
     """What has to be so where it said that all is well."""
     if read.closed is None or read.closed.outcome != "pass":
         yield "exit code 0, and the record was not closed as passed"
-    if truth.exit_code not in (0, None):
+    if truth.exit_code not in (0, None) and not truth.killed:
         yield f"the record was closed as passed, and the exit code is {truth.exit_code}"
     if not read.verified or read.restored is None:
         yield "it passed without a verification that did"
@@ -225,7 +227,7 @@ def _of_failure(truth: Truth, read: _Read) -> Iterator[str]:
     """A failure is honest where it says what went wrong, in words and on record."""
     if truth.exit_code == ExitCode.INTERNAL and not truth.out_of_room:
         yield f"it ended by a defect of its own: {plain(truth.said[-300:], 300)}"
-    elif not _why(read, truth).strip():
+    elif not truth.killed and not _why(read, truth).strip():
         yield f"exit code {truth.exit_code} without a word why"
 
 

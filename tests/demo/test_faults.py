@@ -87,6 +87,28 @@ def test_what_finds_nothing_to_hurt_was_not_done(tmp_path: Path) -> None:
     assert shelf.done == []
 
 
+def test_whoever_ended_by_itself_was_not_killed(tmp_path: Path) -> None:
+    written(tmp_path, [ev.StepStarted(step="restore", attempt=1)])
+    fault = Fault(Surprise.KILL, AtRecord("StepStarted", "restore"))
+    prey = Prey(lambda: [2**22 + 7])
+    with injecting(tmp_path, [fault], prey) as (injector, _):
+        pass
+    (one,) = injector.all
+    assert not one.done
+    assert "does not run any more" in one.where
+    assert not prey.killed
+
+
+def test_of_several_processes_those_that_are_left_are_killed() -> None:
+    with sleeping() as process:
+        prey = Prey(lambda: [2**22 + 7, process.pid])
+        assert prey.kill() == [process.pid]
+        assert process.wait(timeout=10) == -signal.SIGKILL
+    assert prey.killed
+    prey.begins()
+    assert not prey.killed
+
+
 def test_a_restored_server_that_has_gone_cannot_be_killed(tmp_path: Path) -> None:
     started = ev.ProcessStarted(
         step="restore", attempt=1, pid=2**22 + 7, started=1, argv=("/x/postgres",)

@@ -272,6 +272,20 @@ def test_a_newer_sound_copy_that_was_passed_over_is_told() -> None:
     assert judged.passed_over == (f"{newest.point.location} is sound, and was unknown",)
 
 
+@pytest.mark.parametrize("code", [137, -9])
+def test_who_is_killed_behind_the_close_is_held_to_the_record_alone(code: int) -> None:
+    truth, events = true_case()
+    judged = judge(replace(truth, exit_code=code, killed=True), events)
+    assert judged == Judged("verified", "every step is done and every check passed")
+    lying = judge(replace(_held(truth, _one_less), exit_code=code, killed=True), events)
+    assert not lying.honest
+
+
+def test_who_is_killed_for_good_has_nothing_to_say() -> None:
+    truth, events = true_case()
+    assert judge(replace(truth, exit_code=137, killed=True), events[:10]).honest
+
+
 def test_a_full_disk_may_end_the_record() -> None:
     truth, events = true_case()
     told = replace(truth, exit_code=70, said="The journal cannot be written.", out_of_room=True)
