@@ -44,7 +44,7 @@ def test_what_surprised_it_ends_honestly(there: Field, seed: int) -> None:
     assert ended.judged.honest, (ended.judged, there.heard)
     assert ended.judged.ended == "failed"
     assert any(one.done for one in ended.injected)
-    assert there.left(ended) == []
+    assert there.left == []
 
 
 def test_a_demo_that_was_killed_goes_on_and_is_verified(drbook, scratch: Path) -> None:  # type: ignore[no-untyped-def]
