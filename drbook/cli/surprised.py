@@ -163,8 +163,7 @@ def _asked(folder: Path | None) -> bool:
     if folder is None:
         say("It had recorded nothing yet; Enter begins again.")
     else:
-        say(f"Go on with:  DRBOOK_HOME={folder.parent.parent} drbook resume {folder.name}")
-        say("Enter types that for you here; Ctrl-D ends the demo.")
+        say("Enter goes on with it here; Ctrl-D ends the demo.")
     try:
         input()
     except EOFError:
