@@ -1,7 +1,9 @@
 """What `drbook drill clean` says of what nobody can tell, and its exit codes."""
 
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,45 @@ def test_somebody_s_folder_that_looks_like_drbook_s_is_not_proven_and_stays(
     assert main(["drill", "clean", "--all", "--yes"]) == 4
     assert f"ls -la {theirs}" in capsys.readouterr().out
     assert theirs.is_dir()
+
+
+def _at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: answer)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_question_and_its_list_are_no_data(
+    folder: Path, answer: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _at_a_terminal(monkeypatch, answer)
+    assert main(["drill", "clean", "--all", "--json"]) == (0 if answer else 7)
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert [one["name"] for one in document["removed"]] == (["a-1"] if answer else [])
+    assert "a-1" in told.err
+    assert folder.name in told.err
+
+
+def test_where_nobody_can_be_asked_it_is_told_all_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["drill", "clean", "--all", "--json"]) == 7
+    (one,) = json.loads(capsys.readouterr().out)["leftovers"]
+    assert one["name"] == "a-1"
+    assert main(["drill", "clean", "--all"]) == 7
+    told = capsys.readouterr()
+    assert folder.name in told.out
+    assert "Nothing was removed" in told.err
+
+
+def test_whoever_said_no_has_seen_the_list_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _at_a_terminal(monkeypatch, answer=False)
+    assert main(["drill", "clean", "--all"]) == 7
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert folder.name in told.err
