@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,7 +14,8 @@ from drbook.app.cleaning import TARGETS, Cleaned, Drill, clean, clean_nobodys, d
 from drbook.app.places import find_incident, home
 from drbook.app.recordless import recordless
 from drbook.app.teardown import KEPT
-from drbook.cli.output import print_json, print_table, say, tell
+from drbook.cli import output
+from drbook.cli.output import print_json, print_table, say
 from drbook.core.errors import DrbookError, ExitCode, UsageError
 from drbook.core.leftovers import Leftover
 from drbook.core.values import Json, counted, format_time, plain, show_size
@@ -53,7 +55,10 @@ def clean_command(
         if listing and not as_json and _anything(found, strays):
             say("Nothing was removed. `drbook drill clean INCIDENT` or `--all` removes it.")
         return _left_code(found, _asked_for(found, strays, named=only is not None))
-    if not yes and not _agreed(found, strays):
+    asked = sys.stdin.isatty() and sys.stderr.isatty()
+    if not yes and not (asked and _agreed(found, strays)):
+        if as_json or not asked:  # whoever was asked has seen it
+            _print(found, strays, (), as_json=as_json)
         say("Nothing was removed. Add --yes where nobody can be asked.")
         return int(ExitCode.NEEDS_HUMAN)
     done = _clean(found, strays, named=only is not None)
@@ -98,9 +103,7 @@ def _anything(found: Sequence[Drill], strays: Sequence[Leftover]) -> bool:
 
 
 def _agreed(found: Sequence[Drill], strays: Sequence[Leftover]) -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    _print(found, strays, (), as_json=False)
+    _tell(found, strays, (), err=True)
     return click.confirm("Remove what is proven to be these drills' own?", default=False, err=True)
 
 
@@ -163,7 +166,18 @@ def _print(
                 ],
             }
         )
-        return
+    else:
+        _tell(found, strays, done)
+
+
+def _tell(
+    found: Sequence[Drill],
+    strays: Sequence[Leftover],
+    done: Sequence[Cleaned],
+    *,
+    err: bool = False,
+) -> None:
+    tell = partial(output.tell, err=err)
     for one in found:
         if one.led:
             tell(f"{one.incident} is led by {one.led}: left alone.")
@@ -176,8 +190,10 @@ def _print(
             tell(f"{one.incident}: kept on purpose (--keep); name it to remove it.")
     if not done:
         beside = any(one.led or one.problem or one.kept for one in found)
-        _print_listed(listed, "else " if beside else "")
+        _print_listed(found, strays, "else " if beside else "", err=err)
         return
+    removed = [each for one in done for each in one.removed]
+    stayed = [each for one in done for each in one.stayed]
     for each in removed:
         tell(f"removed  {each.kind} {plain(each.place, 300)}")
     for each in stayed:
@@ -191,9 +207,12 @@ def _look(folder: Path) -> str:
     return f"ls -la {shlex.quote(str(folder))}"
 
 
-def _print_listed(listed: Sequence[Leftover], besides: str) -> None:
+def _print_listed(
+    found: Sequence[Drill], strays: Sequence[Leftover], besides: str, *, err: bool
+) -> None:
+    listed = [each for one in found for each in one.leftovers] + list(strays)
     if not listed:
-        tell(f"Nothing {besides}that a drill left was found.")
+        output.tell(f"Nothing {besides}that a drill left was found.", err=err)
         return
     now = datetime.now(UTC)
     print_table(
@@ -210,6 +229,7 @@ def _print_listed(listed: Sequence[Leftover], besides: str) -> None:
             for one in listed
         ],
         (2,),
+        err=err,
     )
 
 

@@ -73,12 +73,18 @@ class Heed:
 
 @contextmanager
 def heeding(hurry: Hurry, *numbers: signal.Signals) -> Iterator[Heed]:
-    """These signals until the end of the block; SIGINT, SIGTERM and SIGHUP where none is named. What is ignored, as under nohup, stays ignored, and
-    a handler that a demo set for its world stays too, but for SIGTERM."""
+    """These signals until the end of the block; SIGINT, SIGTERM and SIGHUP where none is named. What another one
+    heeds is taken over from it. What is ignored, as under nohup, stays ignored, and a handler that a demo set
+    for its world stays too, but for SIGTERM."""
     heed = Heed(hurry)
     usual = (signal.SIG_DFL, signal.default_int_handler)
     every = numbers or (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    taken = [one for one in every if one == signal.SIGTERM or signal.getsignal(one) in usual]
+    before = {one: signal.getsignal(one) for one in every}
+    taken = [
+        one
+        for one, handler in before.items()
+        if one == signal.SIGTERM or handler in usual or isinstance(handler, Heed)
+    ]
     with handlers(*taken) as previous:
         for number in previous:
             signal.signal(number, heed)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -37,9 +39,18 @@ def show_home(context: click.Context) -> None:
 
 
 def _on_the_screen() -> None:
+    from drbook.app.hurry import Hurry
+    from drbook.cli.heeding import heeding
     from drbook.tui.homeapp import run_home
 
-    with handlers(signal.SIGHUP, signal.SIGTERM):  # the application sets its own
-        still_open = run_home(home(), Path.cwd(), os.environ)
+    both = (signal.SIGHUP, signal.SIGTERM)
+    with heeding(Hurry(), *both) as heed:  # until all that was opened is given up
+
+        @contextmanager
+        def running() -> Iterator[None]:
+            with heed.running(), handlers(*both):  # the application sets its own
+                yield
+
+        still_open = run_home(home(), Path.cwd(), os.environ, running)
     for incident in still_open:
         say(f"The incident is still open. Go on with:  drbook resume {incident}")

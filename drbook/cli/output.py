@@ -23,15 +23,21 @@ def say(text: str) -> None:
     click.echo(plain_lines(scrub(text), LONGEST), err=True)
 
 
-def tell(text: str) -> None:
-    """A line of facts; a line's end inside it, as a file's name may have one, does not make two."""
-    click.echo(plain(scrub(text), LONGEST))
+def tell(text: str, *, err: bool = False) -> None:
+    """A line of facts; a line's end inside it, as a file's name may have one, does not make two. `err`: it
+    belongs to a question."""
+    click.echo(plain(scrub(text), LONGEST), err=err)
 
 
 def print_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int] = (),
+    *,
+    err: bool = False,
 ) -> None:
-    """Aligned columns; `right` names the ones that hold numbers. Text from outside is made plain."""
+    """Aligned columns; `right` names the ones that hold numbers. Text from outside is made plain. `err`: it
+    belongs to a question."""
     cells = [[plain(cell, 400) for cell in row] for row in rows]
     widths = [
         max(len(header[column]), *(len(row[column]) for row in cells), 0)
@@ -45,6 +51,6 @@ def print_table(
         ]
         return scrub("  ".join(shown).rstrip())
 
-    click.echo(line(header))
+    click.echo(line(header), err=err)
     for row in cells:
-        click.echo(line(row))
+        click.echo(line(row), err=err)

@@ -1,7 +1,7 @@
 """`drbook demo --surprise`: faults come over the demo, and what drbook said is held to what is true."""
 
+import os
 import secrets
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drbook.app.cleaning import Tell, clean, drill
 from drbook.app.exports import write_timeline
+from drbook.app.places import Home, listed
 from drbook.cli.output import print_json, say
-from drbook.core.errors import ExitCode, UsageError
-from drbook.core.state import IncidentState
+from drbook.core.errors import DrbookError, ExitCode, UsageError
 from drbook.core.values import counted, plain
 from drbook.demo.surprises import Plan, plan, read_names
 
@@ -79,14 +80,14 @@ def surprised(
             else ["resume", str(folder)]
         ),
     )
-    ended = trial.run()
     try:
+        ended = trial.run()
         if output is not None and ended.folder is not None:
             write_timeline(ended.folder, output)
             say(f"Written: {output}")
     finally:
         if not keep:
-            remove_targets(ended.state, ground.folder)
+            remove_targets(home, {**os.environ, **ground.environment()}, say)
     if as_json:
         print_json(ended.document())
     else:
@@ -113,12 +114,22 @@ def lines(ended: "Surprised") -> list[str]:
     return found + [f"passed over    {plain(one, 500)}" for one in ended.judged.passed_over]
 
 
-def remove_targets(state: IncidentState, folder: Path) -> None:
-    """Restored clusters outside the world's folder: where root's servers run as `nobody`."""
-    for resource in state.resources:
-        place = Path(resource.location)
-        if resource.kind == "cluster" and not place.is_relative_to(folder):
-            shutil.rmtree(place, ignore_errors=True)
+def remove_targets(home: Path, environment: Mapping[str, str], tell: Tell) -> None:
+    """What the incidents of this state directory made and left, where it is proven to be theirs: restored
+    clusters lie outside the world's folder where root's servers run as `nobody`. What stays is told."""
+    for folder in listed(Home(home)):
+        try:
+            found = drill(folder, environment)
+            if found is None:
+                continue
+            if found.led or found.problem:
+                why = found.problem or f"it is led by {found.led}"
+                tell(f"Not cleaned: {plain(str(folder), 300)}: {plain(why, 300)}")
+            elif found.leftovers:
+                for one in clean(found, environment, tell, kept_too=True).stayed:
+                    tell(f"STAYS {one.kind} {plain(one.place, 300)}: {plain(one.reason, 300)}")
+        except DrbookError as error:
+            tell(f"Not cleaned: {plain(str(folder), 300)}: {error.explain()}")
 
 
 def _goes_on(folder: Path | None) -> bool:
@@ -152,8 +163,7 @@ def _asked(folder: Path | None) -> bool:
     if folder is None:
         say("It had recorded nothing yet; Enter begins again.")
     else:
-        say(f"Go on with:  DRBOOK_HOME={folder.parent.parent} drbook resume {folder.name}")
-        say("Enter types that for you here; Ctrl-D ends the demo.")
+        say("Enter goes on with it here; Ctrl-D ends the demo.")
     try:
         input()
     except EOFError:

@@ -5,6 +5,7 @@ Nothing here is asked by the process under test. What was done is noted with the
 behind; a fault that found nothing to hurt says so and counts as not done.
 """
 
+import contextlib
 import os
 import resource
 import signal
@@ -13,6 +14,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from drbook.core.errors import DrbookError, StepFailed
 from drbook.core.events import ProcessStarted, Record
@@ -43,8 +46,32 @@ class Prey:
 
     pids: Callable[[], Sequence[int]] = tuple
     """Its numbers now; none while none runs."""
-    killed: bool = False
-    """Set by the fault that killed it; cleared by whoever starts the next."""
+    _killed: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def killed(self) -> bool:
+        """Whether a fault has killed it. Where one is about to, this waits until it has."""
+        with self._lock:
+            return self._killed
+
+    def begins(self) -> None:
+        """Another process takes its place."""
+        with self._lock:
+            self._killed = False
+
+    def kill(self) -> Sequence[int]:
+        """SIGKILL for each of them; the numbers of those that were still there. Raises StepFailed where none was."""
+        hit = []
+        with self._lock:
+            for pid in self.found():
+                with contextlib.suppress(ProcessLookupError):  # it may end by itself meanwhile
+                    os.kill(pid, signal.SIGKILL)
+                    hit.append(pid)
+            self._killed = self._killed or bool(hit)
+        if not hit:
+            raise StepFailed("drbook does not run any more")
+        return hit
 
     def found(self) -> Sequence[int]:
         """Raises StepFailed where none runs."""
@@ -127,15 +154,17 @@ class Injector:
             behind = f"behind record {record.seq} ({of_step(event)})"
             try:
                 what = self._do(fault)
-            except (OSError, DrbookError) as error:
-                self.note(fault, f"{behind}: could not be done: {error}", done=False)
+            except (OSError, DrbookError, BotoCoreError, ClientError) as error:
+                why = plain(str(error), 300)
+                self.note(fault, f"{behind}: could not be done: {why}", done=False)
             else:
                 self.note(fault, f"{behind}: {what}")
 
     # --- doing ---------------------------------------------------------------------------------
 
     def _do(self, fault: Fault) -> str:
-        """Do it; what was done, in words. Raises OSError or DrbookError where it cannot be."""
+        """Do it; what was done, in words. Raises OSError, DrbookError or an error of the store's client
+        where it cannot be."""
         match fault.surprise:
             case Surprise.SLOW:
                 self.proxy.slow()
@@ -162,11 +191,7 @@ class Injector:
                 raise StepFailed("a download's fault has no record to come behind")
 
     def _kill_drbook(self) -> str:
-        pids = self.prey.found()
-        self.prey.killed = True
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        return f"drbook (pid {', '.join(map(str, pids))}) got SIGKILL"
+        return f"drbook (pid {', '.join(map(str, self.prey.kill()))}) got SIGKILL"
 
     def _server_pids(self) -> list[int]:
         """The restored server's processes, the first one first. Raises StepFailed."""

@@ -67,6 +67,7 @@ def play(story: Story, rows: int, *, keep: bool, tell: Tell) -> Played:
     begun = time.monotonic()
     try:
         with told(story, rows, keep=keep, tell=tell) as (made, session), session:
+            session.passing = not keep  # one that must fail is never closed
             ended = run_unattended(session.driver, answering(story, made), lambda _: None)
             document = report(session.driver.snapshot, ended)
     except DrbookError as error:

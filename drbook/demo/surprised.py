@@ -125,6 +125,7 @@ class Trial:
         prey = Prey()
         with self._injecting(shelf, prey) as (injector, runbook):
             life, lives = self._live(prey, runbook)
+            killed = prey.killed
         injected = injector.all
         records, state = self._record()
         truth = Truth(
@@ -137,6 +138,7 @@ class Trial:
             written_to_production=whats_otherwise(before, listing(self.ground.volume)),
             strange_in_store=shelf.strange(),
             exit_code=life.exit_code,
+            killed=killed,
             said=life.said,
             record=whats_wrong(self.home),
             flipped=frozenset(self._flipped(injected)),
@@ -172,19 +174,20 @@ class Trial:
                 yield injector, runbook
 
     def _live(self, prey: Prey, runbook: Path) -> tuple[Life, int]:
-        """From the opening to an end that no fault of the plan made."""
+        """From the opening to an end that no fault of the plan made, or that is on record all the same."""
         arguments = self.begin(runbook)
         lives = 0
         while True:
             lives += 1
+            prey.begins()
             life = self.lead(arguments, self._environment(), prey)
             folder = self._folder()
-            if not prey.killed or lives == LIVES:
-                return life, lives
-            prey.killed = False
-            if not self.again(folder):
+            if not prey.killed or lives == LIVES or self._closed() or not self.again(folder):
                 return life, lives
             arguments = self.begin(runbook) if folder is None else self.resume(folder)
+
+    def _closed(self) -> bool:
+        return self._record()[1].closed_at is not None
 
     def _environment(self) -> dict[str, str]:
         return {**self.ground.environment(), HOME: str(self.home)}

@@ -6,6 +6,7 @@ taken for true.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from drbook.core import events as ev
@@ -19,6 +20,8 @@ from drbook.core.values import Json, counted, parse_time, plain
 LOCATE, RESTORE, VERIFY = "backups.locate", "postgres.restore", "postgres.verify"
 
 
+_OF_AN_ERROR = ("What it means: ", "What to do: ")
+"""How the lines of an error begin that come behind its first."""
 _UNREAD = (Verdict.DAMAGED, Verdict.UNKNOWN)
 
 
@@ -50,6 +53,8 @@ class Truth:
     """What is otherwise on the store, and no fault's doing."""
     exit_code: int | None
     """None where it did not end in its time."""
+    killed: bool = False
+    """True where a fault killed the last process: its exit code claims nothing then."""
     said: str = ""
     """The end of what it said on standard error."""
     record: str = ""
@@ -87,6 +92,7 @@ class _Read:
     located: list[Located] = field(default_factory=list)
     restored: RestoreResult | None = None
     verified: list[tuple[VerifyResult, RestoreResult | None]] = field(default_factory=list)
+    opened: bool = False
     closed: ev.IncidentClosed | None = None
 
 
@@ -111,6 +117,8 @@ def _read(events: Sequence[Event]) -> _Read:
     for event in events:
         if isinstance(event, ev.StepPlanned):
             read.actions[event.step] = event.action
+        elif isinstance(event, ev.IncidentOpened):
+            read.opened = True
         elif isinstance(event, ev.IncidentClosed):
             read.closed = event
         elif isinstance(event, ev.StepFinished):
@@ -212,7 +220,7 @@ def _of_success(truth: Truth, read: _Read) -> Iterator[str]:
     """What has to be so where it said that all is well."""
     if read.closed is None or read.closed.outcome != "pass":
         yield "exit code 0, and the record was not closed as passed"
-    if truth.exit_code not in (0, None):
+    if truth.exit_code not in (0, None) and not truth.killed:
         yield f"the record was closed as passed, and the exit code is {truth.exit_code}"
     if not read.verified or read.restored is None:
         yield "it passed without a verification that did"
@@ -225,19 +233,34 @@ def _of_failure(truth: Truth, read: _Read) -> Iterator[str]:
     """A failure is honest where it says what went wrong, in words and on record."""
     if truth.exit_code == ExitCode.INTERNAL and not truth.out_of_room:
         yield f"it ended by a defect of its own: {plain(truth.said[-300:], 300)}"
-    elif not _why(read, truth).strip():
+    elif not truth.killed and not _why(read, truth).strip():
         yield f"exit code {truth.exit_code} without a word why"
 
 
 def _why(read: _Read, truth: Truth) -> str:
-    """The words that it ended with."""
+    """The words that it ended with: those of its record, and those of an error alone where it could have none
+    there. Empty where it said nothing."""
     if read.closed is not None and read.closed.outcome == "pass":
         return read.closed.reason
-    failed = [end for end in read.ends.values() if end.state is not StepEnd.SUCCEEDED]
-    if failed and failed[-1].reason:
-        last = failed[-1]
-        return f"{last.step} {last.state.value}: {last.reason}"
-    return plain(" ".join(truth.said.split())[-400:], 400)
+    bad = [end for end in read.ends.values() if end.state is not StepEnd.SUCCEEDED and end.reason]
+    if bad:
+        return f"{bad[-1].step} {bad[-1].state.value}: {bad[-1].reason}"
+    if read.closed is not None:
+        return read.closed.reason
+    if not read.opened or truth.out_of_room:
+        return _error_in(truth.said)
+    waits = truth.exit_code == ExitCode.NEEDS_HUMAN  # and its record is open, so that this is true
+    return "left open, for a person to go on with" if waits else ""
+
+
+def _error_in(said: str) -> str:
+    """What happened, of the last error that was said; empty where there is none. Its meaning and what to do
+    stand in the lines behind it."""
+    lines = said.splitlines()
+    for line, following in reversed(list(pairwise(lines))):
+        if following.startswith(_OF_AN_ERROR) and not line.startswith(_OF_AN_ERROR):
+            return plain(line, 400).strip()
+    return ""
 
 
 def _copy(truth: Truth, point: RecoveryPoint) -> Copy | None:

@@ -289,13 +289,15 @@ def world(rows: int, *, keep: bool, tell: Tell, kind: type[World] | None = None)
             ) from error
         yield made
     finally:
-        if made is not None:
-            made.close()
-        if keep:
-            scratch.keep()
-            tell(f"Kept: {folder}")
-        else:
-            scratch.cleanup()
+        try:
+            if made is not None:
+                made.close()
+        finally:
+            if keep:
+                scratch.keep()
+                tell(f"Kept: {folder}")
+            else:
+                scratch.cleanup()
 
 
 def _sha256(path: Path) -> str:

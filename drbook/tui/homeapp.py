@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -272,11 +273,18 @@ class HomeApp(DrbookApp):
             thread.join()
 
 
-def run_home(home: Home, here: Path, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Until the operator leaves; returns the incidents that were led and are still open."""
+def run_home(
+    home: Home,
+    here: Path,
+    environment: Mapping[str, str],
+    running: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> tuple[str, ...]:
+    """Until the operator leaves; returns the incidents that were led and are still open. `running` is around the
+    application alone, not around the end of what it opened."""
     app = HomeApp(home, here, environment)
     try:
-        run(app)
+        with running():
+            run(app)
     finally:
         app.close_all()
     return tuple(app.left_open)

@@ -8,6 +8,7 @@ claim that did not hold.
 """
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -44,6 +45,8 @@ class Field:
     occurred: str
     heard: list[str] = field(default_factory=list)
     """What the last run said, line by line."""
+    left: list[str] = field(default_factory=list)
+    """Processes of the last incident that should have gone by themselves, before anything else ended them."""
 
     def run(self, planned: Plan) -> Surprised:
         """One incident to its end; the store is as before afterwards."""
@@ -61,14 +64,16 @@ class Field:
             begin=lambda runbook: ["demo-lead", str(runbook), self.occurred],
             resume=lambda folder: ["demo-lead", str(folder / "runbook.yaml"), self.occurred],
         )
-        ended = trial.run()
-        remove_targets(ended.state, self.made.folder)
+        try:
+            ended = trial.run()
+            self.left = self._left(ended)
+        finally:
+            remove_targets(home, {**os.environ, **self.made.environment()}, self.heard.append)
         shelf = Shelf(self.made.store, choose(find_tools(), server=True)[0], self.made.folder)
         shelf.undo(ended.copies)
         return ended
 
-    def left(self, ended: Surprised) -> list[str]:
-        """Processes of an incident that has ended, which should have gone."""
+    def _left(self, ended: Surprised) -> list[str]:
         if ended.folder is None:
             return []
         until = time.monotonic() + ALONE
@@ -111,11 +116,10 @@ def campaign(plans: Sequence[Plan], rows: int, tell: Callable[[str], None]) -> i
         for planned in plans:
             begun = time.monotonic()
             ended = there.run(planned)
-            left = there.left(ended)
-            tell(row(ended, time.monotonic() - begun, left))
+            tell(row(ended, time.monotonic() - begun, there.left))
             if ended.folder is not None:
                 shutil.rmtree(ended.folder.parents[1])  # a hundred clusters fill a disk
-            if left or not ended.judged.honest:
+            if there.left or not ended.judged.honest:
                 bad += 1
                 tell("\n".join(f"         | {line}" for line in there.heard[-25:]))
     return bad

@@ -1,58 +1,23 @@
 """What `drbook drill clean` says of what nobody can tell, and its exit codes."""
 
+import io
 import json
-import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
+from support.killed import killed_drill
 
-from drbook.app import onewriter
 from drbook.app.cleaning import told_before
 from drbook.app.onewriter import claim
-from drbook.app.places import Home, home
-from drbook.app.session import open_incident
-from drbook.app.vocabulary import vocabulary
+from drbook.app.places import home
 from drbook.cli.main import main
-from drbook.core import events as ev
-from drbook.core.events import Mode
-from drbook.journal.writer import Writer
-from drbook.language.load import load
-from drbook.providers.targets.pool import MARKER, marker_of
-
-RUNBOOK = b"drbook: 1\ntitle: T\nsteps: [{id: a, phase: close, do: manual}]\n"
-NONCE = "0123456789abcdef" * 2
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A drill's that was killed while it made a target."""
-    monkeypatch.setenv("DRBOOK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(onewriter, "places", lambda: [tmp_path / "writing"])
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    runbook = load(RUNBOOK, "r.yaml", vocabulary())
-    session = open_incident(runbook, Mode.DRILL, Home(tmp_path / "home"), {}, environment={})
-    session.driver.stop()
-    target = session.folder / "targets" / "a-1"
-    plan = ev.Plan(does=("x",))
-    with Writer(
-        session.folder / "journal.jsonl", mode=Mode.DRILL, host=os.uname().nodename
-    ) as writer:
-        for event in (
-            ev.StepPlanned(
-                step="a", attempt=1, action="x", effect=ev.Effect.IDEMPOTENT, params={}, plan=plan,
-                digest="0",
-            ),
-            ev.StepStarted(step="a", attempt=1),
-            ev.ResourceIntended(
-                step="a", attempt=1, kind="cluster", name="a-1", nonce=NONCE, location=str(target)
-            ),
-        ):  # fmt: skip
-            writer.append("ops", event)
-    target.mkdir(parents=True)
-    (target / MARKER).write_text(marker_of("a-1", NONCE, "drill"))
-    (target / "data").mkdir()
-    return session.folder
+    return killed_drill(tmp_path, monkeypatch)
 
 
 def spoil(folder: Path, how: str) -> None:
@@ -132,3 +97,45 @@ def test_somebody_s_folder_that_looks_like_drbook_s_is_not_proven_and_stays(
     assert main(["drill", "clean", "--all", "--yes"]) == 4
     assert f"ls -la {theirs}" in capsys.readouterr().out
     assert theirs.is_dir()
+
+
+def _at_a_terminal(monkeypatch: pytest.MonkeyPatch, answer: bool) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda *_, **__: answer)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_question_and_its_list_are_no_data(
+    folder: Path, answer: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _at_a_terminal(monkeypatch, answer)
+    assert main(["drill", "clean", "--all", "--json"]) == (0 if answer else 7)
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert [one["name"] for one in document["removed"]] == (["a-1"] if answer else [])
+    assert "a-1" in told.err
+    assert folder.name in told.err
+
+
+def test_where_nobody_can_be_asked_it_is_told_all_the_same(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["drill", "clean", "--all", "--json"]) == 7
+    (one,) = json.loads(capsys.readouterr().out)["leftovers"]
+    assert one["name"] == "a-1"
+    assert main(["drill", "clean", "--all"]) == 7
+    told = capsys.readouterr()
+    assert folder.name in told.out
+    assert "Nothing was removed" in told.err
+
+
+def test_whoever_said_no_has_seen_the_list_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _at_a_terminal(monkeypatch, answer=False)
+    assert main(["drill", "clean", "--all"]) == 7
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert folder.name in told.err

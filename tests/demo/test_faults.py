@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
 from drbook.core import events as ev
 from drbook.demo.faults import Injector, Prey, bound
 from drbook.demo.shelf import counted_rows
@@ -84,6 +87,28 @@ def test_what_finds_nothing_to_hurt_was_not_done(tmp_path: Path) -> None:
     assert shelf.done == []
 
 
+def test_whoever_ended_by_itself_was_not_killed(tmp_path: Path) -> None:
+    written(tmp_path, [ev.StepStarted(step="restore", attempt=1)])
+    fault = Fault(Surprise.KILL, AtRecord("StepStarted", "restore"))
+    prey = Prey(lambda: [2**22 + 7])
+    with injecting(tmp_path, [fault], prey) as (injector, _):
+        pass
+    (one,) = injector.all
+    assert not one.done
+    assert "does not run any more" in one.where
+    assert not prey.killed
+
+
+def test_of_several_processes_those_that_are_left_are_killed() -> None:
+    with sleeping() as process:
+        prey = Prey(lambda: [2**22 + 7, process.pid])
+        assert prey.kill() == [process.pid]
+        assert process.wait(timeout=10) == -signal.SIGKILL
+    assert prey.killed
+    prey.begins()
+    assert not prey.killed
+
+
 def test_a_restored_server_that_has_gone_cannot_be_killed(tmp_path: Path) -> None:
     started = ev.ProcessStarted(
         step="restore", attempt=1, pid=2**22 + 7, started=1, argv=("/x/postgres",)
@@ -111,6 +136,29 @@ def test_a_fault_of_the_store_is_done_once(tmp_path: Path) -> None:
         pass
     assert shelf.done == ["delete"]
     assert [one.done for one in injector.all] == [True]
+
+
+_REFUSED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no\x1b[2J"}}, "DeleteObject")
+
+
+@pytest.mark.parametrize("error", [_REFUSED, EndpointConnectionError(endpoint_url="http://store")])
+def test_a_store_that_refuses_a_fault_spoils_no_later_one(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> str:
+        raise error
+
+    monkeypatch.setattr(_Shelf, "corrupt", refused, raising=False)
+    written(tmp_path, [ev.StepStarted(step="restore", attempt=1)])
+    behind = AtRecord("StepStarted", "restore")
+    faults = [Fault(Surprise.CORRUPT, behind), Fault(Surprise.DELETE, behind)]
+    with injecting(tmp_path, faults, Prey()) as (injector, shelf):
+        pass
+    assert shelf.done == ["delete"]
+    said = {one.fault.surprise: one for one in injector.all}
+    assert not said[Surprise.CORRUPT].done
+    assert "could not be done: " in said[Surprise.CORRUPT].where
+    assert "\x1b" not in said[Surprise.CORRUPT].where
 
 
 _WRITES = """

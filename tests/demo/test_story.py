@@ -95,6 +95,10 @@ BAD = [
         "no row of public.bookings was told as lost",
     ),
     (
+        {"tables": [table("public.bookings", -4, "pass"), table("public.hooks", 1, "fail")]},
+        "no row of public.bookings was told as lost",
+    ),
+    (
         {"tables": [table("public.bookings", 3, "pass")], "remarks": []},
         "it passed: public.hooks",
     ),

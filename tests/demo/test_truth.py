@@ -123,6 +123,10 @@ def _newer(truth: Truth) -> Truth:
     return _chosen(truth, taken_at=format_time(taken))
 
 
+ERROR = (
+    "The journal cannot be written.\nWhat it means: nothing was started.\nWhat to do: free room."
+)
+
 LIES: dict[str, tuple[Callable[[Truth, tuple[Event, ...]], Case], str]] = {
     "verified over a target that lacks a row": (
         lambda truth, events: (_held(truth, _one_less), events),
@@ -213,6 +217,34 @@ LIES: dict[str, tuple[Callable[[Truth, tuple[Event, ...]], Case], str]] = {
         lambda truth, events: (replace(truth, exit_code=1), events[:10]),
         "without a word",
     ),
+    "a failure that only its progress was said of": (
+        lambda truth, events: (
+            replace(truth, exit_code=1, said=f"10:00:01 restore started\n{ERROR}"),
+            events[:10],
+        ),
+        "without a word",
+    ),
+    "a failure of which only the screen's end is known": (
+        lambda truth, events: (
+            replace(truth, exit_code=1, said="it was left at the screen with exit code 1"),
+            (),
+        ),
+        "without a word",
+    ),
+    "a step that failed without a reason": (
+        lambda truth, events: (
+            replace(truth, exit_code=1),
+            _as(events, "restore", StepEnd.FAILED, ""),
+        ),
+        "without a word",
+    ),
+    "closed, and said to wait for a person": (
+        lambda truth, events: (
+            replace(truth, exit_code=7),
+            (*events[:10], ev.IncidentClosed(outcome="fail", exit_code=1)),
+        ),
+        "without a word",
+    ),
     "a defect of drbook's own": (
         lambda truth, events: (replace(truth, exit_code=70, said="failed: KeyError"), events[:10]),
         "a defect of its own",
@@ -272,7 +304,41 @@ def test_a_newer_sound_copy_that_was_passed_over_is_told() -> None:
     assert judged.passed_over == (f"{newest.point.location} is sound, and was unknown",)
 
 
+@pytest.mark.parametrize("code", [137, -9])
+def test_who_is_killed_behind_the_close_is_held_to_the_record_alone(code: int) -> None:
+    truth, events = true_case()
+    judged = judge(replace(truth, exit_code=code, killed=True), events)
+    assert judged == Judged("verified", "every step is done and every check passed")
+    lying = judge(replace(_held(truth, _one_less), exit_code=code, killed=True), events)
+    assert not lying.honest
+
+
+def test_who_is_killed_for_good_has_nothing_to_say() -> None:
+    truth, events = true_case()
+    assert judge(replace(truth, exit_code=137, killed=True), events[:10]).honest
+
+
 def test_a_full_disk_may_end_the_record() -> None:
     truth, events = true_case()
-    told = replace(truth, exit_code=70, said="The journal cannot be written.", out_of_room=True)
+    told = replace(truth, exit_code=70, said=ERROR, out_of_room=True)
     assert judge(told, events[:10]) == Judged("failed", "The journal cannot be written.")
+
+
+def test_who_could_open_no_incident_says_why_in_an_error() -> None:
+    truth, _ = true_case()
+    judged = judge(replace(truth, exit_code=4, restored={}, said=f"Reading\n{ERROR}"), ())
+    assert judged == Judged("failed", "The journal cannot be written.")
+
+
+def test_whoever_leaves_it_open_says_that_a_person_is_needed() -> None:
+    truth, events = true_case()
+    judged = judge(replace(truth, exit_code=7), events[:10])
+    assert judged == Judged("failed", "left open, for a person to go on with")
+
+
+def test_a_close_tells_why() -> None:
+    truth, events = true_case()
+    closed = ev.IncidentClosed(outcome="aborted", exit_code=3, reason="it is no drill")
+    assert judge(replace(truth, exit_code=3), (*events[:10], closed)) == Judged(
+        "failed", "it is no drill"
+    )

@@ -44,7 +44,7 @@ def test_what_surprised_it_ends_honestly(there: Field, seed: int) -> None:
     assert ended.judged.honest, (ended.judged, there.heard)
     assert ended.judged.ended == "failed"
     assert any(one.done for one in ended.injected)
-    assert there.left(ended) == []
+    assert there.left == []
 
 
 def test_a_demo_that_was_killed_goes_on_and_is_verified(drbook, scratch: Path) -> None:  # type: ignore[no-untyped-def]
@@ -64,10 +64,10 @@ KILLED_AT_ONCE = 2
 """A seed whose `kill` comes behind the first record."""
 
 
-def test_at_the_terminal_the_command_to_go_on_is_said(terminal, drbook, scratch: Path) -> None:  # type: ignore[no-untyped-def]
+def test_at_the_terminal_enter_goes_on(terminal, drbook, scratch: Path) -> None:  # type: ignore[no-untyped-def]
     asked = ("--surprise", "--seed", str(KILLED_AT_ONCE), "--surprises", "kill")
     seat = terminal("demo", "--rows", str(ROWS), *asked, environment={"TMPDIR": str(scratch)})
-    seat.sees("drbook was killed", "drbook resume", "Ctrl-D ends the demo", seconds=90)
+    seat.sees("drbook was killed", "Enter goes on", "Ctrl-D ends the demo", seconds=90)
     seat.press(ENTER)
     seat.sees("REHEARSAL", "Is the data really gone?", seconds=60)
     seat.press("q")

@@ -1,5 +1,6 @@
 """Somebody drops a table in a production that goes on booking; all WAL since the base backup is kept elsewhere."""
 
+import shlex
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,13 @@ OFFSITE = Bucket("offsite", "rental-offsite", locks=True)
 ARCHIVE_SECONDS = 30.0
 
 
+def archiving(folder: Path) -> str:
+    """The command that copies a file of WAL into that folder, whole or not at all. The server takes `%%` for a
+    percent sign (PostgreSQL's documentation, archive_command)."""
+    place = shlex.quote(str(folder)).replace("%", "%%")
+    return f'cp "%p" {place}/.%f && mv {place}/.%f {place}/%f'
+
+
 class TableDropped(LivingWorld):
     """Nightly dumps off site, and a backup host with a base backup and the WAL since."""
 
@@ -29,7 +37,7 @@ class TableDropped(LivingWorld):
         self.copies, self.wal = folder / "base-backups", folder / "wal"
         self.settings = {
             "archive_mode": "on",
-            "archive_command": f'cp "%p" {self.wal}/.%f && mv {self.wal}/.%f {self.wal}/%f',
+            "archive_command": archiving(self.wal),
         }
 
     def course(self) -> Sequence[tuple[timedelta, Happens]]:

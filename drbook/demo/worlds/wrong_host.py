@@ -106,8 +106,10 @@ class WrongHost(World):
         }
 
     def close(self) -> None:
-        self.standby.stop()
-        super().close()
+        try:
+            self.standby.stop()
+        finally:
+            super().close()
 
 
 STORY = Story(
