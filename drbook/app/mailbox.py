@@ -90,9 +90,7 @@ def take(path: Path) -> Path | None:
         return path.rename(path.with_name(path.name + _TAKEN))
     except FileNotFoundError:
         return None
-    except (
-        OSError
-    ):  # a folder that lost its permissions keeps its letters, and nobody takes one back
+    except OSError:  # a folder that lost its permissions keeps its letters; nobody takes one back
         return path
 
 

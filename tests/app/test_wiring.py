@@ -192,5 +192,5 @@ def test_a_copy_is_read_with_the_programs_that_are_here(
     monkeypatch.setattr(module, "check_structure", check)
     monkeypatch.setattr(module, "find_tools", lambda environment: ("programs",))
     catalog = wired(tmp_path).backups(CancelToken())
-    looking: Iterator[Any] = catalog._check(tmp_path, CancelToken())
+    looking: Iterator[Any] = catalog._fetching._check(tmp_path, CancelToken())
     assert drain(looking) is fact

@@ -26,9 +26,9 @@ def test_the_second_signal_ends_a_removal_behind_the_screen(number: signal.Signa
     with heeding(outer, signal.SIGHUP, signal.SIGTERM) as kept:
         with heeding(inner) as heed:
             heed.removing()
+            os.kill(os.getpid(), number)
+            assert inner.asked == 1
             with pytest.raises(Cut), inner.cut():
-                os.kill(os.getpid(), number)
-                assert inner.asked == 1
                 os.kill(os.getpid(), number)
         assert outer.asked == 0
         assert signal.getsignal(signal.SIGHUP) is kept

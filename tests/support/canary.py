@@ -233,7 +233,7 @@ def owner_of_environment(argv: list[bytes], is_root: bool) -> str:
 
 REMOVED = {
     r"^\d+-rclone\.conf$": "a private copy of the `config` of `rclone`",
-    r"-0\d{19}-[0-9a-f]{8}\.json$": "a note from another seat, in the inbox",
+    r"-0\d{19}-[0-9a-f]{8}\.json(\.taken)?$": "a note from another seat, in the inbox",
     r"^\d+-identities\.json$": "`identities.json` of the demo's S3 server",
 }
 """Listed files that are removed by drbook itself, by their names."""
