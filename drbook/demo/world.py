@@ -8,6 +8,8 @@ each scenario's own (`demo/worlds/`).
 import hashlib
 import json
 import os
+import re
+import shlex
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -250,9 +252,12 @@ class World(ABC):
         """The shipped runbook with this world's addresses in it."""
         text = (shipped_folder() / self.file).read_text(encoding="utf-8")
         for shipped, here in self.places().items():
-            if text.count(shipped) != 1:
-                raise AssertionError(f"{self.file} names {shipped} {text.count(shipped)} times")
-            text = text.replace(shipped, json.dumps(here))
+            if shipped not in text:
+                raise AssertionError(f"{self.file} does not name {shipped}")
+            # A value of its own in YAML, or a word of a command that somebody pastes.
+            value, word = json.dumps(here), shlex.quote(here)
+            alone = re.compile(rf"(?<=: ){re.escape(shipped)}(?=[,}}\n])")
+            text = value.join(alone.split(text)).replace(shipped, word)
         path = self.folder / self.file
         path.write_text(text, encoding="utf-8")
         return path

@@ -245,9 +245,11 @@ class _Builder:
         known = self.resources.get(event.name)
         if known is not None:
             gone = isinstance(event, ev.ResourceReleased)
-            left = "" if isinstance(event, ev.ResourceReleased) else event.reason
             self.resources[event.name] = replace(
-                known, released_at=record.at if gone else None, left=left
+                known,
+                released_at=record.at if gone else None,
+                absent=isinstance(event, ev.ResourceReleased) and event.how == "absent",
+                left="" if isinstance(event, ev.ResourceReleased) else event.reason,
             )
 
     def _keep(self, attempt: Attempt, result: Json) -> None:

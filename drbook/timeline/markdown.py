@@ -57,6 +57,7 @@ def markdown(timeline: Timeline) -> str:
         _telling(timeline),
         _backups(timeline),
         _target(timeline),
+        _removed(timeline),
         _preflight(timeline),
         _tables(timeline),
         _sought(timeline),
@@ -172,8 +173,18 @@ def _target(timeline: Timeline) -> str:
             f"Proof that it is fresh and not production: {text(target.proof)}. System identifier "
             f"{text(target.identity.system_identifier)}, database {text(target.identity.database)}.",
             *_filled(timeline, restored),
-            *(f"{text(line)}." for line in (*isolated(timeline), *removed(timeline))),
+            *(f"{text(line)}." for line in isolated(timeline)),
         ]
+    )
+
+
+def _removed(timeline: Timeline) -> str:
+    """What became of what a drill made, though its restore never came to its end."""
+    lines = removed(timeline)
+    return (
+        "\n\n".join(["## What the drill made", *(f"{text(line)}." for line in lines)])
+        if lines
+        else ""
     )
 
 

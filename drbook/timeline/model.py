@@ -121,6 +121,8 @@ class Resource:
     intended_at: datetime
     created_at: datetime | None = None
     released_at: datetime | None = None
+    absent: bool = False
+    """Nothing was there any more when somebody came to remove it."""
     left: str = ""
     """Why it was not taken away; empty where nobody tried, or it was."""
     identity: Mapping[str, object] | None = None

@@ -233,7 +233,8 @@ def removed(timeline: Timeline) -> tuple[str, ...]:
     for one in timeline.resources:
         what = f"{one.kind} {one.name} in {one.location}"
         if one.released_at is not None:
-            lines.append(f"Removed at {show_time(one.released_at)}: {what}")
+            gone = "Not there any more" if one.absent else "Removed"
+            lines.append(f"{gone} at {show_time(one.released_at)}: {what}")
         elif one.left:
             lines.append(f"Still there: {what}: {one.left}")
         else:

@@ -148,15 +148,15 @@ class ChoiceDialog(Modal[Chosen | None]):
         self._heading, self._explanation = title, lines
         self._choices, self._comment, self._needing = choices, comment, needing
         self._joined = joined
-        self._initial = ""
+        self._initial, self._refused = "", ""
         self._typed = ""
         """The first digit of a number that may have two."""
         self._asked = False
         """Whether an answer was chosen that wants a comment: what is typed then is that comment."""
 
-    def begin_with(self, text: str, _: str = "") -> None:
-        """Before it is shown: the comment as far as it was written before."""
-        self._initial = text
+    def begin_with(self, text: str, refused: str = "") -> None:
+        """Before it is shown: what was typed before, when something else was asked, and why it was not taken."""
+        self._initial, self._refused = text, refused
 
     @property
     def typed(self) -> str:
@@ -194,7 +194,7 @@ class ChoiceDialog(Modal[Chosen | None]):
             return
         self.query_one(Line).focus()
         words = "You may choose now: Shift+Tab, then the number. What you wrote is kept."
-        self.query_one(".keys", Static).update(Text(words, style=WARN))
+        self.query_one(".keys", Static).update(Text(f"{self._refused} {words}".strip(), style=WARN))
 
     def on_key(self, event: events.Key) -> None:
         """A number chooses, unless a comment is being written; one that could go on waits for Enter."""
@@ -238,13 +238,16 @@ class ChoiceDialog(Modal[Chosen | None]):
     def _end(self, index: int) -> None:
         comment = self.query_one(Input).value.strip() if self._comment else ""
         needed = self._needing.get(self._choices[index][0], "")
-        if needed and not comment:
+        # A name or a signature that was being typed when the wait ended is no reason.
+        elsewhere = needed == WHY and bool(comment) and comment == self._initial.strip()
+        if needed and (not comment or elsewhere):
             self.query_one(OptionList).highlighted = index
             self._asked = True
             line = self.query_one(Input)
             line.placeholder = "why?" if needed == WHY else needed[0].lower() + needed[1:]
             line.focus()
             asked = f"{needed}, then Enter: it goes on record with answer {index + 1}."
+            asked += " What stands there was typed for another question." if elsewhere else ""
             self.query_one(".keys", Static).update(Text(asked, style=WARN))
             return
         self.dismiss(Chosen(self._choices[index][0], comment))

@@ -718,3 +718,36 @@ def test_what_was_to_be_told_stands_beside_what_the_record_says(
 
 def test_without_reminders_nothing_is_said_of_them() -> None:
     assert "Updates and notifications" not in export(whole(), "md") + export(whole(), "html")
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (
+            (ev.ResourceReleased(kind="cluster", name="r-1", location="/x/r-1"),),
+            "Removed at 19:20:40",
+        ),
+        (
+            (ev.ResourceReleased(kind="cluster", name="r-1", location="/x/r-1", how="absent"),),
+            "Not there any more at 19:20:40",
+        ),
+        (
+            (ev.ResourceLeft(kind="cluster", name="r-1", location="/x/r-1", reason="held open"),),
+            "Still there: cluster r-1 in /x/r-1: held open",
+        ),
+        ((), "Not on record as removed: cluster r-1 in /x/r-1"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["md", "html"])
+def test_what_a_drill_made_is_told_though_nothing_was_restored(
+    kind: str, end: tuple[Event, ...], told: str
+) -> None:
+    made = ev.ResourceIntended(
+        step="loss", attempt=1, kind="cluster", name="r-1", nonce="n", location="/x/r-1"
+    )
+    told_so_far = ((0, opened(mode=Mode.DRILL)), *attempt("loss", "shell", 10, 3), (14, made))
+    drill = timeline(*told_so_far, *((100, event) for event in end), mode=Mode.DRILL)
+    assert drill.restored is None
+    text = export(drill, kind).replace("\\", "")
+    assert "What the drill made" in text
+    assert told in " ".join(text.split())

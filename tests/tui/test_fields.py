@@ -10,7 +10,7 @@ from support.screen import Seat, at_the_screen
 from textual.widgets import Input, OptionList
 
 from drbook.core.events import NoteKind
-from drbook.tui.dialogs import ChoiceDialog, Chosen, WordsDialog
+from drbook.tui.dialogs import WHY, ChoiceDialog, Chosen, WordsDialog
 from drbook.tui.fields import Area
 from drbook.tui.starting import StartDialog
 from drbook.tui.writing import Elsewhere, ElsewhereDialog, NoteDialog, Written
@@ -129,3 +129,44 @@ def test_the_start_form_has_the_same_sign(world: World) -> None:
         await seat.sees("● 2  drill")
 
     at_the_screen(world, script)
+
+
+def test_what_was_typed_for_another_question_is_no_reason(world: World) -> None:
+    world.start(STEPS)
+    ended: list[Chosen | None] = []
+
+    async def script(seat: Seat) -> None:
+        choices = [("approved", "somebody approves"), ("break-glass", "go on without")]
+        dialog = ChoiceDialog(
+            "Who?", [], choices, needing={"approved": "A name", "break-glass": WHY}
+        )
+        dialog.begin_with("Ann", "Refused: Ann is not on the list.")
+        await seat.app.push_screen(dialog, ended.append)
+        await seat.sees("Refused: Ann is not on the list.", "You may choose now")
+        await seat.press("shift+tab", "2")
+        await seat.sees("typed for another question")
+        await seat.press("enter")
+        await seat.sees("typed for another question")
+        assert ended == []
+        await seat.type(" does not answer")
+        await seat.press("enter")
+
+    at_the_screen(world, script)
+    assert ended == [Chosen("break-glass", "Ann does not answer")]
+
+
+def test_a_name_that_was_typed_before_the_wait_ended_still_approves(world: World) -> None:
+    world.start(STEPS)
+    ended: list[Chosen | None] = []
+
+    async def script(seat: Seat) -> None:
+        choices = [("approved", "somebody approves"), ("break-glass", "go on without")]
+        dialog = ChoiceDialog(
+            "Who?", [], choices, needing={"approved": "A name", "break-glass": WHY}
+        )
+        dialog.begin_with("Ann")
+        await seat.app.push_screen(dialog, ended.append)
+        await seat.press("shift+tab", "1")
+
+    at_the_screen(world, script)
+    assert ended == [Chosen("approved", "Ann")]
