@@ -725,11 +725,11 @@ def test_without_reminders_nothing_is_said_of_them() -> None:
     [
         (
             (ev.ResourceReleased(kind="cluster", name="r-1", location="/x/r-1"),),
-            "Removed at 19:20:40",
+            "Removed at 2026-04-24 19:20:40 UTC: cluster r-1",
         ),
         (
             (ev.ResourceReleased(kind="cluster", name="r-1", location="/x/r-1", how="absent"),),
-            "Not there any more at 19:20:40",
+            "Not there any more at 2026-04-24 19:20:40 UTC: cluster r-1",
         ),
         (
             (ev.ResourceLeft(kind="cluster", name="r-1", location="/x/r-1", reason="held open"),),
