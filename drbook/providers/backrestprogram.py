@@ -36,7 +36,7 @@ AS_OF = (2, 46)
 _ERROR = re.compile(r"^(?:P\d+\s+)?ERROR: \[(\d+)\]: (.*)", re.MULTILINE)
 _SAID = re.compile(r"^\[(\w+)\] (.*)")
 _OPTIONS = {
-    "restore": ("--lock-path={own}", "--reset-pg1-host"),
+    "restore": ("--lock-path={own}", "--spool-path={own}", "--reset-pg1-host"),
     "archive-get": ("--lock-path={own}", "--reset-pg1-host", "--no-archive-async"),
 }
 """What a configuration file may say otherwise and must not here."""

@@ -647,3 +647,22 @@ def test_nothing_is_left_of_what_it_wrote_for_itself(
     assert finish(reader.check(newest)).state == "intact"
     reader.close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["restore", "archive-get"])
+def test_nothing_is_kept_where_only_the_server_s_user_may_write(command: str) -> None:
+    given = opening()
+    program = backrestprogram.PgBackRest(
+        PgBackRestSource(id="b", stanza="rental", repository="/srv/repository"),
+        given.secrets,
+        given.cancel,
+    )
+    try:
+        argv = program.argv(command)
+        own = str(program.own)
+        for option in ("--log-path", "--lock-path"):
+            assert f"{option}={own}" in argv
+        # A restore clears the spool of its stanza, which lies in /var/spool unless it is told otherwise.
+        assert f"--spool-path={own}" in argv or "--no-archive-async" in argv
+    finally:
+        program.close()

@@ -114,8 +114,13 @@ class World:
 
 
 def a_world(tools: PgTools, folder: Path) -> World:
-    for each in (folder, *folder.parents[:1]):
-        each.chmod(each.stat().st_mode | stat.S_IXOTH | stat.S_IXGRP)
+    passable = stat.S_IXOTH | stat.S_IXGRP
+    for each in (
+        folder,
+        *folder.parents[:1],
+    ):  # the parent may be the system's own, and is passable then
+        if (mode := each.stat().st_mode) & passable != passable:
+            each.chmod(mode | passable)
     fast = folder / "fast"
     fast.mkdir()
     fast.chmod(0o777)
