@@ -23,7 +23,7 @@ def test_from_home_into_an_incident_and_back(terminal, drbook, tmp_path: Path) -
     (tmp_path / "broken.yaml").write_text(RUNBOOK.replace("manual", "manul"))
     seat = terminal()
     seat.sees("OPEN INCIDENTS 0", "✓ hand.yaml", "✗ broken.yaml", "1 problem")
-    assert seat.title == "drbook"
+    seat.is_titled("drbook")
     seat.press("broken" + ENTER)
     seat.sees("broken.yaml:7:", "manul")
     seat.press(ESCAPE)
@@ -38,7 +38,7 @@ def test_from_home_into_an_incident_and_back(terminal, drbook, tmp_path: Path) -
     seat.sees("20 m 0")
     seat.press(ENTER)
     seat.sees("REHEARSAL", "run step 1")
-    assert seat.title == "REHEARSAL · By hand · needs you: 1 Revoke"
+    seat.is_titled("REHEARSAL · By hand · needs you: 1 Revoke")
     seat.press(ENTER)
     seat.sees("It is done")
     seat.press("1")
@@ -49,7 +49,7 @@ def test_from_home_into_an_incident_and_back(terminal, drbook, tmp_path: Path) -
     seat.sees("OPEN INCIDENTS 1", "filter: hand")  # which stays as it was
     seat.press(ESCAPE)
     seat.sees("OPEN INCIDENTS 1", "Type to filter")
-    assert seat.title == "drbook"
+    seat.is_titled("drbook")
     seat.press("\x1b[H" + ENTER)  # Home, then Enter
     seat.sees("run step 2", "✓1")
     seat.press(ENTER)

@@ -47,6 +47,13 @@ class Terminal:
         found = re.findall(rb"\x1b\]2;(.*?)\x07", self.sent)
         return found[-1].decode() if found else ""
 
+    def is_titled(self, title: str, seconds: float = 60) -> None:
+        """It is set a moment after the screen that it belongs to was drawn."""
+        deadline = time.monotonic() + seconds
+        while self.title != title and time.monotonic() < deadline:
+            self.read(0.1)
+        assert self.title == title
+
     @property
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
